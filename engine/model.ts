@@ -1,0 +1,156 @@
+// The words of the engine as plain data: sources, actions, targets, the graph.
+// Everything here survives JSON unchanged. It does not know what an image or a package manager is.
+
+/** What can be hashed, compared, printed and sent to another machine. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** `rootfs-x86_64`; an unexported one is `<first export that reaches it>/<input name>`. */
+export type TargetId = string;
+
+/** An input from outside the graph. Paths are relative to the Imagefile's directory, or absolute. */
+export type Source =
+  | { readonly kind: "files"; readonly patterns: readonly string[]; readonly from?: string }
+  | { readonly kind: "list"; readonly file: string }
+  | { readonly kind: "env"; readonly name: string }
+  | { readonly kind: "probe"; readonly argv: readonly string[] };
+
+/** One named input of an action; `$NAME` in its command. */
+export type Input = { readonly name: string } & (
+  | { readonly kind: "source"; readonly source: Source }
+  | { readonly kind: "artifact"; readonly target: TargetId }
+);
+
+/**
+ * What an action runs. A recipe is a program of ours whose whole text is part of the action: `.sh` is run
+ * by `sh -eu`, `.mjs` by the running node.
+ */
+export type Command =
+  | { readonly kind: "shell"; readonly text: string }
+  | { readonly kind: "argv"; readonly argv: readonly string[] }
+  | { readonly kind: "recipe"; readonly name: string; readonly text: string };
+
+/**
+ * One output. `pattern` is the file name with `{date}`; null for trees and verdicts. A tree with `base`
+ * is a layer over the tree that the input of that name holds.
+ */
+export type Output =
+  | { readonly name: string; readonly kind: "file"; readonly pattern: string }
+  | { readonly name: string; readonly kind: "tree"; readonly base: string | null }
+  | { readonly name: string; readonly kind: "verdict" };
+
+/** Conditions an output must meet before it is published. Sizes in bytes, paths relative to a tree's root. */
+export interface Guards {
+  readonly minSize?: number;
+  readonly maxSize?: number;
+  /** Bytes the file begins with, in hexadecimal. */
+  readonly magic?: string;
+  readonly has?: readonly string[];
+  readonly hasNot?: readonly string[];
+  /** Symlink path → what it must point to. */
+  readonly links?: Readonly<Record<string, string>>;
+}
+
+/** A program the action calls, and the Debian package that has it. Its version is in the key. */
+export interface Tool {
+  readonly name: string;
+  readonly package: string;
+}
+
+/** One entry of what is wanted: a package name, or a list file with names. */
+export type Wanted = string | { readonly list: string };
+
+/** A package list to resolve in the release's snapshot, before anything is built. */
+export interface PackageRequest {
+  readonly driver: string;
+  /** The driver's own description of the repository. */
+  readonly repo: Json;
+  readonly arch: string;
+  readonly want: readonly Wanted[];
+  /** The driver's own options (variant, recommends). */
+  readonly options: Json;
+  /** The target whose tree lies beneath, with the packages it already holds; null for an empty tree. */
+  readonly on: TargetId | null;
+}
+
+/** Shares of the machine while the action runs. `cpu` in cores, `memory` in bytes. */
+export interface Resources {
+  readonly cpu: number;
+  readonly memory: number;
+  /** Named resources of which the machine has one: `loop`, `kvm`, `network`, `terminal`. */
+  readonly named: readonly string[];
+}
+
+/** The complete description of a piece of work, as plain data. */
+export interface Action {
+  /** Id of its first target. */
+  readonly id: TargetId;
+  readonly rule: string;
+  readonly command: Command;
+  /** Declared environment; `{date}` in a value is filled in, and then the date is in the key. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly inputs: readonly Input[];
+  readonly outputs: readonly Output[];
+  readonly packages: PackageRequest | null;
+  readonly tools: readonly Tool[];
+  /** The action sees $DATECODE. */
+  readonly date: boolean;
+  /** Take exactly one file of the working directory that matches this pattern with any eight digits. */
+  readonly collect: string | null;
+  readonly network: boolean;
+  readonly interactive: boolean;
+  /** Needs to be root, in a user namespace where that is enough. */
+  readonly root: boolean;
+  /** Seconds; null for no limit. */
+  readonly timeout: number | null;
+  readonly guards: Guards;
+  readonly resources: Resources;
+  /** Target architecture, where there is one. */
+  readonly arch: string | null;
+  /** Where the Imagefile made it, `file:line`; never hashed. */
+  readonly at: string;
+}
+
+/** One thing to build: an output of an action, under a name. */
+export interface Target {
+  readonly id: TargetId;
+  /** Id of the action that makes it. */
+  readonly action: TargetId;
+  /** Which of the action's outputs. */
+  readonly output: string;
+  readonly kind: Output["kind"];
+  readonly pattern: string | null;
+  /** Reached by an export: can be named on the command line and is listed. */
+  readonly exported: boolean;
+}
+
+/** `<name>-all` on the command line. Members are target ids, in declared order, narrowed by VAR=. */
+export interface Group {
+  readonly name: string;
+  readonly members: readonly TargetId[];
+}
+
+/** What `project(…)` says. */
+export interface ProjectSettings {
+  /** Targets of a bare `imagemake`. */
+  readonly default: readonly TargetId[];
+  /** Seconds since 1970 for actions that nothing else dates; null for the constant. */
+  readonly epoch: number | null;
+  readonly release: {
+    readonly of: readonly TargetId[];
+    readonly gate: readonly TargetId[];
+    readonly steps: readonly string[];
+  };
+}
+
+/** The graph of one Imagefile: actions in an order in which each comes after what it reads. */
+export interface Graph {
+  readonly actions: readonly Action[];
+  readonly targets: readonly Target[];
+  readonly groups: readonly Group[];
+  readonly project: ProjectSettings;
+  /** VAR= names the Imagefile asked for, with their values. */
+  readonly args: Readonly<Record<string, { readonly value: string; readonly of: readonly string[] | null }>>;
+}
+
+/** The epoch of actions that nothing dates: 2020-01-01T00:00:00Z, in seconds. */
+export const DEFAULT_EPOCH = 1_577_836_800;

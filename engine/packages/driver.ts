@@ -1,0 +1,79 @@
+// What the engine asks of a package manager. A driver answers with data and files; it knows nothing of the
+// graph, of keys or of releases, and the engine knows nothing of apt or xbps beyond these five questions.
+import type { Json, Tool } from "../model.js";
+import type { Result } from "../problem.js";
+
+/** One exact package. `location` (where to fetch it) is circumstance and never hashed. */
+export interface Package {
+  readonly name: string;
+  readonly version: string;
+  readonly arch: string;
+  /** Of the package file, lower-case hexadecimal. */
+  readonly sha256: string;
+  /** Of the package file, in bytes. */
+  readonly size: number;
+  /** URI, or path inside the repository: whatever the driver's `fetch` understands. */
+  readonly location: string;
+}
+
+/** A repository's metadata, verified and stored at one moment. */
+export interface SnapshotAt {
+  readonly repo: Json;
+  readonly arch: string;
+  /** Directory that `snapshot` filled; read-only afterwards. */
+  readonly dir: string;
+}
+
+/** What a list resolves to. */
+export interface ResolveRequest {
+  readonly snapshot: SnapshotAt;
+  readonly want: readonly string[];
+  readonly options: Json;
+  /** Packages that the tree beneath already holds. */
+  readonly on: readonly Package[];
+}
+
+/** Help for drivers: a private scratch directory (removed afterwards) and a way to be stopped. */
+export interface DriverContext {
+  readonly scratch: string;
+  readonly signal: AbortSignal;
+  /** A line about long work, for the status line and the log. */
+  readonly progress: (line: string) => void;
+}
+
+/** What speaks to one package manager. */
+export interface PackageDriver {
+  readonly name: string;
+  /** Host programs it needs for resolving and fetching. */
+  readonly tools: readonly Tool[];
+  /** A name for the repository within a release, free of circumstance such as its location. */
+  repositoryName(repo: Json): string;
+  /** Fetches and verifies the repository's metadata for `arch` into `dir` (empty, exists). Uses the network. */
+  snapshot(repo: Json, arch: string, dir: string, context: DriverContext): Promise<Result<void>>;
+  /** Resolves without network and without installing. Sorted by name; what `on` holds is left out. */
+  resolve(request: ResolveRequest, context: DriverContext): Promise<Result<readonly Package[]>>;
+  /** Fetches package files to `<dir>/<sha256>`, each verified. Uses the network. */
+  fetch(
+    snapshot: SnapshotAt,
+    packages: readonly Package[],
+    dir: string,
+    context: DriverContext,
+  ): Promise<Result<void>>;
+  /**
+   * Indexes `dir` as a repository by the distribution's own tool. The engine has put each package file at
+   * `<dir>/<fileName(package)>` already.
+   */
+  index(
+    packages: readonly Package[],
+    dir: string,
+    arch: string,
+    context: DriverContext,
+  ): Promise<Result<void>>;
+  /** Name of the package's file in `repo/`. */
+  fileName(pkg: Package): string;
+  /** When the package in `file` was built, in seconds since 1970. */
+  buildDate(file: string): Promise<number>;
+}
+
+/** Drivers by name, each loaded when first asked for. */
+export type Drivers = Readonly<Record<string, () => Promise<PackageDriver>>>;
