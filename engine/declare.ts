@@ -1,0 +1,150 @@
+// How rules say what they want: plain specifications in, opaque handles out. Ids are given later, when the
+// exports of the Imagefile are known (evaluate/collect.ts). It knows no rule and no image.
+import type { Command, Guards, Output, Resources, Source, Tool, Wanted, Json } from "./model.js";
+import { ProblemError } from "./problem.js";
+
+/** What a rule writes down. Left-out fields take the values that harm least: no network, no root, one core. */
+export interface ActionSpec {
+  readonly rule: string;
+  readonly command: Command;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Keys are variable names: capitals. */
+  readonly inputs: Readonly<Record<string, Source | Handle>>;
+  readonly outputs: readonly Output[];
+  readonly packages?: PackageSpec;
+  readonly tools?: readonly Tool[];
+  readonly date?: boolean;
+  readonly collect?: string;
+  readonly network?: boolean;
+  readonly interactive?: boolean;
+  readonly root?: boolean;
+  readonly timeout?: number;
+  readonly guards?: Guards;
+  readonly resources?: Partial<Resources>;
+  readonly arch?: string;
+  /**
+   * The handle whose id this action's first target derives from: `rootfs-x86_64` gives `rootfs-x86_64.tree`.
+   * Without it an unexported action is named after the input that reaches it.
+   */
+  readonly suffix?: string;
+}
+
+/** A package list as a rule writes it; `on` is the tree beneath. */
+export interface PackageSpec {
+  readonly driver: string;
+  readonly repo: Json;
+  readonly arch: string;
+  readonly want: readonly Wanted[];
+  readonly options: Json;
+  readonly on: Handle | null;
+}
+
+/** An action before it has an id. Compared by identity. */
+export interface Draft {
+  readonly spec: ActionSpec;
+  /** Order of creation. */
+  readonly order: number;
+  /** `file:line` in the Imagefile. */
+  readonly at: string;
+}
+
+const HANDLE = Symbol.for("imagemake.handle");
+const SOURCE = Symbol.for("imagemake.source");
+const ORDER = Symbol.for("imagemake.order");
+const PROJECT = Symbol.for("imagemake.project");
+
+/** One output of a draft, as an Imagefile holds it. `lineage` is for rules: what a tree was made from. */
+export interface Handle {
+  readonly [HANDLE]: { readonly draft: Draft; readonly output: string; readonly kind: Output["kind"] };
+  /** A packed tree is its file, and has the tree inside as `.tree`. */
+  readonly tree?: Handle;
+  readonly lineage?: Lineage;
+}
+
+/** Which packages a tree was made with, so that a layer on it speaks to the same repository. */
+export interface Lineage {
+  readonly driver: string;
+  readonly repo: Json;
+  readonly arch: string;
+  readonly options: Json;
+}
+
+/** A source as an Imagefile holds it. */
+export interface SourceHandle {
+  readonly [SOURCE]: Source;
+}
+
+/** Members in declared order: JavaScript would sort `"10"` before `"9"`. */
+export interface Ordered {
+  readonly [ORDER]: { readonly keys: readonly string[]; readonly only: ReadonlySet<string> | null };
+  readonly [key: string]: unknown;
+}
+
+let created = 0;
+
+/** Declares an action; one handle per output, by the output's name. */
+export function declare(spec: ActionSpec, lineage?: Lineage): Readonly<Record<string, Handle>> {
+  const draft: Draft = { spec, order: created++, at: callSite() };
+  const handles: Record<string, Handle> = {};
+  for (const output of spec.outputs) {
+    const inner = { draft, output: output.name, kind: output.kind };
+    handles[output.name] = Object.freeze(
+      lineage === undefined ? { [HANDLE]: inner } : { [HANDLE]: inner, lineage },
+    );
+  }
+  return handles;
+}
+
+/** The first output's handle; every action has one. */
+export function declareOne(spec: ActionSpec, lineage?: Lineage): Handle {
+  const first = spec.outputs[0];
+  const handle = first && declare(spec, lineage)[first.name];
+  if (handle === undefined) throw new Error(`an action of rule ${spec.rule} has no output`);
+  return handle;
+}
+
+/** The file handle that also carries its tree. */
+export const packed = (file: Handle, tree: Handle): Handle =>
+  Object.freeze({ ...file, tree, ...(tree.lineage === undefined ? {} : { lineage: tree.lineage }) });
+
+export const isHandle = (value: unknown): value is Handle =>
+  typeof value === "object" && value !== null && HANDLE in value;
+export const inside = (handle: Handle): Handle[typeof HANDLE] => handle[HANDLE];
+
+export const source = (value: Source): SourceHandle => Object.freeze({ [SOURCE]: value });
+export const isSource = (value: unknown): value is SourceHandle =>
+  typeof value === "object" && value !== null && SOURCE in value;
+export const sourceOf = (handle: SourceHandle): Source => handle[SOURCE];
+
+/** A group whose keys keep their order; `only` are the keys that VAR= selected, null for all. */
+export const ordered = <T extends object>(
+  members: T,
+  keys: readonly string[],
+  only: ReadonlySet<string> | null,
+): T => Object.freeze(Object.defineProperty(members, ORDER, { value: { keys, only }, enumerable: false }));
+export const orderOf = (value: object): Ordered[typeof ORDER] | undefined =>
+  (value as Partial<Ordered>)[ORDER];
+
+/** Marks what `project(…)` returns. */
+export const projectValue = (value: object): object => Object.freeze({ [PROJECT]: value });
+/** What `project(…)` was given, or undefined for anything else. */
+export const projectOf = (value: unknown): unknown =>
+  typeof value === "object" && value !== null && PROJECT in value ? value[PROJECT] : undefined;
+
+/** A rule's option is wrong: says where in the Imagefile and what was expected. Exit status 2. */
+export function wrongOption(rule: string, message: string): never {
+  throw new ProblemError({ exit: 2, message: `${callSite()}: ${rule}: ${message}` });
+}
+
+/** The nearest caller that is not ours: where in an Imagefile, or a file it imports, the rule was called. */
+export function callSite(): string {
+  const ours = new URL("../", import.meta.url).pathname;
+  for (const line of (new Error().stack ?? "").split("\n").slice(1)) {
+    const at = /\(?((?:file:\/\/)?\/[^()]*):(\d+):\d+\)?$/.exec(line);
+    const file = at?.[1]?.replace(/^file:\/\//, "");
+    if (file !== undefined && !file.startsWith(ours) && !file.includes("/node_modules/")) {
+      return `${file}:${at?.[2] ?? "?"}`;
+    }
+  }
+  return "Imagefile";
+}
