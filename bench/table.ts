@@ -1,0 +1,86 @@
+// Turns results into text. It measures nothing and writes nowhere.
+import type { Bar } from "./bars.js";
+import type { FullResult } from "./full.js";
+import type { IdleResult } from "./idle.js";
+import type { Replay } from "./scheduler.js";
+
+/** Milliseconds of a run with nothing to do, and their ratio to each of the others. */
+export function idleTable(result: IdleResult): string {
+  const { make, ninja, node } = result.medians;
+  const lines = result.rows.map((row) => [
+    row.program,
+    `${row.median.toFixed(1)} ms`,
+    `${row.min.toFixed(1)}–${row.max.toFixed(1)}`,
+    times(row.median / node),
+    times(row.median / make),
+    times(row.median / ninja),
+    row.memory === null ? "-" : `${(row.memory / 1024).toFixed(0)} MiB`,
+  ]);
+  const head = ["", "median", "range", "× node -e 0", "× make", "× ninja", "peak memory"];
+  return (
+    `nothing to do: ${count(result.leaves)} leaves, ${count(result.targets)} targets, ${result.rounds} rounds in turn\n` +
+    columns([head, ...lines])
+  );
+}
+
+/** Milliseconds of a build from nothing. */
+export function fullTable(result: FullResult): string {
+  const line = (name: string, ms: number): string[] => [
+    name,
+    `${(ms / 1000).toFixed(1)} s`,
+    `${(ms / result.targets).toFixed(1)} ms`,
+    times(ms / result.wireit),
+  ];
+  return (
+    `from nothing: ${count(result.leaves)} leaves, ${count(result.targets)} targets, ${result.jobs} at once, ${result.rounds} rounds in turn\n` +
+    columns([
+      ["", "median", "a target", "× wireit"],
+      line("imagemake", result.imagemake),
+      line("wireit", result.wireit),
+    ])
+  );
+}
+
+/** Virtual seconds by number of slots. */
+export function replayTable(results: readonly Replay[]): string {
+  const lines = results.map((result) => [
+    `${result.slots}`,
+    `${result.makespan.toFixed(1)} s`,
+    `${result.bound.toFixed(1)} s`,
+    result.chain > result.share ? "longest chain" : "work / slots",
+    (result.makespan / result.bound).toFixed(3),
+  ]);
+  return (
+    `schedule: ${results[0]?.actions ?? 0} actions on a virtual clock\n` +
+    columns([["slots", "takes", "lower bound", "which is", "ratio"], ...lines])
+  );
+}
+
+/** One line a bar. */
+export const barTable = (bars: readonly Bar[]): string =>
+  columns(
+    bars.map((bar) => [
+      bar.pass ? "pass" : "FAIL",
+      bar.name,
+      Number.isFinite(bar.value) ? bar.value.toFixed(3) : "-",
+      `≤ ${bar.limit}`,
+    ]),
+  );
+
+const times = (ratio: number): string => (Number.isFinite(ratio) ? ratio.toFixed(ratio < 0.1 ? 3 : 2) : "-");
+
+const count = (n: number): string => n.toLocaleString("en");
+
+/** Lines of equal columns; the first is aligned to the left, the others to the right. */
+function columns(lines: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const line of lines) {
+    for (const [i, cell] of line.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  }
+  return lines
+    .map((line) =>
+      `  ${line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ")}`.trimEnd(),
+    )
+    .join("\n")
+    .concat("\n");
+}
