@@ -1,0 +1,80 @@
+// apt(…): a Debian repository as an Imagefile names it. Only data; the driver (drivers/apt.ts) speaks to it.
+import { z } from "zod";
+import { isSource, sourceOf, type SourceHandle } from "../engine/declare.js";
+import type { Source as EngineSource } from "../engine/model.js";
+import { check, option } from "./options.js";
+import type { Repo, Source } from "./types.js";
+
+const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/);
+
+export const aptSchema = z.strictObject({
+  url: option(
+    z.union([z.literal("host"), z.string().regex(/^(?:https?|file|copy):\S+$/), z.string().regex(/^\/\S+$/)]),
+    `a URL, a directory, or "host"`,
+    "Where packages come from while building; `host` is the mirror of the host's own apt. Not in the key.",
+  ),
+  suite: option(word, "a suite such as bookworm", "The suite."),
+  components: option(
+    z.array(word).min(1).optional(),
+    "an array of components",
+    "Components of the suite; `main` unless said.",
+  ),
+  keys: option(
+    z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files").optional(),
+    "files(…)",
+    "Keyrings that may sign it; the host's keyrings of Debian's archive unless said.",
+  ),
+  inImage: option(
+    z
+      .string()
+      .regex(/^(?:https?|file|copy|cdrom|mirror[+a-z]*):\S+$/)
+      .optional(),
+    "a URL",
+    "What the image's own apt uses (sources.list); without it the image has no source.",
+  ),
+});
+
+/** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
+export interface AptRepo {
+  readonly driver: "apt";
+  readonly url: string;
+  readonly suite: string;
+  readonly components: readonly string[];
+  /** Keyring files; null for the host's. */
+  readonly keys: Extract<EngineSource, { kind: "files" }> | null;
+  readonly inImage: string | null;
+}
+
+/** A Debian repository. `inImage` is what the image's own apt will use. */
+export function apt(given: {
+  url: string;
+  suite: string;
+  components?: readonly string[];
+  keys?: Source;
+  inImage?: string;
+}): Repo<"apt"> {
+  const o = check("apt", aptSchema, given);
+  const keys = o.keys === undefined ? null : sourceOf(o.keys);
+  const repo: AptRepo = {
+    driver: "apt",
+    url: o.url,
+    suite: o.suite,
+    components: o.components ?? ["main"],
+    keys: keys?.kind === "files" ? keys : null,
+    inImage: o.inImage ?? null,
+  };
+  // The brand exists only for the compiler.
+  return Object.freeze(repo) as unknown as Repo<"apt">;
+}
+
+/** Whether a value came from apt(). */
+export const isAptRepo = (value: unknown): value is AptRepo =>
+  typeof value === "object" && value !== null && "driver" in value && value.driver === "apt";
+
+/** What a package request says of the repository. `inImage` is no business of the resolver's. */
+export const requestRepo = (repo: AptRepo) => ({
+  url: repo.url,
+  suite: repo.suite,
+  components: repo.components,
+  keys: repo.keys?.patterns ?? null,
+});

@@ -1,0 +1,29 @@
+// Debian's architecture names: which of them this machine runs itself, and the emulator for the others. It
+// does not know whether an emulator is registered; recipes look.
+import type { Tool } from "../engine/model.js";
+
+const NATIVE: Readonly<Partial<Record<NodeJS.Architecture, readonly string[]>>> = {
+  x64: ["amd64", "i386"],
+  arm64: ["arm64"],
+  arm: ["armhf"],
+  ppc64: ["ppc64el"],
+  riscv64: ["riscv64"],
+  s390x: ["s390x"],
+};
+
+const QEMU: Readonly<Record<string, string>> = {
+  amd64: "x86_64",
+  arm64: "aarch64",
+  armhf: "arm",
+  i386: "i386",
+  ppc64el: "ppc64le",
+  riscv64: "riscv64",
+  s390x: "s390x",
+};
+
+/** The emulator that maintainer scripts of `arch` need on this machine; nothing where it is native. */
+export function emulation(arch: string): readonly Tool[] {
+  const qemu = QEMU[arch];
+  if (qemu === undefined || NATIVE[process.arch]?.includes(arch) === true) return [];
+  return [{ name: `qemu-${qemu}-static`, package: "qemu-user-static" }];
+}

@@ -1,0 +1,36 @@
+// What `import … from "imagemake"` gives an Imagefile. Only names; each is in a file of its own.
+import { check, run } from "./run.js";
+import { platformfs } from "./platformfs.js";
+import { rootfs } from "./rootfs.js";
+
+export { apt } from "./apt.js";
+export { both, each } from "./each.js";
+export { project } from "./project.js";
+export { arg, env, files, list, probe } from "./sources.js";
+export { step } from "./steps.js";
+export { run };
+
+/** The rules. */
+export const rule = { run, check, rootfs, platformfs } as const;
+
+export type {
+  AnyTree,
+  Arch,
+  Built,
+  CheckTarget,
+  Driver,
+  FileTarget,
+  Group,
+  Input,
+  ListSource,
+  Outs,
+  PackedTree,
+  Packages,
+  Project,
+  Repo,
+  Size,
+  Source,
+  Step,
+  Target,
+  TreeTarget,
+} from "./types.js";

@@ -1,0 +1,118 @@
+// The options of rules: zod's schemas with the words for documentation and messages on them, and the one line
+// that a wrong option gives. It does not know any rule's options (schema.ts has those that several share).
+import { z } from "zod";
+import { isHandle, inside, isSource, sourceOf, wrongOption } from "../engine/declare.js";
+import { nearest } from "../engine/evaluate/nearest.js";
+
+/** An option: its type in words (what a wrong value is told), and what it does. */
+export function option<T extends z.ZodType>(schema: T, type: string, description: string): T {
+  return schema.meta({ type, description });
+}
+
+/** Words for the innermost parts of an option, where they have no description of their own. */
+export const typed = <T extends z.ZodType>(schema: T, type: string): T => schema.meta({ type });
+
+/** The type words of a schema, through `optional()`. */
+export function typeOf(schema: z.core.$ZodType): string | undefined {
+  const type = z.globalRegistry.get(schema)?.["type"];
+  if (typeof type === "string") return type;
+  return schema instanceof z.ZodOptional ? typeOf(schema.unwrap()) : undefined;
+}
+
+/** Checks the options of `rule`; a wrong one ends the evaluation with one line (exit status 2). */
+export function check<T extends z.ZodObject>(rule: string, schema: T, given: unknown): z.output<T> {
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const issue = result.error.issues.map(deepest).sort((a, b) => rank(a) - rank(b))[0];
+  if (issue === undefined) throw new Error(`${rule}: zod failed without an issue`);
+  wrongOption(rule, describe(issue, schema, given));
+}
+
+/** Misspelt names first: what they cause elsewhere (a missing option) is no second mistake. */
+const rank = (issue: z.core.$ZodIssue): number => (issue.code === "unrecognized_keys" ? 0 : 1);
+
+/** Of a union, the alternative that got furthest says the most. */
+function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== "invalid_union") return issue;
+  let best: z.core.$ZodIssue = issue;
+  for (const inner of issue.errors.flat()) {
+    const found = deepest(inner);
+    const path = [...issue.path, ...found.path];
+    if (path.length > best.path.length) best = { ...found, path };
+  }
+  return best;
+}
+
+function describe(issue: z.core.$ZodIssue, schema: z.ZodType, given: unknown): string {
+  const path = issue.path.filter((part) => typeof part !== "symbol");
+  if (issue.code === "unrecognized_keys") {
+    const key = issue.keys[0] ?? "";
+    const known = keysAt(schema, path);
+    const near = nearest(key, known);
+    const help = near === undefined ? `known are ${known.join(", ")}` : `did you mean ${near}?`;
+    return `unknown option ${show([...path, key])}; ${help}`;
+  }
+  const at = path.length === 0 ? "" : `${show(path)}: `;
+  if (issue.code === "custom" && issue.message !== "Invalid input") return at + issue.message;
+  if (issue.code === "invalid_key") return at + (issue.issues[0]?.message ?? issue.message);
+  const expected = expectation(schema, path) ?? "an object with options";
+  return `${at}expected ${expected}, found ${render(valueAt(given, path))}`;
+}
+
+/** The words of the innermost described schema on the way to `path`. */
+function expectation(schema: z.core.$ZodType, path: readonly (string | number)[]): string | undefined {
+  let here = schema;
+  let words = typeOf(here);
+  for (const part of path) {
+    const below = child(here, part);
+    // A part without words of its own is spoken for by what holds it.
+    if (below === undefined) break;
+    here = below;
+    words = typeOf(here) ?? words;
+  }
+  return words;
+}
+
+function child(schema: z.core.$ZodType, part: string | number): z.core.$ZodType | undefined {
+  if (schema instanceof z.ZodOptional) return child(schema.unwrap(), part);
+  if (schema instanceof z.ZodObject) return (schema.shape as Record<string, z.ZodType>)[part];
+  if (schema instanceof z.ZodArray) return schema.element;
+  if (schema instanceof z.ZodRecord) return schema.valueType;
+  if (schema instanceof z.ZodUnion) {
+    return schema.options.map((one) => child(one, part)).find((one) => one !== undefined);
+  }
+  return undefined;
+}
+
+function keysAt(schema: z.core.$ZodType, path: readonly (string | number)[]): readonly string[] {
+  let here: z.core.$ZodType | undefined = schema;
+  for (const part of path) here = here && child(here, part);
+  while (here instanceof z.ZodOptional) here = here.unwrap();
+  return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
+}
+
+function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
+  let here = value;
+  for (const part of path) {
+    if (typeof here !== "object" || here === null) return undefined;
+    here = (here as Record<string | number, unknown>)[part];
+  }
+  return here;
+}
+
+/** `guards.has[2]` */
+const show = (path: readonly (string | number)[]): string =>
+  path.map((part, i) => (typeof part === "number" ? `[${part}]` : i === 0 ? part : `.${part}`)).join("");
+
+/** A value as a message shows it: short, and never a handle's inside. */
+export function render(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (isHandle(value)) return `a ${inside(value).kind} target`;
+  if (isSource(value)) return `a source (${sourceOf(value).kind})`;
+  if (typeof value === "function") return "a function";
+  if (typeof value === "bigint" || typeof value === "symbol") return String(value);
+  const text = JSON.stringify(value, (_, inner: unknown) =>
+    isHandle(inner) || isSource(inner) ? render(inner) : inner,
+  );
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

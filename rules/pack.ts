@@ -1,0 +1,66 @@
+// Packing: a tree into one file, an action of its own that nothing but the user waits for. It does not know
+// what is in the tree.
+import { z } from "zod";
+import { declareOne, packed, wrongOption, type Handle } from "../engine/declare.js";
+import type { Guards, Tool } from "../engine/model.js";
+import { option } from "./options.js";
+import { recipe } from "./recipes.js";
+import { out } from "./schema.js";
+import type { Packing } from "./types.js";
+
+interface Format {
+  readonly tool: Tool | null;
+  /** First bytes of such a file, in hexadecimal. */
+  readonly magic: string | null;
+}
+
+const FORMATS: Readonly<Record<Packing, Format>> = {
+  tar: { tool: null, magic: null },
+  "tar.gz": { tool: { name: "pigz", package: "pigz" }, magic: "1f8b" },
+  "tar.xz": { tool: { name: "xz", package: "xz-utils" }, magic: "fd377a585a00" },
+  "tar.zst": { tool: { name: "zstd", package: "zstd" }, magic: "28b52ffd" },
+};
+const names = Object.keys(FORMATS) as Packing[];
+
+/** `out` and `pack`. */
+export const packing = {
+  out: out.optional(),
+  pack: option(
+    z.enum(names).optional(),
+    names.join(", "),
+    "How the tree is packed, where the suffix of `out` does not say it.",
+  ),
+};
+
+/** The guards of a file, and those of the tree in it. */
+export function splitGuards(guards: Guards): { readonly file: Guards; readonly tree: Guards } {
+  const { minSize, maxSize, magic, ...tree } = guards;
+  const file = Object.entries({ minSize, maxSize, magic }).filter(([, value]) => value !== undefined);
+  return { file: Object.fromEntries(file), tree };
+}
+
+/** The format that a file name says, or `pack`. */
+export function formatOf(rule: string, pattern: string, pack: Packing | undefined): Packing {
+  const format = pack ?? names.filter((name) => pattern.endsWith(`.${name}`)).at(-1);
+  if (format === undefined) {
+    wrongOption(rule, `out: expected a name that ends in .${names.join(", .")}, or pack; found "${pattern}"`);
+  }
+  return format;
+}
+
+/** The file `pattern` that holds `tree`. */
+export function packTree(tree: Handle, pattern: string, format: Packing, guards: Guards): Handle {
+  const { tool, magic } = FORMATS[format];
+  const file = declareOne({
+    rule: "pack",
+    command: recipe("pack.sh"),
+    env: { FORMAT: format },
+    inputs: { TREE: tree },
+    outputs: [{ name: "OUT", kind: "file", pattern }],
+    tools: [{ name: "tar", package: "tar" }, ...(tool === null ? [] : [tool])],
+    root: true,
+    guards: { minSize: 512, ...(magic === null ? {} : { magic }), ...guards },
+    resources: { cpu: tool === null ? 1 : 2, memory: 1024 ** 3 },
+  });
+  return packed(file, tree);
+}

@@ -1,0 +1,79 @@
+// project(…): what a bare `imagemake` builds, what a release holds, and the epoch of what nothing dates. The
+// targets in it stay handles here; the engine gives them ids when it collects the exports.
+import { z } from "zod";
+import { isHandle, isSource, projectValue } from "../engine/declare.js";
+import { check, option, typed } from "./options.js";
+import type { Group, Project } from "./types.js";
+
+const group = typed(
+  z.custom<Group>(
+    (v) => isHandle(v) || (typeof v === "object" && v !== null && !isSource(v) && !Array.isArray(v)),
+  ),
+  "a target or a group of targets",
+);
+const groups = z.array(group);
+
+/** Seconds since 1970 of `2026-11-21`, a full ISO time (UTC unless it says otherwise), or of a number. */
+function seconds(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  if (/^\d{4}-\d\d-\d\d$/.test(text)) return Date.parse(`${text}T00:00:00Z`) / 1000;
+  const zoned = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`;
+  return Math.floor(Date.parse(zoned) / 1000);
+}
+
+export const projectSchema = z.strictObject({
+  default: option(groups.optional(), "an array of targets or groups", "What a bare `imagemake` builds."),
+  epoch: option(
+    z
+      .string()
+      .refine((text) => Number.isSafeInteger(seconds(text)))
+      .transform(seconds)
+      .optional(),
+    `a date such as "2026-11-21", or seconds since 1970`,
+    "The time stamped on what neither packages nor inputs date.",
+  ),
+  release: option(
+    z
+      .strictObject({
+        of: option(groups.optional(), "an array of targets or groups", "What a release holds."),
+        gate: option(groups.optional(), "an array of checks", "Checks that must pass before it is signed."),
+        steps: option(
+          z.array(z.string()).optional(),
+          "an array of sentences",
+          "What a person does after it, ticked off one by one.",
+        ),
+      })
+      .optional(),
+    "{ of, gate, steps }",
+    "What a release is.",
+  ),
+});
+
+/** The checked settings, as the engine's collecting of exports reads them (`projectOf`). */
+export interface ProjectGiven {
+  readonly default: readonly Group[];
+  /** Seconds since 1970. */
+  readonly epoch: number | null;
+  readonly release: {
+    /** Null where the project does not say: every exported file. */
+    readonly of: readonly Group[] | null;
+    readonly gate: readonly Group[];
+    readonly steps: readonly string[];
+  };
+}
+
+/** The default export of an Imagefile. */
+export function project(given: {
+  default?: readonly Group[];
+  epoch?: string;
+  release?: { of?: readonly Group[]; gate?: readonly Group[]; steps?: readonly string[] };
+}): Project {
+  const o = check("project", projectSchema, given);
+  const value: ProjectGiven = {
+    default: o.default ?? [],
+    epoch: o.epoch ?? null,
+    release: { of: o.release?.of ?? null, gate: o.release?.gate ?? [], steps: o.release?.steps ?? [] },
+  };
+  // The brand exists only for the compiler.
+  return projectValue(value) as unknown as Project;
+}

@@ -1,0 +1,25 @@
+// Recipes: the shell beside this directory that rules run. Their whole text goes into the action, and so into
+// its key. It does not know what they do.
+import { readFileSync } from "node:fs";
+import type { Command } from "../engine/model.js";
+
+const texts = new Map<string, string>();
+
+/**
+ * The recipe `rules/recipes/<name>` as a command; `libraries` are put before it, since a recipe has to be
+ * whole. Recipes are not compiled, so they lie in the package and not in dist/.
+ */
+export const recipe = (name: string, ...libraries: readonly string[]): Command => ({
+  kind: "recipe",
+  name,
+  text: [...libraries, name].map(read).join("\n"),
+});
+
+function read(name: string): string {
+  let text = texts.get(name);
+  if (text === undefined) {
+    text = readFileSync(new URL(`../../rules/recipes/${name}`, import.meta.url), "utf8");
+    texts.set(name, text);
+  }
+  return text;
+}

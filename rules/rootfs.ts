@@ -1,0 +1,130 @@
+// rootfs: a root filesystem from a package list. It makes the tree, and with `out` the file that holds it.
+import { z } from "zod";
+import { declareOne, type Handle, type Lineage } from "../engine/declare.js";
+import type { Wanted } from "../engine/model.js";
+import { isAptRepo, requestRepo, type AptRepo } from "./apt.js";
+import { emulation } from "./arch.js";
+import { APT_TOOLS, layered, listInputs } from "./layers.js";
+import { check, option, typed } from "./options.js";
+import { formatOf, packing, packTree, splitGuards } from "./pack.js";
+import { recipe } from "./recipes.js";
+import { common, guardsOf, packageNames } from "./schema.js";
+import { isStep } from "./steps.js";
+import {
+  asPacked,
+  asTree,
+  type AnyTree,
+  type Arch,
+  type Built,
+  type Common,
+  type Driver,
+  type Extra,
+  type Pack,
+  type Packages,
+  type Repo,
+  type Step,
+} from "./types.js";
+
+const ARCHS = ["amd64", "arm64", "armhf", "i386", "ppc64el", "riscv64", "s390x"] as const;
+const VARIANTS = ["busybox", "essential", "apt", "minbase"] as const;
+
+/** The option `steps` of every rule that makes a tree. */
+export const steps = option(
+  z.array(typed(z.custom<Step>(isStep), "a step (step.install, step.overlay, …)")).optional(),
+  "an array of steps",
+  "Changes to the tree, in order; each is a layer, and an edit rebuilds from its step on.",
+);
+
+export const rootfsSchema = z.strictObject({
+  repo: option(z.custom<AptRepo>(isAptRepo), "a repository: apt(…)", "Where packages come from."),
+  arch: option(z.enum(ARCHS), `one of ${ARCHS.join(", ")}`, "The architecture, in the driver's words."),
+  packages: option(packageNames, `package names in an array, or list("file")`, "What is installed."),
+  variant: option(
+    z.enum(VARIANTS).optional(),
+    `one of ${VARIANTS.join(", ")}`,
+    "What is there beside `packages`: `busybox` nothing (and busybox's commands), `essential` Debian's " +
+      "essential packages, `apt` these and apt (the default), `minbase` all of priority required and apt.",
+  ),
+  steps,
+  ...packing,
+  ...common,
+});
+
+/** A root filesystem. With `out` it is packed too. */
+export function rootfs<D extends Driver, O extends string | undefined = undefined>(
+  given: Common &
+    Pack<O> &
+    Extra[D] & { repo: Repo<D>; arch: Arch[D]; packages: Packages; steps?: readonly Step[] },
+): Built<O> {
+  const o = check("rootfs", rootfsSchema, given);
+  const variant = o.variant ?? "apt";
+  const guards = splitGuards(guardsOf(o.guards));
+  const suffix = o.out === undefined ? undefined : "tree";
+  const more = o.steps ?? [];
+  const lineage: Lineage = {
+    driver: "apt",
+    repo: requestRepo(o.repo),
+    arch: o.arch,
+    options: { variant },
+  };
+  const last = {
+    guards: o.out === undefined ? guardsOf(o.guards) : guards.tree,
+    timeout: o.timeout,
+    ...(suffix && { suffix }),
+  };
+  const first = bootstrap(
+    o.repo,
+    variant,
+    o.packages,
+    lineage,
+    more.length === 0 ? last : { guards: {}, timeout: o.timeout },
+  );
+  const tree = more.length === 0 ? first : layered("rootfs", first, undefined, more, last);
+  return finish<O>("rootfs", tree, o, guards.file);
+}
+
+/** The tree, or the file that holds it where there is `out`. */
+export function finish<O extends string | undefined>(
+  rule: string,
+  tree: Handle,
+  o: { readonly out?: string | undefined; readonly pack?: Pack<O>["pack"] },
+  guards: Parameters<typeof packTree>[3],
+): Built<O> {
+  // What is built follows `out`, which is what Built says.
+  if (o.out === undefined) return asTree(tree) satisfies AnyTree as Built<O>;
+  return asPacked(packTree(tree, o.out, formatOf(rule, o.out, o.pack), guards)) satisfies AnyTree as Built<O>;
+}
+
+function bootstrap(
+  repo: AptRepo,
+  variant: (typeof VARIANTS)[number],
+  want: readonly Wanted[],
+  lineage: Lineage,
+  last: Parameters<typeof layered>[4],
+): Handle {
+  return declareOne(
+    {
+      rule: "rootfs",
+      command: recipe("rootfs-apt.sh", "lib.sh", "tree.sh"),
+      env: {
+        ARCH: lineage.arch,
+        SUITE: repo.suite,
+        VARIANT: variant,
+        PACKAGES: want.filter((one) => typeof one === "string").join(" "),
+        IN_IMAGE:
+          repo.inImage === null ? "" : `deb ${repo.inImage} ${repo.suite} ${repo.components.join(" ")}`,
+      },
+      inputs: listInputs(want),
+      outputs: [{ name: "OUT", kind: "tree", base: null }],
+      packages: { ...lineage, want, options: lineage.options, on: null },
+      tools: [{ name: "mmdebstrap", package: "mmdebstrap" }, ...APT_TOOLS, ...emulation(lineage.arch)],
+      root: true,
+      arch: lineage.arch,
+      resources: { memory: 512 * 1024 ** 2 },
+      guards: { ...last.guards, has: ["var/lib/dpkg/status", ...(last.guards.has ?? [])] },
+      ...(last.timeout === undefined ? {} : { timeout: last.timeout }),
+      ...(last.suffix === undefined ? {} : { suffix: last.suffix }),
+    },
+    lineage,
+  );
+}

@@ -1,0 +1,159 @@
+// The general rule: a command over declared inputs, for everything that no typed rule covers; and check, the
+// same with a verdict instead of an output.
+import { z } from "zod";
+import { declare, declareOne, wrongOption, type Handle, type SourceHandle } from "../engine/declare.js";
+import { sourceOf, isSource } from "../engine/declare.js";
+import type { ActionSpec } from "../engine/declare.js";
+import type { Command, Output, Source as EngineSource } from "../engine/model.js";
+import { check as checkOptions, option } from "./options.js";
+import { anyInput, environment, filePattern, guards, guardsOf, out, timeout, variables } from "./schema.js";
+import {
+  asCheck,
+  asFile,
+  asTree,
+  type CheckTarget,
+  type FileTarget,
+  type GuardOptions,
+  type Input,
+  type Outs,
+  type TreeTarget,
+  type Vars,
+} from "./types.js";
+
+/** What every form of `run` takes. */
+export interface RunBase {
+  inputs: Readonly<Record<Uppercase<string>, Input>>;
+  cmd: string | readonly string[];
+  env?: Vars;
+  date?: boolean;
+  network?: boolean;
+  interactive?: boolean;
+  root?: boolean;
+  /** Seconds. */
+  timeout?: number;
+  guards?: GuardOptions;
+}
+/** Where `$OUT` is absent, exactly one file that matches with any eight digits for `{date}` is taken. */
+interface Collect {
+  collect?: string;
+}
+
+const yes = (description: string) => option(z.boolean().optional(), "true or false", description);
+
+const base = {
+  inputs: option(
+    variables(anyInput),
+    "{ NAME: target or source }",
+    "What the command reads. Each is a variable that holds its path: a glob one path a line, a list the " +
+      "path of a file with one name a line, env its value.",
+  ),
+  cmd: option(
+    z.union([z.string(), z.array(z.string()).min(1)]),
+    "a command: text for sh -eu -c, or an array of words",
+    "A string is a shell script; an array is run as it is, and an element `$NAME` or `$NAME/…` is filled in.",
+  ),
+  env: environment,
+  date: yes("The command sees the datecode as `$DATECODE`; then it is in the key."),
+  network: yes("The command may use the network."),
+  interactive: yes("The command gets the terminal, alone."),
+  root: yes("The command needs to be root, or root of a user namespace."),
+  timeout,
+};
+
+export const runSchema = z.strictObject({
+  ...base,
+  out: out.optional(),
+  outs: option(
+    variables(filePattern).optional(),
+    "{ NAME: file name }",
+    "Several files; each name is a variable that holds the path to write.",
+  ),
+  tree: yes("`$OUT` is a directory, and the output is that tree."),
+  collect: option(
+    filePattern.optional(),
+    "a file name with {date}",
+    "For tools that call `date` themselves: where `$OUT` is absent, the one file in the working directory " +
+      "that matches with any eight digits for `{date}` is taken.",
+  ),
+  guards,
+});
+
+export const checkSchema = z.strictObject(base);
+
+/** A shell command. `out`: a file; `outs`: several, each $NAME; `tree`: $OUT is a directory. */
+export function run(o: RunBase & Collect & { out: string; outs?: never; tree?: never }): FileTarget;
+export function run<const K extends Uppercase<string>>(
+  o: RunBase & { outs: Readonly<Record<K, string>>; out?: never; tree?: never; collect?: never },
+): Outs<K>;
+export function run(o: RunBase & { tree: true; out?: never; outs?: never; collect?: never }): TreeTarget;
+export function run(given: object): FileTarget | TreeTarget | Outs<string> {
+  const o = checkOptions("run", runSchema, given);
+  const forms = [o.out !== undefined && "out", o.outs && "outs", o.tree === true && "tree"].filter(Boolean);
+  if (forms.length !== 1) {
+    const found = forms.length === 0 ? "none" : forms.join(" and ");
+    wrongOption("run", `expected one of out, outs and tree: true, found ${found}`);
+  }
+  if (o.collect !== undefined && o.out === undefined) {
+    wrongOption("run", "collect: it fills $OUT, so it needs out");
+  }
+  const outputs = outputsOf(o);
+  const spec: ActionSpec = {
+    ...common("run", o),
+    outputs,
+    guards: guardsOf(o.guards),
+    ...(o.collect === undefined ? {} : { collect: o.collect }),
+  };
+  if (o.outs === undefined) return (o.tree === true ? asTree : asFile)(declareOne(spec));
+  const clash = Object.keys(o.outs).find((name) => name in o.inputs);
+  if (clash !== undefined) wrongOption("run", `outs.${clash}: an input has that name`);
+  const handles = Object.entries(declare(spec)).map(([name, one]) => [name, asFile(one)] as const);
+  return Object.freeze(Object.fromEntries(handles));
+}
+
+/** A command whose success is the verdict on what it reads. It has no output. */
+export function check(given: Omit<RunBase, "guards">): CheckTarget {
+  const o = checkOptions("check", checkSchema, given);
+  return asCheck(declareOne({ ...common("check", o), outputs: [{ name: "OUT", kind: "verdict" }] }));
+}
+
+function outputsOf(o: z.output<typeof runSchema>): readonly Output[] {
+  if (o.outs !== undefined) {
+    const names = Object.entries(o.outs);
+    if (names.length === 0) wrongOption("run", "outs: expected at least one output, found none");
+    return names.map(([name, pattern]) => ({ name, kind: "file", pattern }));
+  }
+  return o.tree === true
+    ? [{ name: "OUT", kind: "tree", base: null }]
+    : [{ name: "OUT", kind: "file", pattern: o.out ?? "" }];
+}
+
+function common(rule: string, o: z.output<typeof checkSchema>): Omit<ActionSpec, "outputs"> {
+  const clash = Object.keys(o.env ?? {}).find((name) => name in o.inputs);
+  if (clash !== undefined) wrongOption(rule, `env.${clash}: an input has that name`);
+  return {
+    rule,
+    command: commandOf(o.cmd),
+    inputs: engineInputs(o.inputs),
+    ...(o.env === undefined ? {} : { env: o.env }),
+    date: o.date ?? false,
+    network: o.network ?? false,
+    interactive: o.interactive ?? false,
+    root: o.root ?? false,
+    ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+    resources: { named: o.interactive === true ? ["terminal"] : [] },
+  };
+}
+
+const commandOf = (cmd: string | readonly string[]): Command =>
+  typeof cmd === "string" ? { kind: "shell", text: cmd } : { kind: "argv", argv: [...cmd] };
+
+/** Sources as the engine has them; targets stay handles. */
+export function engineInputs(
+  inputs: Readonly<Record<string, Handle | SourceHandle>>,
+): Readonly<Record<string, EngineSource | Handle>> {
+  const entries = Object.entries(inputs).map(([name, one]): [string, EngineSource | Handle] => [
+    name,
+    isSource(one) ? sourceOf(one) : one,
+  ]);
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,162 @@
+// The parts of options that several rules share: file names, sizes, guards, packages, inputs. Each says its
+// type in words. It does not know what a rule does with them.
+import { z } from "zod";
+import { isHandle, inside, isSource, sourceOf, type Handle, type SourceHandle } from "../engine/declare.js";
+import type { Guards, Output, Wanted } from "../engine/model.js";
+import { option, typed } from "./options.js";
+
+/** A handle of one of these kinds. A packed tree counts as a tree too. */
+function handle(kinds: readonly Output["kind"][], type: string): z.ZodType<Handle> {
+  const fits = (value: unknown): boolean =>
+    isHandle(value) &&
+    (kinds.includes(inside(value).kind) || (kinds.includes("tree") && value.tree !== undefined));
+  return typed(z.custom<Handle>(fits), type);
+}
+
+export const treeLike = handle(["tree"], "a tree (what rootfs, platformfs or run with tree: true return)");
+export const fileTarget = handle(["file"], "a file target");
+const artifact = handle(["file", "tree"], "a file or tree target");
+const anySource = z.custom<SourceHandle>(isSource);
+const isList = (value: unknown): value is SourceHandle => isSource(value) && sourceOf(value).kind === "list";
+const listSource = z.custom<SourceHandle>(isList);
+
+/** A tree, or the tree inside a packed one. */
+export const asTreeHandle = (given: Handle): Handle => given.tree ?? given;
+
+/** Names of variables: capitals, as $NAME in a command. */
+export const VARIABLE = /^[A-Z][A-Z0-9_]*$/;
+const REFUSED = ["OUT", "PATH", "HOME", "DATECODE"];
+
+const variable = z.string().superRefine((name, context) => {
+  if (!VARIABLE.test(name)) {
+    context.addIssue(`a name is capitals, digits and _, because the command reads it as a variable`);
+  } else if (REFUSED.includes(name)) {
+    context.addIssue(`${REFUSED.join(", ")} are the engine's own variables; take another name`);
+  }
+});
+
+/** A record whose keys become variables. */
+export const variables = <T extends z.ZodType>(value: T): z.ZodRecord<typeof variable, T> =>
+  z.record(variable, value);
+
+export const anyInput = typed(z.union([artifact, anySource]), "a target, or files(), list(), env(), probe()");
+
+/** `void-{date}.tar.xz`: a file name, no directory; `{date}` is the only thing in braces. */
+export const filePattern = z.string().superRefine((name, context) => {
+  if (name === "" || name === "." || name === "..") context.addIssue("a file needs a name");
+  else if (/[/\0\n]/.test(name)) context.addIssue(`a file name, without directories; found "${name}"`);
+  for (const brace of name.match(/\{[^}]*\}?|\}/g) ?? []) {
+    if (brace !== "{date}") context.addIssue(`only {date} is filled in; found ${brace}`);
+  }
+});
+export const out = option(filePattern, "a file name", "Name of the file; `{date}` becomes the datecode.");
+
+const UNITS: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+const SIZE = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB)$/;
+
+/** Bytes. */
+export const size = typed(
+  z.union([
+    z.number().int().min(0),
+    z
+      .string()
+      .regex(SIZE)
+      .transform((text) => {
+        const [, number, unit] = SIZE.exec(text) ?? [];
+        return Math.round(Number(number) * (UNITS[unit ?? ""] ?? 1));
+      }),
+  ]),
+  `a number of bytes or a size such as "1MiB"`,
+);
+
+const within = typed(
+  z.string().refine((path) => path !== "" && !path.startsWith("/") && !path.split("/").includes("..")),
+  "a path relative to the tree's root",
+);
+const paths = z.array(within);
+
+export const guards = option(
+  z
+    .strictObject({
+      minSize: option(
+        size,
+        `bytes or a size such as "1MiB"`,
+        "Smallest size in bytes, or such as `1MiB`.",
+      ).optional(),
+      maxSize: option(size, `bytes or a size such as "1MiB"`, "Largest size.").optional(),
+      magic: option(
+        z.string().regex(/^(?:[0-9a-fA-F]{2})+$/),
+        "hexadecimal digits in pairs",
+        "Bytes the file begins with, in hexadecimal.",
+      ).optional(),
+      has: option(paths, "paths", "Paths the tree must have; `*` stands for part of a name.").optional(),
+      hasNot: option(paths, "paths", "Paths the tree must not have.").optional(),
+      links: option(
+        z.record(within, z.string().min(1)),
+        "{ path: target }",
+        "Symbolic links and what each must point to.",
+      ).optional(),
+    })
+    .optional(),
+  "{ minSize, maxSize, magic, has, hasNot, links }",
+  "Conditions the output must meet before it is published.",
+);
+
+/** Guards without the keys that were not given. */
+export function guardsOf(given: z.output<typeof guards>, defaults: Guards = {}): Guards {
+  const set = Object.entries({ ...defaults, ...given }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(set);
+}
+
+export const timeout = option(
+  z.number().positive().optional(),
+  "a number of seconds",
+  "Seconds after which the action is stopped and has failed.",
+);
+
+/** What every typed rule takes. */
+export const common = { timeout, guards };
+
+const packageName = typed(
+  z
+    .string()
+    .refine((name) => /^[^\s-]\S*$/.test(name))
+    .transform((name): Wanted => name),
+  "a package name",
+);
+const packageList = listSource.transform((given): Wanted => {
+  const from = sourceOf(given);
+  return { list: from.kind === "list" ? from.file : "" };
+});
+
+/** A package list as the engine wants it. */
+export const packageNames = typed(
+  z.union([
+    packageList.transform((one): readonly Wanted[] => [one]),
+    z.array(typed(z.union([packageName, packageList]), "a package name or list()")),
+  ]),
+  `package names in an array, or list("file")`,
+);
+
+export const environment = option(
+  z
+    .record(
+      z.string().superRefine((name, context) => {
+        if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) context.addIssue("not a name for a variable");
+        if (name === "OUT" || name === "DATECODE") context.addIssue(`${name} is the engine's own variable`);
+      }),
+      z.string(),
+    )
+    .optional(),
+  "{ NAME: text }",
+  "Environment of the command; everything else is fixed. `{date}` in a value becomes the datecode.",
+);
+
+/** A relative path inside the image; a leading slash is forgiven. */
+export const imagePath = typed(
+  z
+    .string()
+    .refine((path) => /[^/]/.test(path) && !path.split("/").includes("..") && !path.includes("\0"))
+    .transform((path) => path.replace(/^\/+|\/+$/g, "")),
+  "a path inside the tree",
+);

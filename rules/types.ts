@@ -1,0 +1,89 @@
+// The types an Imagefile sees: opaque handles, sources and repositories. At run time they are the handles of
+// engine/declare.ts; the brands exist only for the compiler. It knows no rule.
+import type { Handle, SourceHandle } from "../engine/declare.js";
+
+declare const kind: unique symbol;
+interface Is<K extends string> {
+  readonly [kind]: K;
+}
+
+/** One output file. */
+export type FileTarget = Is<"file">;
+/** A root filesystem, any directory. */
+export type TreeTarget = Is<"tree">;
+/** The file named by `out`, and the tree inside. */
+export type PackedTree = FileTarget & { readonly tree: TreeTarget };
+/** A verdict. */
+export type CheckTarget = Is<"check">;
+export type Target = FileTarget | TreeTarget | CheckTarget;
+/** What a named export may be. */
+export type Group = Target | { readonly [key: string]: Group };
+/** As an input to a rule that wants a tree, a packed tree means its tree. */
+export type AnyTree = TreeTarget | PackedTree;
+/** With `out` there is a file. */
+export type Built<O> = [O] extends [string] ? PackedTree : TreeTarget;
+export type Outs<K extends string> = { readonly [P in K]: FileTarget };
+
+/** An input from outside the graph. */
+export type Source = Is<"source">;
+/** A package list: comments, order and blank lines do not count. */
+export type ListSource = Source & { readonly list: true };
+/** What a rule may read. */
+export type Input = FileTarget | TreeTarget | PackedTree | Source;
+/** One change to a tree; one action and one layer each. */
+export type Step = Is<"step">;
+/** What `project(…)` returns. */
+export type Project = Is<"project">;
+
+/** Architecture names, as each driver calls them. */
+export interface Arch {
+  apt: "amd64" | "arm64" | "armhf" | "i386" | "ppc64el" | "riscv64" | "s390x";
+}
+export type Driver = keyof Arch;
+/** A package repository. The driver fixes the architecture names. */
+export interface Repo<D extends Driver> extends Is<"repo"> {
+  readonly driver: D;
+}
+/** Options of `rootfs` that only one driver has. */
+export interface Extra {
+  apt: { variant?: "busybox" | "essential" | "apt" | "minbase" };
+}
+
+/** Environment variables and the like. */
+export type Vars = Readonly<Record<string, string>>;
+/** Bytes. */
+export type Size = number | `${number}${"KiB" | "MiB" | "GiB"}`;
+/** Conditions an output must meet before it is published. Paths are relative to the tree's root. */
+export interface GuardOptions {
+  minSize?: Size;
+  maxSize?: Size;
+  /** First bytes, in hexadecimal. */
+  magic?: string;
+  has?: readonly string[];
+  hasNot?: readonly string[];
+  /** Symlink → what it points to. */
+  links?: Vars;
+}
+/** What every typed rule takes. `timeout` in seconds. */
+export interface Common {
+  timeout?: number;
+  guards?: GuardOptions;
+}
+/** Package names, list files, or both. */
+export type Packages = ListSource | readonly (string | ListSource)[];
+export type Packing = "tar" | "tar.gz" | "tar.xz" | "tar.zst";
+/** The file a tree is packed into; its suffix says how unless `pack` does. */
+export interface Pack<O> {
+  out?: O;
+  pack?: Packing;
+}
+
+// One place where the engine's handles become what the compiler knows them as. The brand has no value, so
+// a cast is the only way; that the kind fits is the caller's word.
+
+export const asFile = (handle: Handle): FileTarget => handle as unknown as FileTarget;
+export const asTree = (handle: Handle): TreeTarget => handle as unknown as TreeTarget;
+export const asPacked = (handle: Handle): PackedTree => handle as unknown as PackedTree;
+export const asCheck = (handle: Handle): CheckTarget => handle as unknown as CheckTarget;
+export const asSource = (handle: SourceHandle): Source => handle as unknown as Source;
+export const asList = (handle: SourceHandle): ListSource => handle as unknown as ListSource;

@@ -1,0 +1,63 @@
+// What must compile: the Debian line, as far as rules for it exist.
+import { apt, arg, each, files, list, project, rule, step } from "imagemake";
+
+const debian = apt({
+  url: arg("MIRROR", "host"),
+  suite: "bookworm",
+  inImage: "https://mirror.example.org/debian",
+});
+const flavours = {
+  mini: {
+    variant: "busybox",
+    packages: ["dpkg", "busybox-static", "libc-bin", "base-files", "base-passwd", "debianutils"],
+  },
+  standard: { variant: "apt", packages: list("fixtures/standard.list") },
+} as const;
+
+export const rootfs = each(
+  ["amd64", "arm64"],
+  (arch) =>
+    each(flavours, (name, f) =>
+      rule.rootfs({ repo: debian, arch, ...f, out: `debian-${arch}-${name}-ROOTFS-{date}.tar.xz` }),
+    ),
+  { only: "ARCHS" },
+);
+export const platformfs = each(
+  { generic: list("fixtures/generic.list"), cloud: list("fixtures/cloud.list") },
+  (name, packages) =>
+    rule.platformfs({
+      from: rootfs.amd64.standard,
+      packages,
+      out: `debian-${name}-PLATFORMFS-{date}.tar.xz`,
+    }),
+);
+export const stepped = rule.platformfs({
+  from: platformfs.generic,
+  steps: [
+    step.install(["task-ssh-server", list("more.list")], { recommends: true }),
+    step.remove(["usr/share/doc/*"]),
+    step.overlay("overlay", { owner: "0:0", modes: { "etc/shadow": "640" } }),
+    step.overlay(files("etc/**", { from: "overlay" })),
+    step.write("etc/vconsole.conf", "KEYMAP=us\n", { mode: 0o644 }),
+    step.link("etc/localtime", "/usr/share/zoneinfo/UTC"),
+  ],
+  guards: {
+    has: ["usr/bin/ssh"],
+    hasNot: ["etc/resolv.conf"],
+    links: { "etc/localtime": "/usr/share/zoneinfo/UTC" },
+  },
+});
+export const listing = rule.run({
+  inputs: { ROOT: stepped, PACKED: rootfs.arm64.mini },
+  cmd: `ls "$ROOT" > "$OUT"`,
+  out: "listing.txt",
+});
+export const checks = {
+  tree: rule.check({ inputs: { ROOT: stepped }, cmd: ["test", "-d", "$ROOT/etc"] }),
+  file: rule.check({ inputs: { FILE: rootfs.arm64.mini }, cmd: "tar -tf $FILE" }),
+};
+export default project({
+  default: [rootfs.amd64.mini],
+  epoch: "2026-11-21",
+  release: { of: [rootfs, platformfs], gate: [checks], steps: ["announce"] },
+});

@@ -1,0 +1,51 @@
+// What must not compile.
+import { apt, arg, each, files, rule, run, step } from "imagemake";
+import { platformfs, rootfs } from "./debian";
+
+const repo = apt({ url: "host", suite: "bookworm" });
+// @ts-expect-error unknown architecture of a group
+void rootfs.riscv64;
+// @ts-expect-error unknown flavour of a nested group
+void rootfs.amd64.standrad;
+// @ts-expect-error another driver's name for the architecture
+rule.rootfs({ repo, arch: "x86_64", packages: ["a"] });
+// @ts-expect-error unknown variant
+rule.rootfs({ repo, arch: "amd64", packages: ["a"], variant: "buildd" });
+// @ts-expect-error misspelt option
+rule.rootfs({ repo, arch: "amd64", packages: ["a"], step: [] });
+// @ts-expect-error a tree without out has no file
+run({ inputs: { A: rule.rootfs({ repo, arch: "amd64", packages: [] }).tree }, cmd: "", out: "x" });
+// @ts-expect-error a plain file is no tree
+rule.platformfs({ from: run({ inputs: {}, cmd: "", out: "x" }) });
+// @ts-expect-error a check is no tree
+rule.platformfs({ from: rule.check({ inputs: {}, cmd: "true" }) });
+// @ts-expect-error lower-case input name
+run({ inputs: { src: files("a") }, cmd: "", out: "x" });
+// @ts-expect-error out and tree together
+run({ inputs: {}, cmd: "", out: "x", tree: true });
+// @ts-expect-error out and outs together
+run({ inputs: {}, cmd: "", out: "x", outs: { A: "a" } });
+// @ts-expect-error no output at all
+run({ inputs: {}, cmd: "" });
+// @ts-expect-error the output is called A
+void run({ inputs: {}, cmd: "", outs: { A: "a" } }).B;
+// @ts-expect-error a check has no output to read
+run({ inputs: { A: rule.check({ inputs: {}, cmd: "true" }) }, cmd: "", out: "x" });
+// @ts-expect-error and so no guards
+rule.check({ inputs: {}, cmd: "true", guards: { minSize: 1 } });
+// @ts-expect-error not a size
+run({ inputs: {}, cmd: "", out: "x", guards: { minSize: "1MB" } });
+// @ts-expect-error a step outside a list of steps
+rule.platformfs({ from: platformfs.cloud, steps: step.remove(["a"]) });
+// @ts-expect-error plain text instead of a list
+rule.rootfs({ repo, arch: "amd64", packages: "vim" });
+// @ts-expect-error files are no package list
+rule.rootfs({ repo, arch: "amd64", packages: files("vim.list") });
+// @ts-expect-error unknown way to pack
+rule.rootfs({ repo, arch: "amd64", packages: [], out: "x", pack: "tar.lzma" });
+// @ts-expect-error value not in the choice
+arg("BUILD", "nativ", ["native", "scripts"]);
+// @ts-expect-error a group member must be a target
+each(["a"], (k) => k);
+// @ts-expect-error a target is not made from a string
+export const wrong: ReturnType<typeof run> = "x";
