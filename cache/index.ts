@@ -1,0 +1,314 @@
+// The SQLite index: what was built from what, and where it lies. It promises nothing that the store does
+// not hold; losing it costs time only. It knows no rule, no release and no file but its own.
+import { existsSync, renameSync, rmSync } from "node:fs";
+import Database from "better-sqlite3";
+import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
+
+/** One named part of a key. Long values are kept as `sha256:…`. */
+export interface Component {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** How a file looked when it was digested: bytes, times in milliseconds, inode number, mode bits. */
+export interface Stamp {
+  readonly size: number;
+  readonly mtime: number;
+  readonly ctime: number;
+  readonly ino: number;
+  readonly mode: number;
+}
+
+/** `f:<sha256>` a file, `x:<sha256>` an executable file, `t:<sha256>` a tree, `v:pass` a verdict. */
+export type ArtifactId = string;
+
+/** A row the store answers for. Sizes in bytes, `epoch` in seconds; the last three are for trees. */
+export interface ArtifactRow {
+  readonly id: ArtifactId;
+  readonly kind: "file" | "tree" | "verdict";
+  readonly size: number;
+  readonly epoch: number;
+  readonly layer: string | null;
+  readonly parent: ArtifactId | null;
+  readonly form: "root" | "user" | null;
+}
+
+/** A run of an action. Times in milliseconds. */
+export interface BuildRow {
+  readonly id: string;
+  readonly line: string;
+  readonly action: string;
+  readonly key: string;
+  readonly status: "built" | "failed";
+  readonly started: number;
+  readonly duration: number;
+  readonly release: string;
+  readonly log: string | null;
+  readonly epoch: number;
+}
+
+/** What was linked into the output directory. */
+export interface LinkRow extends Omit<Stamp, "mode"> {
+  readonly path: string;
+  readonly line: string;
+  readonly release: string;
+  readonly target: string;
+  readonly artifact: ArtifactId;
+}
+
+/** The index, opened. All calls are synchronous and quick. */
+export class Index {
+  readonly #db: Database.Database;
+  readonly #statements = new Map<string, Database.Statement>();
+
+  private constructor(db: Database.Database) {
+    this.#db = db;
+  }
+
+  /**
+   * Opens or makes the database at `file`. One that is damaged or from a newer version is set aside under
+   * another name; `notice` is told.
+   */
+  static open(file: string, notice: (message: string) => void): Index {
+    try {
+      return new Index(openChecked(file));
+    } catch (error) {
+      const aside = `${file}.set-aside`;
+      for (const suffix of ["", "-wal", "-shm"]) {
+        if (!existsSync(file + suffix)) continue;
+        if (suffix === "") renameSync(file, aside);
+        else rmSync(file + suffix);
+      }
+      const why = error instanceof Error ? error.message : String(error);
+      notice(`the index database cannot be used (${why}); it was set aside as ${aside} and is made anew`);
+      return new Index(openChecked(file));
+    }
+  }
+
+  /** Opens the database for looking only; an empty one in memory where there is none that can be used. */
+  static look(file: string): Index {
+    if (existsSync(file)) {
+      const db = new Database(file, { readonly: true, timeout: 10_000 });
+      if (db.pragma("user_version", { simple: true }) === SCHEMA_VERSION) return new Index(db);
+      db.close();
+    }
+    const empty = new Database(":memory:");
+    empty.exec(SCHEMA);
+    return new Index(empty);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** Runs `work` in one transaction: all of it or nothing. */
+  transaction<T>(work: () => T): T {
+    return this.#db.transaction(work)();
+  }
+
+  addBuild(
+    build: BuildRow,
+    components: readonly Component[],
+    outputs: Readonly<Record<string, ArtifactId>>,
+  ): void {
+    this.#run(
+      "INSERT INTO builds VALUES (@id, @line, @action, @key, @status, @started, @duration, @release, @log, @epoch)",
+      build,
+    );
+    for (const { name, value } of components) {
+      this.#run("INSERT OR REPLACE INTO components VALUES (?, ?, ?)", build.id, name, value);
+    }
+    for (const [name, artifact] of Object.entries(outputs)) {
+      this.#run("INSERT INTO outputs VALUES (?, ?, ?)", build.id, name, artifact);
+    }
+    if (build.status === "built")
+      this.#run("INSERT OR REPLACE INTO results VALUES (?, ?)", build.key, build.id);
+  }
+
+  /** The build a key stands for, or undefined. */
+  resultOf(key: string): BuildRow | undefined {
+    return this.#get<BuildRow>(
+      "SELECT b.* FROM results r JOIN builds b ON b.id = r.build WHERE r.key = ?",
+      key,
+    );
+  }
+
+  /** The last build of an action, whatever came of it. */
+  lastBuild(line: string, action: string): BuildRow | undefined {
+    return this.#get<BuildRow>(
+      "SELECT * FROM builds WHERE line = ? AND action = ? ORDER BY started DESC, rowid DESC LIMIT 1",
+      line,
+      action,
+    );
+  }
+
+  /** The last `limit` builds of an action, newest first. */
+  buildsOf(line: string, action: string, limit: number): BuildRow[] {
+    return this.#all<BuildRow>(
+      "SELECT * FROM builds WHERE line = ? AND action = ? ORDER BY started DESC, rowid DESC LIMIT ?",
+      line,
+      action,
+      limit,
+    );
+  }
+
+  /** How long the last successful run of each action took, in milliseconds. */
+  durations(line: string): Map<string, number> {
+    const rows = this.#all<{ action: string; duration: number }>(
+      "SELECT action, duration, MAX(started) FROM builds WHERE line = ? AND status = 'built' GROUP BY action",
+      line,
+    );
+    return new Map(rows.map((row) => [row.action, row.duration]));
+  }
+
+  componentsOf(build: string): Component[] {
+    return this.#all<Component>("SELECT name, value FROM components WHERE build = ?", build);
+  }
+
+  outputsOf(build: string): Record<string, ArtifactId> {
+    const rows = this.#all<{ name: string; artifact: string }>(
+      "SELECT name, artifact FROM outputs WHERE build = ?",
+      build,
+    );
+    return Object.fromEntries(rows.map((row) => [row.name, row.artifact]));
+  }
+
+  /** Records an artifact; the first epoch recorded for a digest is kept. */
+  addArtifact(row: ArtifactRow): void {
+    this.#run(
+      "INSERT OR IGNORE INTO artifacts VALUES (@id, @kind, @size, @epoch, @layer, @parent, @form)",
+      row,
+    );
+  }
+
+  artifact(id: ArtifactId): ArtifactRow | undefined {
+    return this.#get<ArtifactRow>("SELECT * FROM artifacts WHERE id = ?", id);
+  }
+
+  artifacts(): ArtifactRow[] {
+    return this.#all<ArtifactRow>("SELECT * FROM artifacts ORDER BY id");
+  }
+
+  /** Forgets an artifact and every build that promised it. */
+  forgetArtifact(id: ArtifactId): void {
+    this.#run("DELETE FROM builds WHERE id IN (SELECT build FROM outputs WHERE artifact = ?)", id);
+    this.#run("DELETE FROM artifacts WHERE id = ?", id);
+  }
+
+  stamp(path: string): (Stamp & { readonly digest: string }) | undefined {
+    return this.#get("SELECT size, mtime, ctime, ino, mode, digest FROM stamps WHERE path = ?", path);
+  }
+
+  setStamp(path: string, stamp: Stamp, digest: string): void {
+    this.#run("INSERT OR REPLACE INTO stamps VALUES (@path, @size, @mtime, @ctime, @ino, @mode, @digest)", {
+      path,
+      ...stamp,
+      digest,
+    });
+  }
+
+  link(path: string): LinkRow | undefined {
+    return this.#get<LinkRow>("SELECT * FROM links WHERE path = ?", path);
+  }
+
+  setLink(row: LinkRow): void {
+    this.#run(
+      "INSERT OR REPLACE INTO links VALUES (@path, @line, @release, @target, @artifact, @size, @mtime, @ctime, @ino)",
+      row,
+    );
+  }
+
+  links(): LinkRow[] {
+    return this.#all<LinkRow>("SELECT * FROM links ORDER BY path");
+  }
+
+  forgetLink(path: string): void {
+    this.#run("DELETE FROM links WHERE path = ?", path);
+  }
+
+  closure(digest: string): string | undefined {
+    return this.#get<{ packages: string }>("SELECT packages FROM closures WHERE digest = ?", digest)
+      ?.packages;
+  }
+
+  addClosure(digest: string, packages: string): void {
+    this.#run("INSERT OR IGNORE INTO closures VALUES (?, ?)", digest, packages);
+  }
+
+  tool(path: string): { stamp: string; version: string } | undefined {
+    return this.#get("SELECT stamp, version FROM tools WHERE path = ?", path);
+  }
+
+  setTool(path: string, stamp: string, version: string): void {
+    this.#run("INSERT OR REPLACE INTO tools VALUES (?, ?, ?)", path, stamp, version);
+  }
+
+  /** Every artifact that the builds of `keepBuilds` and all links name. */
+  countBuilds(): number {
+    return this.#get<{ n: number }>("SELECT COUNT(*) AS n FROM builds")?.n ?? 0;
+  }
+
+  /** Builds that are neither the last of their action nor in a link's service. */
+  dropOldBuilds(): number {
+    return this.#run(
+      `DELETE FROM builds WHERE rowid NOT IN (
+         SELECT rowid FROM (SELECT rowid, MAX(started) FROM builds GROUP BY line, action)
+         UNION SELECT b.rowid FROM builds b JOIN outputs o ON o.build = b.id JOIN links l ON l.artifact = o.artifact
+         UNION SELECT rowid FROM (SELECT rowid, MAX(started) FROM builds WHERE status = 'built' GROUP BY line, action))`,
+    );
+  }
+
+  /** Artifacts that some remaining build has as its output. */
+  artifactsInUse(): Set<ArtifactId> {
+    return new Set(
+      this.#all<{ artifact: string }>("SELECT DISTINCT artifact FROM outputs").map((row) => row.artifact),
+    );
+  }
+
+  #statement(sql: string): Database.Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #run(sql: string, ...parameters: unknown[]): number {
+    return this.#statement(sql).run(...parameters).changes;
+  }
+
+  // The columns are ours: the row types above say what the schema says.
+  #get<T>(sql: string, ...parameters: unknown[]): T | undefined {
+    return this.#statement(sql).get(...parameters) as T | undefined;
+  }
+
+  #all<T>(sql: string, ...parameters: unknown[]): T[] {
+    return this.#statement(sql).all(...parameters) as T[];
+  }
+}
+
+/** Throws when the file is not a database of this version or an older one. */
+function openChecked(file: string): Database.Database {
+  const db = new Database(file, { timeout: 10_000 });
+  try {
+    db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = NORMAL");
+    db.pragma("foreign_keys = ON");
+    const version = db.pragma("user_version", { simple: true });
+    if (typeof version !== "number" || version > SCHEMA_VERSION) {
+      throw new Error(`its version is ${String(version)}, this imagemake knows ${SCHEMA_VERSION}`);
+    }
+    if (version < SCHEMA_VERSION) {
+      db.transaction(() => {
+        db.exec(SCHEMA);
+        db.pragma(`user_version = ${SCHEMA_VERSION}`);
+      }).immediate();
+    }
+    if (db.pragma("quick_check(1)", { simple: true }) !== "ok") throw new Error("it is damaged");
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}

@@ -1,0 +1,44 @@
+// The shape of the index database, by version. A change here is a new version; an old database is dropped
+// and made again, because nothing in it is worth more than time.
+
+/** Written to `PRAGMA user_version`. A database with a higher one is from a newer imagemake. */
+export const SCHEMA_VERSION = 1;
+
+export const SCHEMA = `
+-- One run of an action that came to an end.
+CREATE TABLE builds (
+  id TEXT PRIMARY KEY, line TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL,
+  started INTEGER NOT NULL, duration INTEGER NOT NULL, release TEXT NOT NULL, log TEXT, epoch INTEGER NOT NULL
+);
+CREATE INDEX builds_by_action ON builds (line, action, started);
+-- What the key was made of, one row a component: explaining is comparing rows.
+CREATE TABLE components (
+  build TEXT NOT NULL REFERENCES builds (id) ON DELETE CASCADE, name TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (build, name)
+) WITHOUT ROWID;
+CREATE TABLE outputs (
+  build TEXT NOT NULL REFERENCES builds (id) ON DELETE CASCADE, name TEXT NOT NULL, artifact TEXT NOT NULL,
+  PRIMARY KEY (build, name)
+) WITHOUT ROWID;
+-- The build whose outputs a key stands for.
+CREATE TABLE results (key TEXT PRIMARY KEY, build TEXT NOT NULL REFERENCES builds (id) ON DELETE CASCADE) WITHOUT ROWID;
+-- Everything the store promises. A tree is a layer over its parent tree.
+CREATE TABLE artifacts (
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL, size INTEGER NOT NULL, epoch INTEGER NOT NULL, layer TEXT, parent TEXT,
+  form TEXT
+) WITHOUT ROWID;
+-- Digests of source files, believed while the stamp is the same.
+CREATE TABLE stamps (
+  path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime REAL NOT NULL, ctime REAL NOT NULL, ino REAL NOT NULL,
+  mode INTEGER NOT NULL, digest TEXT NOT NULL
+) WITHOUT ROWID;
+-- What was linked into the output directory, and how it looked then.
+CREATE TABLE links (
+  path TEXT PRIMARY KEY, line TEXT NOT NULL, release TEXT NOT NULL, target TEXT NOT NULL, artifact TEXT NOT NULL,
+  size INTEGER NOT NULL, mtime REAL NOT NULL, ctime REAL NOT NULL, ino REAL NOT NULL
+) WITHOUT ROWID;
+-- Package closures by digest, as JSON arrays.
+CREATE TABLE closures (digest TEXT PRIMARY KEY, packages TEXT NOT NULL) WITHOUT ROWID;
+-- Versions of host tools, believed while the program's stamp is the same.
+CREATE TABLE tools (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, version TEXT NOT NULL) WITHOUT ROWID;
+`;

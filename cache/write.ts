@@ -1,0 +1,33 @@
+// Writes small files whole: under another name first, then by rename, so that no reader and no crash ever
+// sees half of one.
+import { closeSync, fchownSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+
+let counter = 0;
+
+/** The user who called sudo, when there is one: what users should own is given to them when it is made. */
+export function sudoOwner(): { readonly uid: number; readonly gid: number } | null {
+  const uid = Number(process.env["SUDO_UID"]);
+  const gid = Number(process.env["SUDO_GID"]);
+  return process.getuid?.() === 0 && uid > 0 && Number.isInteger(uid) && Number.isInteger(gid)
+    ? { uid, gid }
+    : null;
+}
+
+/** Writes `content` to `file`, flushed to the disk, by rename. Throws what the file system says. */
+export function writeWhole(file: string, content: string | Uint8Array): void {
+  const temporary = `${file}.${process.pid}-${counter++}.tmp`;
+  const fd = openSync(temporary, "w", 0o644);
+  try {
+    const owner = sudoOwner();
+    if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
+    const bytes = typeof content === "string" ? Buffer.from(content) : content;
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+    fsyncSync(fd);
+  } catch (error) {
+    closeSync(fd);
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  closeSync(fd);
+  renameSync(temporary, file);
+}

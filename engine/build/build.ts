@@ -1,0 +1,262 @@
+// A build from the command line's wish to its end: decide, take the lock, pin packages, plan, schedule,
+// perform, remember. The only module that knows the whole order.
+import { mkdirSync, lchownSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import type { Lock } from "../../cache/lock.js";
+import { sudoOwner } from "../../cache/write.js";
+import type { Judgement } from "../decide.js";
+import type { Failure } from "../events.js";
+import { probeIsolation } from "../execute/capability.js";
+import type { Isolation } from "../execute/sandbox.js";
+import { clearStaleStages } from "../execute/stale.js";
+import type { Action } from "../model.js";
+import { fail, ok, type Problem, type Result } from "../problem.js";
+import { saveRelease } from "../release/release.js";
+import { Scheduler } from "../schedule.js";
+import { missingTools } from "../tools.js";
+import { perform, type PerformContext, type Performed } from "./perform.js";
+import { decideAll, nothingToDo, openSession, type RunOptions, type Session } from "./session.js";
+
+/** How a build is to go. */
+export interface BuildOptions extends RunOptions {
+  /** Actions at a time. */
+  readonly jobs: number;
+  readonly keepGoing: boolean;
+  /** Fail at once when another imagemake holds the lock. */
+  readonly noWait: boolean;
+}
+
+/** What came of it. `session` is there when the run got as far as deciding. */
+export interface BuildEnd {
+  readonly exit: 0 | 1 | 2 | 3;
+  readonly problem: Problem | null;
+  readonly interrupted: boolean;
+  readonly session: Session | null;
+}
+
+const ended = (session: Session | null, problem: Problem): BuildEnd => ({
+  exit: problem.exit,
+  problem,
+  interrupted: false,
+  session,
+});
+
+/** Builds what is out of date among the wanted targets. */
+export async function build(options: BuildOptions): Promise<BuildEnd> {
+  const started = options.now();
+  makeState(options);
+  const first = openSession(options, false);
+  if (!first.ok) return ended(null, first.problem);
+  const looked = await decideAll(first.value);
+  if (!looked.ok) return ended(first.value, looked.problem);
+  if (nothingToDo(looked.value) && first.value.selected.kind === "joined") {
+    announceRelease(first.value);
+    emitPlan(first.value, looked.value);
+    emitDone(options, started, { upToDate: first.value.actions.length });
+    return { exit: 0, problem: null, interrupted: false, session: first.value };
+  }
+  first.value.index.close();
+  const locked = await takeLock(options);
+  if (!locked.ok) return ended(null, locked.problem);
+  try {
+    return await buildLocked(options, started);
+  } finally {
+    locked.value.release();
+  }
+}
+
+/** Everything that needs the lock. What was decided before it was taken is decided again. */
+async function buildLocked(options: BuildOptions, started: number): Promise<BuildEnd> {
+  const isolation = await probeIsolation();
+  await clearStaleStages(options.project.stage);
+  const opened = openSession(options, false);
+  if (!opened.ok) return ended(null, opened.problem);
+  const session = opened.value;
+  announceRelease(session);
+  if (isolation.kind === "process-groups") notice(options, isolation.why);
+  remember(session);
+  const resolved = await session.pins.resolve(session.actions);
+  remember(session);
+  if (!resolved.ok) return ended(session, resolved.problem);
+  const judged = await decideAll(session);
+  if (!judged.ok) return ended(session, judged.problem);
+  emitPlan(session, judged.value);
+  const toBuild = session.actions.filter((action) => judged.value.get(action.id)?.decision.kind === "build");
+  const able = checkAbility(toBuild, isolation);
+  if (!able.ok) return ended(session, able.problem);
+  const fetched = await session.pins.fetch(toBuild);
+  if (!fetched.ok) return ended(session, fetched.problem);
+  const tally = await performAll(session, isolation, options);
+  remember(session);
+  emitDone(options, started, tally);
+  const interrupted = options.signal.aborted;
+  return { exit: tally.exit, problem: null, interrupted, session };
+}
+
+interface Tally {
+  built: number;
+  restored: number;
+  upToDate: number;
+  failed: number;
+  skipped: number;
+  exit: 0 | 1 | 2 | 3;
+}
+
+async function performAll(session: Session, isolation: Isolation, options: BuildOptions): Promise<Tally> {
+  const producer = new Map(options.graph.targets.map((target) => [target.id, target.action]));
+  const expected = session.index.durations(options.project.line);
+  const jobs = session.actions.map((action) => ({
+    id: action.id,
+    deps: action.inputs.flatMap((input) =>
+      input.kind === "artifact" ? [producer.get(input.target) ?? ""] : [],
+    ),
+    expected: expected.get(action.id) ?? 0,
+    resources: action.resources,
+  }));
+  const limits = { slots: options.jobs, cpu: Math.max(options.jobs, cpus().length), memory: totalmem() };
+  const scheduler = new Scheduler(jobs, limits);
+  const actions = new Map(session.actions.map((action) => [action.id, action]));
+  const tally: Tally = { built: 0, restored: 0, upToDate: 0, failed: 0, skipped: 0, exit: 0 };
+  const context: PerformContext = { session, isolation, expected };
+  const running = new Map<string, Promise<{ readonly id: string; readonly end: Performed }>>();
+  for (;;) {
+    const stopping = options.signal.aborted || (tally.failed > 0 && !options.keepGoing);
+    for (const id of stopping ? [] : scheduler.next()) {
+      const action = actions.get(id);
+      if (action !== undefined)
+        running.set(
+          id,
+          perform(context, action).then((end) => ({ id, end })),
+        );
+    }
+    if (running.size === 0) break;
+    const { id, end } = await Promise.race(running.values());
+    running.delete(id);
+    count(tally, end);
+    if (end.kind !== "failed") {
+      scheduler.finished(id);
+      continue;
+    }
+    for (const other of scheduler.failed(id)) {
+      tally.skipped += 1;
+      options.emit({ type: "skipped", target: other, because: id, at: options.now() });
+    }
+  }
+  return tally;
+}
+
+function count(tally: Tally, end: Performed): void {
+  switch (end.kind) {
+    case "up-to-date":
+      tally.upToDate += 1;
+      break;
+    case "restored":
+      tally.restored += 1;
+      break;
+    case "built":
+      tally.built += 1;
+      break;
+    case "failed":
+      tally.failed += 1;
+      tally.exit = tally.exit === 3 ? 3 : exitOf(end.failure);
+  }
+}
+
+const exitOf = (failure: Failure): 1 | 2 | 3 => (failure.kind === "problem" ? failure.problem.exit : 1);
+
+/** Tools and privilege are settled before anything runs. */
+function checkAbility(actions: readonly Action[], isolation: Isolation): Result<void> {
+  for (const action of actions) {
+    const tools = missingTools(action.tools, action.id);
+    if (!tools.ok) return tools;
+  }
+  const asUser = process.getuid?.() !== 0;
+  const privileged = actions.filter((action) => action.root).map((action) => action.id);
+  if (asUser && isolation.kind === "process-groups" && privileged.length > 0) {
+    return fail(3, `these targets need root: ${privileged.join(", ")}`, `run it with sudo; ${isolation.why}`);
+  }
+  const interactive = actions.find((action) => action.interactive);
+  if (interactive !== undefined && !process.stdin.isTTY) {
+    return fail(3, `${interactive.id} asks a person, and there is no terminal`);
+  }
+  return ok(undefined);
+}
+
+/** The state directory, the user's own; stage and store are for whoever builds alone. */
+function makeState(options: RunOptions): void {
+  const { state, stage, store, logs, layers, manifests, packages, snapshots, graphs } = options.project;
+  const owner = sudoOwner();
+  for (const [dir, mode] of [
+    [state, 0o755],
+    [logs, 0o755],
+    [graphs, 0o755],
+    [stage, 0o700],
+    [store, 0o700],
+    [layers, 0o700],
+    [manifests, 0o700],
+    [packages, 0o700],
+    [snapshots, 0o700],
+  ] as const) {
+    if (mkdirSync(dir, { recursive: true, mode }) !== undefined && owner !== null)
+      lchownSync(dir, owner.uid, owner.gid);
+  }
+}
+
+/** Waits for the lock, or fails when it may not wait. */
+export async function takeLock(
+  options: Pick<BuildOptions, "project" | "signal" | "emit" | "now" | "noWait">,
+): Promise<Result<Lock>> {
+  const { tryLock, waitForLock } = await import("../../cache/lock.js");
+  const note = `imagemake (process ${process.pid})`;
+  if (options.noWait) {
+    const lock = tryLock(options.project.lock, note);
+    return "release" in lock
+      ? ok(lock)
+      : fail(3, `${lock.holder} is at work here`, "without --no-wait it is waited for");
+  }
+  const lock = await waitForLock(options.project.lock, note, options.signal, (holder) =>
+    options.emit({ type: "waiting", holder, at: options.now() }),
+  );
+  return lock === "aborted" ? fail(1, "interrupted while waiting for the lock") : ok(lock);
+}
+
+/** Writes the release down: it was built in just now, and this is what it pins. */
+function remember(session: Session): void {
+  const { options, pins } = session;
+  saveRelease(options.project, { ...pins.release, lastBuild: new Date(options.now()).toISOString() });
+}
+
+/** The one line that says which release this is. */
+export function announceRelease(session: Session): void {
+  const { options, selected } = session;
+  const { datecode, opened, explicit } = selected.release;
+  const joined = selected.kind === "joined";
+  options.emit({
+    type: "release",
+    datecode,
+    opened: Date.parse(opened),
+    joined,
+    explicit,
+    at: options.now(),
+  });
+}
+
+/** What is to be done, and why. */
+export function emitPlan(session: Session, judgements: ReadonlyMap<string, Judgement>): void {
+  const expected = session.index.durations(session.options.project.line);
+  const decisions = [...judgements].map(([target, { decision }]) => ({
+    target,
+    decision,
+    expected: expected.get(target) ?? null,
+  }));
+  session.options.emit({ type: "plan", decisions, at: session.options.now() });
+}
+
+function emitDone(options: RunOptions, started: number, tally: Partial<Tally>): void {
+  const { built = 0, restored = 0, upToDate = 0, failed = 0, skipped = 0 } = tally;
+  const at = options.now();
+  options.emit({ type: "done", built, restored, upToDate, failed, skipped, duration: at - started, at });
+}
+
+const notice = (options: RunOptions, message: string): void =>
+  options.emit({ type: "notice", level: "warning", message, at: options.now() });

@@ -1,0 +1,198 @@
+// One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
+// failure becomes a row, so that `why` and `log` know of it.
+import { closeSync, fstatSync, mkdirSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import type { Decision } from "../reason.js";
+import type { Failure } from "../events.js";
+import { runJob, type Isolation } from "../execute/sandbox.js";
+import { removeTree } from "../execute/remove.js";
+import { stageAction, type Staged } from "../execute/stage.js";
+import type { Action } from "../model.js";
+import { linkOutputs, publish, recordFailure } from "../publish.js";
+import type { Session } from "./session.js";
+
+/** How one action ended. */
+export type Performed =
+  | { readonly kind: "up-to-date" | "restored" | "built" }
+  | { readonly kind: "failed"; readonly failure: Failure };
+
+/** What performing needs beside the session. */
+export interface PerformContext {
+  readonly session: Session;
+  readonly isolation: Isolation;
+  readonly expected: ReadonlyMap<string, number>;
+}
+
+const TAIL_LINES = 20;
+
+/** Brings one action up to date; what it reads must have been produced. */
+export async function perform(context: PerformContext, action: Action): Promise<Performed> {
+  const { decider, options } = context.session;
+  const judged = await decider.decide(action);
+  if (!judged.ok) return failed(context, action, null, { kind: "problem", problem: judged.problem }, 0);
+  const { decision, outputs } = judged.value;
+  if (outputs === null) return build(context, action, decision);
+  decider.produced(action.id, outputs);
+  if (decision.kind === "up-to-date") {
+    options.emit({ type: "up-to-date", target: action.id, at: options.now() });
+    return { kind: "up-to-date" };
+  }
+  const linked = await linkOutputs(decider, action, outputs);
+  if ("problem" in linked)
+    return failed(context, action, null, { kind: "problem", problem: linked.problem }, 0);
+  options.emit({
+    type: "restored",
+    target: action.id,
+    outputs: linked.paths,
+    reason: decision,
+    at: options.now(),
+  });
+  return { kind: "restored" };
+}
+
+async function build(context: PerformContext, action: Action, decision: Decision): Promise<Performed> {
+  const { decider, options } = context.session;
+  const { project } = decider.context;
+  const id = `${options.now().toString(36)}-${randomBytes(4).toString("hex")}`;
+  const started = options.now();
+  const expected = context.expected.get(action.id) ?? null;
+  options.emit({ type: "started", target: action.id, build: id, reason: decision, expected, at: started });
+  mkdirSync(project.logs, { recursive: true });
+  const log = join(project.logs, `${id}.log`);
+  const mounts = context.isolation.kind === "namespaces";
+  try {
+    const staged = await stageAction({ decider, signal: options.signal, mounts }, action, id);
+    if (!staged.ok)
+      return failed(
+        context,
+        action,
+        null,
+        { kind: "problem", problem: staged.problem },
+        options.now() - started,
+      );
+    const failure = await run(context, action, staged.value, log);
+    const record = { started, duration: options.now() - started, log };
+    if (failure !== null) {
+      recordFailure(decider, action, staged.value, record);
+      return failed(context, action, staged.value, failure, record.duration, log);
+    }
+    const published = await publish({ decider, isolation: context.isolation }, action, staged.value, record);
+    if (published.kind === "failure") {
+      recordFailure(decider, action, staged.value, record);
+      return failed(context, action, staged.value, published.failure, record.duration, log);
+    }
+    const { outputs } = published;
+    decider.produced(action.id, outputs);
+    const linked = await linkOutputs(decider, action, outputs);
+    if ("problem" in linked)
+      return failed(
+        context,
+        action,
+        staged.value,
+        { kind: "problem", problem: linked.problem },
+        record.duration,
+      );
+    const { duration } = record;
+    options.emit({
+      type: "built",
+      target: action.id,
+      build: id,
+      outputs: linked.paths,
+      digests: Object.values(outputs),
+      duration,
+      at: options.now(),
+    });
+    return { kind: "built" };
+  } finally {
+    await removeTree(join(project.stage, id));
+  }
+}
+
+async function run(
+  context: PerformContext,
+  action: Action,
+  staged: Staged,
+  log: string,
+): Promise<Failure | null> {
+  const { options } = context.session;
+  const outcome = await runJob(
+    {
+      stage: staged.dir,
+      cwd: staged.work,
+      layersDir: context.session.decider.context.project.layers,
+      argv: staged.argv,
+      env: staged.env,
+      log,
+      mounts: staged.mounts,
+      network: action.network,
+      interactive: action.interactive,
+      kvm: action.resources.named.includes("kvm") && process.env["IMAGEMAKE_ACCEL"] !== "tcg",
+      timeoutMs: action.timeout === null ? null : action.timeout * 1000,
+    },
+    context.isolation,
+    options.signal,
+  );
+  switch (outcome.kind) {
+    case "exited":
+      return outcome.status === 0 ? null : { kind: "exit", status: outcome.status };
+    case "signal":
+      return { kind: "signal", signal: outcome.signal };
+    case "timeout":
+      return { kind: "timeout", seconds: action.timeout ?? 0 };
+    case "interrupted":
+      return { kind: "interrupted" };
+    case "problem":
+      return { kind: "problem", problem: outcome.problem };
+  }
+}
+
+function failed(
+  context: PerformContext,
+  action: Action,
+  staged: Staged | null,
+  failure: Failure,
+  duration: number,
+  log: string | null = null,
+): Performed {
+  const { options } = context.session;
+  options.emit({
+    type: "failed",
+    target: action.id,
+    build: staged?.id ?? null,
+    failure,
+    log,
+    tail: log === null ? [] : lastLines(log, TAIL_LINES),
+    command: staged === null ? null : describeCommand(action, staged),
+    duration,
+    at: options.now(),
+  });
+  return { kind: "failed", failure };
+}
+
+/** The command as a person would type it; a recipe by its name. */
+function describeCommand(action: Action, staged: Staged): string {
+  if (action.command.kind === "shell") return action.command.text;
+  return staged.argv
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(" ");
+}
+
+/** The last lines of a file, read from its end. */
+export function lastLines(file: string, count: number): string[] {
+  let fd: number;
+  try {
+    fd = openSync(file, "r");
+  } catch {
+    return [];
+  }
+  try {
+    const { size } = fstatSync(fd);
+    const bytes = Buffer.alloc(Math.min(size, 16_384));
+    readSync(fd, bytes, 0, bytes.length, size - bytes.length);
+    const lines = bytes.toString("utf8").replace(/\n$/, "").split("\n");
+    return lines.length === 1 && lines[0] === "" ? [] : lines.slice(-count);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,119 @@
+// One run over one Imagefile: what is wanted, in which release, and everything that deciding needs. It is
+// the same for a dry run and a build; it runs nothing.
+import { Index } from "../../cache/index.js";
+import { openStore } from "../../cache/store.js";
+import { sudoOwner } from "../../cache/write.js";
+import { Decider, type Judgement } from "../decide.js";
+import type { Emit } from "../events.js";
+import type { Action, Graph, TargetId } from "../model.js";
+import type { Drivers } from "../packages/driver.js";
+import { Pins } from "../packages/pins.js";
+import { ok, type Result } from "../problem.js";
+import type { Project } from "../project.js";
+import { readReleases, selectRelease, type Selected } from "../release/release.js";
+import { Facts } from "../sources/facts.js";
+import { Sources } from "../sources/resolve.js";
+import { ToolVersions } from "../tools.js";
+
+/** What the caller wants of a run. */
+export interface RunOptions {
+  readonly project: Project;
+  readonly graph: Graph;
+  readonly drivers: Drivers;
+  /** Target ids; their whole closure is looked at. */
+  readonly wanted: readonly TargetId[];
+  /** A release named on the command line. */
+  readonly datecode: string | null;
+  readonly force: boolean;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** An opened run. */
+export interface Session {
+  readonly options: RunOptions;
+  readonly index: Index;
+  readonly selected: Selected;
+  readonly pins: Pins;
+  readonly decider: Decider;
+  readonly facts: Facts;
+  /** The actions behind the wanted targets and all they read, each after what it reads. */
+  readonly actions: readonly Action[];
+}
+
+/** Opens a run. `readOnly` is for dry runs and questions: then not even the database is written. */
+export function openSession(options: RunOptions, readOnly: boolean): Result<Session> {
+  const { project, graph, drivers, emit, signal } = options;
+  const releases = readReleases(project);
+  if (!releases.ok) return releases;
+  const selected = selectRelease(releases.value, options.datecode, options.now());
+  if (!selected.ok) return selected;
+  const notice = (message: string): void =>
+    emit({ type: "notice", level: "warning", message, at: options.now() });
+  const index = readOnly ? Index.look(project.index) : Index.open(project.index, notice);
+  const facts = new Facts();
+  const sources = new Sources(project, index, facts, readOnly);
+  const pins = new Pins({ project, graph, sources, index, drivers, emit, signal }, selected.value.release);
+  const { datecode } = selected.value.release;
+  const tools = new ToolVersions(index, facts, readOnly);
+  const store = openStore(project.store, sudoOwner());
+  const force = options.force;
+  const decider = new Decider({
+    project,
+    graph,
+    index,
+    store,
+    sources,
+    tools,
+    pins,
+    facts,
+    datecode,
+    readOnly,
+    force,
+  });
+  return ok({
+    options,
+    index,
+    selected: selected.value,
+    pins,
+    decider,
+    facts,
+    actions: wantedActions(graph, options.wanted),
+  });
+}
+
+/** The wanted actions and what they need, in the graph's order. */
+export function wantedActions(graph: Graph, wanted: readonly TargetId[]): Action[] {
+  const producer = new Map(graph.targets.map((target) => [target.id, target.action]));
+  const actions = new Map(graph.actions.map((action) => [action.id, action]));
+  const needed = new Set<string>();
+  const pending = wanted.map((id) => producer.get(id));
+  for (let id = pending.pop(); ; id = pending.pop()) {
+    if (id !== undefined && !needed.has(id)) {
+      needed.add(id);
+      for (const input of actions.get(id)?.inputs ?? [])
+        if (input.kind === "artifact") pending.push(producer.get(input.target));
+    }
+    if (pending.length === 0) break;
+  }
+  return graph.actions.filter((action) => needed.has(action.id));
+}
+
+/** Decides every wanted action with what is known now; what has to be built makes its readers wait. */
+export async function decideAll(session: Session): Promise<Result<ReadonlyMap<string, Judgement>>> {
+  const judgements = new Map<string, Judgement>();
+  for (const action of session.actions) {
+    const judged = await session.decider.decide(action);
+    if (!judged.ok) return judged;
+    if (judged.value.outputs === null) session.decider.pending(action.id);
+    else session.decider.produced(action.id, judged.value.outputs);
+    judgements.set(action.id, judged.value);
+  }
+  return ok(judgements);
+}
+
+/** Whether every action is up to date. */
+export const nothingToDo = (judgements: ReadonlyMap<string, Judgement>): boolean =>
+  [...judgements.values()].every((judgement) => judgement.decision.kind === "up-to-date");

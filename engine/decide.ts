@@ -1,0 +1,315 @@
+// Answers for one action: up to date, restore, or build, and why, as data. It compares the key with the
+// index and the artifacts with the store and the output directory. It runs nothing and changes nothing
+// but the links' stamps.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { ArtifactId, ArtifactRow, BuildRow, Component, Index } from "../cache/index.js";
+import type { Store } from "../cache/store.js";
+import { hashFile } from "../cache/hash.js";
+import { componentsOf, keyOf, type KeyFacts, type KeyInput } from "./key.js";
+import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.js";
+import { withDate } from "./names.js";
+import { packageChanges } from "./packages/closure.js";
+import type { Package } from "./packages/driver.js";
+import type { Pins } from "./packages/pins.js";
+import { fail, ok, type Result } from "./problem.js";
+import type { Project } from "./project.js";
+import type { BuildReason, Change, Decision, RestoreReason } from "./reason.js";
+import type { Facts } from "./sources/facts.js";
+import type { ResolvedSource, Sources } from "./sources/resolve.js";
+import { ownStamp } from "./sources/stamp.js";
+import { undated } from "./names.js";
+import type { ToolVersions } from "./tools.js";
+
+/** What deciding needs; the same for a whole run. */
+export interface DecideContext {
+  readonly project: Project;
+  readonly graph: Graph;
+  readonly index: Index;
+  readonly store: Store;
+  readonly sources: Sources;
+  readonly tools: ToolVersions;
+  readonly pins: Pins;
+  readonly facts: Facts;
+  readonly datecode: string;
+  /** A dry run: nothing is written, not even a stamp. */
+  readonly readOnly: boolean;
+  /** -B: build what is wanted, whatever is known. */
+  readonly force: boolean;
+}
+
+/** A decision, and what it rests on. `key` is null while an input is pending. */
+export interface Judgement {
+  readonly decision: Decision;
+  readonly key: string | null;
+  readonly components: readonly Component[];
+  /** Known outputs, by name, where the decision is not to build. */
+  readonly outputs: Readonly<Record<string, ArtifactId>> | null;
+}
+
+/** Decides action after action, in build order; remembers what each produced. */
+export class Decider {
+  readonly #produced = new Map<TargetId, Readonly<Record<string, ArtifactId>>>();
+  readonly #pending = new Set<TargetId>();
+  readonly #targets: ReadonlyMap<TargetId, Graph["targets"][number]>;
+
+  constructor(readonly context: DecideContext) {
+    this.#targets = new Map(context.graph.targets.map((target) => [target.id, target]));
+  }
+
+  /** An action has produced these artifacts: what reads them can be decided. */
+  produced(action: TargetId, outputs: Readonly<Record<string, ArtifactId>>): void {
+    this.#produced.set(action, outputs);
+    this.#pending.delete(action);
+  }
+
+  /** An action will run: what reads it waits. */
+  pending(action: TargetId): void {
+    this.#pending.add(action);
+  }
+
+  /** The artifact behind a target; undefined while it is not known. */
+  artifactOf(target: TargetId): ArtifactId | undefined {
+    const found = this.#targets.get(target);
+    return found && this.#produced.get(found.action)?.[found.output];
+  }
+
+  /** The target that one output of an action is. */
+  targetOf(action: Action, output: string): TargetId {
+    const found = this.context.graph.targets.find(
+      (target) => target.action === action.id && target.output === output,
+    );
+    return found?.id ?? action.id;
+  }
+
+  /** The files an action's file outputs are linked to. */
+  outPaths(action: Action): { readonly output: string; readonly path: string }[] {
+    return action.outputs.flatMap((output) =>
+      output.kind === "file"
+        ? [
+            {
+              output: output.name,
+              path: join(this.context.project.out, withDate(output.pattern, this.context.datecode)),
+            },
+          ]
+        : [],
+    );
+  }
+
+  /** The decision for one action; everything it reads must have been decided before. */
+  async decide(action: Action): Promise<Result<Judgement>> {
+    const waiting = this.#waitingFor(action);
+    if (waiting.length > 0)
+      return ok(judge({ kind: "build", reason: { kind: "input-pending", targets: waiting } }));
+    const facts = await this.keyFacts(action);
+    if (!facts.ok) return facts;
+    const components = componentsOf(action, facts.value);
+    const key = keyOf(components);
+    const last = this.context.index.lastBuild(this.context.project.line, action.id);
+    if (this.context.force) return ok(judge({ kind: "build", reason: { kind: "forced" } }, key, components));
+    const result = this.context.index.resultOf(key);
+    if (result === undefined) {
+      const reason = await this.#whyBuild(action, key, components, last);
+      return reason.ok ? ok(judge({ kind: "build", reason: reason.value }, key, components)) : reason;
+    }
+    const outputs = this.context.index.outputsOf(result.id);
+    const lost = this.#lost(outputs);
+    if (lost !== null) {
+      return ok(judge({ kind: "build", reason: { kind: "artifact-lost", target: lost } }, key, components));
+    }
+    const reason = await this.#whyRestore(action, outputs, result, last, components);
+    return ok({
+      decision: reason === null ? { kind: "up-to-date" } : { kind: "restore", reason },
+      key,
+      components,
+      outputs,
+    });
+  }
+
+  /** The facts of an action's key; its inputs' artifacts must be known. */
+  async keyFacts(action: Action): Promise<Result<KeyFacts>> {
+    const inputs: KeyInput[] = [];
+    let dated = action.packages !== null;
+    for (const input of action.inputs) {
+      if (input.kind === "artifact") {
+        const artifact = this.artifactOf(input.target);
+        if (artifact === undefined) return fail(1, `${action.id}: ${input.target} is not there yet`);
+        inputs.push({
+          input: input.name,
+          path: this.stagePathOf(input.name, input.target),
+          content: artifact,
+        });
+        dated = true;
+      } else {
+        const resolved = await this.context.sources.resolve(input.source, input.name);
+        if (!resolved.ok) {
+          const { problem } = resolved;
+          return {
+            ok: false,
+            problem: {
+              ...problem,
+              message: `${action.at}: ${action.id}: input ${input.name}: ${problem.message}`,
+            },
+          };
+        }
+        inputs.push(...contentOf(input.name, resolved.value));
+      }
+    }
+    const closure = await this.context.pins.closure(action);
+    if (!closure.ok) return closure;
+    const tools: Record<string, string> = {};
+    for (const tool of action.tools) tools[tool.name] = await this.context.tools.version(tool.name);
+    return ok({
+      inputs,
+      closure: closure.value?.digest ?? null,
+      tools,
+      datecode: this.context.datecode,
+      epoch: dated ? null : (this.context.graph.project.epoch ?? DEFAULT_EPOCH),
+    });
+  }
+
+  /** Where an artifact lies in the stage: `in/<NAME>/<file>`, a tree at `in/<NAME>`. */
+  stagePathOf(name: string, target: TargetId): string {
+    const pattern = this.#targets.get(target)?.pattern;
+    return pattern === null || pattern === undefined ? join("in", name) : join("in", name, undated(pattern));
+  }
+
+  #waitingFor(action: Action): TargetId[] {
+    return action.inputs.flatMap((input) => {
+      if (input.kind !== "artifact") return [];
+      const producer = this.#targets.get(input.target)?.action;
+      return producer !== undefined && this.#pending.has(producer) ? [input.target] : [];
+    });
+  }
+
+  /** The first output that the store does not hold as promised. */
+  #lost(outputs: Readonly<Record<string, ArtifactId>>): ArtifactId | null {
+    for (const id of Object.values(outputs)) {
+      const row = this.context.index.artifact(id);
+      if (row === undefined || !this.holds(row)) return id;
+    }
+    return null;
+  }
+
+  /** Whether the store holds what the row promises, down to the layers beneath. */
+  holds(row: ArtifactRow): boolean {
+    switch (row.kind) {
+      case "verdict":
+        return true;
+      case "file":
+        return this.context.store.has(row.id, row.size);
+      case "tree": {
+        if (row.layer === null || !existsSync(join(this.context.project.layers, row.layer))) return false;
+        if (!existsSync(join(this.context.project.manifests, row.id.slice(2)))) return false;
+        const parent = row.parent === null ? null : this.context.index.artifact(row.parent);
+        return parent === null || (parent !== undefined && this.holds(parent));
+      }
+    }
+  }
+
+  async #whyBuild(
+    action: Action,
+    key: string,
+    components: readonly Component[],
+    last: BuildRow | undefined,
+  ): Promise<Result<BuildReason>> {
+    const closure = await this.context.pins.closure(action);
+    if (!closure.ok) return closure;
+    if (closure.value === null) return ok({ kind: "not-resolved" });
+    if (last === undefined) return ok({ kind: "never-built" });
+    if (last.status === "failed" && last.key === key) return ok({ kind: "failed-before" });
+    const before = this.context.index.componentsOf(last.id);
+    const changes = compareComponents(before, components);
+    return ok({
+      kind: "changed",
+      changes,
+      packages: this.#packageChanges(before, closure.value?.packages ?? []),
+    });
+  }
+
+  #packageChanges(before: readonly Component[], now: readonly Package[]): ReturnType<typeof packageChanges> {
+    const digest = before.find((component) => component.name === "packages")?.value;
+    const stored = digest === undefined ? undefined : this.context.index.closure(digest);
+    return stored === undefined ? [] : packageChanges(JSON.parse(stored) as Package[], now);
+  }
+
+  async #whyRestore(
+    action: Action,
+    outputs: Readonly<Record<string, ArtifactId>>,
+    result: BuildRow,
+    last: BuildRow | undefined,
+    components: readonly Component[],
+  ): Promise<RestoreReason | null> {
+    for (const { output, path } of this.outPaths(action)) {
+      const artifact = outputs[output];
+      if (artifact === undefined) continue;
+      const state = await this.#linkState(path, artifact);
+      if (state === "good") continue;
+      if (state === "edited") return { kind: "edited", path };
+      if (last !== undefined && last.key !== result.key) {
+        const changes = compareComponents(this.context.index.componentsOf(last.id), components);
+        return { kind: "key-known", from: new Date(result.started).toISOString(), changes };
+      }
+      return state === "missing" ? { kind: "missing", path } : { kind: "new-name", path };
+    }
+    return null;
+  }
+
+  /** Whether a linked output is still what was linked there. */
+  async #linkState(
+    path: string,
+    artifact: ArtifactId,
+  ): Promise<"good" | "edited" | "missing" | "new-name" | "other"> {
+    const stamp = ownStamp(path);
+    const link = this.context.index.link(path);
+    this.context.facts.file(path, stamp);
+    if (stamp === null) return link === undefined ? "new-name" : "missing";
+    if (link === undefined || link.artifact !== artifact) return "other";
+    if (stamp.size !== link.size || stamp.mtime !== link.mtime || stamp.ino !== link.ino) return "edited";
+    if (stamp.ctime === link.ctime) return "good";
+    // Only the change time differs: a link was made or removed elsewhere, or somebody edited and put the time back.
+    if ((await hashFile(path, stamp.size)) !== artifact.slice(2)) return "edited";
+    if (!this.context.readOnly) this.context.index.setLink({ ...link, ctime: stamp.ctime });
+    return "good";
+  }
+}
+
+const judge = (
+  decision: Decision,
+  key: string | null = null,
+  components: readonly Component[] = [],
+): Judgement => ({
+  decision,
+  key,
+  components,
+  outputs: null,
+});
+
+/** A resolved source as components of the key. */
+export function contentOf(input: string, resolved: ResolvedSource): KeyInput[] {
+  if (resolved.kind === "value") {
+    return [{ input, path: "", content: resolved.value === null ? "not set" : `=${resolved.value}` }];
+  }
+  return resolved.files.map((file) => ({
+    input,
+    path: file.stage,
+    content:
+      file.kind === "link"
+        ? `l:${file.to}`
+        : `${file.kind === "file" && file.executable ? "x" : "f"}:${file.digest}`,
+  }));
+}
+
+/** The rows that differ, by name. */
+export function compareComponents(before: readonly Component[], after: readonly Component[]): Change[] {
+  const old = new Map(before.map(({ name, value }) => [name, value]));
+  const now = new Map(after.map(({ name, value }) => [name, value]));
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .sort()
+    .filter((component) => old.get(component) !== now.get(component))
+    .map((component) => ({
+      component,
+      before: old.get(component) ?? null,
+      after: now.get(component) ?? null,
+    }));
+}

@@ -1,0 +1,63 @@
+// Finds what an action produced: the file at $OUT, or the one in the working directory that a tool stamped
+// with a date of its own. It judges names and kinds only; contents are the guards' matter.
+import { lstatSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import type { Failure } from "../events.js";
+import type { Action } from "../model.js";
+import { datedExpression, hasDate, withDate } from "../names.js";
+import type { Staged, StagedOutput } from "./stage.js";
+
+/** Where the output's file is, or why it does not count. */
+export type Found =
+  { readonly kind: "file"; readonly path: string } | { readonly kind: "failure"; readonly failure: Failure };
+
+const failure = (value: Failure): Found => ({ kind: "failure", failure: value });
+
+/** Looks for one file output of a finished action. */
+export function findFile(action: Action, staged: Staged, wanted: StagedOutput, datecode: string): Found {
+  const { output } = wanted;
+  if (output.kind !== "file") throw new Error(`${output.name} is not a file output`);
+  const expected = withDate(output.pattern, datecode);
+  const stats = lstatSync(wanted.path, { throwIfNoEntry: false });
+  if (stats === undefined) return findDated(action, staged, output.name, output.pattern, expected);
+  const wrong = stats.isSymbolicLink()
+    ? "is a symbolic link; the command must write the file itself"
+    : stats.isDirectory()
+      ? "is a directory; only `tree: true` makes a tree of it"
+      : stats.isFile()
+        ? null
+        : "is neither a file nor a directory";
+  return wrong === null
+    ? { kind: "file", path: wanted.path }
+    : failure({ kind: "guard", output: output.name, message: `${expected} ${wrong}` });
+}
+
+function findDated(action: Action, staged: Staged, name: string, pattern: string, expected: string): Found {
+  const there = [...filesIn(staged.work), ...filesIn(join(staged.work, ".out"))];
+  if (action.collect !== null) {
+    const expression = datedExpression(action.collect);
+    const matching = there.filter((path) => expression.test(basename(path)));
+    const [only, ...others] = matching;
+    if (only !== undefined && others.length === 0) return { kind: "file", path: only };
+    const found = matching.map((path) => basename(path)).join(", ");
+    const message =
+      found === ""
+        ? `no file matches ${action.collect}`
+        : `more than one file matches ${action.collect}: ${found}`;
+    return failure({ kind: "guard", output: name, message });
+  }
+  if (hasDate(pattern)) {
+    const expression = datedExpression(pattern);
+    const other = there
+      .map((path) => basename(path))
+      .find((file) => file !== expected && expression.test(file));
+    if (other !== undefined) return failure({ kind: "wrong-date", expected, found: other });
+  }
+  return failure({ kind: "output-missing", output: name, expected });
+}
+
+const filesIn = (dir: string): string[] =>
+  readdirSync(dir, { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(dir, entry.name))
+    .sort();

@@ -1,0 +1,289 @@
+// Prepares the directory an action runs in: sources copied (and the copy digested), artifacts placed
+// read-only, package files laid out, variables set. It starts nothing and decides nothing.
+import { copyFileSync, existsSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { copyAndHash } from "../../cache/copy.js";
+import { hashBytes } from "../../cache/hash.js";
+import { layerChain } from "../../cache/layers.js";
+import type { Component } from "../../cache/index.js";
+import { contentOf, type Decider } from "../decide.js";
+import { componentsOf, usesDate, type KeyInput } from "../key.js";
+import { DEFAULT_EPOCH, type Action, type Command, type Output } from "../model.js";
+import { undated, withDate } from "../names.js";
+import type { DriverContext } from "../packages/driver.js";
+import { asError, fail, ok, type Result } from "../problem.js";
+import type { ResolvedSource } from "../sources/resolve.js";
+import { ACTION_PATH } from "../tools.js";
+import type { Mount } from "./sandbox.js";
+
+/** Where an output is expected. Paths are absolute. */
+export interface StagedOutput {
+  readonly output: Output;
+  /** The file, or the directory that becomes the layer. */
+  readonly path: string;
+  /** Artifact of the tree beneath a layer. */
+  readonly parent: string | null;
+}
+
+/** An action, ready to run. */
+export interface Staged {
+  readonly id: string;
+  readonly dir: string;
+  readonly work: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+  readonly outputs: readonly StagedOutput[];
+  /** What the key is made of, with the digests of the copies that were staged. */
+  readonly components: readonly Component[];
+  /** SOURCE_DATE_EPOCH, in seconds. */
+  readonly epoch: number;
+}
+
+/** The environment an action is staged for. */
+export interface StageContext {
+  readonly decider: Decider;
+  readonly signal: AbortSignal;
+  /** Whether mounts can be made for the action; without, everything is copied. */
+  readonly mounts: boolean;
+}
+
+/** Makes `<stage>/<id>` and everything in it. The caller removes it. */
+export async function stageAction(
+  context: StageContext,
+  action: Action,
+  id: string,
+): Promise<Result<Staged>> {
+  const { project } = context.decider.context;
+  const dir = join(project.stage, id);
+  const work = join(dir, "work");
+  for (const path of [work, join(work, ".out"), join(work, ".home"), join(work, ".tmp")]) {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  }
+  const mounts: Mount[] = [];
+  const variables: Record<string, string> = {};
+  const inputs: KeyInput[] = [];
+  try {
+    for (const input of action.inputs) {
+      if (input.kind === "artifact") {
+        const placed = placeArtifact(context, work, input.name, input.target, mounts);
+        if (!placed.ok) return placed;
+        variables[input.name] = placed.value.path;
+        inputs.push(placed.value.key);
+      } else {
+        const resolved = await context.decider.context.sources.resolve(input.source, input.name);
+        if (!resolved.ok) return resolved;
+        const staged = await stageSource(work, input.name, resolved.value);
+        if (!staged.ok) return staged;
+        variables[input.name] = staged.value.variable;
+        inputs.push(...staged.value.keys);
+      }
+    }
+    const repo = await stageRepository(context, action, dir, work, mounts);
+    if (!repo.ok) return repo;
+  } catch (error) {
+    return fail(3, `${action.id}: its inputs could not be staged`, asError(error).message);
+  }
+  const outputs: StagedOutput[] = [];
+  for (const output of action.outputs) {
+    const staged = stageOutput(context, action, output, dir, work, mounts);
+    if (staged === null) continue;
+    variables[output.name] = staged.variable;
+    outputs.push({ output, path: staged.path, parent: staged.parent });
+  }
+  const facts = await context.decider.keyFacts(action);
+  if (!facts.ok) return facts;
+  const epoch = await epochOf(context, action);
+  const { datecode } = context.decider.context;
+  const dated = usesDate(action);
+  const env: Record<string, string> = {
+    PATH: ACTION_PATH,
+    HOME: join(work, ".home"),
+    TMPDIR: join(work, ".tmp"),
+    LC_ALL: "C.UTF-8",
+    TZ: "UTC",
+    SOURCE_DATE_EPOCH: String(epoch),
+    GIT_CEILING_DIRECTORIES: dir,
+    ...(dated ? { DATECODE: datecode } : {}),
+    ...Object.fromEntries(
+      Object.entries(action.env).map(([name, value]) => [name, dated ? withDate(value, datecode) : value]),
+    ),
+    ...variables,
+    ...(action.packages === null ? {} : { REPO: "repo" }),
+  };
+  const argv = argvOf(action.command, work, variables, dated ? datecode : null);
+  const components = componentsOf(action, { ...facts.value, inputs });
+  return ok({ id, dir, work, argv, env, mounts, outputs, components, epoch });
+}
+
+/** The program and arguments of a command; a recipe's text is written into the stage first. */
+function argvOf(
+  command: Command,
+  work: string,
+  variables: Readonly<Record<string, string>>,
+  datecode: string | null,
+): string[] {
+  const dated = (text: string): string => (datecode === null ? text : withDate(text, datecode));
+  switch (command.kind) {
+    case "shell":
+      return ["sh", "-eu", "-c", dated(command.text)];
+    case "argv":
+      return command.argv.map((element) => {
+        const match = /^\$([A-Z][A-Z0-9_]*)(\/.*)?$/s.exec(element);
+        const value = match?.[1] === undefined ? undefined : variables[match[1]];
+        return value === undefined ? dated(element) : value + (match?.[2] ?? "");
+      });
+    case "recipe": {
+      mkdirSync(join(work, ".recipe"));
+      writeFileSync(join(work, ".recipe", command.name), command.text);
+      const path = join(".recipe", command.name);
+      return command.name.endsWith(".mjs") ? [process.execPath, path] : ["sh", "-eu", path];
+    }
+  }
+}
+
+function placeArtifact(
+  context: StageContext,
+  work: string,
+  name: string,
+  target: string,
+  mounts: Mount[],
+): Result<{ path: string; key: KeyInput }> {
+  const { decider } = context;
+  const { index, store } = decider.context;
+  const id = decider.artifactOf(target);
+  const row = id === undefined ? undefined : index.artifact(id);
+  if (id === undefined || row === undefined) return fail(1, `${target} is not in the store`);
+  const path = decider.stagePathOf(name, target);
+  const key = { input: name, path, content: id };
+  const to = join(work, path);
+  if (row.kind === "tree") {
+    mkdirSync(to, { recursive: true });
+    mounts.push({
+      kind: "overlay",
+      layers: layerChain(id, (tree) => index.artifact(tree)),
+      upper: null,
+      work: null,
+      to,
+    });
+    return ok({ path, key });
+  }
+  mkdirSync(dirname(to), { recursive: true });
+  const placed = store.place(id, to);
+  if (!placed.ok) return placed;
+  if (placed.value.kind === "bind") {
+    if (context.mounts) mounts.push({ kind: "bind", from: placed.value.path, to, readOnly: true });
+    else copyFileSync(placed.value.path, to);
+  }
+  return ok({ path, key });
+}
+
+/** Copies a source's files; what is digested is the copy. */
+async function stageSource(
+  work: string,
+  name: string,
+  resolved: ResolvedSource,
+): Promise<Result<{ variable: string; keys: KeyInput[] }>> {
+  if (resolved.kind === "value")
+    return ok({ variable: resolved.value ?? "", keys: contentOf(name, resolved) });
+  const keys: KeyInput[] = [];
+  for (const file of resolved.files) {
+    const to = join(work, file.stage);
+    mkdirSync(dirname(to), { recursive: true });
+    // Two inputs may name the same file: it is staged once.
+    const there = existsSync(to);
+    if (file.kind === "text") {
+      if (!there) writeFileSync(to, file.text);
+      keys.push({ input: name, path: file.stage, content: `f:${hashBytes(file.text)}` });
+    } else if (file.kind === "link") {
+      if (!there) symlinkSync(file.to, to);
+      keys.push({ input: name, path: file.stage, content: `l:${file.to}` });
+    } else {
+      const copy = there ? ok(file) : await copyAndHash(file.path, to);
+      if (!copy.ok) return copy;
+      const { executable, digest } = copy.value;
+      keys.push({ input: name, path: file.stage, content: `${executable ? "x" : "f"}:${digest}` });
+    }
+  }
+  return ok({ variable: resolved.files.map((file) => file.stage).join("\n"), keys });
+}
+
+/** Lays out `repo/`: the closure's package files, indexed by the distribution's own tool. */
+async function stageRepository(
+  context: StageContext,
+  action: Action,
+  dir: string,
+  work: string,
+  mounts: Mount[],
+): Promise<Result<void>> {
+  const { pins, project } = context.decider.context;
+  const closure = await pins.closure(action);
+  if (!closure.ok) return closure;
+  if (action.packages === null || closure.value === null || closure.value === undefined) return ok(undefined);
+  const driver = await pins.driver(action.packages.driver);
+  const to = join(work, "repo");
+  mkdirSync(to);
+  const from = context.mounts ? join(dir, "repo") : to;
+  mkdirSync(from, { recursive: true });
+  const { packages } = closure.value;
+  // Hard links: nobody stamps a package file, and the action sees them through a read-only mount.
+  for (const pkg of packages) linkSync(join(project.packages, pkg.sha256), join(from, driver.fileName(pkg)));
+  const scratch = join(dir, "index");
+  mkdirSync(scratch);
+  const driverContext: DriverContext = { scratch, signal: context.signal, progress: () => undefined };
+  const indexed = await driver.index(packages, from, action.packages.arch, driverContext);
+  if (indexed.ok && context.mounts) mounts.push({ kind: "bind", from, to, readOnly: true });
+  return indexed;
+}
+
+function stageOutput(
+  context: StageContext,
+  action: Action,
+  output: Output,
+  dir: string,
+  work: string,
+  mounts: Mount[],
+): { variable: string; path: string; parent: string | null } | null {
+  if (output.kind === "verdict") return null;
+  if (output.kind === "file") {
+    const variable = join(".out", undated(output.pattern));
+    mkdirSync(dirname(join(work, variable)), { recursive: true });
+    return { variable, path: join(work, variable), parent: null };
+  }
+  const variable = join(".out", output.name);
+  const to = join(work, variable);
+  mkdirSync(to);
+  const base = action.inputs.find((input) => input.name === output.base);
+  const parent = base?.kind === "artifact" ? context.decider.artifactOf(base.target) : undefined;
+  if (parent === undefined) return { variable, path: to, parent: null };
+  const { index } = context.decider.context;
+  const [upper, scratch] = [join(dir, "upper", output.name), join(dir, "overlay", output.name)];
+  for (const path of [upper, scratch]) mkdirSync(path, { recursive: true });
+  mounts.push({
+    kind: "overlay",
+    layers: layerChain(parent, (tree) => index.artifact(tree)),
+    upper,
+    work: scratch,
+    to,
+  });
+  return { variable, path: upper, parent };
+}
+
+/** The newest build date among the packages and the epochs of what is read; never the clock. */
+async function epochOf(context: StageContext, action: Action): Promise<number> {
+  const { decider } = context;
+  const { graph, index, pins, project } = decider.context;
+  let epoch = 0;
+  const closure = await pins.closure(action);
+  if (closure.ok && action.packages !== null && closure.value !== null && closure.value !== undefined) {
+    const driver = await pins.driver(action.packages.driver);
+    for (const pkg of closure.value.packages) {
+      epoch = Math.max(epoch, await driver.buildDate(join(project.packages, pkg.sha256)));
+    }
+  }
+  for (const input of action.inputs) {
+    const id = input.kind === "artifact" ? decider.artifactOf(input.target) : undefined;
+    epoch = Math.max(epoch, (id === undefined ? undefined : index.artifact(id)?.epoch) ?? 0);
+  }
+  return epoch === 0 ? (graph.project.epoch ?? DEFAULT_EPOCH) : epoch;
+}

@@ -1,0 +1,57 @@
+// Where things lie: the Imagefile, its line, the state directory and the output directory.
+// It only names paths; it makes none and reads none.
+import { basename, dirname, join, resolve } from "node:path";
+
+/** The places of one Imagefile. All paths are absolute. */
+export interface Project {
+  readonly dir: string;
+  readonly imagefile: string;
+  /** Name of the line of releases: empty for `Imagefile.ts`, else the file's name without its ending. */
+  readonly line: string;
+  readonly out: string;
+  readonly state: string;
+  readonly index: string;
+  readonly lock: string;
+  readonly store: string;
+  readonly layers: string;
+  readonly manifests: string;
+  readonly packages: string;
+  readonly snapshots: string;
+  readonly stage: string;
+  readonly logs: string;
+  /** Evaluated graphs and records of runs with nothing to do. */
+  readonly graphs: string;
+  /** Implicit releases. */
+  readonly implicit: string;
+  /** Explicit releases; beside the Imagefile, fit to be committed. */
+  readonly releases: string;
+}
+
+/** The project of the Imagefile `file` in `cwd`. */
+export function projectOf(cwd: string, file: string): Project {
+  const imagefile = resolve(cwd, file);
+  const dir = dirname(imagefile);
+  const name = basename(imagefile).replace(/\.[cm]?[jt]s$/, "");
+  const line = name === "Imagefile" ? "" : name;
+  const state = join(dir, ".imagemake");
+  const store = join(state, "store");
+  return {
+    dir,
+    imagefile,
+    line,
+    out: join(dir, "out"),
+    state,
+    index: join(state, "index.db"),
+    lock: join(state, "lock.db"),
+    store,
+    layers: join(store, "layers"),
+    manifests: join(store, "manifests"),
+    packages: join(store, "packages"),
+    snapshots: join(store, "snapshots"),
+    stage: join(state, "stage"),
+    logs: join(state, "logs"),
+    graphs: join(state, "graphs"),
+    implicit: join(state, "releases", line),
+    releases: join(dir, "releases", line),
+  };
+}

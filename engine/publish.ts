@@ -1,0 +1,212 @@
+// From a finished action to artifacts: guards, digest, rename into the store, one transaction, and links in
+// the output directory. Until the transaction is through, nothing that was made is believed.
+import { dirname } from "node:path";
+import { lchownSync, mkdirSync, statSync } from "node:fs";
+import { hashFile } from "../cache/hash.js";
+import type { ArtifactId, ArtifactRow, BuildRow } from "../cache/index.js";
+import { sudoOwner } from "../cache/write.js";
+import type { Decider } from "./decide.js";
+import type { Failure } from "./events.js";
+import { checkFileGuards } from "./execute/guards.js";
+import { findFile } from "./execute/outputs.js";
+import type { Isolation } from "./execute/sandbox.js";
+import type { Staged, StagedOutput } from "./execute/stage.js";
+import { keyOf } from "./key.js";
+import type { Action } from "./model.js";
+import { asError, type Problem } from "./problem.js";
+import { ownStamp } from "./sources/stamp.js";
+import { sealTree } from "./tree/seal.js";
+
+/** What publishing needs beyond the decider's context. */
+export interface PublishContext {
+  readonly decider: Decider;
+  readonly isolation: Isolation;
+}
+
+/** How the run went: what a build row says. Times in milliseconds. */
+export interface RunRecord {
+  readonly started: number;
+  readonly duration: number;
+  readonly log: string;
+}
+
+/** The artifacts, or what forbade them. */
+export type Published =
+  | {
+      readonly kind: "published";
+      readonly outputs: Readonly<Record<string, ArtifactId>>;
+      readonly key: string;
+    }
+  | { readonly kind: "failure"; readonly failure: Failure };
+
+/** Publishes every output of a finished action, or none. */
+export async function publish(
+  context: PublishContext,
+  action: Action,
+  staged: Staged,
+  run: RunRecord,
+): Promise<Published> {
+  const { index } = context.decider.context;
+  const rows: ArtifactRow[] = [];
+  const outputs: Record<string, ArtifactId> = {};
+  for (const output of action.outputs) {
+    if (output.kind === "verdict") {
+      rows.push({ id: "v:pass", kind: "verdict", size: 0, epoch: 0, layer: null, parent: null, form: null });
+      outputs[output.name] = "v:pass";
+    }
+  }
+  for (const wanted of staged.outputs) {
+    const stored =
+      wanted.output.kind === "tree"
+        ? await storeTree(context, action, staged, wanted)
+        : await storeFile(context, action, staged, wanted);
+    if ("failure" in stored) return { kind: "failure", failure: stored.failure };
+    rows.push(stored.row);
+    outputs[wanted.output.name] = stored.row.id;
+  }
+  const key = keyOf(staged.components);
+  index.transaction(() => {
+    for (const row of rows) index.addArtifact(row);
+    index.addBuild(buildRow(context.decider, action, staged, key, "built", run), staged.components, outputs);
+  });
+  return { kind: "published", outputs, key };
+}
+
+/** Keeps a failed run's row, so that `why` and `log` know of it. */
+export function recordFailure(decider: Decider, action: Action, staged: Staged, run: RunRecord): void {
+  const { index } = decider.context;
+  index.transaction(() => {
+    index.addBuild(
+      buildRow(decider, action, staged, keyOf(staged.components), "failed", run),
+      staged.components,
+      {},
+    );
+  });
+}
+
+/** Links the file outputs of an action into the output directory. Returns their paths. */
+export async function linkOutputs(
+  decider: Decider,
+  action: Action,
+  outputs: Readonly<Record<string, ArtifactId>>,
+): Promise<{ readonly paths: readonly string[] } | { readonly problem: Problem }> {
+  const { index, store, project, datecode, facts } = decider.context;
+  const paths: string[] = [];
+  for (const { output, path } of decider.outPaths(action)) {
+    const id = outputs[output];
+    if (id === undefined) continue;
+    makeOutDir(project.out, dirname(path));
+    const linked = await store.linkOut(id, path, { diskImage: isDiskImage(path) });
+    if (!linked.ok) return { problem: linked.problem };
+    const stamp = ownStamp(path);
+    if (stamp === null) return { problem: { exit: 3, message: `${path} vanished right after it was made` } };
+    facts.file(path, stamp);
+    const target = decider.targetOf(action, output);
+    const { size, mtime, ctime, ino } = stamp;
+    index.setLink({
+      path,
+      line: project.line,
+      release: datecode,
+      target,
+      artifact: id,
+      size,
+      mtime,
+      ctime,
+      ino,
+    });
+    paths.push(path);
+  }
+  return { paths };
+}
+
+/** People boot these writable: they are never links to what the store holds. */
+const isDiskImage = (path: string): boolean => /\.(img|raw|qcow2)$/.test(path);
+
+/** Makes the output directory, the user's own. */
+function makeOutDir(...dirs: string[]): void {
+  for (const dir of dirs) {
+    if (mkdirSync(dir, { recursive: true }) === undefined) continue;
+    const owner = sudoOwner();
+    if (owner !== null) lchownSync(dir, owner.uid, owner.gid);
+  }
+}
+
+type Stored = { readonly row: ArtifactRow } | { readonly failure: Failure };
+
+async function storeFile(
+  context: PublishContext,
+  action: Action,
+  staged: Staged,
+  wanted: StagedOutput,
+): Promise<Stored> {
+  const { store, datecode } = context.decider.context;
+  const found = findFile(action, staged, wanted, datecode);
+  if (found.kind === "failure") return found;
+  const wrong = checkFileGuards(found.path, action.guards);
+  if (wrong !== null) return { failure: { kind: "guard", output: wanted.output.name, message: wrong } };
+  try {
+    const stats = statSync(found.path);
+    const executable = (stats.mode & 0o100) !== 0;
+    const digest = await hashFile(found.path, stats.size);
+    const id = `${executable ? "x" : "f"}:${digest}`;
+    const added = await store.addFile(found.path, id);
+    if (!added.ok) return { failure: { kind: "problem", problem: added.problem } };
+    return {
+      row: { id, kind: "file", size: stats.size, epoch: staged.epoch, layer: null, parent: null, form: null },
+    };
+  } catch (error) {
+    return { failure: ioFailure(error) };
+  }
+}
+
+async function storeTree(
+  context: PublishContext,
+  action: Action,
+  staged: Staged,
+  wanted: StagedOutput,
+): Promise<Stored> {
+  const { project } = context.decider.context;
+  try {
+    return await sealTree({
+      project,
+      isolation: context.isolation,
+      upper: wanted.path,
+      parent: wanted.parent,
+      epoch: staged.epoch,
+      guards: action.guards,
+      output: wanted.output.name,
+      store: context.decider.context.store,
+      scratch: staged.dir,
+    });
+  } catch (error) {
+    return { failure: ioFailure(error) };
+  }
+}
+
+const ioFailure = (error: unknown): Failure => ({
+  kind: "problem",
+  problem: { exit: 3, message: `the output could not be stored: ${asError(error).message}` },
+});
+
+function buildRow(
+  decider: Decider,
+  action: Action,
+  staged: Staged,
+  key: string,
+  status: BuildRow["status"],
+  run: RunRecord,
+): BuildRow {
+  const { project, datecode } = decider.context;
+  return {
+    id: staged.id,
+    line: project.line,
+    action: action.id,
+    key,
+    status,
+    started: run.started,
+    duration: run.duration,
+    release: datecode,
+    log: run.log,
+    epoch: staged.epoch,
+  };
+}

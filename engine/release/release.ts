@@ -1,0 +1,157 @@
+// A release as data: its datecode, snapshots, closures and roster. Explicit ones are files beside the
+// Imagefile, implicit ones live in the state directory; the database is never needed to join one.
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { UTCDate } from "@date-fns/utc";
+import { format } from "date-fns";
+import { writeWhole } from "../../cache/write.js";
+import { isDatecode } from "../names.js";
+import type { Package } from "../packages/driver.js";
+import { asError, fail, ok, type Result } from "../problem.js";
+import type { Project } from "../project.js";
+
+/** An implicit release is joined while its last build is younger than this, in milliseconds. */
+export const JOIN_MS = 12 * 3600 * 1000;
+
+/** The exact packages of one target, and the question they answer. */
+export interface PinnedClosure {
+  /** Digest of the request without the snapshot: while it is the same, the answer stands. */
+  readonly request: string;
+  readonly digest: string;
+  readonly packages: readonly Package[];
+}
+
+/** The file `releases/<datecode>.json`; `imagemake` is its format. Times are ISO 8601 in UTC. */
+export interface Release {
+  readonly imagemake: 1;
+  readonly datecode: string;
+  readonly state: "open" | "abandoned";
+  readonly explicit: boolean;
+  /** Made by naming its date: joined only by naming it again. */
+  readonly byName: boolean;
+  readonly opened: string;
+  readonly lastBuild: string;
+  /** Targets that belong to it; null for an implicit one: whatever is built. */
+  readonly roster: readonly string[] | null;
+  /** Commit of the Imagefile's checkout when it was opened. */
+  readonly commit: string | null;
+  /** `<repository name> <architecture>` → the stored metadata. */
+  readonly snapshots: Readonly<Record<string, { readonly digest: string; readonly taken: string }>>;
+  /** Target id → its packages. */
+  readonly closures: Readonly<Record<string, PinnedClosure>>;
+}
+
+/** Today's datecode, in UTC. */
+export const today = (now: number): string => format(new UTCDate(now), "yyyyMMdd");
+
+/** A new, empty release. */
+export function newRelease(datecode: string, now: number, more: Partial<Release> = {}): Release {
+  const at = new Date(now).toISOString();
+  return {
+    imagemake: 1,
+    datecode,
+    state: "open",
+    explicit: false,
+    byName: false,
+    opened: at,
+    lastBuild: at,
+    roster: null,
+    commit: null,
+    snapshots: {},
+    closures: {},
+    ...more,
+  };
+}
+
+/** Where the release's file is. */
+export const releaseFile = (project: Project, release: Pick<Release, "datecode" | "explicit">): string =>
+  join(release.explicit ? project.releases : project.implicit, `${release.datecode}.json`);
+
+/** Writes the release's file whole, by rename. */
+export function saveRelease(project: Project, release: Release): void {
+  const file = releaseFile(project, release);
+  mkdirSync(join(file, ".."), { recursive: true });
+  writeWhole(file, `${JSON.stringify(release, null, 1)}\n`);
+}
+
+/** All releases of the line, oldest first. A damaged file is a problem that names it. */
+export function readReleases(project: Project): Result<Release[]> {
+  const found: Release[] = [];
+  for (const dir of [project.implicit, project.releases]) {
+    if (!existsSync(dir)) continue;
+    for (const name of readdirSync(dir)) {
+      const datecode = name.replace(/\.json$/, "");
+      if (datecode === name || !isDatecode(datecode)) continue;
+      const read = readRelease(join(dir, name), dir === project.releases);
+      if (!read.ok) return read;
+      found.push(read.value);
+    }
+  }
+  // A release made explicit leaves its implicit file behind if a crash came between: the explicit one counts.
+  const explicit = new Set(found.filter((release) => release.explicit).map((release) => release.datecode));
+  return ok(
+    found
+      .filter((release) => release.explicit || !explicit.has(release.datecode))
+      .sort((a, b) => (a.opened < b.opened ? -1 : 1)),
+  );
+}
+
+function readRelease(file: string, explicit: boolean): Result<Release> {
+  try {
+    const value = JSON.parse(readFileSync(file, "utf8")) as Partial<Release>;
+    if (value.imagemake !== 1 || typeof value.datecode !== "string" || typeof value.opened !== "string") {
+      return fail(2, `${file} is not a release file that this imagemake knows`);
+    }
+    return ok({ ...newRelease(value.datecode, Date.parse(value.opened)), ...value, explicit });
+  } catch (error) {
+    return fail(2, `${file} cannot be read as a release file`, asError(error).message);
+  }
+}
+
+/** Which release a run works in. `opens` is one that does not exist yet. */
+export type Selected =
+  | { readonly kind: "joined"; readonly release: Release }
+  | { readonly kind: "opens"; readonly release: Release };
+
+/**
+ * Selects the release of a run. With a datecode it is that one, new if need be; without, the newest open
+ * explicit one, else the newest implicit one built in the last twelve hours, else a new one of today.
+ */
+export function selectRelease(
+  releases: readonly Release[],
+  datecode: string | null,
+  now: number,
+): Result<Selected> {
+  if (datecode !== null) {
+    if (!isDatecode(datecode))
+      return fail(2, `${datecode} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
+    const named = releases.find((release) => release.datecode === datecode);
+    if (named === undefined)
+      return ok({ kind: "opens", release: newRelease(datecode, now, { byName: true }) });
+    return requireOpen(named);
+  }
+  const explicit = releases.filter((release) => release.explicit && release.state === "open").at(-1);
+  if (explicit !== undefined) return ok({ kind: "joined", release: explicit });
+  const implicit = releases
+    .filter((release) => !release.explicit && !release.byName && release.state === "open")
+    .sort((a, b) => (a.lastBuild < b.lastBuild ? -1 : 1))
+    .at(-1);
+  if (implicit !== undefined && now - Date.parse(implicit.lastBuild) < JOIN_MS) {
+    return ok({ kind: "joined", release: implicit });
+  }
+  return ok({ kind: "opens", release: newRelease(freeDatecode(releases, today(now)), now) });
+}
+
+const requireOpen = (release: Release): Result<Selected> =>
+  release.state === "open"
+    ? ok({ kind: "joined", release })
+    : fail(2, `release ${release.datecode} is ${release.state}`, "imagemake release start opens another");
+
+/** The day's datecode, or the first respin of it that no explicit release has taken. An implicit one is reopened. */
+function freeDatecode(releases: readonly Release[], day: string): string {
+  for (let respin = 0; ; respin += 1) {
+    const datecode = respin === 0 ? day : `${day}.${respin}`;
+    const taken = releases.find((release) => release.datecode === datecode);
+    if (taken === undefined || !taken.explicit) return datecode;
+  }
+}

@@ -1,0 +1,51 @@
+// How a file looks from outside, and whether that may be believed. It reads no contents.
+import { closeSync, lstatSync, openSync, statSync, unlinkSync, writeSync, type Stats } from "node:fs";
+import type { Stamp } from "../../cache/index.js";
+
+/** A digest taken within this many milliseconds of a file's change is not used again: a later edit could look the same. */
+export const RACY_MS = 3000;
+
+const stampOfStats = (stats: Stats): Stamp => ({
+  size: stats.size,
+  mtime: stats.mtimeMs,
+  ctime: stats.ctimeMs,
+  ino: stats.ino,
+  mode: stats.mode,
+});
+
+/** The stamp of what the path leads to; null where there is nothing. */
+export function stampOf(path: string): Stamp | null {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? null : stampOfStats(stats);
+}
+
+/** The stamp of the path itself, symlink or not. */
+export function ownStamp(path: string): Stamp | null {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? null : stampOfStats(stats);
+}
+
+/** Compared for equality only: clocks jump, and files may come from the future. */
+export const sameStamp = (a: Stamp, b: Stamp): boolean =>
+  a.size === b.size && a.mtime === b.mtime && a.ctime === b.ctime && a.ino === b.ino && a.mode === b.mode;
+
+/** Whether the file changed so lately that another change might leave the same stamp. `now` is the file system's. */
+export const isRacy = (stamp: Stamp, now: number): boolean =>
+  Math.abs(now - stamp.mtime) < RACY_MS || Math.abs(now - stamp.ctime) < RACY_MS;
+
+/**
+ * The file system's own clock, in milliseconds: the time it gives to a file written just now. The process's
+ * clock may be another (a network file system, a faked clock).
+ */
+export function fileSystemNow(dir: string): number {
+  const path = `${dir}/.now-${process.pid}`;
+  const fd = openSync(path, "w");
+  try {
+    writeSync(fd, "n");
+  } finally {
+    closeSync(fd);
+  }
+  const now = statSync(path).mtimeMs;
+  unlinkSync(path);
+  return now;
+}

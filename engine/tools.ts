@@ -1,0 +1,99 @@
+// Host programs that actions call: where they are, and which version, remembered by the program's stamp.
+// It knows nothing of what they do.
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { hashFile } from "../cache/hash.js";
+import type { Index } from "../cache/index.js";
+import type { Tool } from "./model.js";
+import { fail, ok, type Result } from "./problem.js";
+import type { Facts } from "./sources/facts.js";
+import { stampOf } from "./sources/stamp.js";
+
+/** PATH of every action: the system's directories, whatever the user's says. */
+export const ACTION_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** The component value of a tool that is not there. */
+export const MISSING = "missing";
+
+/** Where a program is on the actions' PATH; null where it is not. An absolute name stands for itself. */
+export function findTool(name: string): string | null {
+  const candidates = name.startsWith("/") ? [name] : ACTION_PATH.split(":").map((dir) => join(dir, name));
+  for (const path of candidates) {
+    try {
+      accessSync(path, name.startsWith("/") ? constants.R_OK : constants.X_OK);
+      return realpathSync(path);
+    } catch {
+      // Not in this directory.
+    }
+  }
+  return null;
+}
+
+/** The tools among `tools` that the host lacks, as a problem that names the packages; undefined when all are there. */
+export function missingTools(tools: readonly Tool[], wantedBy: string): Result<void> {
+  const missing = tools.filter((tool) => findTool(tool.name) === null);
+  if (missing.length === 0) return ok(undefined);
+  const names = missing.map((tool) => `${tool.name} (package ${tool.package})`);
+  const packages = [...new Set(missing.map((tool) => tool.package))].sort();
+  return fail(
+    3,
+    `${wantedBy} needs ${names.join(", ")}, which this machine lacks`,
+    `apt-get install ${packages.join(" ")}`,
+  );
+}
+
+/** Versions by tool, asked of each program once while its file stays the same. */
+export class ToolVersions {
+  readonly #known = new Map<string, Promise<string>>();
+
+  constructor(
+    private readonly index: Index,
+    private readonly facts: Facts,
+    private readonly readOnly: boolean,
+  ) {}
+
+  /** What the program says of its version, else the digest of its file. */
+  version(name: string): Promise<string> {
+    let found = this.#known.get(name);
+    if (found === undefined) {
+      found = this.#ask(name);
+      this.#known.set(name, found);
+    }
+    return found;
+  }
+
+  async #ask(name: string): Promise<string> {
+    const path = findTool(name);
+    if (path === null) {
+      this.facts.file(name.startsWith("/") ? name : join("/usr/bin", name), null);
+      return MISSING;
+    }
+    const stamp = stampOf(path);
+    this.facts.file(path, stamp);
+    if (stamp === null) return MISSING;
+    const text = JSON.stringify(stamp);
+    const known = this.index.tool(path);
+    if (known?.stamp === text) return known.version;
+    const version = saysVersion(path, stamp.mode) ?? `sha256:${await hashFile(path, stamp.size)}`;
+    if (!this.readOnly) this.index.setTool(path, text, version);
+    return version;
+  }
+}
+
+/** First line of `--version` with a number in it; null for programs that have none and for data files. */
+function saysVersion(path: string, mode: number): string | null {
+  if ((mode & 0o111) === 0) return null;
+  const run = spawnSync(path, ["--version"], {
+    encoding: "utf8",
+    timeout: 5000,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: ACTION_PATH, LC_ALL: "C.UTF-8", HOME: "/nonexistent" },
+    cwd: "/",
+  });
+  const line =
+    run.status === 0
+      ? `${run.stdout}\n${run.stderr}`.split("\n").find((text) => /\d\.\d/.test(text))
+      : undefined;
+  return line?.trim() ?? null;
+}
