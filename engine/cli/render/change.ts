@@ -1,0 +1,138 @@
+// What differs between two builds' keys, in words: `input SRC src/a.txt changed`, `packages: + vim 9.0, - nano`.
+// It knows how components are named and written (engine/key.ts), and nothing of decisions.
+import type { Change, PackageChange } from "../../reason.js";
+import { visible } from "./visible.js";
+
+/** In one-line form at most this many items of a list, and values of at most this many characters. */
+const SHOWN = 4;
+const SHORT = 48;
+
+/** `a, b, c, d and 12 more`; complete where it is at most one longer than the limit. */
+export function shortened(items: readonly string[], limit = SHOWN): string {
+  if (items.length <= limit + 1) return items.join(", ");
+  return `${items.slice(0, limit).join(", ")} and ${items.length - limit} more`;
+}
+
+/** Component changes and package changes together, one item each; packages come last, as one item. */
+export function changesInShort(changes: readonly Change[], packages: readonly PackageChange[]): string {
+  const items = worthSaying(changes, packages).map(changeInShort);
+  if (packages.length > 0) items.push(`packages: ${shortened(packageItems(packages))}`);
+  return items.length === 0 ? "its description changed" : shortened(items);
+}
+
+/** The same, complete: one line a component, packages on one line or, when there are many, one line each. */
+export function changesInFull(changes: readonly Change[], packages: readonly PackageChange[]): string[] {
+  const lines = worthSaying(changes, packages).flatMap(changeInFull);
+  const items = packageItems(packages);
+  if (items.length > 2 * SHOWN) {
+    const count = (is: (change: PackageChange) => boolean): number => packages.filter(is).length;
+    const gained = count(({ before }) => before === null);
+    const lost = count(({ after }) => after === null);
+    const counts = [
+      [gained, "added"],
+      [lost, "removed"],
+      [packages.length - gained - lost, "in another version"],
+    ] as const;
+    const present = counts.filter(([number]) => number > 0);
+    lines.push(`packages: ${present.map(([number, what]) => `${number} ${what}`).join(", ")}`);
+    lines.push(...items.map((item) => `  ${item}`));
+  } else if (items.length > 0) lines.push(`packages: ${items.join(", ")}`);
+  return lines.length === 0 ? ["its description changed"] : lines;
+}
+
+/** The closure's digest says nothing once the packages are named; nor does a row of a package named already. */
+function worthSaying(changes: readonly Change[], packages: readonly PackageChange[]): readonly Change[] {
+  if (packages.length === 0) return changes;
+  const named = new Set(["packages", ...packages.map(({ name }) => `package ${name}`)]);
+  return changes.filter(({ component }) => !named.has(component));
+}
+
+/** Gained, lost, then changed; each by name. */
+function packageItems(packages: readonly PackageChange[]): string[] {
+  const rank = ({ before, after }: PackageChange): number => (before === null ? 0 : after === null ? 1 : 2);
+  return packages
+    .toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
+    .map(({ name, before, after }) =>
+      visible(
+        before === null
+          ? `+ ${name}${after === null ? "" : ` ${after}`}`
+          : after === null
+            ? `- ${name}`
+            : `${name} ${before} → ${after}`,
+      ),
+    );
+}
+
+/** `input SRC src/a.txt changed`, `environment LANG changed: "C" → "de"`, `tool zstd added: "1.5.4"`. */
+function changeInShort(change: Change): string {
+  const [before, after] = [
+    shownValue(change.component, change.before),
+    shownValue(change.component, change.after),
+  ];
+  const said = `${nameOf(change.component)} ${happened(change)}`;
+  const fits = (value: string | null): value is string => value !== null && value.length <= SHORT;
+  if (fits(before) && fits(after)) return `${said}: ${quoted(before)} → ${quoted(after)}`;
+  if (change.before === null && fits(after)) return `${said}: ${quoted(after)}`;
+  return change.after === null && fits(before) ? `${said}: ${quoted(before)}` : said;
+}
+
+function changeInFull(change: Change): string[] {
+  const [before, after] = [
+    shownValue(change.component, change.before),
+    shownValue(change.component, change.after),
+  ];
+  if ((before?.length ?? 0) <= SHORT && (after?.length ?? 0) <= SHORT) return [changeInShort(change)];
+  const lines = differing(before?.split("\n") ?? [], after?.split("\n") ?? []);
+  const said = `${nameOf(change.component)} ${happened(change)}`;
+  return lines.length === 0 ? [said] : [`${said}:`, ...lines.map((line) => `  ${visible(line)}`)];
+}
+
+function happened({ before, after }: Change): string {
+  if (before === null) return "added";
+  if (after === null) return "removed";
+  // The same bytes under another letter: only the x bit, or the kind, is another.
+  const [was, is] = [/^([fx]):(.*)$/.exec(before), /^([fx]):(.*)$/.exec(after)];
+  if (was && is && was[2] === is[2]) return is[1] === "x" ? "became executable" : "is no longer executable";
+  return "changed";
+}
+
+/** The component's name in words; `env` is the only word of the key that is not one of ours. */
+const nameOf = (component: string): string => visible(component.replace(/^env /, "environment "));
+
+/** What can be shown of a component's value: null for digests, absent ones and mere flags. */
+function shownValue(component: string, value: string | null): string | null {
+  if (value === null || value === "yes" || /^(?:[a-z0-9]+:)?[0-9a-f]{32,}$/.test(value)) return null;
+  if (component.startsWith("input ")) return value.startsWith("=") ? value.slice(1) : linkTarget(value);
+  if (component === "command") return commandText(value);
+  return value;
+}
+
+const linkTarget = (value: string): string | null => (value.startsWith("l:") ? `→ ${value.slice(2)}` : null);
+
+/** A command as the Imagefile has it; its component is the JSON of engine/model.ts's `Command`. */
+function commandText(value: string): string {
+  try {
+    const command: unknown = JSON.parse(value);
+    if (typeof command !== "object" || command === null) return value;
+    if ("text" in command && typeof command.text === "string") return command.text.trim();
+    if ("argv" in command && Array.isArray(command.argv)) return JSON.stringify(command.argv);
+  } catch {
+    // Not JSON, so it is shown as it is.
+  }
+  return value;
+}
+
+const quoted = (value: string): string => visible(JSON.stringify(value));
+
+/** Lines gone and come, without what both texts begin and end with. */
+function differing(before: readonly string[], after: readonly string[]): string[] {
+  const least = Math.min(before.length, after.length);
+  let start = 0;
+  while (start < least && before[start] === after[start]) start += 1;
+  let end = 0;
+  while (end < least - start && before.at(-1 - end) === after.at(-1 - end)) end += 1;
+  return [
+    ...before.slice(start, before.length - end).map((line) => `- ${line}`),
+    ...after.slice(start, after.length - end).map((line) => `+ ${line}`),
+  ];
+}

@@ -1,0 +1,46 @@
+// Text measured and cut by the columns it takes on a terminal. Takes plain text only: colour comes after
+// cutting. It does not know what is written.
+import stringWidth from "string-width";
+
+/** Text whose width is its length; most of what we show. */
+const NARROW = /^[\x20-\x7e]*$/;
+
+const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
+const graphemes = (text: string): string[] => Array.from(segmenter.segment(text), ({ segment }) => segment);
+
+/** Columns that `text` takes: two for wide characters, none for combining ones. */
+export const widthOf = (text: string): number => (NARROW.test(text) ? text.length : stringWidth(text));
+
+/** How many of the leading parts fit into `columns`. */
+function fitting(parts: readonly string[], columns: number): number {
+  let width = 0;
+  for (const [index, part] of parts.entries()) {
+    width += widthOf(part);
+    if (width > columns) return index;
+  }
+  return parts.length;
+}
+
+/** Cut at the end to at most `columns`, with `…` for what is gone. */
+export function cut(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  if (columns < 1) return "";
+  const parts = graphemes(text);
+  return `${parts.slice(0, fitting(parts, columns - 1)).join("")}…`;
+}
+
+/** Cut in the middle: of `rootfs-amd64-standard` both ends say something. */
+export function cutMiddle(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  if (columns < 1) return "";
+  const parts = graphemes(text);
+  const left = parts.slice(0, fitting(parts, Math.ceil((columns - 1) / 2))).join("");
+  const right = parts.slice(parts.length - fitting(parts.toReversed(), columns - 1 - widthOf(left)));
+  return `${left}…${right.join("")}`;
+}
+
+/** Filled with blanks to `columns`; longer text stays as it is. */
+export function pad(text: string, columns: number, align: "left" | "right" = "left"): string {
+  const blanks = " ".repeat(Math.max(0, columns - widthOf(text)));
+  return align === "left" ? text + blanks : blanks + text;
+}

@@ -1,0 +1,90 @@
+// For logs and CI: one line an event that matters, in wording that stays, without control characters.
+// It keeps no state but what has been said already.
+import type { BuildEvent } from "../../events.js";
+import { formatDuration } from "./duration.js";
+import { failureBody, failureHead, skippedBecause } from "./failed.js";
+import { planLine } from "./plan.js";
+import { describeDecision, explainDecision } from "./reason.js";
+import { lineWriter, type Renderer, type Sink, type Verbosity } from "./renderer.js";
+import { summaryLine } from "./summary.js";
+import { visible } from "./visible.js";
+import { releaseLine } from "./when.js";
+
+/** Everything goes to `stderr`; log paths are shown relative to `cwd`. */
+export function createPlain(options: {
+  readonly stderr: Sink;
+  readonly verbosity: Verbosity;
+  readonly cwd: string;
+}): Renderer {
+  const print = lineWriter(options.stderr);
+  const lines = plainLines(options.verbosity, options.cwd);
+  return { event: (event) => print(...lines(event)), close: () => undefined };
+}
+
+/** The lines of each event, in turn. */
+export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEvent) => string[] {
+  const verbose = verbosity === "verbose";
+  const planned = new Set<string>();
+  const failed: string[] = [];
+  const ended = new Map<string, string>();
+  let phase = "";
+  return (event) => {
+    if (verbosity === "quiet" && event.type !== "failed") return [];
+    switch (event.type) {
+      case "release":
+        return [releaseLine(event)];
+      case "plan":
+        for (const { target, decision } of event.decisions) {
+          if (decision.kind !== "up-to-date") planned.add(target);
+        }
+        // With nothing to do, the summary says so.
+        return planned.size === 0 ? [] : [planLine(event.decisions)];
+      case "phase": {
+        const before = phase;
+        phase = visible(`${event.phase} ${event.detail}`).trimEnd();
+        return phase === before ? [] : [phase];
+      }
+      case "started":
+        return verbose
+          ? [`start ${visible(event.target)}`, ...explainDecision(event.reason).map((line) => `  ${line}`)]
+          : [`start ${visible(event.target)}: ${describeDecision(event.reason)}`];
+      case "up-to-date":
+        // One that was planned and then found unchanged is news: its inputs came out the same.
+        if (planned.has(event.target)) return [`unchanged ${visible(event.target)}: same inputs after all`];
+        return verbose ? [`up to date ${visible(event.target)}`] : [];
+      case "restored":
+        return [
+          `restored ${visible(event.target)}: ${describeDecision(event.reason)}`,
+          ...(verbose ? outputs(event.outputs) : []),
+        ];
+      case "built":
+        return [
+          `built ${visible(event.target)} (${formatDuration(event.duration)})`,
+          ...(verbose ? outputs(event.outputs, event.digests) : []),
+        ];
+      case "failed":
+        failed.push(visible(event.target));
+        ended.set(event.target, "failed");
+        return [
+          `${event.failure.kind === "interrupted" ? "stopped" : "failed"} ${failureHead(event)}`,
+          ...failureBody(event, cwd, "|"),
+        ];
+      case "skipped":
+        ended.set(event.target, "was skipped");
+        return [`skipped ${visible(event.target)}: ${skippedBecause(event.because, ended)}`];
+      case "notice":
+        return [event.level === "warning" ? `warning: ${visible(event.message)}` : visible(event.message)];
+      case "waiting":
+        return [`waiting for ${visible(event.holder)}`];
+      case "done":
+        return [summaryLine(event, failed)];
+    }
+  };
+}
+
+/** `  void-x86_64-ROOTFS-20261121.tar.xz sha256:…`; trees have no name and are left out. */
+const outputs = (names: readonly string[], digests: readonly string[] = []): string[] =>
+  names.map((name, index) => {
+    const digest = digests[index];
+    return `  ${visible(name)}${digest === undefined ? "" : ` ${visible(digest)}`}`;
+  });

@@ -1,0 +1,137 @@
+// The only place where decisions, reasons and failures become words. One switch a union, each of them
+// complete: a new member does not compile until it has its words. It prints nothing.
+import type { Failure } from "../../events.js";
+import type { BuildReason, Decision, RestoreReason } from "../../reason.js";
+import { changesInFull, changesInShort, shortened } from "./change.js";
+import { formatSeconds } from "./duration.js";
+import { visible } from "./visible.js";
+
+/** Why, in one line: `packages: + vim 2:9.0.1378-2, - nano`, `never built`. Long lists are shortened. */
+export function describeDecision(decision: Decision): string {
+  switch (decision.kind) {
+    case "up-to-date":
+      return "up to date";
+    case "restore":
+      return describeRestore(decision.reason);
+    case "build":
+      return describeBuild(decision.reason);
+    default:
+      return unheardOf(decision);
+  }
+}
+
+/** Why, complete, one line an item; for `imagemake why`. */
+export function explainDecision(decision: Decision): string[] {
+  switch (decision.kind) {
+    case "up-to-date":
+      return ["up to date"];
+    case "restore":
+      return explainRestore(decision.reason);
+    case "build":
+      return explainBuild(decision.reason);
+    default:
+      return [unheardOf(decision)];
+  }
+}
+
+/** What is done for it: `build`, `restore`, `up to date`. */
+export function verbOf(decision: Decision): string {
+  return decision.kind === "up-to-date" ? "up to date" : decision.kind;
+}
+
+function describeBuild(reason: BuildReason): string {
+  switch (reason.kind) {
+    case "never-built":
+      return "never built";
+    case "changed":
+      return changesInShort(reason.changes, reason.packages);
+    case "input-pending":
+      return pending(reason.targets, shortened(reason.targets.map(visible)));
+    case "not-resolved":
+      return "packages not resolved";
+    case "failed-before":
+      return "failed last time";
+    case "artifact-lost":
+      return `artifact of ${visible(reason.target)} is gone from the store`;
+    case "rejected":
+      return `rejected: ${visible(reason.because)}`;
+    case "forced":
+      return "forced";
+    default:
+      return unheardOf(reason);
+  }
+}
+
+function explainBuild(reason: BuildReason): string[] {
+  switch (reason.kind) {
+    case "changed":
+      return changesInFull(reason.changes, reason.packages);
+    case "input-pending":
+      return [pending(reason.targets, reason.targets.map(visible).join(", "))];
+    default:
+      return [describeBuild(reason)];
+  }
+}
+
+const pending = (targets: readonly string[], names: string): string =>
+  targets.length === 1 ? `input ${names} is out of date` : `inputs ${names} are out of date`;
+
+function describeRestore(reason: RestoreReason): string {
+  switch (reason.kind) {
+    case "missing":
+      return `${visible(reason.path)} is missing`;
+    case "edited":
+      return `${visible(reason.path)} was edited`;
+    case "new-name":
+      return `new name ${visible(reason.path)}`;
+    case "key-known":
+      return `${knownChanges(reason, changesInShort)}built before (${visible(reason.from)})`;
+    default:
+      return unheardOf(reason);
+  }
+}
+
+function explainRestore(reason: RestoreReason): string[] {
+  if (reason.kind !== "key-known") return [describeRestore(reason)];
+  const changes = reason.changes.length === 0 ? [] : changesInFull(reason.changes, []);
+  return [...changes, `built before (${visible(reason.from)})`];
+}
+
+const knownChanges = (
+  { changes }: Extract<RestoreReason, { kind: "key-known" }>,
+  say: typeof changesInShort,
+): string => (changes.length === 0 ? "" : `${say(changes, [])}; `);
+
+/** Why it failed, in one line: `exit status 1`, `killed by SIGKILL`, `timed out after 10 m 0 s`. */
+export function describeFailure(failure: Failure): string {
+  switch (failure.kind) {
+    case "exit":
+      return `exit status ${failure.status}`;
+    case "signal":
+      return `killed by ${visible(failure.signal)}`;
+    case "timeout":
+      return `timed out after ${formatSeconds(failure.seconds * 1000)}`;
+    case "interrupted":
+      return "interrupted";
+    case "output-missing":
+      return `output ${visible(failure.output)} was not made: expected ${visible(failure.expected)}`;
+    case "wrong-date":
+      return `output has another date: expected ${visible(failure.expected)}, found ${visible(failure.found)}`;
+    case "guard":
+      return `output ${visible(failure.output)} refused: ${visible(failure.message)}`;
+    case "problem":
+      return visible(failure.problem.message);
+    default:
+      return unheardOf(failure);
+  }
+}
+
+/** What helps against it, where something is known to. */
+export function hintOf(failure: Failure): string | null {
+  return failure.kind === "problem" && failure.problem.hint !== undefined
+    ? visible(failure.problem.hint)
+    : null;
+}
+
+/** Does not compile while a switch lacks a case; a stream from a newer engine is shown as it is. */
+const unheardOf = (value: never): string => visible(JSON.stringify(value));

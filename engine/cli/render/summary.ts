@@ -1,0 +1,26 @@
+// The last line of a run. Small and without imports of weight: a run with nothing to do says its one line
+// through here and loads no renderer.
+import type { BuildEvent } from "../../events.js";
+import { formatDuration } from "./duration.js";
+
+/** What a run says that found everything up to date. On stderr; not with --quiet. */
+export const NOTHING_TO_DO = "nothing to do";
+
+/**
+ * `built 3, restored 1, 12 up to date, 2 m 14 s`; with failures their names:
+ * `built 2, failed 1 (pxe-amd64), skipped 3, 12 up to date, 2 m 14 s`.
+ */
+export function summaryLine(
+  done: Extract<BuildEvent, { type: "done" }>,
+  failed: readonly string[] = [],
+): string {
+  const { built, restored, skipped, upToDate } = done;
+  if (built + restored + done.failed + skipped === 0) return NOTHING_TO_DO;
+  const names = failed.slice(0, 5).join(", ") + (failed.length > 5 ? ", …" : "");
+  const parts = [`built ${built}`];
+  if (restored > 0) parts.push(`restored ${restored}`);
+  if (done.failed > 0) parts.push(`failed ${done.failed}${names === "" ? "" : ` (${names})`}`);
+  if (skipped > 0) parts.push(`skipped ${skipped}`);
+  if (upToDate > 0) parts.push(`${upToDate} up to date`);
+  return [...parts, formatDuration(done.duration)].join(", ");
+}

@@ -1,0 +1,27 @@
+// Moments in words, always in UTC: a release belongs to a UTC day, whatever the machine's time zone is.
+// It knows neither clock nor release.
+
+const DAY = 86_400_000;
+const dayOf = (moment: number): number => Math.floor(moment / DAY);
+
+/** `23:41 UTC`, `23:41 UTC yesterday`, `23:41 UTC 3 days ago`; milliseconds since 1970. */
+export function formatWhen(moment: number, now: number): string {
+  const iso = new Date(moment).toISOString();
+  const time = `${iso.slice(11, 16)} UTC`;
+  const days = dayOf(now) - dayOf(moment);
+  if (days === 0) return time;
+  if (days === 1) return `${time} yesterday`;
+  // A moment that lies in the future comes from a clock that was wrong: show it whole.
+  return days > 1 ? `${time} ${days} days ago` : `${time} on ${iso.slice(0, 10)}`;
+}
+
+/** `release 20261121 (opened 23:41 UTC yesterday)`, or `(opened now)` for one this run opened. */
+export function releaseLine(release: {
+  readonly datecode: string;
+  readonly opened: number;
+  readonly joined: boolean;
+  readonly at: number;
+}): string {
+  const opened = release.joined ? formatWhen(release.opened, release.at) : "now";
+  return `release ${release.datecode} (opened ${opened})`;
+}
