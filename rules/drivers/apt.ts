@@ -1,0 +1,29 @@
+// The driver for Debian's apt: answers the engine's questions with apt's own programs, in private
+// directories. It knows nothing of targets, keys or releases; each answer has its own file in apt/.
+import type { PackageDriver } from "../../engine/packages/driver.js";
+import { buildDate, fileName } from "./apt/deb.js";
+import { APT_HELPER, fetchPackages } from "./apt/fetch.js";
+import { writeIndex } from "./apt/publish.js";
+import { nameOf } from "./apt/repository.js";
+import { resolve } from "./apt/resolve.js";
+import { takeSnapshot } from "./apt/snapshot.js";
+
+/** Speaks to apt. */
+export const driver: PackageDriver = {
+  name: "apt",
+  tools: [
+    { name: "apt-get", package: "apt" },
+    { name: "apt-cache", package: "apt" },
+    { name: "apt-config", package: "apt" },
+    { name: APT_HELPER, package: "apt" },
+    { name: "gpgv", package: "gpgv" },
+    { name: "apt-ftparchive", package: "apt-utils" },
+  ],
+  repositoryName: nameOf,
+  snapshot: takeSnapshot,
+  resolve,
+  fetch: (snapshot, packages, dir, context) => fetchPackages(snapshot.arch, packages, dir, context),
+  index: writeIndex,
+  fileName,
+  buildDate,
+};

@@ -1,0 +1,137 @@
+// Fetches package files with apt's own downloader, each verified against the snapshot's checksum before it
+// gets its name. It does not know what they are for.
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DriverContext, Package } from "../../../engine/packages/driver.js";
+import { fail, ok, type Result } from "../../../engine/problem.js";
+import { privateConfig } from "./config.js";
+import { networkSettings } from "./host.js";
+import { run } from "./run.js";
+
+/** Part of apt, outside PATH. */
+export const APT_HELPER = "/usr/lib/apt/apt-helper";
+/** Files to one call; its arguments stay well below the kernel's limit. */
+const BATCH = 1000;
+/** A mirror that gives the wrong bytes is asked once more, without what came before. */
+const ATTEMPTS = 2;
+
+/** Fetches `packages` to `<dir>/<sha256>`. What an earlier, broken run left in `<sha256>.part` is used. */
+export async function fetchPackages(
+  arch: string,
+  packages: readonly Package[],
+  dir: string,
+  context: DriverContext,
+): Promise<Result<void>> {
+  const missing: Package[] = [];
+  for (const pkg of unique(packages)) {
+    if (!(await adopt(pkg, pkg.sha256, dir))) missing.push(pkg);
+  }
+  if (missing.length === 0) return ok(undefined);
+  const network = await networkSettings(context);
+  if (!network.ok) return network;
+  const config = join(context.scratch, "fetch.conf");
+  await writeFile(config, `${privateConfig(arch)}${network.value}`);
+
+  const said = new Map<string, string>();
+  let left: readonly Package[] = missing;
+  for (let attempt = 1; attempt <= ATTEMPTS && left.length > 0; attempt++) {
+    for (let start = 0; start < left.length; start += BATCH) {
+      const done = await download(left.slice(start, start + BATCH), dir, config, said, context);
+      if (!done.ok) return done;
+    }
+    const still: Package[] = [];
+    for (const pkg of left) {
+      if (await adopt(pkg, part(pkg), dir)) continue;
+      still.push(pkg);
+    }
+    left = still;
+    if (left.some((pkg) => isGone(said.get(pkg.location)))) break;
+  }
+  return left.length === 0 ? ok(undefined) : blame(left, said);
+}
+
+const part = (pkg: Package): string => `${pkg.sha256}.part`;
+
+const unique = (packages: readonly Package[]): readonly Package[] => [
+  ...new Map(packages.map((pkg) => [pkg.sha256, pkg])).values(),
+];
+
+/** Runs apt's downloader once; puts what it says of each URI into `said`. */
+async function download(
+  packages: readonly Package[],
+  dir: string,
+  config: string,
+  said: Map<string, string>,
+  context: DriverContext,
+): Promise<Result<void>> {
+  const byUri = new Map(packages.map((pkg) => [pkg.location, pkg]));
+  let started = 0;
+  const onLine = (line: string): void => {
+    const uri = /^Get:\d+ (\S+)/.exec(line)?.[1];
+    const pkg = uri === undefined ? undefined : byUri.get(uri);
+    if (pkg === undefined) return;
+    started++;
+    context.progress(`${started} of ${packages.length}: ${pkg.name} ${pkg.version}`);
+  };
+  const triples = packages.flatMap((pkg) => [pkg.location, `./${part(pkg)}`, `SHA256:${pkg.sha256}`]);
+  const ran = await run([APT_HELPER, "download-file", "-q", ...triples], context, {
+    cwd: dir,
+    config,
+    onLine,
+  });
+  if (!ran.ok) return ran;
+  for (const match of ran.value.stderr.matchAll(/^E: Failed to fetch (\S+) +(.*(?:\n {3}.*)*)/gm)) {
+    said.set(match[1] ?? "", (match[2] ?? "").replace(/\s+/g, " ").trim());
+  }
+  if (ran.value.status !== 0 && !packages.some((pkg) => said.has(pkg.location))) {
+    return fail(3, `apt cannot fetch packages: ${ran.value.stderr.trim().replace(/\s*\n\s*/g, "; ")}`);
+  }
+  return ok(undefined);
+}
+
+/** Whether `name` in `dir` is the package, complete; it then has its final name. A wrong one is removed. */
+async function adopt(pkg: Package, name: string, dir: string): Promise<boolean> {
+  const file = join(dir, name);
+  const size = await stat(file).then(
+    (found) => found.size,
+    () => null,
+  );
+  if (size === null) return false;
+  // A part that is shorter is what apt goes on from.
+  if (size < pkg.size && name !== pkg.sha256) return false;
+  if (size === pkg.size && (await digest(file)) === pkg.sha256) {
+    if (name !== pkg.sha256) await rename(file, join(dir, pkg.sha256));
+    return true;
+  }
+  await rm(file, { force: true });
+  return false;
+}
+
+async function digest(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
+
+/** The mirror answered, and has no such file: http's 404 and 410, and a local file that is not there. */
+const isGone = (said: string | undefined): boolean =>
+  said !== undefined && /^(?:404|410)\b|File not found|No such file/.test(said);
+
+function blame(left: readonly Package[], said: ReadonlyMap<string, string>): Result<never> {
+  const name = (pkg: Package): string => `${pkg.name} ${pkg.version} (${pkg.arch})`;
+  const gone = left.filter((pkg) => isGone(said.get(pkg.location)));
+  const first = gone[0] ?? left[0];
+  if (first === undefined) return fail(3, "apt fetched nothing");
+  const words = `${first.location}: ${said.get(first.location) ?? "not what the snapshot promised"}`;
+  if (gone.length > 0) {
+    const names = gone.map(name).join(", ");
+    return fail(
+      3,
+      `the mirror has dropped ${names}; apt says ${words}`,
+      "`imagemake release refresh` takes a new snapshot",
+    );
+  }
+  return fail(3, `cannot fetch ${left.map(name).join(", ")}; apt says ${words}`);
+}

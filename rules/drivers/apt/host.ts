@@ -1,0 +1,111 @@
+// What the host's own apt knows that a private one needs: the mirror of a suite, the keys it trusts, and
+// how it reaches the network. It changes nothing on the host.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fail, ok, type Result } from "../../../engine/problem.js";
+import type { DriverContext } from "../../../engine/packages/driver.js";
+import { aptSays, run } from "./run.js";
+
+/** Where the host gets a suite from. */
+export interface HostMirror {
+  readonly url: string;
+  /** Text of the `Signed-By` field or option of the host's source; null where it has none. */
+  readonly signedBy: string | null;
+}
+
+const ARCHIVE_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const TRUSTED = ["/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d"];
+const FORMAT = "$(RELEASE)\t$(CODENAME)\t$(SUITE)\t$(REPO_URI)\t$(SOURCESENTRY)";
+
+/** The mirror of `suite` (as the host's sources write it, its codename or its suite name), asked of apt itself. */
+export async function hostMirror(suite: string, context: DriverContext): Promise<Result<HostMirror>> {
+  const ask = (options: readonly string[]) =>
+    run(["apt-get", "indextargets", ...options, "--format", FORMAT, "Created-By: Packages"], context, {
+      cwd: "/",
+    });
+  // The first answer knows codenames but only lists that were fetched; a fresh host has none yet.
+  const rows: string[][] = [];
+  for (const options of [[], ["--no-release-info"]]) {
+    const ran = await ask(options);
+    if (!ran.ok) return ran;
+    if (ran.value.status !== 0) return fail(3, `the host's apt is broken: ${aptSays(ran.value)}`);
+    rows.push(...ran.value.stdout.split("\n").map((line) => line.split("\t")));
+  }
+  const usable = rows.filter((row) => row[3] !== undefined && !row[3].startsWith("cdrom:"));
+  const row = [0, 1, 2].map((field) => usable.find((one) => one[field] === suite)).find(Boolean);
+  if (row === undefined) {
+    const known = [...new Set(usable.map((one) => one[0]))].join(", ");
+    return fail(
+      3,
+      `the host's apt has no suite ${suite} (${known === "" ? "it has no source at all" : `it has ${known}`})`,
+      "give the mirror's address as url",
+    );
+  }
+  return ok({ url: row[3] ?? "", signedBy: signedBy(row[4] ?? "") });
+}
+
+/** `Signed-By` of a source, by apt's name for it: `<file>:<line>`, in deb822 files `<file>:<stanza>`. */
+function signedBy(entry: string): string | null {
+  const at = /^(.*):(\d+)$/.exec(entry);
+  const file = at?.[1];
+  if (file === undefined || !existsSync(file)) return null;
+  const text = readFileSync(file, "utf8");
+  const number = Number(at?.[2]);
+  if (file.endsWith(".list")) {
+    return /[[\s]signed-by=([^\]\s]+)/i.exec(text.split("\n")[number - 1] ?? "")?.[1] ?? null;
+  }
+  const plain = text.replace(/^#.*\n?/gm, "");
+  const stanza = plain.split(/\n\s*\n/).filter((one) => one.trim() !== "")[number - 1];
+  return /^Signed-By:(.*(?:\n[ \t].*)*)/im.exec(stanza ?? "")?.[1] ?? null;
+}
+
+/** A key to trust: a keyring file, or the text of an armoured key. */
+export type Key = { readonly file: string } | { readonly text: string };
+
+/** The keys that a source names; those the host trusts anyway where it names none, or only fingerprints. */
+export function keysFor(signed: string | null): readonly Key[] {
+  if (signed?.includes("-----BEGIN") === true) {
+    const lines = signed.split("\n").map((line) => line.trim());
+    return [
+      {
+        text: `${lines
+          .map((line) => (line === "." ? "" : line))
+          .join("\n")
+          .trim()}\n`,
+      },
+    ];
+  }
+  const files = (signed ?? "").split(/[\s,]+/).filter((word) => word.startsWith("/"));
+  if (files.length > 0) return files.map((file) => ({ file }));
+  const trusted = TRUSTED.flatMap((path) =>
+    path.endsWith(".d")
+      ? existsSync(path)
+        ? readdirSync(path).map((name) => join(path, name))
+        : []
+      : [path],
+  );
+  return [...trusted, ARCHIVE_KEYRING]
+    .filter((file) => existsSync(file) && /\.(?:gpg|asc)$/.test(file))
+    .map((file) => ({ file }));
+}
+
+/** Settings about reaching mirrors and about clocks; none that would weaken what must be signed. */
+const KEPT =
+  /^Acquire::(?:https?|ftp|mirror|Check-Valid-Until|Check-Date|Max-FutureTime|(?:Max|Min)-ValidTime|Retries|ForceIPv[46]|EnableSrvRecords|Queue-Host-Limit)(?:::| )/i;
+
+/** The host's network settings as lines of apt.conf: proxies, certificates, passwords. */
+export async function networkSettings(context: DriverContext): Promise<Result<string>> {
+  const ran = await run(["apt-config", "dump"], context, { cwd: "/" });
+  if (!ran.ok) return ran;
+  if (ran.value.status !== 0) return fail(3, `the host's apt is broken: ${aptSays(ran.value)}`);
+  const lines = ran.value.stdout.split("\n").filter((line) => KEPT.test(line));
+  if (!lines.some((line) => /^Acquire::Retries /i.test(line))) lines.push(`Acquire::Retries "3";`);
+  const settings: readonly (readonly [string, string])[] = [
+    ["netrc", "/etc/apt/auth.conf"],
+    ["netrcparts", "/etc/apt/auth.conf.d"],
+  ];
+  for (const [setting, path] of settings) {
+    lines.push(`Dir::Etc::${setting} "${existsSync(path) ? path : "/dev/null"}";`);
+  }
+  return ok(`${lines.join("\n")}\n`);
+}

@@ -1,0 +1,59 @@
+// Makes a directory of .deb files a repository, for `deb [trusted=yes] copy:/dir ./`. The index depends on
+// the files alone: no clock, no order of the directory.
+import { writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { DriverContext, Package } from "../../../engine/packages/driver.js";
+import { fail, ok, type Result } from "../../../engine/problem.js";
+import { fileName } from "./deb.js";
+import { aptSays, run } from "./run.js";
+
+/** A constant: apt wants a date, and nobody reads it. */
+const DATE = "Wed, 01 Jan 2020 00:00:00 UTC";
+/** Only the checksum that apt verifies; the others cost three times as much. */
+const CHECKSUMS = ["MD5", "SHA1", "SHA512"].flatMap((name) => [
+  "-o",
+  `APT::FTPArchive::Packages::${name}=false`,
+]);
+
+/** Writes Packages (by apt-ftparchive) and Release. */
+export async function writeIndex(
+  packages: readonly Package[],
+  dir: string,
+  arch: string,
+  context: DriverContext,
+): Promise<Result<void>> {
+  const ran = await run(["apt-ftparchive", ...CHECKSUMS, "packages", "."], context, {
+    cwd: dir,
+    config: "/dev/null",
+  });
+  if (!ran.ok) return ran;
+  if (ran.value.status !== 0) return fail(3, `the packages cannot be indexed: ${aptSays(ran.value)}`);
+  const stanzas = ran.value.stdout.split(/\n\n+/).filter((stanza) => stanza.trim() !== "");
+  const indexed = new Set(stanzas.flatMap((stanza) => /^Filename: \.\/(.*)$/m.exec(stanza)?.[1] ?? []));
+  const lost = packages.find((pkg) => !indexed.has(fileName(pkg)));
+  if (lost !== undefined) {
+    return fail(3, `${fileName(lost)} is not a package that apt can read: ${aptSays(ran.value)}`);
+  }
+  const text = stanzas
+    .map((stanza) => `${stanza.trim()}\n\n`)
+    .sort()
+    .join("");
+  await writeFile(join(dir, "Packages"), text);
+  await writeFile(join(dir, "Release"), release(text, arch));
+  return ok(undefined);
+}
+
+function release(packages: string, arch: string): string {
+  const bytes = Buffer.from(packages);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return `Origin: imagemake
+Label: imagemake
+Suite: imagemake
+Codename: imagemake
+Date: ${DATE}
+Architectures: ${arch} all
+SHA256:
+ ${sha256} ${bytes.length} Packages
+`;
+}

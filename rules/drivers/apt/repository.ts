@@ -1,0 +1,81 @@
+// A Debian repository as package requests name it, checked, and written as an apt source.
+// It does not know what is in the repository.
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Json } from "../../../engine/model.js";
+import { fail, ok, type Result } from "../../../engine/problem.js";
+
+/** What a package request says of its repository. */
+export interface Repository {
+  /** A URI that apt understands, or `host`: the mirror that the host's own apt uses for the suite. */
+  readonly url: string;
+  /** A suite or codename; with a slash at its end a directory that holds Packages itself (a flat repository). */
+  readonly suite: string;
+  readonly components: readonly string[];
+  /** Keyring files that may sign it; empty for those of the host. */
+  readonly keys: readonly string[];
+}
+
+/** Reads a request's `repo`. Left out: components are `main`, keys the host's. */
+export function readRepository(repo: Json): Result<Repository> {
+  const fields: Partial<Record<string, Json>> =
+    typeof repo === "object" && repo !== null && !isArray(repo) ? repo : {};
+  const { url, suite, components = ["main"], keys = null } = fields;
+  if (typeof url !== "string" || url === "" || typeof suite !== "string" || suite === "") {
+    return fail(2, "a repository of apt needs url and suite");
+  }
+  const names = texts(components);
+  const files = keys === null ? [] : texts(typeof keys === "string" ? [keys] : keys);
+  if (names === null || files === null) {
+    return fail(2, `repository ${suite}: components must be names, keys must be files`);
+  }
+  // A line break would end the field of the source and begin another.
+  if ([url, suite, ...names].some((word) => /\s/.test(word))) {
+    return fail(2, `repository ${suite}: blanks in url, suite or components (write %20 for one in a path)`);
+  }
+  return ok({ url: localAsCopy(url), suite, components: names, keys: files.map((file) => resolve(file)) });
+}
+
+/** Suite and components: what tells repositories of one release apart, wherever they are fetched from. */
+export function nameOf(repo: Json): string {
+  const read = readRepository(repo);
+  if (!read.ok) return "apt";
+  return ["apt", read.value.suite, ...(isFlat(read.value) ? [] : read.value.components)].join(" ");
+}
+
+export const isFlat = (repository: Repository): boolean => repository.suite.endsWith("/");
+
+/** Whether apt must take it without a signature: only a local directory that has none. */
+export function isUnsignedDirectory(repository: Repository): boolean {
+  if (!repository.url.startsWith("copy:")) return false;
+  const root = fileURLToPath(`file://${repository.url.slice("copy:".length)}`);
+  const dir = isFlat(repository) ? join(root, repository.suite) : join(root, "dists", repository.suite);
+  return !existsSync(join(dir, "InRelease")) && !existsSync(join(dir, "Release.gpg"));
+}
+
+/** The one source of a snapshot. Keys are given to apt beside it, so that it holds no path of this machine's. */
+export function sourceText(repository: Repository): string {
+  const fields = [`Types: deb`, `URIs: ${repository.url}`, `Suites: ${repository.suite}`];
+  if (!isFlat(repository)) fields.push(`Components: ${repository.components.join(" ")}`);
+  if (isUnsignedDirectory(repository)) fields.push("Trusted: yes");
+  return `${fields.join("\n")}\n`;
+}
+
+/**
+ * A local directory as apt's `copy:`. With `file:` apt keeps symlinks to the repository's indexes, and
+ * a snapshot must not change when the repository does.
+ */
+function localAsCopy(url: string): string {
+  const path = /^(?:file|copy):(?:\/\/(?=\/))?(\/.*)$/.exec(url)?.[1];
+  if (path !== undefined) return `copy:${path}`;
+  return url.startsWith("/") ? `copy:${url}` : url;
+}
+
+const isArray = (value: Json): value is readonly Json[] => Array.isArray(value);
+
+function texts(value: Json): string[] | null {
+  if (typeof value !== "object" || value === null || !isArray(value)) return null;
+  const found = value.filter((one) => typeof one === "string" && one !== "");
+  return found.length === value.length ? (found as string[]) : null;
+}

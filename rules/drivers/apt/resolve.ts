@@ -1,0 +1,187 @@
+// Resolves a package list with apt's own resolver against a snapshot, without network and without
+// installing. What the tree beneath holds is on hold: it is neither upgraded nor removed.
+import { mkdtemp, symlink, writeFile } from "node:fs/promises";
+import { join, resolve as absolute } from "node:path";
+import type { Json } from "../../../engine/model.js";
+import type { DriverContext, Package, ResolveRequest, SnapshotAt } from "../../../engine/packages/driver.js";
+import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import { LISTS, privateConfig, SOURCE_CACHE, SOURCES } from "./config.js";
+import { parseFileName } from "./deb.js";
+import { nameOf } from "./repository.js";
+import { aptSays, run, type Ran } from "./run.js";
+import { stanzasOf, statusFile } from "./stanzas.js";
+
+/**
+ * What mmdebstrap installs by itself in each variant (`run_download` and `run_install` there): apt's
+ * patterns, added to the list.
+ */
+const VARIANTS: Readonly<Record<string, readonly string[]>> = {
+  busybox: [],
+  essential: ["?essential"],
+  apt: ["?essential", "apt"],
+  minbase: ["?essential", "apt", "?priority(required)"],
+};
+
+/** A package name as apt takes it: with an architecture, a version or suite, or excluded (`name-`). */
+const NAME = /^[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?(?:[=/][^\s/]+)?$/i;
+
+/** Quieter, apt would not tell that it took a name for a pattern. */
+const INSTALL = ["--print-uris", "-y", "-o", "quiet=0", "--no-upgrade", "--no-remove"];
+
+/** The exact packages that `want` and the variant add to `on`. */
+export async function resolve(
+  request: ResolveRequest,
+  context: DriverContext,
+): Promise<Result<readonly Package[]>> {
+  const options = readOptions(request.options);
+  if (!options.ok) return options;
+  const odd = request.want.find((name) => !NAME.test(name));
+  if (odd !== undefined) return fail(2, `${JSON.stringify(odd)} is not the name of a package`);
+  const wanted = [...options.value.patterns, ...request.want];
+  if (wanted.length === 0) return ok([]);
+
+  const { snapshot, on } = request;
+  const tree = await statusFile(on, snapshot.dir);
+  const view = await openView(snapshot, tree.text, options.value.recommends, context);
+  const ran = await run(["apt-get", "install", ...INSTALL, "--", ...wanted], context, {
+    cwd: view,
+    config: join(view, "apt.conf"),
+  });
+  if (!ran.ok) return ran;
+  const where = `${nameOf(snapshot.repo).replace(/^apt /, "")} (${snapshot.arch})`;
+  if (ran.value.status !== 0) {
+    return { ok: false, problem: await explain(ran.value, request, tree.made, where) };
+  }
+  // A name that no package has is a regular expression to apt, if it can be one.
+  const guessed = /^Note, selecting '.*' for (?:regex|glob) '(.*)'$/m.exec(ran.value.stdout)?.[1];
+  if (guessed !== undefined) {
+    const name = request.want.find((one) => one.startsWith(guessed)) ?? guessed;
+    return { ok: false, problem: await unknown([name], request, where) };
+  }
+
+  const packages: Package[] = [];
+  for (const line of ran.value.stdout.split("\n").filter((one) => one.startsWith("'"))) {
+    const parsed = parseUri(line);
+    if (parsed === null) return fail(3, `apt gave no SHA-256 for a package: ${line}`);
+    packages.push(parsed);
+  }
+  const held = new Map(on.map((pkg) => [`${pkg.name}:${pkg.arch}`, pkg.version]));
+  const changed = packages.find((pkg) => held.has(`${pkg.name}:${pkg.arch}`));
+  if (changed !== undefined) {
+    const before = held.get(`${changed.name}:${changed.arch}`) ?? "";
+    return fail(2, `apt would replace ${changed.name} ${before} of the tree beneath by ${changed.version}`);
+  }
+  return ok(packages.sort((a, b) => compare(a.name, b.name) || compare(a.arch, b.arch)));
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function readOptions(options: Json): Result<{ patterns: readonly string[]; recommends: boolean }> {
+  const given: Partial<Record<string, Json>> =
+    typeof options === "object" && options !== null && !Array.isArray(options)
+      ? (options as Partial<Record<string, Json>>)
+      : {};
+  const variant = given["variant"] ?? "busybox";
+  const patterns = typeof variant === "string" ? VARIANTS[variant] : undefined;
+  if (patterns === undefined) {
+    return fail(
+      2,
+      `apt has no variant ${JSON.stringify(variant)}`,
+      `one of ${Object.keys(VARIANTS).join(", ")}`,
+    );
+  }
+  return ok({ patterns, recommends: given["recommends"] === true });
+}
+
+/**
+ * A directory that shows apt the snapshot under the names it had, beside a status file of our own. apt
+ * finds its cache valid and only adds the status; should it write one, it replaces the link, here.
+ */
+async function openView(
+  snapshot: SnapshotAt,
+  status: string,
+  recommends: boolean,
+  context: DriverContext,
+): Promise<string> {
+  const view = await mkdtemp(join(context.scratch, "resolve-"));
+  for (const name of [LISTS, SOURCES, SOURCE_CACHE]) {
+    await symlink(join(absolute(snapshot.dir), name), join(view, name));
+  }
+  await writeFile(join(view, "status"), status);
+  await writeFile(
+    join(view, "apt.conf"),
+    `${privateConfig(snapshot.arch)}
+Dir::State::status "./status";
+APT::Install-Recommends "${recommends}";
+`,
+  );
+  return view;
+}
+
+/** One line of `apt-get --print-uris`: 'URI' file size SHA256:digest. */
+function parseUri(line: string): Package | null {
+  const match = /^'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$/.exec(line);
+  const [, location, file, size, sha256] = match ?? [];
+  const parsed = file === undefined ? null : parseFileName(file);
+  if (parsed === null || location === undefined || sha256 === undefined) return null;
+  return { ...parsed, sha256, size: Number(size), location };
+}
+
+/** Names the packages that stand in the way, and passes on apt's words. */
+async function explain(
+  ran: Ran,
+  request: ResolveRequest,
+  made: readonly Package[],
+  where: string,
+): Promise<Problem> {
+  const missing = [...ran.stderr.matchAll(/^E: Unable to locate package (\S+)$/gm)];
+  if (missing.length > 0)
+    return unknown(
+      missing.map((match) => match[1] ?? ""),
+      request,
+      where,
+    );
+  const unmet = /^The following packages have unmet dependencies:\n((?: .*\n)+)/m.exec(ran.stdout)?.[1];
+  if (unmet === undefined) {
+    // "Package 'x' has no installation candidate", "Version '1' for 'x' was not found", …
+    const exit = /^E: (?:Package|Version|Release) '/m.test(ran.stderr) ? 2 : 3;
+    return { exit, message: `apt cannot resolve the list in ${where}: ${aptSays(ran)}` };
+  }
+  const reasons = unmetReasons(unmet);
+  const message = `${[...reasons.keys()].join(", ")} cannot be installed from ${where}: ${[...reasons]
+    .map(([name, why]) => `${name}: ${why.join(", ")}`)
+    .join("; ")}`;
+  if (request.on.length === 0) return { exit: 2, message };
+  const old = made.map((pkg) => `${pkg.name} ${pkg.version}`).join(", ");
+  const hint =
+    old === ""
+      ? "what the tree beneath holds is neither replaced nor removed"
+      : `the snapshot no longer has what the tree beneath holds (${old}): \`imagemake release refresh\``;
+  return { exit: 2, message, hint };
+}
+
+/** apt's list of unmet dependencies by package. Where a package has a cause of its own, what only follows is left out. */
+function unmetReasons(text: string): Map<string, readonly string[]> {
+  const reasons = new Map<string, string[]>();
+  let of: string[] = [];
+  for (const line of text.split("\n").filter((one) => one.trim() !== "")) {
+    const [, name, why] = /^ (\S+) : (.*)$/.exec(line) ?? [];
+    if (name !== undefined) reasons.set(name, (of = reasons.get(name) ?? []));
+    of.push((why ?? line).trim().replace(/\s+/g, " "));
+  }
+  const follows = (why: string): boolean => why.endsWith("but it is not going to be installed");
+  return new Map(
+    [...reasons].map(([name, all]) => {
+      const causes = all.filter((why) => !follows(why));
+      return [name, causes.length > 0 ? causes : all];
+    }),
+  );
+}
+
+/** Names that the snapshot does not have, and the nearest that it has. */
+async function unknown(names: readonly string[], request: ResolveRequest, where: string): Promise<Problem> {
+  const message = `there is no package ${names.join(", ")} in ${where}`;
+  const { nearestHint } = await import("../../../engine/evaluate/nearest.js");
+  const hint = nearestHint(names[0] ?? "", (await stanzasOf(request.snapshot.dir)).keys());
+  return hint === undefined ? { exit: 2, message } : { exit: 2, message, hint };
+}
