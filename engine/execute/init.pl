@@ -1,0 +1,218 @@
+# Process 1 of an action: makes the namespaces, the private /dev and the mounts, runs the command, passes TERM
+# to everything and reports how the command ended. It does not know what an action, an input or an output is.
+#
+# Perl, because one process does it all: perl-base is Essential on Debian, and with system calls instead of
+# setpriv, unshare, mount, mknod and ip an action costs half (measured: see docs of engine/execute/sandbox.ts).
+# No `use strict` or `use warnings` at run time, they would cost 1.8 ms an action; a test checks both.
+#
+# Arguments: PARENT WORD… -- ARGV…, words as listed in `read_words`. What happened is written to descriptor 3:
+# `exit N`, `signal N`, or `problem TEXT` when the command was not started.
+
+# --- System calls that perl has no name for. --------------------------------------------------------------
+our (%number, $arch);
+%number = (
+  x64     => { prctl => 157, unshare => 272, mount => 165, mknodat => 259, sethostname => 170 },
+  arm64   => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161 },
+  riscv64 => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161 },
+);
+sub call {
+  my ($name, @args) = @_;
+  my $nr = $name eq 'mount_setattr' ? 442 : $number{$arch}{$name};    # 442 on every architecture
+  return syscall($nr, @args) != -1;
+}
+sub PR_SET_PDEATHSIG { 1 }
+sub CLONE_NEWNS      { 0x00020000 }
+sub CLONE_NEWUTS     { 0x04000000 }
+sub CLONE_NEWIPC     { 0x08000000 }
+sub CLONE_NEWPID     { 0x20000000 }
+sub CLONE_NEWNET     { 0x40000000 }
+sub MS_NOSUID        { 2 }
+sub MS_NODEV         { 4 }
+sub MS_NOEXEC        { 8 }
+sub MS_BIND          { 0x1000 }
+sub MS_REC           { 0x4000 }
+sub MS_PRIVATE       { 0x40000 }
+sub AT_FDCWD         { -100 }
+sub AT_RECURSIVE     { 0x8000 }
+sub MOUNT_RDONLY     { 1 }
+sub O_PATH_DIRECTORY { 0x200000 | ($arch eq 'arm64' ? 0x4000 : 0x10000) }
+sub SIGKILL          { 9 }
+sub SIGTERM          { 15 }
+
+our ($status, $termed, $killed, $init);
+
+# Says why the command cannot be started, and ends.
+sub fault { my ($what) = @_; syswrite $status, "problem $what: $!"; exit 0 }
+
+# Dies with whoever called us. Armed first and checked afterwards, so that no moment is left uncovered.
+sub die_with_parent { call(prctl => PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) or fault("prctl") }
+
+# --- The words that say what to set up. -------------------------------------------------------------------
+our (%job, @mounts);
+sub read_words {
+  while (defined(my $word = shift @ARGV)) {
+    if    ($word eq '--')      { return }
+    elsif ($word eq 'arch')    { $arch = shift @ARGV }
+    elsif ($word eq 'offline') { $job{offline} = 1 }
+    elsif ($word eq 'tty')     { $job{tty} = 1 }
+    elsif ($word eq 'layers')  { $job{layers} = shift @ARGV }
+    elsif ($word eq 'cwd')     { $job{cwd} = shift @ARGV }
+    elsif ($word eq 'device')  { push @{$job{devices}}, shift @ARGV }
+    elsif ($word eq 'bind')    { push @mounts, [bind => splice @ARGV, 0, 3] }       # FLAGS FROM TO
+    elsif ($word eq 'overlay') { push @mounts, [overlay => splice @ARGV, 0, 2] }    # OPTIONS TO
+    else                       { $! = 22; fault("unknown word $word") }
+  }
+}
+
+# --- Mounts. ----------------------------------------------------------------------------------------------
+# Copies, because syscall refuses strings that are read-only.
+sub mount {
+  my ($from, $to, $type, $flags, $options) = @_;
+  call(mount => $from, $to, $type, $flags, $options) or fault("mount $type $from on $to");
+}
+
+sub make_dirs {
+  my ($path) = @_;
+  return if -d $path;
+  my $parent = $path =~ s{/+[^/]+/*$}{}r;
+  make_dirs($parent) if length $parent;
+  mkdir $path or fault("mkdir $path");
+}
+
+sub make_mount_point {
+  my ($from, $to) = @_;
+  return if -e $to;
+  return make_dirs($to) if -d $from;
+  make_dirs($1) if $to =~ m{^(.+)/};
+  open my $file, '>', $to or fault("create $to");
+}
+
+# FLAGS: `r` read-only, `R` with what is mounted below, `-` neither. mount_setattr instead of a remount: it
+# leaves nosuid, nodev and noexec alone, which a user namespace may not clear.
+sub bind_mount {
+  my ($flags, $from, $to) = @_;
+  my $all = $flags =~ /R/;
+  make_mount_point($from, $to);
+  mount($from, $to, 'none', MS_BIND | ($all ? MS_REC : 0), '');
+  return unless $flags =~ /r/;
+  my $set = pack 'Q4', MOUNT_RDONLY, 0, 0, 0;
+  call(mount_setattr => AT_FDCWD, $to, ($all ? AT_RECURSIVE : 0), $set, 32) or fault("read-only $to");
+}
+
+# A /dev of its own. The host's stays reachable by descriptor until it is done. Nodes are made where that is
+# allowed, so that they can be removed, too; else the host's are bound.
+sub private_dev {
+  sysopen my $host, '/dev', O_PATH_DIRECTORY or fault("open /dev");
+  my $old = '/proc/self/fd/' . fileno $host;
+  mount('dev', '/dev', 'tmpfs', MS_NOSUID, 'mode=755');
+  my @names = (qw(null zero full random urandom tty), $job{tty} ? 'ptmx' : ());
+  for my $name (@names, map { s{^/dev/}{}r } @{$job{devices} || []}) {
+    my ($mode, $rdev) = (stat "$old/$name")[2, 6];
+    next unless defined $mode;
+    make_dirs("/dev/$1") if $name =~ m{^(.+)/};
+    my $node = "/dev/$name";
+    next if call(mknodat => AT_FDCWD, $node, $mode, $rdev);
+    bind_mount('-', "$old/$name", $node);
+  }
+  symlink "/proc/self/fd$$_[1]", "/dev/$$_[0]" for [fd => ''], [stdin => '/0'], [stdout => '/1'], [stderr => '/2'];
+  mkdir "/dev/$_" for qw(pts shm);
+  mount('shm', '/dev/shm', 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=1777');
+  # A program that asks on the terminal also looks for its name.
+  return bind_mount('-', "$old/pts", '/dev/pts') if $job{tty};
+  mount('devpts', '/dev/pts', 'devpts', MS_NOSUID | MS_NOEXEC, 'newinstance,ptmxmode=0666,mode=620');
+  symlink 'pts/ptmx', '/dev/ptmx';
+}
+
+# A /proc of the new process namespace, with the registry of foreign binaries, which mmdebstrap looks for.
+sub private_proc {
+  sysopen my $host, '/proc', O_PATH_DIRECTORY or fault("open /proc");
+  mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, '');
+  my $binfmt = '/proc/self/fd/' . fileno($host) . '/sys/fs/binfmt_misc';
+  bind_mount('-', $binfmt, '/proc/sys/fs/binfmt_misc') if -e "$binfmt/register";
+}
+
+# The interface of this network namespace that leads nowhere else: SIOCSIFFLAGS with IFF_UP | IFF_RUNNING.
+sub loopback_up {
+  socket my $socket, 2, 2, 0 or fault("socket");
+  my $request = pack 'a16 s x22', 'lo', 0x1 | 0x40;
+  ioctl $socket, 0x8914, $request or fault("loopback");
+}
+
+sub set_up {
+  my $umask = umask 0;
+  mount('none', '/', 'none', MS_REC | MS_PRIVATE, '');
+  private_proc();
+  private_dev();
+  loopback_up() if $job{offline};
+  my $name = 'localhost';    # the machine's name is not an input
+  call(sethostname => $name, length $name) or fault("sethostname");
+  umask 022;
+  chdir $job{layers} or fault("chdir $job{layers}") if defined $job{layers};
+  for (@mounts) {
+    my ($kind, @rest) = @$_;
+    if ($kind eq 'bind') { bind_mount(@rest); next }
+    my ($options, $to) = @rest;
+    make_dirs($to);
+    mount('overlay', $to, 'overlay', 0, $options);
+  }
+  chdir $job{cwd} or fault("chdir $job{cwd}");
+}
+
+# --- The command. -----------------------------------------------------------------------------------------
+sub run_command {
+  my $command = fork // fault("fork");
+  if (!$command) {
+    $SIG{$_} = 'DEFAULT' for qw(TERM USR1 INT QUIT HUP);
+    exit 143 if $termed;
+    setpgrp 0, 0 unless $job{tty};    # a tool that signals its own group (mmdebstrap does) must not reach us
+    close $status;
+    # The command's variables came under other names: none of them means anything to perl, none shows in ps.
+    %ENV = map { s/^\+//r => $ENV{$_} } grep { /^\+/ } keys %ENV;
+    { exec { $ARGV[0] } @ARGV }
+    my $why = $! + 0;
+    print STDERR "$ARGV[0]: $!\n";
+    exit($why == 2 ? 127 : 126);
+  }
+  while ((my $pid = wait) != $command) { last if $pid == -1 }
+  my $signal = $? & 127;
+  # What was sent TERM has not succeeded, whatever it returned.
+  syswrite $status, $termed ? 'signal ' . SIGTERM : $signal ? "signal $signal" : 'exit ' . ($? >> 8);
+}
+
+# --- From here on in order. -------------------------------------------------------------------------------
+open $status, '>&=', 3 or exit 125;
+my $parent = shift @ARGV;
+read_words();
+die_with_parent();
+exit 0 if getppid != $parent;
+
+# Terminal keys reach the whole foreground group; the engine decides what they mean and sends TERM.
+$SIG{$_} = 'IGNORE' for qw(INT QUIT HUP);
+$SIG{TERM} = sub { $termed = 1; kill TERM => $init if $init };
+$SIG{USR1} = sub { $killed = 1; kill KILL => $init if $init };
+
+call(unshare => CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | ($job{offline} ? CLONE_NEWNET : 0))
+  or fault("unshare");
+pipe my $alive, my $held or fault("pipe");
+$init = fork // fault("fork");
+if ($init) {
+  kill TERM => $init if $termed;
+  kill KILL => $init if $killed;
+  close $alive;
+  close $status;
+  waitpid $init, 0;    # returns when every process in the namespace is gone
+  exit 0;
+}
+
+# Process 1. All of the namespace dies with it. Its parent held the other end of the pipe and nobody else does.
+undef $init;
+$SIG{TERM} = sub { $termed = 1; kill TERM => -1 };
+$SIG{USR1} = 'DEFAULT';
+close $held;
+die_with_parent();
+my $bits = '';
+vec($bits, fileno $alive, 1) = 1;
+exit 0 if select $bits, undef, undef, 0;
+set_up();
+run_command();
+exit 0;

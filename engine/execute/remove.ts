@@ -1,0 +1,108 @@
+// Deletes a tree and nothing else: never across a mount point, never through a symlink. It does not know
+// what the tree was for.
+import { spawn } from "node:child_process";
+import { lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { asError, fail, ok, type Result } from "../problem.js";
+import { inUserNamespace, ownIds } from "./ids.js";
+import { mountsBelow } from "./mountinfo.js";
+
+/** Up to this many entries are deleted here; above, a process of its own (rm) costs less than it saves. */
+const FEW = 200;
+/** Attempts: what a dying namespace still writes makes a directory not empty. */
+const ATTEMPTS = 3;
+
+/**
+ * Deletes `dir` (a file or symlink is unlinked; nothing there is fine). What is mounted at or below it is
+ * lazily unmounted first with `unmount`, else it is a Problem and nothing is deleted. A tree with files of
+ * other ids is deleted in a user namespace when the user is not root. A Problem (exit 3) names what resisted.
+ */
+export async function removeTree(
+  dir: string,
+  options: { readonly unmount?: boolean } = {},
+): Promise<Result<void>> {
+  let top;
+  try {
+    top = lstatSync(dir, { throwIfNoEntry: false });
+    if (top === undefined) return ok(undefined);
+    if (!top.isDirectory()) {
+      unlinkSync(dir);
+      return ok(undefined);
+    }
+    const free = await freeOfMounts(dir, options.unmount === true);
+    if (!free.ok) return free;
+  } catch (error) {
+    return cannot(dir, asError(error).message);
+  }
+  let why = "";
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    try {
+      if (removeFew(Buffer.from(dir), top.dev, { left: FEW }) === "done") return ok(undefined);
+    } catch {
+      // rm finds the same obstacle, and names it.
+    }
+    const removed = await removeMany(dir);
+    if (removed === null) return ok(undefined);
+    why = removed;
+  }
+  return cannot(dir, why);
+}
+
+const cannot = (dir: string, why: string): Result<never> => fail(3, `${dir} could not be deleted`, why);
+
+async function freeOfMounts(dir: string, unmount: boolean): Promise<Result<void>> {
+  const mounted = mountsBelow(dir);
+  if (mounted.length === 0) return ok(undefined);
+  let why = "";
+  if (unmount) {
+    // The newest first: it may lie on an older one. Lazily: whoever still uses it cannot hold us up, and
+    // the path no longer leads into it.
+    for (const point of [...mounted].reverse()) why += await unmountLazily(point);
+    if (mountsBelow(dir).length === 0) return ok(undefined);
+  }
+  const first = Buffer.from(mounted[0] ?? "", "latin1").toString("utf8");
+  return fail(3, `${dir} was not deleted: ${first} is mounted there`, why || `umount ${first}`);
+}
+
+/** The mount point goes through the shell's printf, because an argument of ours can only be UTF-8. */
+async function unmountLazily(point: string): Promise<string> {
+  const octal = point.replace(/[^\w./-]/g, (c) => `\\0${c.charCodeAt(0).toString(8).padStart(3, "0")}`);
+  const script = 'p=$(printf "%b." "$1"); exec umount --lazy --no-canonicalize -- "${p%.}"';
+  return (await run(["sh", "-c", script, "sh", octal])) ?? "";
+}
+
+/** Deletes a directory of one file system in this process; gives up when there is too much of it. */
+function removeFew(dir: Buffer, dev: number, budget: { left: number }): "done" | "too-many" {
+  const entries = readdirSync(dir, { encoding: "buffer", withFileTypes: true });
+  budget.left -= entries.length;
+  if (budget.left < 0) return "too-many";
+  for (const entry of entries) {
+    const path = Buffer.concat([dir, Buffer.from("/"), entry.name]);
+    if (!entry.isDirectory()) unlinkSync(path);
+    else if (lstatSync(path).dev !== dev) throw new Error("another file system");
+    else if (removeFew(path, dev, budget) === "too-many") return "too-many";
+  }
+  rmdirSync(dir);
+  return "done";
+}
+
+/** Deletes with rm, which takes any depth and any name; null, or what it complained of. */
+async function removeMany(dir: string): Promise<string | null> {
+  const rm = ["rm", "-rf", "--one-file-system", "--", dir];
+  const complaint = await run(rm);
+  if (complaint === null || process.getuid?.() === 0) return complaint;
+  return await run([...inUserNamespace(ownIds()), ...rm]);
+}
+
+/** Runs a program; null when it succeeded, else the first line of what it said. */
+function run(argv: readonly string[]): Promise<string | null> {
+  return new Promise((resolve) => {
+    const child = spawn(argv[0] ?? "", argv.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (chunk: string) => (said += said.length < 4096 ? chunk : ""));
+    child.once("error", (error) => resolve(error.message));
+    child.once("close", (status) =>
+      resolve(status === 0 ? null : (said.split("\n")[0] ?? "") || `${argv[0]} failed`),
+    );
+  });
+}
