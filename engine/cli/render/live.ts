@@ -12,8 +12,6 @@ export interface Live {
   print(lines: readonly string[]): void;
   /** Draws anew, at once. */
   refresh(): void;
-  /** Draws anew below whatever is on the screen now, which is not ours (after a suspend). */
-  restart(): void;
   /** Removes the lines. */
   stop(): void;
 }
@@ -28,6 +26,12 @@ export interface LiveOptions {
   /** The terminal wraps lines anew when it becomes narrower. */
   readonly reflows: boolean;
 }
+
+/**
+ * Frames come every 120 ms. After this many milliseconds without one the user had us suspended (Ctrl-Z), and
+ * what is above the cursor is the shell's. SIGCONT would be late: the timer draws before the signal is seen.
+ */
+const SUSPENDED = 2000;
 
 /** Starts to draw. */
 export function startLive({ ora, sink, status, frames, reflows }: LiveOptions): Live {
@@ -58,10 +62,6 @@ export function startLive({ ora, sink, status, frames, reflows }: LiveOptions): 
         screen.put(lines.map((line) => `${line}\n`).join(""));
         refresh();
       }),
-    restart: () => {
-      screen.forget();
-      refresh();
-    },
     stop: () => {
       sink.off("resize", refresh);
       spinner.stop();
@@ -82,6 +82,7 @@ class Screen {
   readonly #raw: (text: string) => boolean;
   /** The lines on the screen, without colours; the cursor stands behind the last. */
   #drawn: readonly string[] = [];
+  #drawnAt = 0;
   #pending = "";
   #nesting = 0;
 
@@ -118,21 +119,21 @@ class Screen {
     this.#raw(out);
   }
 
-  forget(): void {
-    this.#drawn = [];
-  }
-
   /** ora writes frames, and before and after each the marks of synchronised output (mode 2026). */
   write(text: string): boolean {
     if (text === "\u001b[?2026h") this.#nesting += 1;
     if (text === "\u001b[?2026l") this.#nesting -= 1;
-    if (!text.startsWith("\u001b[?2026")) this.#drawn = stripVTControlCharacters(text).split("\n");
+    if (!text.startsWith("\u001b[?2026")) {
+      this.#drawn = stripVTControlCharacters(text).split("\n");
+      this.#drawnAt = performance.now();
+    }
     this.put(text);
     return true;
   }
 
   /** ora begins to erase with this; the calls for the single rows have nothing left to do. */
   cursorTo(): void {
+    if (performance.now() - this.#drawnAt > SUSPENDED) this.#drawn = [];
     if (this.#drawn.length === 0) return;
     const rows = this.#drawn.reduce((sum, line) => sum + this.#rowsOf(line), 0);
     this.#drawn = [];

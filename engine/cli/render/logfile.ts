@@ -1,6 +1,6 @@
 // A file that events are written to while the build runs. A full disk must cost the file, not the build.
 import { closeSync, openSync, writeSync } from "node:fs";
-import { asError, fail, ok, type Result } from "../../problem.js";
+import { asError, stop } from "../../problem.js";
 
 /** Writes text; after the first error it writes nothing more. */
 export interface EventFile {
@@ -8,23 +8,20 @@ export interface EventFile {
   readonly close: () => void;
 }
 
-/** `append` keeps what is there, `replace` starts anew. `warn` is told, once, when writing fails. */
-export function openEventFile(
-  path: string,
-  mode: "append" | "replace",
-  warn: (message: string) => void,
-): Result<EventFile> {
-  let fd: number | null;
-  try {
-    fd = openSync(path, mode === "append" ? "a" : "w");
-  } catch (thrown) {
-    return fail(2, `cannot write ${path}: ${asError(thrown).message}`);
-  }
+/** Told, once, when a file that was opened cannot be written any more. */
+export type Warn = (message: string) => void;
+
+/** For callers with nobody to tell. */
+export const warnOnStderr: Warn = (message) => void process.stderr.write(`warning: ${message}\n`);
+
+/** `append` keeps what is there, `replace` starts anew. Throws a problem (exit 2) when it cannot be opened. */
+export function openEventFile(path: string, mode: "append" | "replace", warn: Warn): EventFile {
+  let fd: number | null = open(path, mode);
   const close = (): void => {
     if (fd !== null) closeSync(fd);
     fd = null;
   };
-  return ok({
+  return {
     write: (text) => {
       if (fd === null) return;
       try {
@@ -35,5 +32,13 @@ export function openEventFile(
       }
     },
     close,
-  });
+  };
+}
+
+function open(path: string, mode: "append" | "replace"): number {
+  try {
+    return openSync(path, mode === "append" ? "a" : "w");
+  } catch (thrown) {
+    return stop(2, `cannot write ${path}: ${asError(thrown).message}`);
+  }
 }

@@ -21,13 +21,17 @@ export function createPlain(options: {
   return { event: (event) => print(...lines(event)), close: () => undefined };
 }
 
+/** After a line about fetching, milliseconds without another one. */
+const QUIET = 10_000;
+
 /** The lines of each event, in turn. */
 export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEvent) => string[] {
   const verbose = verbosity === "verbose";
   const planned = new Set<string>();
   const failed: string[] = [];
+  let stopped = 0;
   const ended = new Map<string, string>();
-  let phase = "";
+  let phase: { readonly name: string; readonly line: string; readonly at: number } | null = null;
   return (event) => {
     if (verbosity === "quiet" && event.type !== "failed") return [];
     switch (event.type) {
@@ -40,9 +44,13 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
         // With nothing to do, the summary says so.
         return planned.size === 0 ? [] : [planLine(event.decisions)];
       case "phase": {
-        const before = phase;
-        phase = visible(`${event.phase} ${event.detail}`).trimEnd();
-        return phase === before ? [] : [phase];
+        const line = visible(`${event.phase} ${event.detail}`).trimEnd();
+        if (phase?.line === line) return [];
+        // Drivers report every file they fetch; a log wants to know that it goes on, not each of them.
+        if (!verbose && event.phase === "fetch" && phase?.name === "fetch" && event.at - phase.at < QUIET)
+          return [];
+        phase = { name: event.phase, line, at: event.at };
+        return [line];
       }
       case "started":
         return verbose
@@ -63,8 +71,9 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
           ...(verbose ? outputs(event.outputs, event.digests) : []),
         ];
       case "failed":
-        failed.push(visible(event.target));
         ended.set(event.target, "failed");
+        if (event.failure.kind === "interrupted") stopped += 1;
+        else failed.push(visible(event.target));
         return [
           `${event.failure.kind === "interrupted" ? "stopped" : "failed"} ${failureHead(event)}`,
           ...failureBody(event, cwd, "|"),
@@ -77,7 +86,7 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
       case "done":
-        return [summaryLine(event, failed)];
+        return [summaryLine(event, failed, stopped)];
     }
   };
 }

@@ -34,11 +34,6 @@ export function explainDecision(decision: Decision): string[] {
   }
 }
 
-/** What is done for it: `build`, `restore`, `up to date`. */
-export function verbOf(decision: Decision): string {
-  return decision.kind === "up-to-date" ? "up to date" : decision.kind;
-}
-
 function describeBuild(reason: BuildReason): string {
   switch (reason.kind) {
     case "never-built":
@@ -85,7 +80,7 @@ function describeRestore(reason: RestoreReason): string {
     case "new-name":
       return `new name ${visible(reason.path)}`;
     case "key-known":
-      return `${knownChanges(reason, changesInShort)}built before (${visible(reason.from)})`;
+      return `${knownChanges(reason, changesInShort)}${builtBefore(reason.from)}`;
     default:
       return unheardOf(reason);
   }
@@ -94,8 +89,12 @@ function describeRestore(reason: RestoreReason): string {
 function explainRestore(reason: RestoreReason): string[] {
   if (reason.kind !== "key-known") return [describeRestore(reason)];
   const changes = reason.changes.length === 0 ? [] : changesInFull(reason.changes, []);
-  return [...changes, `built before (${visible(reason.from)})`];
+  return [...changes, `${builtBefore(reason.from)}`];
 }
+
+/** The engine says when, as an ISO time; any other name of the earlier build is shown as it is. */
+const builtBefore = (from: string): string =>
+  `built before (${visible(from.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):[\d.]+Z$/, "$1 $2 UTC"))})`;
 
 const knownChanges = (
   { changes }: Extract<RestoreReason, { kind: "key-known" }>,

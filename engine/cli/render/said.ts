@@ -25,6 +25,7 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
   const reasons = new Map<string, readonly string[]>();
   const planned = new Set<string>();
   const failed: string[] = [];
+  let stopped = 0;
   const ended = new Map<string, string>();
   const dim = (lines: readonly string[]): string[] => lines.map((line) => paint("dim", `  ${line}`));
   const head = (name: string, more: string): string =>
@@ -60,11 +61,12 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
           ...dim([...(reasons.get(event.target) ?? []), ...(verbose ? event.outputs.map(visible) : [])]),
         ];
       case "failed": {
+        ended.set(event.target, "failed");
         if (event.failure.kind === "interrupted") {
+          stopped += 1;
           return [`${paint("yellow", marks.stopped)} ${head(event.target, "stopped")}`];
         }
         failed.push(visible(event.target));
-        ended.set(event.target, "failed");
         return [
           `${paint("red", marks.failed)} ${paint("bold", failureHead(event))}`,
           ...failureBody(event, cwd, paint("dim", marks.bar)),
@@ -82,7 +84,7 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
       case "done":
-        return [summaryLine(event, failed)];
+        return [summaryLine(event, failed, stopped)];
     }
   };
 }

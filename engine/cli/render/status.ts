@@ -11,7 +11,8 @@ export interface View {
   readonly now: number;
   readonly columns: number;
   readonly rows: number;
-  readonly slots: number;
+  /** Milliseconds to the end, as far as known (Board.timeLeft). */
+  readonly left: number | null;
   readonly paint: Paint;
 }
 
@@ -53,12 +54,11 @@ function headline(board: Board, view: View): [string, ...string[]] {
   }
   if (board.waiting !== null) return ["waiting", `for ${visible(board.waiting)}`];
   if (board.phase !== null && running === 0) return [board.phase.name, visible(board.phase.detail)];
-  const left = board.timeLeft(view.now, view.slots);
   return [
     "building",
     `${board.finished}/${board.total}`,
     ...(board.failed > 0 ? [`${board.failed} failed`] : []),
-    ...(left !== null && left > 0 ? [formatLeft(left)] : []),
+    ...(view.left !== null && view.left > 0 ? [formatLeft(view.left)] : []),
     ...(running > 0 ? [`${running} running`] : []),
   ];
 }

@@ -2,29 +2,23 @@
 // One slice an action, on lanes in which slices do not overlap; lane 0 holds the phases and single moments.
 // It is written as the events happen: readers of the format do without the closing bracket of a killed run.
 import type { BuildEvent } from "../../events.js";
-import { ok, type Result } from "../../problem.js";
-import { openEventFile } from "./logfile.js";
+import { openEventFile, warnOnStderr, type Warn } from "./logfile.js";
 import { describeDecision, describeFailure } from "./reason.js";
 import type { Renderer } from "./renderer.js";
 
-/** Fails with exit 2 when FILE cannot be opened; `warn` hears, once, of a later error. */
-export function openTrace(path: string, warn: (message: string) => void): Result<Renderer> {
+/** Throws a problem (exit 2) when FILE cannot be opened; `warn` hears, once, of a later error. */
+export function createTrace(path: string, warn: Warn = warnOnStderr): Renderer {
   const file = openEventFile(path, "replace", warn);
-  if (!file.ok) return file;
   let first = true;
-  const trace = traceOf((entry) => {
-    file.value.write(`${first ? "[\n" : ",\n"}${JSON.stringify(entry)}`);
+  const event = traceOf((entry) => {
+    file.write(`${first ? "[\n" : ",\n"}${JSON.stringify(entry)}`);
     first = false;
   });
-  let closed = false;
-  return ok({
-    event: trace,
-    close: () => {
-      if (!closed) file.value.write(first ? "[]\n" : "\n]\n");
-      closed = true;
-      file.value.close();
-    },
-  });
+  const close = (): void => {
+    file.write(first ? "[]\n" : "\n]\n");
+    file.close();
+  };
+  return { event, close };
 }
 
 /** One object of the format. `ts` and `dur` in microseconds; `tid` is the lane. */

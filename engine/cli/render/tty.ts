@@ -31,6 +31,9 @@ export interface TtyRenderer extends Renderer {
 const DOTS = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const LINES = ["-", "\\", "|", "/"];
 
+/** Milliseconds for which an estimate is shown before it is made anew. */
+const ESTIMATE_HOLDS = 500;
+
 /** Draws on `stderr`, which must be a terminal. */
 export function createTty(options: TtyOptions): TtyRenderer {
   const { stderr, env = process.env, clock = Date.now } = options;
@@ -46,14 +49,20 @@ export function createTty(options: TtyOptions): TtyRenderer {
     columns,
   });
   const write = lineWriter(stderr);
-  const status = (): Status =>
-    statusOf(board, {
-      now: clock(),
-      columns: columns(),
-      rows: Math.max(1, stderr.rows ?? 24),
-      slots: options.jobs ?? availableParallelism(),
-      paint,
-    });
+  const slots = options.jobs ?? availableParallelism();
+  // Going through a plan of thousands at every event would cost more than the rest of the display.
+  let estimate: { readonly left: number | null; readonly made: number } | null = null;
+  const left = (now: number): number | null => {
+    if (estimate === null || Math.abs(now - estimate.made) >= ESTIMATE_HOLDS) {
+      estimate = { left: board.timeLeft(now, slots), made: now };
+    }
+    return estimate.left;
+  };
+  const status = (): Status => {
+    const now = clock();
+    const rows = Math.max(1, stderr.rows ?? 24);
+    return statusOf(board, { now, columns: columns(), rows, left: left(now), paint });
+  };
 
   let live: Live | null = null;
   let closed = false;
@@ -64,7 +73,6 @@ export function createTty(options: TtyOptions): TtyRenderer {
     else if (lines.length > 0) live.print(lines);
     else live.refresh();
   };
-  const restart = (): void => live?.restart();
   const start = async (): Promise<void> => {
     const { default: ora } = await import("ora");
     if (closed) return;
@@ -76,13 +84,11 @@ export function createTty(options: TtyOptions): TtyRenderer {
       // xterm and GNU screen leave or cut long lines; every other terminal in use wraps them anew.
       reflows: env["XTERM_VERSION"] === undefined && env["STY"] === undefined,
     });
-    process.on("SIGCONT", restart);
   };
   const stop = (): void => {
     closed = true;
     live?.stop();
     live = null;
-    process.off("SIGCONT", restart);
     for (const signal of SIGNALS) process.off(signal, stopping);
   };
 
