@@ -1,6 +1,6 @@
 // A file that events are written to while the build runs. A full disk must cost the file, not the build.
 import { closeSync, openSync, writeSync } from "node:fs";
-import { asError, stop } from "../../problem.js";
+import { asError, fail, ok, type Result } from "../../problem.js";
 
 /** Writes text; after the first error it writes nothing more. */
 export interface EventFile {
@@ -11,17 +11,19 @@ export interface EventFile {
 /** Told, once, when a file that was opened cannot be written any more. */
 export type Warn = (message: string) => void;
 
-/** For callers with nobody to tell. */
-export const warnOnStderr: Warn = (message) => void process.stderr.write(`warning: ${message}\n`);
-
-/** `append` keeps what is there, `replace` starts anew. Throws a problem (exit 2) when it cannot be opened. */
-export function openEventFile(path: string, mode: "append" | "replace", warn: Warn): EventFile {
-  let fd: number | null = open(path, mode);
+/** `append` keeps what is there, `replace` starts anew. Exit 2 when it cannot be opened. */
+export function openEventFile(path: string, mode: "append" | "replace", warn: Warn): Result<EventFile> {
+  let fd: number | null;
+  try {
+    fd = openSync(path, mode === "append" ? "a" : "w");
+  } catch (thrown) {
+    return fail(2, `cannot write ${path}: ${asError(thrown).message}`);
+  }
   const close = (): void => {
     if (fd !== null) closeSync(fd);
     fd = null;
   };
-  return {
+  return ok({
     write: (text) => {
       if (fd === null) return;
       try {
@@ -32,13 +34,5 @@ export function openEventFile(path: string, mode: "append" | "replace", warn: Wa
       }
     },
     close,
-  };
-}
-
-function open(path: string, mode: "append" | "replace"): number {
-  try {
-    return openSync(path, mode === "append" ? "a" : "w");
-  } catch (thrown) {
-    return stop(2, `cannot write ${path}: ${asError(thrown).message}`);
-  }
+  });
 }

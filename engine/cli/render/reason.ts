@@ -89,12 +89,14 @@ function describeRestore(reason: RestoreReason): string {
 function explainRestore(reason: RestoreReason): string[] {
   if (reason.kind !== "key-known") return [describeRestore(reason)];
   const changes = reason.changes.length === 0 ? [] : changesInFull(reason.changes, []);
-  return [...changes, `${builtBefore(reason.from)}`];
+  return [...changes, builtBefore(reason.from)];
 }
 
 /** The engine says when, as an ISO time; any other name of the earlier build is shown as it is. */
-const builtBefore = (from: string): string =>
-  `built before (${visible(from.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):[\d.]+Z$/, "$1 $2 UTC"))})`;
+function builtBefore(from: string): string {
+  const when = from.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):[\d.]+Z$/, "$1 $2 UTC");
+  return `built before (${visible(when)})`;
+}
 
 const knownChanges = (
   { changes }: Extract<RestoreReason, { kind: "key-known" }>,

@@ -2,23 +2,29 @@
 // One slice an action, on lanes in which slices do not overlap; lane 0 holds the phases and single moments.
 // It is written as the events happen: readers of the format do without the closing bracket of a killed run.
 import type { BuildEvent } from "../../events.js";
-import { openEventFile, warnOnStderr, type Warn } from "./logfile.js";
+import { ok, type Result } from "../../problem.js";
+import { openEventFile, type Warn } from "./logfile.js";
 import { describeDecision, describeFailure } from "./reason.js";
 import type { Renderer } from "./renderer.js";
 
-/** Throws a problem (exit 2) when FILE cannot be opened; `warn` hears, once, of a later error. */
-export function createTrace(path: string, warn: Warn = warnOnStderr): Renderer {
+/** Exit 2 when FILE cannot be opened; `warn` hears, once, of a later error. */
+export function openTrace(path: string, warn: Warn): Result<Renderer> {
   const file = openEventFile(path, "replace", warn);
+  if (!file.ok) return file;
+  const { write, close } = file.value;
   let first = true;
   const event = traceOf((entry) => {
-    file.write(`${first ? "[\n" : ",\n"}${JSON.stringify(entry)}`);
+    write(`${first ? "[\n" : ",\n"}${JSON.stringify(entry)}`);
     first = false;
   });
-  const close = (): void => {
-    file.write(first ? "[]\n" : "\n]\n");
-    file.close();
-  };
-  return { event, close };
+  return ok({
+    event,
+    close: () => {
+      // Written once: a closed file takes nothing more.
+      write(first ? "[]\n" : "\n]\n");
+      close();
+    },
+  });
 }
 
 /** One object of the format. `ts` and `dur` in microseconds; `tid` is the lane. */
