@@ -175,7 +175,6 @@ async function storeTree(
       epoch: staged.epoch,
       guards: action.guards,
       output: wanted.output.name,
-      store: context.decider.context.store,
       scratch: staged.dir,
     });
   } catch (error) {

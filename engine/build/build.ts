@@ -223,7 +223,8 @@ export async function takeLock(
 /** Writes the release down: it was built in just now, and this is what it pins. */
 function remember(session: Session): void {
   const { options, pins } = session;
-  saveRelease(options.project, { ...pins.release, lastBuild: new Date(options.now()).toISOString() });
+  pins.release = { ...pins.release, lastBuild: new Date(options.now()).toISOString() };
+  saveRelease(options.project, pins.release);
 }
 
 /** The one line that says which release this is. */

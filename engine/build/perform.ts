@@ -127,11 +127,12 @@ async function run(
       mounts: staged.mounts,
       network: action.network,
       interactive: action.interactive,
-      kvm: action.resources.named.includes("kvm") && process.env["IMAGEMAKE_ACCEL"] !== "tcg",
+      devices: devicesOf(action),
       timeoutMs: action.timeout === null ? null : action.timeout * 1000,
     },
     context.isolation,
     options.signal,
+    options.killSignal,
   );
   switch (outcome.kind) {
     case "exited":
@@ -143,9 +144,13 @@ async function run(
     case "interrupted":
       return { kind: "interrupted" };
     case "problem":
-      return { kind: "problem", problem: outcome.problem };
+      return outcome;
   }
 }
+
+/** Named resources that are device nodes. IMAGEMAKE_ACCEL=tcg keeps KVM out of reach where it is no good. */
+const devicesOf = (action: Action): string[] =>
+  action.resources.named.filter((name) => name === "kvm" && process.env["IMAGEMAKE_ACCEL"] !== "tcg");
 
 function failed(
   context: PerformContext,

@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly force: boolean;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** The second Ctrl-C: running actions are killed without a grace time. */
+  readonly killSignal: AbortSignal;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -55,7 +57,10 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
   const index = readOnly ? Index.look(project.index) : Index.open(project.index, notice);
   const facts = new Facts();
   const sources = new Sources(project, index, facts, readOnly);
-  const pins = new Pins({ project, graph, sources, index, drivers, emit, signal }, selected.value.release);
+  const pins = new Pins(
+    { project, graph, sources, index, drivers, emit, signal, readOnly },
+    selected.value.release,
+  );
   const { datecode } = selected.value.release;
   const tools = new ToolVersions(index, facts, readOnly);
   const store = openStore(project.store, sudoOwner());

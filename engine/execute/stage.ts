@@ -14,6 +14,7 @@ import type { DriverContext } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource } from "../sources/resolve.js";
 import { ACTION_PATH } from "../tools.js";
+import { makeTreeRoot } from "../tree/seal.js";
 import type { Mount } from "./sandbox.js";
 
 /** Where an output is expected. Paths are absolute. */
@@ -86,10 +87,12 @@ export async function stageAction(
   }
   const outputs: StagedOutput[] = [];
   for (const output of action.outputs) {
+    if (output.kind === "verdict") continue;
     const staged = stageOutput(context, action, output, dir, work, mounts);
-    if (staged === null) continue;
-    variables[output.name] = staged.variable;
-    outputs.push({ output, path: staged.path, parent: staged.parent });
+    if (!staged.ok) return staged;
+    const { variable, path, parent } = staged.value;
+    variables[output.name] = variable;
+    outputs.push({ output, path, parent });
   }
   const facts = await context.decider.keyFacts(action);
   if (!facts.ok) return facts;
@@ -239,34 +242,32 @@ async function stageRepository(
 function stageOutput(
   context: StageContext,
   action: Action,
-  output: Output,
+  output: Exclude<Output, { kind: "verdict" }>,
   dir: string,
   work: string,
   mounts: Mount[],
-): { variable: string; path: string; parent: string | null } | null {
-  if (output.kind === "verdict") return null;
+): Result<{ variable: string; path: string; parent: string | null }> {
   if (output.kind === "file") {
     const variable = join(".out", undated(output.pattern));
     mkdirSync(dirname(join(work, variable)), { recursive: true });
-    return { variable, path: join(work, variable), parent: null };
+    return ok({ variable, path: join(work, variable), parent: null });
   }
+  const { index, project } = context.decider.context;
   const variable = join(".out", output.name);
   const to = join(work, variable);
-  mkdirSync(to);
   const base = action.inputs.find((input) => input.name === output.base);
   const parent = base?.kind === "artifact" ? context.decider.artifactOf(base.target) : undefined;
-  if (parent === undefined) return { variable, path: to, parent: null };
-  const { index } = context.decider.context;
+  if (parent === undefined) {
+    const made = makeTreeRoot(to, project.manifests, null);
+    return made.ok ? ok({ variable, path: to, parent: null }) : made;
+  }
   const [upper, scratch] = [join(dir, "upper", output.name), join(dir, "overlay", output.name)];
-  for (const path of [upper, scratch]) mkdirSync(path, { recursive: true });
-  mounts.push({
-    kind: "overlay",
-    layers: layerChain(parent, (tree) => index.artifact(tree)),
-    upper,
-    work: scratch,
-    to,
-  });
-  return { variable, path: upper, parent };
+  for (const path of [to, scratch]) mkdirSync(path, { recursive: true });
+  const made = makeTreeRoot(upper, project.manifests, parent);
+  if (!made.ok) return made;
+  const layers = layerChain(parent, (tree) => index.artifact(tree));
+  mounts.push({ kind: "overlay", layers, upper, work: scratch, to });
+  return ok({ variable, path: upper, parent });
 }
 
 /** The newest build date among the packages and the epochs of what is read; never the clock. */

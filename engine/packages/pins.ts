@@ -2,6 +2,7 @@
 // the release's snapshots where not. Taking snapshots and fetching are the only steps that use the network.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hashFile } from "../../cache/hash.js";
 import type { Index } from "../../cache/index.js";
@@ -30,6 +31,8 @@ export interface PinsContext {
   readonly drivers: Drivers;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** Only look: resolve from snapshots that are here, write nothing down, use no network. */
+  readonly readOnly: boolean;
 }
 
 /** The closures of one release, as far as they are known. Holds the release and the changes made to it. */
@@ -82,12 +85,16 @@ export class Pins {
     return input?.kind === "artifact" ? this.held(input.target) : ok([]);
   }
 
-  /** Resolves what `actions` (in build order) lack, taking snapshots where the release has none. */
+  /**
+   * Resolves what `actions` (in build order) lack, taking snapshots where the release has none. When only
+   * looking, what would need the network stays unresolved.
+   */
   async resolve(actions: readonly Action[]): Promise<Result<void>> {
     for (const action of actions) {
       const have = await this.closure(action);
       if (!have.ok) return have;
       if (have.value !== null) continue;
+      if (this.context.readOnly && !(await this.#hasSnapshot(action))) continue;
       const resolved = await this.#resolve(action);
       if (!resolved.ok) return resolved;
     }
@@ -157,8 +164,10 @@ export class Pins {
 
   /** Runs `work` with a scratch directory that is removed afterwards. */
   async #withScratch<T>(work: (context: DriverContext) => Promise<T>): Promise<T> {
-    mkdirSync(this.context.project.stage, { recursive: true, mode: 0o700 });
-    const scratch = mkdtempSync(join(this.context.project.stage, "driver-"));
+    const { project, readOnly } = this.context;
+    const parent = readOnly ? tmpdir() : project.stage;
+    mkdirSync(parent, { recursive: true, mode: 0o700 });
+    const scratch = mkdtempSync(join(parent, readOnly ? "imagemake-" : "driver-"));
     try {
       const progress = (line: string): void => this.#phase("fetch", line);
       return await work({ scratch, signal: this.context.signal, progress });
@@ -189,7 +198,7 @@ export class Pins {
       digest: closureDigest(packages.value),
       packages: packages.value,
     };
-    this.context.index.addClosure(closure.digest, JSON.stringify(packages.value));
+    if (!this.context.readOnly) this.context.index.addClosure(closure.digest, JSON.stringify(packages.value));
     this.#known.set(action.id, closure);
     this.release = { ...this.release, closures: { ...this.release.closures, [action.id]: closure } };
     return ok(undefined);
@@ -240,6 +249,18 @@ export class Pins {
   async #snapshotName(asked: NonNullable<Action["packages"]>): Promise<string> {
     const driver = await this.driver(asked.driver);
     return `${driver.repositoryName(asked.repo)} ${asked.arch}`;
+  }
+
+  async #hasSnapshot(action: Action): Promise<boolean> {
+    if (action.packages === null) return true;
+    const known = this.release.snapshots[await this.#snapshotName(action.packages)];
+    const on = await this.held(action.packages.on);
+    return (
+      known !== undefined &&
+      existsSync(join(this.context.project.snapshots, known.digest)) &&
+      on.ok &&
+      on.value !== null
+    );
   }
 
   /** The release's snapshot of the action's repository, taken now where there is none. */

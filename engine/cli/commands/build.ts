@@ -1,0 +1,184 @@
+// `imagemake [targets]`: builds, or with -n and -q only says what would be done; `-print` lists names.
+import { cpus } from "node:os";
+import { build } from "../../build/build.js";
+import { decideAll, nothingToDo, openSession, type RunOptions } from "../../build/session.js";
+import type { Emit } from "../../events.js";
+import { withDate } from "../../names.js";
+import { ProblemError, unwrap } from "../../problem.js";
+import { readReleases, selectRelease } from "../../release/release.js";
+import { saveQuick } from "../../remember.js";
+import { quickWords } from "../../quick.js";
+import { drivers, openImagefile, type Opened } from "../open.js";
+import { chooseRenderer, combine, type Renderer } from "../render/index.js";
+import { describeDecision } from "../render/reason.js";
+import type { Call } from "../run.js";
+import { select, type Selection } from "../select.js";
+
+/** Builds the named targets. */
+export async function command(call: Call): Promise<number> {
+  const { options } = call;
+  const changes = options.dryRun !== true && options.question !== true;
+  const opened = unwrap(await openImagefile(options, call.args, changes));
+  const selection = unwrap(select(opened.graph, call.names));
+  const datecode = selection.datecode ?? opened.datecode;
+  if (selection.datecode !== null && opened.datecode !== null && selection.datecode !== opened.datecode) {
+    throw new ProblemError({
+      exit: 2,
+      message: `two dates in one run: ${selection.datecode} and ${opened.datecode}`,
+    });
+  }
+  if (selection.print) return print(opened, selection, datecode, options.json === true);
+  return changes ? runBuild(call, opened, selection, datecode) : look(call, opened, selection, datecode);
+}
+
+/** Output names, one a line, in declared order. */
+function print(opened: Opened, selection: Selection, datecode: string | null, json: boolean): number {
+  const releases = unwrap(readReleases(opened.project));
+  const { release } = unwrap(selectRelease(releases, datecode, Date.now()));
+  const patterns = new Map(opened.graph.targets.map((target) => [target.id, target.pattern]));
+  const names = selection.targets.flatMap((id) => {
+    const pattern = patterns.get(id) ?? null;
+    return pattern === null ? [] : [withDate(pattern, release.datecode)];
+  });
+  process.stdout.write(json ? `${JSON.stringify(names)}\n` : names.map((name) => `${name}\n`).join(""));
+  return 0;
+}
+
+function runOptions(
+  call: Call,
+  opened: Opened,
+  selection: Selection,
+  datecode: string | null,
+  emit: Emit,
+): RunOptions {
+  const never = new AbortController().signal;
+  return {
+    project: opened.project,
+    graph: opened.graph,
+    drivers,
+    wanted: selection.targets,
+    datecode,
+    force: call.options.alwaysMake === true,
+    emit,
+    signal: never,
+    killSignal: never,
+    now: Date.now,
+  };
+}
+
+/** -n and -q: decides with what is known here and changes nothing. */
+async function look(
+  call: Call,
+  opened: Opened,
+  selection: Selection,
+  datecode: string | null,
+): Promise<number> {
+  const session = unwrap(
+    openSession(
+      runOptions(call, opened, selection, datecode, () => undefined),
+      true,
+    ),
+  );
+  unwrap(await session.pins.resolve(session.actions));
+  const judgements = unwrap(await decideAll(session));
+  const idle = nothingToDo(judgements);
+  if (call.options.question === true) return idle ? 0 : 1;
+  if (call.options.json === true) {
+    const rows = [...judgements].map(([target, { decision }]) => ({ target, ...decision }));
+    process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
+    return 0;
+  }
+  const { release, kind } = session.selected;
+  const lines = [...judgements]
+    .filter(([, { decision }]) => decision.kind !== "up-to-date" || call.options.verbose === true)
+    .map(([target, { decision }]) => `${target}: ${describeDecision(decision)}\n`);
+  process.stderr.write(
+    kind === "joined" ? `release ${release.datecode}\n` : `release ${release.datecode} would be opened\n`,
+  );
+  process.stdout.write(lines.length === 0 ? "nothing to do\n" : lines.join(""));
+  return 0;
+}
+
+async function runBuild(
+  call: Call,
+  opened: Opened,
+  selection: Selection,
+  datecode: string | null,
+): Promise<number> {
+  const { options } = call;
+  const renderer = await makeRenderer(call);
+  const interrupts = listen();
+  const emit: Emit = (event) => renderer.event(event);
+  try {
+    noteUnsnapshottable(opened, emit);
+    const end = await build({
+      ...runOptions(call, opened, selection, datecode, emit),
+      signal: interrupts.signal,
+      killSignal: interrupts.kill,
+      jobs: options.jobs ?? cpus().length,
+      keepGoing: options.keepGoing === true,
+      noWait: !options.wait,
+    });
+    const interrupted = interrupts.by();
+    if (interrupted !== null) return interrupted === "SIGINT" ? 130 : 143;
+    if (end.problem !== null) throw new ProblemError(end.problem);
+    const quick = quickWords(call.argv);
+    if (end.exit === 0 && end.session !== null && quick !== null && !end.session.options.force) {
+      saveQuick(end.session, opened.reads, quick.file, quick.words);
+    }
+    return end.exit;
+  } finally {
+    interrupts.close();
+    renderer.close();
+  }
+}
+
+async function makeRenderer(call: Call): Promise<Renderer> {
+  const { options } = call;
+  const verbosity = options.quiet === true ? "quiet" : options.verbose === true ? "verbose" : "normal";
+  const renderers = [
+    await chooseRenderer({
+      progress: options.progress,
+      verbosity,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      cwd: process.cwd(),
+      jobs: options.jobs ?? cpus().length,
+    }),
+  ];
+  const warn = (message: string): void => void process.stderr.write(`imagemake: ${message}\n`);
+  if (options.events !== undefined) {
+    renderers.push(unwrap((await import("../render/events.js")).openEvents(options.events, warn)));
+  }
+  if (options.trace !== undefined) {
+    renderers.push(unwrap((await import("../render/trace.js")).openTrace(options.trace, warn)));
+  }
+  return combine(renderers);
+}
+
+/** Says once, with the line, why the Imagefile has to be evaluated every time. */
+function noteUnsnapshottable(opened: Opened, emit: Emit): void {
+  const [first] = opened.reads.unsnapshottable;
+  if (first === undefined) return;
+  const message = `${first.at}: the Imagefile uses ${first.what}, so it is evaluated at every run; probe(…) is the way`;
+  emit({ type: "notice", level: "warning", message, at: Date.now() });
+}
+
+/** First Ctrl-C or TERM: stop in order. Second: kill. */
+function listen(): { signal: AbortSignal; kill: AbortSignal; by: () => string | null; close: () => void } {
+  const [stop, kill] = [new AbortController(), new AbortController()];
+  let by: string | null = null;
+  const onSignal = (name: string): void => {
+    if (by !== null) kill.abort();
+    by ??= name;
+    stop.abort();
+  };
+  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const name of names) process.on(name, onSignal);
+  return {
+    signal: stop.signal,
+    kill: kill.signal,
+    by: () => by,
+    close: () => names.forEach((name) => process.off(name, onSignal)),
+  };
+}

@@ -1,0 +1,21 @@
+// `imagemake log TARGET`: what the target's last build printed.
+import { existsSync, readFileSync } from "node:fs";
+import { stop } from "../../problem.js";
+import { look, onlyAction } from "../look.js";
+import type { Call } from "../run.js";
+
+/** Prints the log to stdout, as it is. */
+export async function command(call: Call): Promise<number> {
+  const looking = await look(call, call.names);
+  const action = onlyAction(looking);
+  const last = looking.session.index.lastBuild(looking.opened.project.line, action.id);
+  if (last === undefined) return stop(2, `${action.id} was never built here`);
+  if (call.options.json === true) {
+    process.stdout.write(`${JSON.stringify(last, null, 2)}\n`);
+  } else if (last.log === null || !existsSync(last.log)) {
+    return stop(2, `the log of ${action.id} was removed`, "imagemake clean removes logs");
+  } else {
+    process.stdout.write(readFileSync(last.log));
+  }
+  return 0;
+}

@@ -1,0 +1,72 @@
+// Opens an Imagefile for a command: its places, its graph (saved or evaluated anew), and the release that
+// the command line names. It prints nothing.
+import { existsSync } from "node:fs";
+import { evaluate } from "../evaluate/load.js";
+import type { Reads } from "../evaluate/fresh.js";
+import { cwd } from "node:process";
+import type { Graph } from "../model.js";
+import type { Drivers } from "../packages/driver.js";
+import { isDatecode } from "../names.js";
+import { fail, ok, type Result } from "../problem.js";
+import { projectOf, type Project } from "../project.js";
+import { savedGraph, saveGraph } from "../remember.js";
+import { nearestHint } from "../evaluate/nearest.js";
+
+/** Package managers that rules may speak to; each is loaded when first asked for. */
+export const drivers: Drivers = {
+  apt: async () => (await import("../../rules/drivers/apt.js")).driver,
+};
+
+/** An Imagefile, evaluated. */
+export interface Opened {
+  readonly project: Project;
+  readonly graph: Graph;
+  readonly reads: Reads;
+  /** `DATECODE=`, where it was given. */
+  readonly datecode: string | null;
+}
+
+/** Options of every command that opens an Imagefile. */
+export interface OpenOptions {
+  readonly directory?: string;
+  readonly file?: string;
+  readonly release?: string;
+}
+
+/**
+ * Opens the Imagefile. `save` keeps the evaluated graph for later runs; listings and dry runs do not.
+ * VAR=value words are also set in the environment, as DESIGN section 9 has it.
+ */
+export async function openImagefile(
+  options: OpenOptions,
+  args: Readonly<Record<string, string>>,
+  save: boolean,
+): Promise<Result<Opened>> {
+  const project = projectOf(options.directory ?? cwd(), options.file ?? "Imagefile.ts");
+  if (!existsSync(project.imagefile)) {
+    return fail(
+      2,
+      `there is no ${project.imagefile}`,
+      "imagemake init writes one; -C DIR and -f FILE look elsewhere",
+    );
+  }
+  const { DATECODE: datecode, ...vars } = args;
+  const dates = [datecode, options.release].filter((date) => date !== undefined && date !== "");
+  if (new Set(dates).size > 1) return fail(2, `two dates in one run: ${dates.join(" and ")}`);
+  const named = dates[0] ?? null;
+  if (named !== null && !isDatecode(named)) {
+    return fail(2, `${named} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
+  }
+  Object.assign(process.env, vars);
+  const saved = savedGraph(project, vars);
+  if (saved !== null) return ok({ project, ...saved, datecode: named });
+  const evaluated = await evaluate({ file: project.imagefile, args: vars });
+  if (!evaluated.ok) return evaluated;
+  const { graph, reads } = evaluated.value;
+  for (const name of Object.keys(vars)) {
+    if (Object.hasOwn(graph.args, name)) continue;
+    return fail(2, `the Imagefile asks for no ${name}`, nearestHint(name, Object.keys(graph.args)));
+  }
+  if (save) saveGraph(project, vars, graph, reads);
+  return ok({ project, graph, reads, datecode: named });
+}

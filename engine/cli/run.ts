@@ -1,0 +1,194 @@
+// The whole command line: options, commands, and the one boundary at which problems become words and an exit
+// status. What a command does is in commands/, each loaded when it is called.
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { asError, ProblemError, type Problem } from "../problem.js";
+import { splitWords } from "./select.js";
+
+/** Options every command understands; they may stand before or after its name. */
+export interface GlobalOptions {
+  readonly directory?: string;
+  readonly file?: string;
+  readonly release?: string;
+  readonly dryRun?: boolean;
+  readonly question?: boolean;
+  readonly jobs?: number;
+  readonly keepGoing?: boolean;
+  readonly alwaysMake?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly progress: "auto" | "tty" | "plain" | "json";
+  readonly events?: string;
+  readonly trace?: string;
+  readonly json?: boolean;
+  /** False with --no-wait. */
+  readonly wait: boolean;
+}
+
+/** A called command: its options, VAR=value words, the other words, and the options of its own. */
+export interface Call {
+  readonly options: GlobalOptions;
+  readonly args: Readonly<Record<string, string>>;
+  readonly names: readonly string[];
+  readonly own: Readonly<Record<string, unknown>>;
+  /** The command line as it was typed. */
+  readonly argv: readonly string[];
+}
+
+/** What a module in commands/ exports: returns the exit status, throws problems as ProblemError. */
+export type Handler = (call: Call) => Promise<number>;
+
+const HELP = `
+VAR=value words set what the Imagefile asks for by arg("VAR", …); DATECODE=20261121 is --release 20261121.
+<group>-all builds a group, <group>-all-print lists its output names, -C DIR and -f FILE find the Imagefile.
+Exit status: 0 done, 1 a target failed (-q: is out of date), 2 wrong usage or a broken Imagefile,
+3 the environment lacks something, 130/143 interrupted.`;
+
+/** Runs the command line. Returns the exit status; prints problems to stderr. */
+export async function run(argv: readonly string[]): Promise<number> {
+  let status = 0;
+  const program = makeProgram(argv, (end) => (status = end));
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return status;
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+function makeProgram(argv: readonly string[], done: (status: number) => void): Command {
+  const program = new Command("imagemake");
+  const handle =
+    (load: () => Promise<{ readonly command: Handler }>) =>
+    async (...given: unknown[]): Promise<void> => {
+      const command = given.at(-1) as Command;
+      const { args, names } = splitWords(command.args);
+      const { command: handler } = await load();
+      const options = command.optsWithGlobals<GlobalOptions>();
+      done(await handler({ options, args, names, own: command.opts(), argv }));
+    };
+  program
+    .description("the make for operating-system images: builds what is out of date, and says why")
+    .argument("[words...]", "targets, groups (<group>-all), file names, globs, VAR=value")
+    .option("-n, --dry-run", "say what would be built, and why; run nothing")
+    .option("-q, --question", "exit 1 if anything is out of date, 0 if not; silent")
+    .addOption(
+      new Option("-j, --jobs [n]", "actions at a time (default: cores)").argParser(positive).preset(64),
+    )
+    .option("-k, --keep-going", "build what does not depend on what failed")
+    .option("-B, --always-make", "build what is wanted, whatever is known")
+    .option("-C, --directory <dir>", "where the Imagefile is")
+    .option("-f, --file <file>", "the Imagefile (default: Imagefile.ts)")
+    .option("-s, --quiet", "say failures only")
+    .option("-v, --verbose", "say also what is up to date, and every reason in full")
+    .option("--release <datecode>", "work in this release; a new one is opened")
+    .addOption(
+      new Option("--progress <how>", "how progress is shown")
+        .choices(["auto", "tty", "plain", "json"])
+        .default("auto"),
+    )
+    .option("--events <file>", "write every event to a file, as JSON lines")
+    .option("--trace <file>", "write a trace for chrome://tracing or Perfetto")
+    .option("--json", "data as JSON on stdout")
+    .option("--no-wait", "fail at once when another imagemake is at work here")
+    .version(version(), "-V, --version")
+    .addHelpText("after", HELP)
+    .showHelpAfterError("(imagemake --help says what there is)")
+    .action(handle(() => import("./commands/build.js")));
+  program
+    .command("build [words...]")
+    .description("build targets; every word is a target")
+    .action(handle(() => import("./commands/build.js")));
+  program
+    .command("why <target>")
+    .description("why a target would be built, or was")
+    .action(handle(() => import("./commands/why.js")));
+  program
+    .command("log <target>")
+    .description("the output of a target's last build")
+    .action(handle(() => import("./commands/log.js")));
+  program
+    .command("list [groups...]")
+    .description("targets with their output names")
+    .action(handle(() => import("./commands/list.js")));
+  program
+    .command("show <target>")
+    .description("a target's action, inputs, packages and last build")
+    .action(handle(() => import("./commands/show.js")));
+  program
+    .command("graph [targets...]")
+    .description("the graph, for graphviz")
+    .action(handle(() => import("./commands/graph.js")));
+  program
+    .command("clean")
+    .description("remove stages, logs and the links of implicit releases")
+    .action(handle(() => import("./commands/clean.js")));
+  program
+    .command("doctor [targets...]")
+    .description("what this machine lacks for the Imagefile")
+    .action(handle(() => import("./commands/doctor.js")));
+  program
+    .command("init")
+    .description("write a first Imagefile and .gitignore here")
+    .action(handle(() => import("./commands/init.js")));
+  const release = program.command("release").description("releases: datecode, snapshots, closures");
+  release
+    .command("start [targets...]")
+    .description("open an explicit release; its roster is these targets")
+    .action(handle(() => import("./commands/release-start.js")));
+  release
+    .command("status")
+    .description("where the release stands")
+    .action(handle(() => import("./commands/release-status.js")));
+  release
+    .command("refresh [targets...]")
+    .description("take new snapshots; say what changes in packages")
+    .action(handle(() => import("./commands/release-refresh.js")));
+  const cache = program.command("cache").description("the store and its index");
+  cache
+    .command("stats")
+    .description("what the store holds")
+    .action(handle(() => import("./commands/cache-stats.js")));
+  cache
+    .command("ls")
+    .description("artifacts, with sizes")
+    .action(handle(() => import("./commands/cache-ls.js")));
+  cache
+    .command("gc")
+    .description("remove what no target's last build and no release needs")
+    .action(handle(() => import("./commands/cache-gc.js")));
+  cache
+    .command("verify")
+    .description("digest every artifact again")
+    .action(handle(() => import("./commands/cache-verify.js")));
+  for (const command of [program, ...program.commands, ...release.commands, ...cache.commands])
+    command.exitOverride();
+  return program;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("it must be a number from 1 up");
+  return value;
+}
+
+function version(): string {
+  return "0.1.0";
+}
+
+/** The boundary: whatever was thrown becomes words on stderr and an exit status. */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof ProblemError) {
+    say(error.problem);
+    return error.problem.exit;
+  }
+  const { stack, message } = asError(error);
+  process.stderr.write(`imagemake: a fault of its own: ${stack ?? message}\n`);
+  return 3;
+}
+
+/** A problem in words. */
+export function say(problem: Problem): void {
+  process.stderr.write(`imagemake: ${problem.message}\n`);
+  if (problem.hint !== undefined) process.stderr.write(`  ${problem.hint}\n`);
+}

@@ -1,0 +1,123 @@
+// A run with nothing to do, recognised by one stat an input: the record of an earlier run that found all up
+// to date, for the same words on the command line. It imports nothing of weight, decides nothing itself,
+// and whenever anything differs it answers "no" and leaves the work to the rest of the engine.
+//
+// The file: a magic, the header's length, the header as JSON, rows of five numbers (size, mtime, ctime, ino,
+// mode; size -1 for a thing that was not there), then the paths, each ended by a NUL.
+import { lstatSync, readFileSync, statSync } from "node:fs";
+
+/** First and last bytes of a record: half a file is no record. */
+export const MAGIC = "imagemake quick 1\n";
+
+/** Numbers in a row. */
+export const COLUMNS = 5;
+
+/** What a record says beside its rows. */
+export interface QuickHeader {
+  /** The words it stands for, see `quickWords`. */
+  readonly words: readonly string[];
+  readonly env: Readonly<Record<string, string | null>>;
+  readonly release: {
+    readonly datecode: string;
+    readonly opened: number;
+    /** Until when an implicit release is joined, in milliseconds since 1970; null for an explicit one. */
+    readonly until: number | null;
+  };
+  /** How many of the rows are to be looked at through symlinks; the others are looked at as they are. */
+  readonly followed: number;
+  readonly rows: number;
+}
+
+/** A command line that the quick path understands. */
+export interface QuickWords {
+  readonly dir: string;
+  readonly file: string;
+  readonly question: boolean;
+  readonly silent: boolean;
+  /** Targets and VAR=value, sorted: what a record is kept for. */
+  readonly words: readonly string[];
+}
+
+/** Reads the command line; null for anything but a plain build. */
+export function quickWords(argv: readonly string[]): QuickWords | null {
+  let [dir, file, question, silent] = [".", "Imagefile.ts", false, false];
+  const words: string[] = [];
+  for (let at = 0; at < argv.length; at += 1) {
+    const word = argv[at] ?? "";
+    if (word === "-C") dir = argv[(at += 1)] ?? "";
+    else if (word === "-f") file = argv[(at += 1)] ?? "";
+    else if (word === "-q" || word === "--question") question = true;
+    else if (word === "-s" || word === "--quiet") silent = true;
+    else if (word === "-j" || word === "--jobs") at += /^\d+$/.test(argv[at + 1] ?? "") ? 1 : 0;
+    else if (/^-(j\d+|k)$/.test(word)) continue;
+    else if (word.startsWith("-") || word === "") return null;
+    else words.push(word);
+  }
+  return file.includes("/") ? null : { dir, file, question, silent, words: words.sort() };
+}
+
+/** Name of the record's file for a line and words; collisions are harmless, the header holds the words. */
+export function quickFile(graphs: string, file: string, words: readonly string[]): string {
+  let hash = 0x811c9dc5;
+  for (const char of JSON.stringify([file, ...words]))
+    hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
+  return `${graphs}/quick-${hash.toString(16)}`;
+}
+
+/**
+ * The record's header when everything it rests on is as it was; null otherwise. The current directory must be
+ * the Imagefile's.
+ */
+export function stillQuick(graphs: string, command: QuickWords, now: number): QuickHeader | null {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(quickFile(graphs, command.file, command.words));
+  } catch {
+    return null;
+  }
+  const record = decode(bytes);
+  if (record === null) return null;
+  const { header, numbers, paths } = record;
+  const { release } = header;
+  if (JSON.stringify(header.words) !== JSON.stringify(command.words)) return null;
+  if (release.until !== null && !(now < release.until)) return null;
+  for (const name of Object.keys(header.env))
+    if ((process.env[name] ?? null) !== header.env[name]) return null;
+  const missing = { throwIfNoEntry: false } as const;
+  for (let row = 0; row < header.rows; row += 1) {
+    const path = paths[row] ?? "";
+    const stats = row < header.followed ? statSync(path, missing) : lstatSync(path, missing);
+    const at = row * COLUMNS;
+    if (stats === undefined) {
+      if (numbers[at] !== -1) return null;
+    } else if (
+      stats.mtimeMs !== numbers[at + 1] ||
+      stats.size !== numbers[at] ||
+      stats.ctimeMs !== numbers[at + 2] ||
+      stats.ino !== numbers[at + 3] ||
+      stats.mode !== numbers[at + 4]
+    ) {
+      return null;
+    }
+  }
+  return header;
+}
+
+/** Takes a record apart; null when it is not whole. */
+function decode(bytes: Buffer): { header: QuickHeader; numbers: Float64Array; paths: string[] } | null {
+  const start = MAGIC.length + 8;
+  const whole =
+    bytes.length > start + MAGIC.length && bytes.toString("latin1", bytes.length - MAGIC.length) === MAGIC;
+  if (!whole || bytes.toString("latin1", 0, MAGIC.length) !== MAGIC) return null;
+  const length = bytes.readUInt32LE(MAGIC.length);
+  const rowsAt = bytes.readUInt32LE(MAGIC.length + 4);
+  const header = JSON.parse(bytes.toString("utf8", start, start + length)) as QuickHeader;
+  const end = rowsAt + header.rows * COLUMNS * 8;
+  // Node reads small files into a shared pool, where numbers may lie unaligned: then they are copied.
+  const offset = bytes.byteOffset + rowsAt;
+  const numbers =
+    offset % 8 === 0
+      ? new Float64Array(bytes.buffer, offset, header.rows * COLUMNS)
+      : new Float64Array(bytes.buffer.slice(offset, offset + header.rows * COLUMNS * 8));
+  return { header, numbers, paths: bytes.toString("utf8", end, bytes.length - MAGIC.length).split("\0") };
+}

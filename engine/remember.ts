@@ -1,0 +1,185 @@
+// Writes what later runs are spared: the evaluated graph, and the record of a run that left nothing to do
+// (read by quick.ts). Losing these files costs time only.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { join, relative } from "node:path";
+import { createHash } from "node:crypto";
+import type { Stamp } from "../cache/index.js";
+import { writeWhole } from "../cache/write.js";
+import type { Session } from "./build/session.js";
+import { readsChanged, type Reads } from "./evaluate/fresh.js";
+
+import type { Graph } from "./model.js";
+import type { Project } from "./project.js";
+import { COLUMNS, MAGIC, quickFile, type QuickHeader } from "./quick.js";
+import { JOIN_MS, releaseFile } from "./release/release.js";
+import { fileSystemNow, isRacy, ownStamp, stampOf } from "./sources/stamp.js";
+
+/** At most this many records of command lines are kept. */
+const KEPT_RECORDS = 64;
+
+/** Files of this imagemake: when one changes, another imagemake is at work and nothing remembered counts. */
+export function engineFiles(): string[] {
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const recipes = join(root, "rules", "recipes");
+  const ours = ["package.json", "dist/engine/cli/main.js", "dist/rules/index.js"].map((file) =>
+    join(root, file),
+  );
+  return [...ours, ...readdirSync(recipes).map((file) => join(recipes, file))].filter((file) =>
+    existsSync(file),
+  );
+}
+
+/** A saved graph: what it was made from and what it is. */
+interface SavedGraph {
+  readonly engine: string;
+  readonly args: Readonly<Record<string, string>>;
+  readonly reads: Reads;
+  readonly graph: Graph;
+}
+
+const engineIdentity = (): string =>
+  createHash("sha256")
+    .update(
+      engineFiles()
+        .map((file) => `${file} ${JSON.stringify(stampOf(file))}`)
+        .join("\n"),
+    )
+    .digest("hex");
+
+const graphFile = (project: Project, args: Readonly<Record<string, string>>): string =>
+  join(
+    project.graphs,
+    `graph-${createHash("sha256")
+      .update(JSON.stringify([project.imagefile, args]))
+      .digest("hex")
+      .slice(0, 16)}.json`,
+  );
+
+/** The saved graph, while nothing that evaluation read has changed. */
+export function savedGraph(
+  project: Project,
+  args: Readonly<Record<string, string>>,
+): { graph: Graph; reads: Reads } | null {
+  try {
+    const saved = JSON.parse(readFileSync(graphFile(project, args), "utf8")) as SavedGraph;
+    if (saved.engine !== engineIdentity() || readsChanged(saved.reads, args) !== null) return null;
+    return saved;
+  } catch {
+    return null;
+  }
+}
+
+/** Saves an evaluated graph; not where evaluation used what cannot be looked up again. */
+export function saveGraph(
+  project: Project,
+  args: Readonly<Record<string, string>>,
+  graph: Graph,
+  reads: Reads,
+): void {
+  if (reads.unsnapshottable.length > 0) return;
+  mkdirSync(project.graphs, { recursive: true });
+  const saved: SavedGraph = { engine: engineIdentity(), args, reads, graph };
+  writeWhole(graphFile(project, args), JSON.stringify(saved));
+}
+
+/**
+ * Records that these words left nothing to do. Not recorded: what was read too freshly to be believed, what
+ * a probe says, and evaluations that cannot be repeated by looking.
+ */
+export function saveQuick(session: Session, reads: Reads, file: string, words: readonly string[]): void {
+  const { facts, options, pins } = session;
+  const { project } = options;
+  if (facts.racy || facts.probes.length > 0 || reads.unsnapshottable.length > 0 || reads.envAll) return;
+  const followed = new Map<string, Stamp | null>();
+  const plain = new Map<string, Stamp | null>();
+  const links = new Set(
+    session.actions.flatMap((action) => session.decider.outPaths(action).map(({ path }) => path)),
+  );
+  for (const [path, stamp] of facts.files) (links.has(path) ? plain : followed).set(path, stamp);
+  for (const path of engineFiles()) followed.set(path, stampOf(path));
+  const now = fileSystemNow(project.state);
+  for (const { path, use } of reads.files) {
+    const itself = use === "lstat" || use === "readlink";
+    const stamp = itself ? ownStamp(path) : stampOf(path);
+    // Its contents were compared when this run began; a change since would show as a fresh time.
+    if (stamp !== null && isRacy(stamp, now)) return;
+    (itself ? plain : followed).set(path, stamp);
+  }
+  for (const path of storeFiles(session)) plain.set(path, ownStamp(path));
+  const { release } = pins;
+  // Another release, or other pins in this one, would be another question.
+  for (const path of [releaseFile(project, release), project.releases]) followed.set(path, stampOf(path));
+  const rows = [...followed, ...plain];
+  const header: QuickHeader = {
+    words,
+    env: Object.fromEntries(
+      [...Object.entries(reads.env), ...facts.env].filter(([name]) => !given(words, name)),
+    ),
+    release: {
+      datecode: release.datecode,
+      opened: Date.parse(release.opened),
+      until: release.explicit || release.byName ? null : Date.parse(release.lastBuild) + JOIN_MS,
+    },
+    followed: followed.size,
+    rows: rows.length,
+  };
+  const paths = rows.map(([path]) => relative(project.dir, path));
+  if (paths.some((path) => path.includes("\0") || path.includes("\uFFFD"))) return;
+  mkdirSync(project.graphs, { recursive: true });
+  writeWhole(
+    quickFile(project.graphs, file, words),
+    encode(
+      header,
+      rows.map(([, stamp]) => stamp),
+      paths,
+    ),
+  );
+  dropOldRecords(project.graphs);
+}
+
+/** A VAR=value word sets the environment by itself: what stands in the words need not be looked up. */
+const given = (words: readonly string[], name: string): boolean =>
+  words.some((word) => word.startsWith(`${name}=`));
+
+/** What the store holds of the outputs that are not linked anywhere, and the state whose loss must be noticed. */
+function storeFiles(session: Session): string[] {
+  const { decider, actions, index } = session;
+  const { project } = session.options;
+  const found: string[] = [];
+  for (const action of actions) {
+    for (const output of action.outputs) {
+      if (output.kind !== "tree") continue;
+      const id = decider.artifactOf(decider.targetOf(action, output.name));
+      const layer = id === undefined ? null : (index.artifact(id)?.layer ?? null);
+      if (layer !== null) found.push(join(project.layers, layer));
+    }
+  }
+  return found;
+}
+
+function encode(header: QuickHeader, stamps: readonly (Stamp | null)[], paths: readonly string[]): Buffer {
+  const text = Buffer.from(JSON.stringify(header));
+  const start = MAGIC.length + 8;
+  const rowsAt = Math.ceil((start + text.length) / 8) * 8;
+  const head = Buffer.alloc(rowsAt);
+  head.write(MAGIC, "latin1");
+  head.writeUInt32LE(text.length, MAGIC.length);
+  head.writeUInt32LE(rowsAt, MAGIC.length + 4);
+  text.copy(head, start);
+  const numbers = new Float64Array(stamps.length * COLUMNS);
+  stamps.forEach((stamp, row) => {
+    const { size, mtime, ctime, ino, mode } = stamp ?? { size: -1, mtime: 0, ctime: 0, ino: 0, mode: 0 };
+    numbers.set([size, mtime, ctime, ino, mode], row * COLUMNS);
+  });
+  const tail = Buffer.from(`${paths.join("\0")}\0${MAGIC}`);
+  return Buffer.concat([head, Buffer.from(numbers.buffer), tail]);
+}
+
+function dropOldRecords(graphs: string): void {
+  const records = readdirSync(graphs)
+    .filter((name) => name.startsWith("quick-"))
+    .map((name) => ({ path: join(graphs, name), mtime: statSync(join(graphs, name)).mtimeMs }))
+    .sort((a, b) => b.mtime - a.mtime);
+  for (const { path } of records.slice(KEPT_RECORDS)) rmSync(path, { force: true });
+}
