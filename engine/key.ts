@@ -10,7 +10,7 @@ import { hasDate } from "./names.js";
 const KEY_SCHEMA = "1";
 
 /** Components longer than this many characters are kept as their digest. */
-const LITERAL = 160;
+const LITERAL = 2000;
 
 /** An input's content: where it lies in the stage and what it is. */
 export interface KeyInput {

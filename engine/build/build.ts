@@ -11,6 +11,7 @@ import type { Isolation } from "../execute/sandbox.js";
 import { clearStaleStages } from "../execute/stale.js";
 import type { Action } from "../model.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
+import type { Project } from "../project.js";
 import { saveRelease } from "../release/release.js";
 import { Scheduler } from "../schedule.js";
 import { missingTools } from "../tools.js";
@@ -44,7 +45,7 @@ const ended = (session: Session | null, problem: Problem): BuildEnd => ({
 /** Builds what is out of date among the wanted targets. */
 export async function build(options: BuildOptions): Promise<BuildEnd> {
   const started = options.now();
-  makeState(options);
+  makeState(options.project);
   const first = openSession(options, false);
   if (!first.ok) return ended(null, first.problem);
   const looked = await decideAll(first.value);
@@ -183,8 +184,8 @@ function checkAbility(actions: readonly Action[], isolation: Isolation): Result<
 }
 
 /** The state directory, the user's own; stage and store are for whoever builds alone. */
-function makeState(options: RunOptions): void {
-  const { state, stage, store, logs, layers, manifests, packages, snapshots, graphs } = options.project;
+export function makeState(project: Project): void {
+  const { state, stage, store, logs, layers, manifests, packages, snapshots, graphs } = project;
   const owner = sudoOwner();
   for (const [dir, mode] of [
     [state, 0o755],

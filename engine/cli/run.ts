@@ -1,5 +1,6 @@
 // The whole command line: options, commands, and the one boundary at which problems become words and an exit
 // status. What a command does is in commands/, each loaded when it is called.
+import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { asError, ProblemError, type Problem } from "../problem.js";
 import { splitWords } from "./select.js";
@@ -171,8 +172,10 @@ function positive(text: string): number {
   return value;
 }
 
+/** As package.json has it. */
 function version(): string {
-  return "0.1.0";
+  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 /** The boundary: whatever was thrown becomes words on stderr and an exit status. */

@@ -1,0 +1,62 @@
+// `imagemake release status`: where the release stands: what is built, what is missing, what it pins.
+import { readReleases, releaseFile } from "../../release/release.js";
+import { stop, unwrap } from "../../problem.js";
+import { judge, look } from "../look.js";
+import { describeDecision } from "../render/reason.js";
+import { formatWhen, releaseLine } from "../render/when.js";
+import type { Call } from "../run.js";
+
+/** Says the state of each target on the roster; exit 0 also while something is missing. */
+export async function command(call: Call): Promise<number> {
+  const looking = await look(call, []);
+  const { session, opened } = looking;
+  const { selected } = session;
+  if (selected.kind === "opens") {
+    if (call.options.release !== undefined) stop(2, `there is no release ${selected.release.datecode}`);
+    if (call.options.json === true) process.stdout.write("null\n");
+    else process.stdout.write("no release is open; the next build or `imagemake release start` opens one\n");
+    return 0;
+  }
+  const { release } = selected;
+  const judgements = await judge(session);
+  const action = new Map(opened.graph.targets.map((target) => [target.id, target.action]));
+  const targets =
+    release.roster ??
+    opened.graph.targets.filter(({ exported, kind }) => exported && kind === "file").map(({ id }) => id);
+  const rows = targets.map((target) => ({
+    target,
+    decision: judgements.get(action.get(target) ?? "")?.decision ?? null,
+  }));
+  const done = rows.filter((row) => row.decision?.kind === "up-to-date").length;
+  const others = unwrap(readReleases(opened.project)).filter(
+    ({ explicit, datecode }) => explicit && datecode !== release.datecode,
+  );
+  if (call.options.json === true) {
+    const { closures, ...rest } = release;
+    const counts = Object.fromEntries(
+      Object.entries(closures).map(([target, closure]) => [target, closure.packages.length]),
+    );
+    process.stdout.write(`${JSON.stringify({ ...rest, packages: counts, targets: rows }, null, 2)}\n`);
+    return 0;
+  }
+  const now = Date.now();
+  const kind = release.explicit ? "explicit" : "implicit";
+  const lines = [
+    releaseLine({ datecode: release.datecode, opened: Date.parse(release.opened), joined: true, at: now }),
+    `  ${kind}, ${release.state}, ${releaseFile(opened.project, release)}`,
+    `  ${done} of ${rows.length} targets are up to date`,
+    ...rows.flatMap(({ target, decision }) =>
+      decision === null
+        ? [`    ${target}: no longer in the Imagefile`]
+        : decision.kind === "up-to-date"
+          ? []
+          : [`    ${target}: ${describeDecision(decision)}`],
+    ),
+    ...Object.entries(release.snapshots).map(
+      ([name, { taken }]) => `  snapshot of ${name}, taken ${formatWhen(Date.parse(taken), now)}`,
+    ),
+    ...others.map((other) => `  beside it: release ${other.datecode} (${other.state})`),
+  ];
+  process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  return 0;
+}
