@@ -118,6 +118,15 @@ export class Decider {
       return ok(judge({ kind: "build", reason: { kind: "artifact-lost", target: lost } }, key, components));
     }
     const reason = await this.#whyRestore(action, outputs, result, last, components);
+    if (reason?.kind === "edited") {
+      // Where the output is a hard link, an edit in place went into the store as well.
+      const damaged = await this.#damaged(outputs);
+      if (damaged !== null) {
+        return ok(
+          judge({ kind: "build", reason: { kind: "artifact-lost", target: damaged } }, key, components),
+        );
+      }
+    }
     return ok({
       decision: reason === null ? { kind: "up-to-date" } : { kind: "restore", reason },
       key,
@@ -187,6 +196,15 @@ export class Decider {
     for (const id of Object.values(outputs)) {
       const row = this.context.index.artifact(id);
       if (row === undefined || !this.holds(row)) return id;
+    }
+    return null;
+  }
+
+  /** The first file output whose bytes in the store are no longer what they were. */
+  async #damaged(outputs: Readonly<Record<string, ArtifactId>>): Promise<ArtifactId | null> {
+    for (const id of Object.values(outputs)) {
+      const isFile = this.context.index.artifact(id)?.kind === "file";
+      if (isFile && (await this.context.store.verify(id)) !== "whole") return id;
     }
     return null;
   }

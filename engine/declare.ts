@@ -138,13 +138,20 @@ export function wrongOption(rule: string, message: string): never {
 
 /** The nearest caller that is not ours: where in an Imagefile, or a file it imports, the rule was called. */
 export function callSite(): string {
-  const ours = new URL("../", import.meta.url).pathname;
-  for (const line of (new Error().stack ?? "").split("\n").slice(1)) {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 50;
+  const stack = new Error().stack ?? "";
+  Error.stackTraceLimit = limit;
+  for (const line of stack.split("\n").slice(1)) {
     const at = /\(?((?:file:\/\/)?\/[^()]*):(\d+):\d+\)?$/.exec(line);
     const file = at?.[1]?.replace(/^file:\/\//, "");
-    if (file !== undefined && !file.startsWith(ours) && !file.includes("/node_modules/")) {
+    if (file !== undefined && !OURS.some((dir) => file.startsWith(dir)) && !file.includes("/node_modules/")) {
       return `${file}:${at?.[2] ?? "?"}`;
     }
   }
   return "Imagefile";
 }
+
+/** The engine's own directories, compiled and, where node maps lines back, as sources. */
+const ROOT = new URL("../../", import.meta.url).pathname;
+const OURS = ["dist/", "engine/", "rules/", "targets/"].map((dir) => ROOT + dir);
