@@ -13,6 +13,7 @@ import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
 import { mountWords, type Mount } from "./mounts.js";
+import { Stopper } from "./stop.js";
 
 export type { Mount } from "./mounts.js";
 
@@ -57,10 +58,6 @@ export type Outcome =
   | { readonly kind: "interrupted" }
   | { readonly kind: "problem"; readonly problem: Problem };
 
-const GRACE_MS = 10_000;
-/** How long a namespace may take to die after KILL before its keeper is killed as well. */
-const LAST_RESORT_MS = 5_000;
-
 /** The asset beside the sources; nothing but TypeScript is copied into dist. */
 const INIT = fileURLToPath(new URL("../../../engine/execute/init.pl", import.meta.url));
 
@@ -83,7 +80,7 @@ export async function runJob(
   const child = started.value;
   const group = !reports && !job.interactive;
   const send = (name: NodeJS.Signals): void => (group ? toGroup(child, name) : void child.kill(name));
-  const stopper = new Stopper(job, {
+  const stopper = new Stopper(job.timeoutMs, job.graceMs, {
     ask: () => send("SIGTERM"),
     // init.pl kills its namespace and waits for the end of it; killed itself, it could not wait.
     force: () => send(reports ? "SIGUSR1" : "SIGKILL"),
@@ -92,7 +89,8 @@ export async function runJob(
   const reading = read(child);
   const end = await ended(child, signal, now, stopper);
   if (group) toGroup(child, "SIGKILL");
-  if (end.error !== null) return notStarted(argv[0] ?? "", end.error);
+  if (end.error !== null)
+    return problem(`could not be started: ${end.error.message}`, `is ${argv[0] ?? ""} installed?`);
   return outcome(job, reports ? await reading : null, end, stopper.because);
 }
 
@@ -143,21 +141,11 @@ function start(job: Job, { argv, env, reports }: Prepared): Result<ChildProcess>
     });
     return ok(child);
   } catch (error) {
-    const { problem } = notStarted(argv[0] ?? "", asError(error));
-    return { ok: false, problem };
+    return fail(3, `the action could not be started: ${asError(error).message}`);
   } finally {
     if (log !== null) closeSync(log);
   }
 }
-
-const notStarted = (program: string, error: Error): Outcome & { kind: "problem" } => ({
-  kind: "problem",
-  problem: {
-    exit: 3,
-    message: `the action could not be started: ${error.message}`,
-    hint: `is ${program} installed?`,
-  },
-});
 
 /** A group may be gone already. */
 function toGroup(child: ChildProcess, signal: NodeJS.Signals): void {
@@ -165,48 +153,6 @@ function toGroup(child: ChildProcess, signal: NodeJS.Signals): void {
     if (child.pid !== undefined) process.kill(-child.pid, signal);
   } catch {
     // Nobody left.
-  }
-}
-
-/** Stops a job in three stages and remembers why. */
-class Stopper {
-  because: "timeout" | "interrupted" | null = null;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(
-    private readonly job: Job,
-    private readonly send: {
-      readonly ask: () => void;
-      readonly force: () => void;
-      readonly lastResort: () => void;
-    },
-  ) {
-    if (job.timeoutMs !== null) this.#timer = setTimeout(() => this.stop("timeout"), job.timeoutMs);
-  }
-
-  /** TERM; KILL after the grace time. */
-  stop(because: "timeout" | "interrupted"): void {
-    if (this.because !== null) return;
-    this.because = because;
-    this.send.ask();
-    this.#after(this.job.graceMs ?? GRACE_MS, () => this.kill());
-  }
-
-  /** KILL at once. */
-  kill(): void {
-    this.because ??= "interrupted";
-    this.send.force();
-    this.#after(LAST_RESORT_MS, this.send.lastResort);
-  }
-
-  /** The job has ended. */
-  done(): void {
-    clearTimeout(this.#timer);
-  }
-
-  #after(milliseconds: number, next: () => void): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(next, milliseconds);
   }
 }
 
@@ -258,17 +204,17 @@ function outcome(job: Job, report: string | null, end: End, because: Stopper["be
   const [word = "", rest = ""] = (report ?? "").split(/ (.*)/s);
   if (word === "exit") return { kind: "exited", status: Number(rest) };
   if (word === "signal") return { kind: "signal", signal: signalName(Number(rest)) };
-  if (word === "problem") return noNamespace(rest);
+  if (word === "problem") return problem(`got no namespace: ${rest}`);
   if (end.signal !== null) return { kind: "signal", signal: end.signal };
   if (report === null) return { kind: "exited", status: end.status ?? 0 };
   // Process 1 was killed from outside, and its keeper saw it go.
   if (end.status === 0) return { kind: "signal", signal: "SIGKILL" };
-  return noNamespace(`the log says why: ${job.log}`);
+  return problem(`got no namespace; ${job.log} says why`);
 }
 
-const noNamespace = (why: string): Outcome => ({
+const problem = (what: string, hint?: string): Outcome => ({
   kind: "problem",
-  problem: { exit: 3, message: `the action's namespace could not be set up: ${why}` },
+  problem: { exit: 3, message: `the action ${what}`, ...(hint === undefined ? {} : { hint }) },
 });
 
 /** `SIGTERM` for 15. Real-time signals have no name: `SIG40`. */

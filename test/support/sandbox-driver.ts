@@ -1,0 +1,35 @@
+// A process of its own that runs one job or one deletion and prints what came of it as JSON: to be killed, to
+// be started as another user, or in a mount namespace that may be spoilt.
+import { canOverlay, probeIsolation } from "../../engine/execute/capability.js";
+import { removeTree } from "../../engine/execute/remove.js";
+import { runJob, type Isolation, type Job } from "../../engine/execute/sandbox.js";
+import { clearStaleStages } from "../../engine/execute/stale.js";
+
+/** What the driver can be asked for. A job without isolation runs in the best there is. */
+export type Order =
+  | { readonly do: "run"; readonly job: Job; readonly how?: Isolation }
+  | { readonly do: "remove"; readonly dir: string; readonly unmount: boolean }
+  | { readonly do: "stale"; readonly dir: string }
+  | { readonly do: "probe"; readonly dir: string };
+
+async function obey(order: Order): Promise<unknown> {
+  switch (order.do) {
+    case "run": {
+      const stop = new AbortController();
+      process.once("SIGTERM", () => stop.abort());
+      return runJob(order.job, order.how ?? (await probeIsolation()), stop.signal);
+    }
+    case "remove":
+      return removeTree(order.dir, { unmount: order.unmount });
+    case "stale":
+      return clearStaleStages(order.dir);
+    case "probe": {
+      const how = await probeIsolation();
+      return { how, overlay: await canOverlay(order.dir, how) };
+    }
+  }
+}
+
+// Whoever starts this wrote the order with `order()` of sandbox.ts.
+const order = JSON.parse(process.argv[2] ?? "") as Order;
+console.log(JSON.stringify(await obey(order)));
