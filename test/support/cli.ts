@@ -7,7 +7,6 @@ import {
   rmSync,
   writeFileSync,
   existsSync,
-  utimesSync,
 } from "node:fs";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -37,7 +36,6 @@ export interface CallOptions {
 export interface TestProject {
   readonly dir: string;
   path(...parts: string[]): string;
-  /** Writes a file as if it had been there for an hour, so that its digest may be believed at once. */
   write(path: string, content: string): void;
   read(path: string): string;
   exists(path: string): boolean;
@@ -78,8 +76,6 @@ export function makeProject(files: Readonly<Record<string, string>>): TestProjec
       const text =
         /\.[cm]?ts$/.test(name) && !content.includes('from "imagemake"') ? PRELUDE + content : content;
       writeFileSync(path(name), text);
-      const hourAgo = new Date(Date.now() - 3_600_000);
-      utimesSync(path(name), hourAgo, hourAgo);
     },
     read: (name) => readFileSync(path(name), "utf8"),
     exists: (name) => existsSync(path(name)),
