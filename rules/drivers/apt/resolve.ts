@@ -160,7 +160,10 @@ async function explain(
   return { exit: 2, message, hint };
 }
 
-/** apt's list of unmet dependencies by package. Where a package has a cause of its own, what only follows is left out. */
+/** So many reasons are told of each package that cannot be installed. */
+const REASONS = 5;
+
+/** apt's list of unmet dependencies by package; causes before what only follows from them. */
 function unmetReasons(text: string): Map<string, readonly string[]> {
   const reasons = new Map<string, string[]>();
   let of: string[] = [];
@@ -169,13 +172,13 @@ function unmetReasons(text: string): Map<string, readonly string[]> {
     if (name !== undefined) reasons.set(name, (of = reasons.get(name) ?? []));
     of.push((why ?? line).trim().replace(/\s+/g, " "));
   }
-  const follows = (why: string): boolean => why.endsWith("but it is not going to be installed");
-  return new Map(
-    [...reasons].map(([name, all]) => {
-      const causes = all.filter((why) => !follows(why));
-      return [name, causes.length > 0 ? causes : all];
-    }),
-  );
+  const follows = (why: string): number => (why.endsWith("but it is not going to be installed") ? 1 : 0);
+  const told = (all: readonly string[]): readonly string[] => {
+    const sorted = [...all].sort((a, b) => follows(a) - follows(b));
+    const more = sorted.length - REASONS;
+    return more > 0 ? [...sorted.slice(0, REASONS), `and ${more} more`] : sorted;
+  };
+  return new Map([...reasons].map(([name, all]) => [name, told(all)]));
 }
 
 /** Names that the snapshot does not have, and the nearest that it has. */

@@ -85,7 +85,10 @@ function byLine(onLine: (line: string) => void): (chunk: Buffer | string) => voi
 
 /** apt's own words: its errors and warnings, without their letters, on one line. */
 export function aptSays(ran: Ran): string {
-  const lines = ran.stderr.split("\n").map((line) => line.trim());
+  const lines = ran.stderr
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => !line.includes("Some index files failed to download"));
   const of = (letter: string): string[] =>
     lines.filter((line) => line.startsWith(`${letter}: `)).map((line) => line.slice(3));
   const words = [...of("E"), ...of("W")];
