@@ -8,36 +8,37 @@ const SHOWN = 4;
 const SHORT = 48;
 
 /** `a, b, c, d and 12 more`; complete where it is at most one longer than the limit. */
-export function shortened(items: readonly string[], limit = SHOWN): string {
-  if (items.length <= limit + 1) return items.join(", ");
-  return `${items.slice(0, limit).join(", ")} and ${items.length - limit} more`;
+export function shortened(items: readonly string[], separator = ", "): string {
+  if (items.length <= SHOWN + 1) return items.join(separator);
+  return `${items.slice(0, SHOWN).join(separator)} and ${items.length - SHOWN} more`;
 }
 
-/** Component changes and package changes together, one item each; packages come last, as one item. */
+/** `packages: + vim 9.0, - nano; input SRC src/a.txt changed`: packages first, as one item. */
 export function changesInShort(changes: readonly Change[], packages: readonly PackageChange[]): string {
   const items = worthSaying(changes, packages).map(changeInShort);
-  if (packages.length > 0) items.push(`packages: ${shortened(packageItems(packages))}`);
-  return items.length === 0 ? "its description changed" : shortened(items);
+  if (packages.length > 0) items.unshift(`packages: ${shortened(packageItems(packages))}`);
+  return items.length === 0 ? "its description changed" : shortened(items, "; ");
 }
 
-/** The same, complete: one line a component, packages on one line or, when there are many, one line each. */
+/** The same, complete: packages on one line or, when there are many, one line each; then a line a component. */
 export function changesInFull(changes: readonly Change[], packages: readonly PackageChange[]): string[] {
-  const lines = worthSaying(changes, packages).flatMap(changeInFull);
-  const items = packageItems(packages);
-  if (items.length > 2 * SHOWN) {
-    const count = (is: (change: PackageChange) => boolean): number => packages.filter(is).length;
-    const gained = count(({ before }) => before === null);
-    const lost = count(({ after }) => after === null);
-    const counts = [
-      [gained, "added"],
-      [lost, "removed"],
-      [packages.length - gained - lost, "in another version"],
-    ] as const;
-    const present = counts.filter(([number]) => number > 0);
-    lines.push(`packages: ${present.map(([number, what]) => `${number} ${what}`).join(", ")}`);
-    lines.push(...items.map((item) => `  ${item}`));
-  } else if (items.length > 0) lines.push(`packages: ${items.join(", ")}`);
+  const lines = [...packageLines(packages), ...worthSaying(changes, packages).flatMap(changeInFull)];
   return lines.length === 0 ? ["its description changed"] : lines;
+}
+
+function packageLines(packages: readonly PackageChange[]): string[] {
+  if (packages.length === 0) return [];
+  const items = packageItems(packages);
+  if (items.length <= 2 * SHOWN) return [`packages: ${items.join(", ")}`];
+  const gained = packages.filter(({ before }) => before === null).length;
+  const lost = packages.filter(({ after }) => after === null).length;
+  const counts = [
+    [gained, "added"],
+    [lost, "removed"],
+    [packages.length - gained - lost, "in another version"],
+  ] as const;
+  const present = counts.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`);
+  return [`packages: ${present.join(", ")}`, ...items.map((item) => `  ${item}`)];
 }
 
 /** The closure's digest says nothing once the packages are named; nor does a row of a package named already. */
