@@ -364,13 +364,21 @@ const root = process.getuid?.() === 0;
     expect(statSync(trial.work).nlink).toBe(2);
   });
 
-  test("SIGKILL to the engine leaves no process", async () => {
+  test("SIGKILL to the engine leaves no process, also while the user namespace is being made", async () => {
     const job = trial.job("trap '' TERM; setsid sleep 1000 & echo ready; sleep 1000 & wait");
+    // Every wrapper replaces itself: the driver is the process that is started here.
     const driver = startDriver({ do: "run", job }, asUser(trial, "all"));
     await until("the command is ready", () => trial.said().includes("ready"));
-    // Every wrapper before it replaced itself: the driver's is this process.
     driver.kill("SIGKILL");
     await until("every process is gone", () => processesOf(trial).length === 0);
+    for (let round = 0; round < 5; round++) {
+      const how = { kind: "namespaces", root: "user-namespace", ids: "all" } as const;
+      const early = startDriver({ do: "run", job, how }, asUser(trial, "all"));
+      await until("the keeper has begun", () => processesOf(trial).length > 0);
+      for (const end = performance.now() + 2 * round; performance.now() < end;);
+      early.kill("SIGKILL");
+      await until("every process is gone", () => processesOf(trial).length === 0);
+    }
   });
 
   test("where the kernel gives no namespaces, process groups do, and say what they cannot", () => {

@@ -1,8 +1,8 @@
 # Process 1 of an action: makes the namespaces, the private /dev and the mounts, runs the command, passes TERM
 # to everything and reports how the command ended. It does not know what an action, an input or an output is.
 #
-# Perl, because one process does it all: perl-base is Essential on Debian, and with system calls instead of
-# setpriv, unshare, mount, mknod and ip an action costs half (measured: see docs of engine/execute/sandbox.ts).
+# Perl, because one process does it all and perl-base is Essential on Debian: an action that runs one `cat`
+# takes 5.6 ms; with setpriv, unshare, dash, mount, cp and ip for the same it was 8.9.
 # No `use strict` or `use warnings` at run time, they would cost 1.8 ms an action; a test checks both.
 #
 # Arguments: PARENT WORD… -- ARGV…, words as listed in `read_words`. What happened is written to descriptor 3:

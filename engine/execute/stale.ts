@@ -1,5 +1,6 @@
 // Clears what a crash left in the stage directory. The caller holds the lock: no stage in there is in use.
-import { readdirSync } from "node:fs";
+// Mounts of actions died with their namespaces; what is still mounted there was mounted by somebody else.
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { asError, type Problem } from "../problem.js";
 import { removeTree } from "./remove.js";
@@ -24,11 +25,9 @@ export async function clearStaleStages(stageDir: string): Promise<Cleared> {
 
 function stages(stageDir: string, problems: Problem[]): readonly string[] {
   try {
-    return readdirSync(stageDir);
+    return existsSync(stageDir) ? readdirSync(stageDir) : [];
   } catch (error) {
-    const { code, message } = asError(error) as NodeJS.ErrnoException;
-    if (code !== "ENOENT")
-      problems.push({ exit: 3, message: `${stageDir} could not be read`, hint: message });
+    problems.push({ exit: 3, message: `${stageDir} could not be read`, hint: asError(error).message });
     return [];
   }
 }
