@@ -1,8 +1,9 @@
 // The SQLite index: what was built from what, and where it lies. It promises nothing that the store does
 // not hold; losing it costs time only. It knows no rule, no release and no file but its own.
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fchownSync, openSync, renameSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
+import { sudoOwner } from "./write.js";
 
 /** One named part of a key. Long values are kept as `sha256:…`. */
 export interface Component {
@@ -71,6 +72,11 @@ export class Index {
    */
   static open(file: string, notice: (message: string) => void): Index {
     try {
+      // Made here, so that it belongs to the user from its first moment; SQLite gives its other files the same owner.
+      const owner = sudoOwner();
+      const fd = openSync(file, "a", 0o644);
+      if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
+      closeSync(fd);
       return new Index(openChecked(file));
     } catch (error) {
       const aside = `${file}.set-aside`;
@@ -173,10 +179,11 @@ export class Index {
     return Object.fromEntries(rows.map((row) => [row.name, row.artifact]));
   }
 
-  /** Records an artifact; the first epoch recorded for a digest is kept. */
+  /** Records an artifact. The first epoch recorded for a digest is kept; where a tree lies is where it lies now. */
   addArtifact(row: ArtifactRow): void {
     this.#run(
-      "INSERT OR IGNORE INTO artifacts VALUES (@id, @kind, @size, @epoch, @layer, @parent, @form)",
+      `INSERT INTO artifacts VALUES (@id, @kind, @size, @epoch, @layer, @parent, @form)
+       ON CONFLICT (id) DO UPDATE SET layer = excluded.layer, parent = excluded.parent, form = excluded.form`,
       row,
     );
   }

@@ -1,6 +1,17 @@
 // Writes small files whole: under another name first, then by rename, so that no reader and no crash ever
 // sees half of one.
-import { closeSync, fchownSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fchownSync,
+  fsyncSync,
+  lchownSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
 
 let counter = 0;
 
@@ -11,6 +22,14 @@ export function sudoOwner(): { readonly uid: number; readonly gid: number } | nu
   return process.getuid?.() === 0 && uid > 0 && Number.isInteger(uid) && Number.isInteger(gid)
     ? { uid, gid }
     : null;
+}
+
+/** Makes a directory and those above it that are missing; the user who called sudo gets each one made. */
+export function makeOwnDir(dir: string, mode = 0o755): void {
+  const first = mkdirSync(dir, { recursive: true, mode });
+  const owner = sudoOwner();
+  if (first === undefined || owner === null) return;
+  for (let at = dir; at.length >= first.length; at = dirname(at)) lchownSync(at, owner.uid, owner.gid);
 }
 
 /** Writes `content` to `file`, flushed to the disk, by rename. Throws what the file system says. */

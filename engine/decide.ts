@@ -47,6 +47,9 @@ export interface Judgement {
   readonly outputs: Readonly<Record<string, ArtifactId>> | null;
 }
 
+/** The form of layers that this process can mount. */
+const OWN_FORM = process.getuid?.() === 0 ? "root" : "user";
+
 /** Decides action after action, in build order; remembers what each produced. */
 export class Decider {
   readonly #produced = new Map<TargetId, Readonly<Record<string, ArtifactId>>>();
@@ -217,6 +220,8 @@ export class Decider {
       case "file":
         return this.context.store.has(row.id, row.size);
       case "tree": {
+        // A layer is only mounted in the form it was made in: in the other one its owners would be wrong.
+        if (row.form !== OWN_FORM) return false;
         if (row.layer === null || !existsSync(join(this.context.project.layers, row.layer))) return false;
         if (!existsSync(join(this.context.project.manifests, row.id.slice(2)))) return false;
         const parent = row.parent === null ? null : this.context.index.artifact(row.parent);

@@ -1,10 +1,10 @@
 // From a finished action to artifacts: guards, digest, rename into the store, one transaction, and links in
 // the output directory. Until the transaction is through, nothing that was made is believed.
 import { dirname } from "node:path";
-import { lchownSync, mkdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, BuildRow } from "../cache/index.js";
-import { sudoOwner } from "../cache/write.js";
+import { makeOwnDir } from "../cache/write.js";
 import type { Decider } from "./decide.js";
 import type { Failure } from "./events.js";
 import { checkFileGuards } from "./execute/guards.js";
@@ -95,7 +95,7 @@ export async function linkOutputs(
   for (const { output, path } of decider.outPaths(action)) {
     const id = outputs[output];
     if (id === undefined) continue;
-    makeOutDir(project.out, dirname(path));
+    makeOwnDir(dirname(path));
     const linked = await store.linkOut(id, path, { diskImage: isDiskImage(path) });
     if (!linked.ok) return { problem: linked.problem };
     const stamp = ownStamp(path);
@@ -121,15 +121,6 @@ export async function linkOutputs(
 
 /** People boot these writable: they are never links to what the store holds. */
 const isDiskImage = (path: string): boolean => /\.(img|raw|qcow2)$/.test(path);
-
-/** Makes the output directory, the user's own. */
-function makeOutDir(...dirs: string[]): void {
-  for (const dir of dirs) {
-    if (mkdirSync(dir, { recursive: true }) === undefined) continue;
-    const owner = sudoOwner();
-    if (owner !== null) lchownSync(dir, owner.uid, owner.gid);
-  }
-}
 
 type Stored = { readonly row: ArtifactRow } | { readonly failure: Failure };
 

@@ -1,9 +1,8 @@
 // A build from the command line's wish to its end: decide, take the lock, pin packages, plan, schedule,
 // perform, remember. The only module that knows the whole order.
-import { mkdirSync, lchownSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import type { Lock } from "../../cache/lock.js";
-import { sudoOwner } from "../../cache/write.js";
+import { makeOwnDir } from "../../cache/write.js";
 import type { Judgement } from "../decide.js";
 import type { Failure } from "../events.js";
 import { probeIsolation } from "../execute/capability.js";
@@ -186,7 +185,6 @@ function checkAbility(actions: readonly Action[], isolation: Isolation): Result<
 /** The state directory, the user's own; stage and store are for whoever builds alone. */
 export function makeState(project: Project): void {
   const { state, stage, store, logs, layers, manifests, packages, snapshots, graphs } = project;
-  const owner = sudoOwner();
   for (const [dir, mode] of [
     [state, 0o755],
     [logs, 0o755],
@@ -198,8 +196,7 @@ export function makeState(project: Project): void {
     [packages, 0o700],
     [snapshots, 0o700],
   ] as const) {
-    if (mkdirSync(dir, { recursive: true, mode }) !== undefined && owner !== null)
-      lchownSync(dir, owner.uid, owner.gid);
+    makeOwnDir(dir, mode);
   }
 }
 

@@ -10,6 +10,7 @@ import { removeTree } from "../execute/remove.js";
 import { stageAction, type Staged } from "../execute/stage.js";
 import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
+import { asError, ProblemError, type Problem } from "../problem.js";
 import type { Session } from "./session.js";
 
 /** How one action ended. */
@@ -26,8 +27,21 @@ export interface PerformContext {
 
 const TAIL_LINES = 20;
 
-/** Brings one action up to date; what it reads must have been produced. */
+/**
+ * Brings one action up to date; what it reads must have been produced. Whatever is thrown on the way (a full
+ * disk under the database, say) is this action's failure.
+ */
 export async function perform(context: PerformContext, action: Action): Promise<Performed> {
+  try {
+    return await bringUpToDate(context, action);
+  } catch (error) {
+    const problem: Problem =
+      error instanceof ProblemError ? error.problem : { exit: 3, message: asError(error).message };
+    return failed(context, action, null, { kind: "problem", problem }, 0);
+  }
+}
+
+async function bringUpToDate(context: PerformContext, action: Action): Promise<Performed> {
   const { decider, options } = context.session;
   const judged = await decider.decide(action);
   if (!judged.ok) return failed(context, action, null, { kind: "problem", problem: judged.problem }, 0);
@@ -74,7 +88,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
     const failure = await run(context, action, staged.value, log);
     const record = { started, duration: options.now() - started, log };
     if (failure !== null) {
-      recordFailure(decider, action, staged.value, record);
+      if (failure.kind !== "interrupted") recordFailure(decider, action, staged.value, record);
       return failed(context, action, staged.value, failure, record.duration, log);
     }
     const published = await publish({ decider, isolation: context.isolation }, action, staged.value, record);
@@ -105,7 +119,17 @@ async function build(context: PerformContext, action: Action, decision: Decision
     });
     return { kind: "built" };
   } finally {
-    await removeTree(join(project.stage, id));
+    await removeStage(context, join(project.stage, id));
+  }
+}
+
+/** A stage that cannot be removed now is removed before the next build; it spoils nothing. */
+async function removeStage(context: PerformContext, dir: string): Promise<void> {
+  const { options } = context.session;
+  try {
+    await removeTree(dir);
+  } catch (error) {
+    options.emit({ type: "notice", level: "warning", message: asError(error).message, at: options.now() });
   }
 }
 

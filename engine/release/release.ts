@@ -1,10 +1,10 @@
 // A release as data: its datecode, snapshots, closures and roster. Explicit ones are files beside the
 // Imagefile, implicit ones live in the state directory; the database is never needed to join one.
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { format } from "date-fns";
-import { writeWhole } from "../../cache/write.js";
+import { makeOwnDir, writeWhole } from "../../cache/write.js";
 import { isDatecode } from "../names.js";
 import type { Package } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
@@ -70,7 +70,7 @@ export const releaseFile = (project: Project, release: Pick<Release, "datecode" 
 /** Writes the release's file whole, by rename. */
 export function saveRelease(project: Project, release: Release): void {
   const file = releaseFile(project, release);
-  mkdirSync(join(file, ".."), { recursive: true });
+  makeOwnDir(join(file, ".."));
   writeWhole(file, `${JSON.stringify(release, null, 1)}\n`);
 }
 
