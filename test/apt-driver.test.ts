@@ -1,5 +1,5 @@
 // The apt driver's answers about repositories of tiny packages: what a list resolves to, and which metadata it takes.
-import { afterAll, describe, expect, test } from "@jest/globals";
+import { afterAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { readdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -25,6 +25,8 @@ import {
 } from "./support/apt-driver.js";
 import { addPackage, hasGpg, makeAptRepo, poolFile, removePackage } from "./support/apt-repo.js";
 
+// apt and dpkg are quick, but not on a machine that builds something else.
+jest.setTimeout(120_000);
 afterAll(cleanUp);
 
 describe("resolve", () => {

@@ -1,5 +1,5 @@
 // The apt driver's work with package files: fetched, indexed and dated; and once all of it from the host's own mirror.
-import { afterAll, describe, expect, test } from "@jest/globals";
+import { afterAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,6 +24,8 @@ import {
 import { BUILT, poolFile, removePackage, type AptRepo } from "./support/apt-repo.js";
 import { TINY_DEBIAN, tinyDebian } from "./support/tiny-debian.js";
 
+// apt and dpkg are quick, but not on a machine that builds something else.
+jest.setTimeout(120_000);
 afterAll(cleanUp);
 
 describe("fetch", () => {
@@ -149,24 +151,15 @@ test("buildDate is the newest time in a package's ar headers", async () => {
   );
 });
 
-test.each(["amd64", "arm64"])(
-  "Debian's own archive, from the host's mirror, resolves for %s",
-  async (of) => {
-    const snapshot = await snapshotOf(
-      { url: "host", suite: "bookworm", components: ["main"], keys: null },
-      of,
-    );
-    const mini = value(await resolve(snapshot, TINY_DEBIAN, [], { variant: "busybox" }));
-    expect(mini.map((pkg) => pkg.name)).toEqual(expect.arrayContaining([...TINY_DEBIAN, "libc6", "tar"]));
-    expect(mini.every((pkg) => [of, "all"].includes(pkg.arch) && /^[0-9a-f]{64}$/.test(pkg.sha256))).toBe(
-      true,
-    );
-    const essential = value(await resolve(snapshot, [], [], { variant: "essential" }));
-    expect(essential.map((pkg) => pkg.name)).toEqual(expect.arrayContaining(["bash", "dpkg", "perl-base"]));
-    expect(essential.map((pkg) => pkg.name)).not.toContain("apt");
-    const more = value(await resolve(snapshot, ["apt", "bash"], essential));
-    expect(more.map((pkg) => pkg.name)).toContain("apt");
-    expect(more.some((pkg) => essential.some((held) => held.name === pkg.name))).toBe(false);
-  },
-  120_000,
-);
+test.each(["amd64", "arm64"])("Debian's own archive, from the host's mirror, resolves for %s", async (of) => {
+  const snapshot = await snapshotOf({ url: "host", suite: "bookworm", components: ["main"], keys: null }, of);
+  const mini = value(await resolve(snapshot, TINY_DEBIAN, [], { variant: "busybox" }));
+  expect(mini.map((pkg) => pkg.name)).toEqual(expect.arrayContaining([...TINY_DEBIAN, "libc6", "tar"]));
+  expect(mini.every((pkg) => [of, "all"].includes(pkg.arch) && /^[0-9a-f]{64}$/.test(pkg.sha256))).toBe(true);
+  const essential = value(await resolve(snapshot, [], [], { variant: "essential" }));
+  expect(essential.map((pkg) => pkg.name)).toEqual(expect.arrayContaining(["bash", "dpkg", "perl-base"]));
+  expect(essential.map((pkg) => pkg.name)).not.toContain("apt");
+  const more = value(await resolve(snapshot, ["apt", "bash"], essential));
+  expect(more.map((pkg) => pkg.name)).toContain("apt");
+  expect(more.some((pkg) => essential.some((held) => held.name === pkg.name))).toBe(false);
+});

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { DriverContext, Package } from "../../../engine/packages/driver.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
+import { privateConfig } from "./config.js";
 import { fileName } from "./deb.js";
 import { aptSays, run } from "./run.js";
 
@@ -23,9 +24,11 @@ export async function writeIndex(
   arch: string,
   context: DriverContext,
 ): Promise<Result<void>> {
+  const config = join(context.scratch, "index.conf");
+  await writeFile(config, privateConfig(arch));
   const ran = await run(["apt-ftparchive", ...CHECKSUMS, "packages", "."], context, {
     cwd: dir,
-    config: "/dev/null",
+    config,
   });
   if (!ran.ok) return ran;
   if (ran.value.status !== 0) return fail(3, `the packages cannot be indexed: ${aptSays(ran.value)}`);
