@@ -1,0 +1,141 @@
+// Copies files: a source into a stage with the digest of the copy, reflinks where the file system has them,
+// sparse copies of disk images. It knows no artifact.
+import { execFile } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { chmod, copyFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { ok, type Result } from "../engine/problem.js";
+import { hashBytes, hashFile, scratch, SMALL_FILE } from "./hash.js";
+import { codeOf, ioProblem } from "./io.js";
+
+/** What was copied: SHA-256 of the copy, its size in bytes, and whether the owner may execute it. */
+export interface Copied {
+  readonly digest: string;
+  readonly size: number;
+  readonly executable: boolean;
+}
+
+/**
+ * Copies the file `from` (symlinks are followed) to `to`, which must not exist, and digests the copy. The copy
+ * has mode 0644 or 0755 and a time of its own; missing directories are made. On failure nothing is left at `to`.
+ */
+export async function copyAndHash(from: string, to: string): Promise<Result<Copied>> {
+  let made = false;
+  try {
+    // Without O_NONBLOCK opening a fifo would wait for its writer.
+    const source = openSync(from, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stats = fstatSync(source);
+      if (!stats.isFile()) return ioProblem(`copy ${from}`, new Error("it is not a regular file"));
+      const executable = (stats.mode & 0o100) !== 0;
+      if (stats.size < SMALL_FILE) {
+        const bytes = readWhole(source);
+        if (bytes !== null) {
+          const target = openNew(to, executable);
+          made = true;
+          try {
+            // Said again because the umask may have taken bits away.
+            fchmodSync(target, modeOf(executable));
+            writeAll(target, bytes);
+          } finally {
+            closeSync(target);
+          }
+          return ok({ digest: hashBytes(bytes), size: bytes.length, executable });
+        }
+      }
+      closeSync(openNew(to, executable));
+      made = true;
+      await copyFile(from, to, constants.COPYFILE_FICLONE);
+      await chmod(to, modeOf(executable));
+      const { size } = await stat(to);
+      return ok({ digest: await hashFile(to, size), size, executable });
+    } finally {
+      closeSync(source);
+    }
+  } catch (error) {
+    if (made) rmSync(to, { force: true });
+    return ioProblem(`copy ${from} to ${to}`, error);
+  }
+}
+
+const modeOf = (executable: boolean): number => (executable ? 0o755 : 0o644);
+
+/** The file's bytes if they fit into the scratch buffer with room to spare (it may have grown), else null. */
+function readWhole(fd: number): Buffer | null {
+  const into = scratch();
+  const count = readSync(fd, into, 0, into.length, 0);
+  return count < into.length ? into.subarray(0, count) : null;
+}
+
+function openNew(path: string, executable: boolean): number {
+  try {
+    return openSync(path, "wx", modeOf(executable));
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+    mkdirSync(dirname(path), { recursive: true });
+    return openSync(path, "wx", modeOf(executable));
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+}
+
+/** Whether a reflink from one device to another worked or did not: asked once for each pair. */
+const reflinks = new Map<string, boolean>();
+
+const pairOf = (from: string, to: string): string => `${statSync(from).dev}:${statSync(dirname(to)).dev}`;
+
+/** Answers of `FICLONE` that mean: not here. */
+const NO_REFLINK = new Set([
+  "ENOTSUP",
+  "EOPNOTSUPP",
+  "EXDEV",
+  "EINVAL",
+  "ENOSYS",
+  "ENOTTY",
+  "EPERM",
+  "EBADF",
+]);
+
+/** Makes `to` (which must not exist) a reflink of `from`; false where that is not possible. Throws other errors. */
+export function tryReflink(from: string, to: string): boolean {
+  const pair = pairOf(from, to);
+  if (reflinks.get(pair) === false) return false;
+  try {
+    copyFileSync(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+    reflinks.set(pair, true);
+    return true;
+  } catch (error) {
+    if (!NO_REFLINK.has(codeOf(error))) throw error;
+    reflinks.set(pair, false);
+    return false;
+  }
+}
+
+/** Copies with holes where the bytes are zero. Rejects with an error that carries the system's code for a full disk. */
+export function copySparse(from: string, to: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const argv = ["--sparse=always", "--reflink=auto", "--", from, to];
+    execFile("cp", argv, { env: { ...process.env, LC_ALL: "C" } }, (error, _stdout, stderr) => {
+      if (error === null) {
+        resolve();
+        return;
+      }
+      const text = stderr.trim() === "" ? error.message : stderr.trim();
+      reject(Object.assign(new Error(text), text.includes("No space left") ? { code: "ENOSPC" } : {}));
+    });
+  });
+}

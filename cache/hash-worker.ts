@@ -1,0 +1,26 @@
+// The worker thread behind hash.ts: takes paths from a shared list until none is left, and writes digests into
+// shared memory. It knows nothing else.
+import { parentPort } from "node:worker_threads";
+import { bytePath, DIGEST_BYTES, hashFileHere, type HashAnswer, type HashJob } from "./hash.js";
+import { codeOf } from "./io.js";
+
+parentPort?.on("message", (job: HashJob) => {
+  parentPort?.postMessage({ id: job.id, error: run(job) } satisfies HashAnswer);
+});
+
+function run({ paths, next, digests }: HashJob): HashAnswer["error"] {
+  const counter = new Int32Array(next);
+  const out = Buffer.from(digests);
+  try {
+    for (;;) {
+      const index = Atomics.add(counter, 0, 1);
+      const path = paths[index];
+      if (path === undefined) return null;
+      out.write(hashFileHere(bytePath(path)), index * DIGEST_BYTES, "hex");
+    }
+  } catch (error) {
+    // Nobody needs the rest of the list.
+    Atomics.store(counter, 0, paths.length);
+    return { message: error instanceof Error ? error.message : String(error), code: codeOf(error) };
+  }
+}

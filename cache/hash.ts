@@ -1,0 +1,165 @@
+// SHA-256 of bytes and files: small files at once, big ones and long lists in worker threads that start when
+// they are first needed. It knows no store and caches no digest.
+import { hash, createHash } from "node:crypto";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+
+/** Files up to this many bytes are digested on the calling thread: a message to a worker would cost as much. */
+export const SMALL_FILE = 1 << 20;
+
+/** Bytes in one digest. */
+export const DIGEST_BYTES = 32;
+
+const NON_ASCII = /[^\0-\x7f]/;
+
+/**
+ * A path for Node's file calls from a byte string (one character a byte, as `latin1` gives them): names in
+ * trees are bytes, not text.
+ */
+export const bytePath = (bytes: string): string | Buffer =>
+  NON_ASCII.test(bytes) ? Buffer.from(bytes, "latin1") : bytes;
+
+/** A path of the host (text) as a byte string. */
+export const toByteString = (path: string): string =>
+  NON_ASCII.test(path) ? Buffer.from(path, "utf8").toString("latin1") : path;
+
+/** SHA-256 in lower-case hexadecimal. */
+export const hashBytes = (bytes: Uint8Array | string): string => hash("sha256", bytes, "hex");
+
+let buffer: Buffer | undefined;
+
+/** One buffer a thread, for calls that finish before anything else runs. */
+export const scratch = (): Buffer => (buffer ??= Buffer.allocUnsafeSlow(SMALL_FILE));
+
+/** Digests an open file from its present position, on this thread. Throws system errors. */
+export function hashOpen(fd: number): string {
+  const into = scratch();
+  let count = readSync(fd, into, 0, into.length, null);
+  // A short read of a regular file is its end.
+  if (count < into.length) return hashBytes(into.subarray(0, count));
+  const digest = createHash("sha256");
+  while (count > 0) {
+    digest.update(into.subarray(0, count));
+    count = readSync(fd, into, 0, into.length, null);
+  }
+  return digest.digest("hex");
+}
+
+/** Digests a file on this thread, whatever its size. Throws system errors. */
+export function hashFileHere(path: string | Buffer): string {
+  const fd = openSync(path, "r");
+  try {
+    return hashOpen(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Digests a file; follows symlinks. `size` in bytes, if known, saves a stat. Rejects with the system error.
+ */
+export async function hashFile(path: string, size?: number): Promise<string> {
+  if ((size ?? statSync(path).size) <= SMALL_FILE) return hashFileHere(path);
+  const [digest] = await hashInWorkers([toByteString(path)], 1);
+  if (digest === undefined) throw new Error(`no digest came back for ${path}`);
+  return digest;
+}
+
+/** A file of a list to digest: its path as a byte string, its size in bytes as far as known. */
+export interface ToHash {
+  readonly path: string;
+  readonly size: number;
+}
+
+/** Below these a list is digested at once: starting workers takes about 25 ms. */
+const FEW_FILES = 300;
+const FEW_BYTES = 16 << 20;
+
+/** Digests many files, on all cores where it pays; digests come in the order of `files`. Rejects with the system error. */
+export async function hashMany(files: readonly ToHash[]): Promise<string[]> {
+  const bytes = files.reduce((sum, file) => sum + file.size, 0);
+  if (files.length <= FEW_FILES && bytes <= FEW_BYTES)
+    return files.map(({ path }) => hashFileHere(bytePath(path)));
+  // Biggest first, so that no worker is left alone with a long one at the end.
+  const order = files.map((_, index) => index).sort((a, b) => sizeAt(files, b) - sizeAt(files, a));
+  const paths = order.map((index) => files[index]?.path ?? "");
+  const digests = await hashInWorkers(paths, poolSize());
+  const result = new Array<string>(files.length);
+  order.forEach((index, at) => (result[index] = digests[at] ?? ""));
+  return result;
+}
+
+const sizeAt = (files: readonly ToHash[], index: number): number => files[index]?.size ?? 0;
+
+/** Most worker threads there will be. */
+const poolSize = (): number => Math.min(4, availableParallelism());
+
+/** What a worker is sent: it takes paths by counting `next` up, so that workers share one list without talking. */
+export interface HashJob {
+  readonly id: number;
+  readonly paths: readonly string[];
+  readonly next: SharedArrayBuffer;
+  readonly digests: SharedArrayBuffer;
+}
+
+/** What a worker answers when no path is left, or one could not be read. */
+export interface HashAnswer {
+  readonly id: number;
+  readonly error: { readonly message: string; readonly code: string } | null;
+}
+
+interface Hand {
+  readonly worker: Worker;
+  readonly waiting: Map<number, (error: Error | null) => void>;
+}
+
+const hands: Hand[] = [];
+let jobs = 0;
+
+async function hashInWorkers(paths: readonly string[], most: number): Promise<string[]> {
+  const next = new SharedArrayBuffer(4);
+  const digests = new SharedArrayBuffer(DIGEST_BYTES * paths.length);
+  const job: HashJob = { id: jobs++, paths, next, digests };
+  await Promise.all(takeHands(Math.min(most, paths.length)).map((hand) => work(hand, job)));
+  const all = Buffer.from(digests).toString("hex");
+  return paths.map((_, index) => all.slice(2 * DIGEST_BYTES * index, 2 * DIGEST_BYTES * (index + 1)));
+}
+
+/** The `count` hands with least to do; starts missing ones while the others are busy. */
+function takeHands(count: number): Hand[] {
+  const idle = hands.filter((hand) => hand.waiting.size === 0).length;
+  for (let missing = count - idle; missing > 0 && hands.length < poolSize(); missing--)
+    hands.push(startHand());
+  return [...hands].sort((a, b) => a.waiting.size - b.waiting.size).slice(0, count);
+}
+
+function work(hand: Hand, job: HashJob): Promise<void> {
+  return new Promise((resolve, reject) => {
+    hand.waiting.set(job.id, (error) => (error === null ? resolve() : reject(error)));
+    // Referenced while it works, so that the process waits for the answer, and only then.
+    hand.worker.ref();
+    hand.worker.postMessage(job);
+  });
+}
+
+function startHand(): Hand {
+  const worker = new Worker(new URL("./hash-worker.js", import.meta.url));
+  const hand: Hand = { worker, waiting: new Map() };
+  worker.unref();
+  worker.on("message", ({ id, error }: HashAnswer) => {
+    const answer = hand.waiting.get(id);
+    hand.waiting.delete(id);
+    if (hand.waiting.size === 0) worker.unref();
+    answer?.(error === null ? null : Object.assign(new Error(error.message), { code: error.code }));
+  });
+  const gone = (error: Error): void => {
+    const at = hands.indexOf(hand);
+    if (at >= 0) hands.splice(at, 1);
+    for (const answer of hand.waiting.values()) answer(error);
+    hand.waiting.clear();
+  };
+  worker.on("error", gone);
+  worker.on("exit", () => gone(new Error("a hashing thread ended early")));
+  return hand;
+}

@@ -1,0 +1,53 @@
+// Turns what the operating system says about a file into a Problem, and names temporary files. It knows
+// neither the store nor the index.
+import { fail, type Result } from "../engine/problem.js";
+
+let counter = 0;
+
+/** A user and group; what users should own is given to them. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A name beside `path` (or for any directory) that nothing else uses. Ends in `.tmp`, so that leftovers are known. */
+export const temporaryName = (path: string): string => `${path}.${process.pid}-${counter++}.tmp`;
+
+/** A text field of a thrown thing. Not by `instanceof`: errors of another realm (a test's) are errors too. */
+function textIn(thrown: unknown, field: "code" | "message"): string {
+  const value =
+    typeof thrown === "object" && thrown !== null && field in thrown
+      ? (thrown as Record<typeof field, unknown>)[field]
+      : undefined;
+  return typeof value === "string" ? value : "";
+}
+
+/** The `code` of a system error (`ENOENT`), or an empty string for any other thrown thing. */
+export const codeOf = (thrown: unknown): string => textIn(thrown, "code");
+
+const SENTENCES: Readonly<Record<string, string>> = {
+  ENOSPC: "no space is left on the device",
+  EDQUOT: "the disk quota is used up",
+  EROFS: "the file system is read-only",
+  EACCES: "permission denied",
+  EPERM: "the operation is not permitted",
+  EIO: "the device reports an input or output error",
+  ENOENT: "it does not exist",
+  EISDIR: "a directory is in its place",
+  ENOTDIR: "a part of its path is not a directory",
+  EMFILE: "too many files are open",
+  EFBIG: "it is too large for the file system",
+};
+
+const FULL = new Set(["ENOSPC", "EDQUOT"]);
+
+/**
+ * A problem of the environment (exit 3) for a thrown system error. `doing` says what was tried: `store out.img`.
+ * A full disk also says what frees space.
+ */
+export function ioProblem(doing: string, thrown: unknown): Result<never> {
+  const code = codeOf(thrown);
+  const why = SENTENCES[code] ?? (textIn(thrown, "message") || String(thrown));
+  const hint = FULL.has(code) ? "free some space; `imagemake cache gc` drops what nothing needs" : undefined;
+  return fail(3, `cannot ${doing}: ${why}`, hint);
+}

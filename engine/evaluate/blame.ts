@@ -1,0 +1,63 @@
+// What an Imagefile threw, as a problem with its file and line. It does not know what was evaluated.
+import { inspect } from "node:util";
+import { ProblemError, asError, type Problem } from "../problem.js";
+import { ownerOf } from "./frames.js";
+import { place, short } from "./place.js";
+
+/** A module that is no TypeScript. */
+export class ModuleSyntaxError extends ProblemError {
+  /** From what jiti leaves behind where babel could not parse: its JSON. */
+  static of(json: string): ModuleSyntaxError {
+    // Written by jiti 2 (transform in its src/babel.ts).
+    const { filename, line, message } = JSON.parse(json) as {
+      filename: string;
+      line: number;
+      message: string;
+    };
+    const said = message.replace(/^\S*: /, "").trim();
+    return new ModuleSyntaxError({ exit: 2, message: `${place(filename, line)}: syntax error: ${said}` });
+  }
+}
+
+/** An import of something that is not there. */
+export const importProblem = (id: string, at: string | null, hint: string | undefined): ProblemError =>
+  new ProblemError({
+    exit: 2,
+    message: `${at === null ? "" : `${at}: `}cannot find module "${id}"`,
+    ...(hint === undefined ? {} : { hint }),
+  });
+
+/** A .json file that is none. */
+export function jsonProblem(path: string, text: string, thrown: unknown): ProblemError {
+  const { message } = asError(thrown);
+  const position = /position (\d+)/.exec(message)?.[1];
+  const line = text.slice(0, Number(position ?? text.length)).split("\n").length;
+  return new ProblemError({ exit: 2, message: `${place(path, line)}: not JSON: ${message}` });
+}
+
+/** Whatever was thrown, with the place in the Imagefile `file` where the stack tells one. Exit status 2. */
+export function blame(thrown: unknown, file: string): Problem {
+  if (thrown instanceof ProblemError) {
+    const { problem } = thrown;
+    return { ...problem, message: problem.message.replace(/^(\/[^:\n]+)(?=:\d+: )/, (path) => short(path)) };
+  }
+  if (!(thrown instanceof Error)) {
+    return { exit: 2, message: `${short(file)}: it threw ${inspect(thrown)}` };
+  }
+  // Calls of what was imported are transpiled to (0 , _module.name)(…).
+  const said = thrown.message.replace(/\(0 , _\w+\.([\w$]+)\)/g, "$1").replace(/\s*\n\s*/g, " ");
+  const name = thrown.name === "Error" ? "" : `${thrown.name}: `;
+  return { exit: 2, message: `${placeOf(thrown) ?? short(file)}: ${name}${said}` };
+}
+
+/** The nearest frame in the Imagefile's modules, else in a library. */
+function placeOf(error: Error): string | null {
+  const frames = (error.stack ?? "").split("\n").flatMap((text) => {
+    // `at f (/a/b.ts:1:2)`, `at async file:///a/b.js:1:2`, and of a syntax error `/a/b.js:1`.
+    const [, file, line] = /^(?:\s+at .*?)?\(?(?:file:\/\/)?(\/[^()]*?):(\d+)(?::\d+)?\)?$/.exec(text) ?? [];
+    return file === undefined ? [] : [{ file, line: Number(line), owner: ownerOf(file) }];
+  });
+  const frame =
+    frames.find(({ owner }) => owner === "imagefile") ?? frames.find(({ owner }) => owner === "library");
+  return frame === undefined ? null : place(frame.file, frame.line);
+}

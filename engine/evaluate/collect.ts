@@ -1,0 +1,152 @@
+// The exports of an Imagefile as a graph: every target that an export is or reaches gets its id, every draft
+// becomes an action. It does not know how the Imagefile was loaded, nor any rule.
+import { inside, isHandle, type Draft } from "../declare.js";
+import { actionNodes, dependencies } from "../graph.js";
+import type { Action, Graph, Group, Input, Output, Target, TargetId } from "../model.js";
+import { stop, unwrap } from "../problem.js";
+import { membersOf, projectExport, walkExports, type Exported, type Where } from "./exports.js";
+import { Names, type Named } from "./ids.js";
+import { short } from "./place.js";
+import { projectSettings } from "./settings.js";
+
+/** What `collect` needs beside the exports. */
+export interface CollectOptions {
+  /** The Imagefile's directory; places in actions are relative to it. */
+  readonly dir: string;
+  readonly where: Where;
+  /** VAR= names that were asked for. */
+  readonly args: Graph["args"];
+}
+
+/** Memory of an action that does not say: a shell with a few small programs. Bytes. */
+const MEMORY = 64 * 1024 * 1024;
+
+/** The graph of what an Imagefile exports. Throws a ProblemError (exit 2) where that is none. */
+export function collect(exports: Readonly<Record<string, unknown>>, options: CollectOptions): Graph {
+  const roots = walkExports(exports, options.where);
+  const exported = roots.flatMap(targetsOf);
+  const names = new Names(exported);
+  const drafts = names.drafts();
+  const actions = drafts.map((draft) => actionOf(draft, names, options.dir));
+  const targets = targetsIn(drafts, names, exported);
+  refuseOneFile(targets, actions);
+  const order = unwrap(dependencies(actionNodes({ actions, targets })).order());
+  const byId = new Map(actions.map((action) => [action.id, action]));
+  return {
+    actions: order.flatMap((id) => byId.get(id) ?? []),
+    targets,
+    groups: groupsOf(roots, targets),
+    project: projectSettings(projectExport(exports, options.where), names, targets),
+    args: options.args,
+  };
+}
+
+const targetsOf = (exported: Exported): readonly Named[] =>
+  exported.kind === "target" ? [exported] : exported.members.flatMap(({ value }) => targetsOf(value));
+
+/** Left-out fields take the values that harm least. */
+function actionOf(draft: Draft, names: Names, dir: string): Action {
+  const { spec } = draft;
+  const { packages = null, resources = {} } = spec;
+  return {
+    id: names.action(draft),
+    rule: spec.rule,
+    command: spec.command,
+    env: spec.env ?? {},
+    inputs: inputsOf(draft, names),
+    outputs: spec.outputs,
+    packages: packages && { ...packages, on: packages.on && names.target(packages.on) },
+    tools: spec.tools ?? [],
+    date: spec.date ?? false,
+    collect: spec.collect ?? null,
+    network: spec.network ?? false,
+    interactive: spec.interactive ?? false,
+    root: spec.root ?? false,
+    timeout: spec.timeout ?? null,
+    guards: spec.guards ?? {},
+    resources: { cpu: resources.cpu ?? 1, memory: resources.memory ?? MEMORY, named: resources.named ?? [] },
+    arch: spec.arch ?? null,
+    at: short(draft.at, dir),
+  };
+}
+
+const inputsOf = ({ spec, at }: Draft, names: Names): readonly Input[] =>
+  Object.entries(spec.inputs).map(([name, from]) => {
+    if (!isHandle(from)) return { name, kind: "source", source: from };
+    if (inside(from).kind === "verdict") {
+      stop(2, `${short(at)}: ${spec.rule}: input ${name} is a check, which has no output to read`);
+    }
+    return { name, kind: "artifact", target: names.target(from) };
+  });
+
+/** Exported targets in declared order, then the others in order of creation. */
+function targetsIn(drafts: readonly Draft[], names: Names, exported: readonly Named[]): readonly Target[] {
+  const ids = new Set(exported.map(({ id }) => id));
+  const all = drafts.flatMap((draft) =>
+    draft.spec.outputs.map((output): readonly [TargetId, Target] => {
+      const id = names.output(draft, output.name);
+      return [id, targetOf(id, names.action(draft), output, ids.has(id))];
+    }),
+  );
+  const byId = new Map(all);
+  return [...ids, ...all.map(([id]) => id).filter((id) => !ids.has(id))].flatMap((id) => byId.get(id) ?? []);
+}
+
+const targetOf = (id: TargetId, action: TargetId, output: Output, exported: boolean): Target => ({
+  id,
+  action,
+  output: output.name,
+  kind: output.kind,
+  pattern: output.kind === "file" ? output.pattern : null,
+  exported,
+});
+
+/** Files that are only read by other targets may have one name (`vmlinuz`, once for each image). */
+function refuseOneFile(targets: readonly Target[], actions: readonly Action[]): void {
+  const at = new Map(actions.map((action) => [action.id, action.at]));
+  const first = new Map<string, Target>();
+  // Exported ones come first.
+  for (const target of targets) {
+    if (target.pattern === null) continue;
+    const other = first.get(target.pattern);
+    if (other?.exported === true) {
+      const [here, there] = [at.get(target.action) ?? "", at.get(other.action) ?? ""];
+      const both = here === there ? here : `${there} and ${here}`;
+      stop(2, `${both}: ${other.id} and ${target.id} have one output name, ${target.pattern}`);
+    }
+    if (other === undefined) first.set(target.pattern, target);
+  }
+}
+
+/** A group for each export, then for its sub-groups. */
+function groupsOf(roots: readonly Exported[], targets: readonly Target[]): readonly Group[] {
+  const words = new Map<string, string>(targets.map(({ id }) => [id, `target ${id}`]));
+  const claim = (word: string, name: string): void => {
+    const other = words.get(word);
+    if (other !== undefined) stop(2, `group ${name} and ${other} have one name, ${word}; rename an export`);
+    words.set(word, `group ${name}`);
+  };
+  return roots.flatMap((root) => {
+    const id = root.kind === "target" ? root.id : root.name;
+    return groupsIn(root).map((group) => {
+      // What it is called on the command line; a bare name is the same thing as a target of that name only
+      // where that is the export itself.
+      const rest = group.name.slice(id.length);
+      claim(`${id}-all${rest}`, group.name);
+      claim(`${id}-all${rest}-print`, group.name);
+      if (root.kind === "group") claim(group.name, group.name);
+      return group;
+    });
+  });
+}
+
+const groupsIn = (root: Exported): readonly Group[] =>
+  root.kind === "target" ? [{ name: root.id, members: [root.id] }] : subGroups(root);
+
+const subGroups = (one: Exported): readonly Group[] =>
+  one.kind === "target"
+    ? []
+    : [
+        { name: one.name, members: membersOf(one, true) },
+        ...one.members.flatMap(({ value }) => subGroups(value)),
+      ];

@@ -1,0 +1,75 @@
+// Who is calling: the Imagefile (or a module it imports), the engine, or what loads the Imagefile. Read from
+// the stack. It does not know what was called.
+import { fileURLToPath } from "node:url";
+import { place } from "./place.js";
+
+/** `at` is `file:line`, null where the stack does not say. */
+export type Caller =
+  | { readonly who: "loader" }
+  | { readonly who: "engine" }
+  | { readonly who: "imagefile"; readonly at: string | null };
+
+const ENGINE = fileURLToPath(new URL("../../", import.meta.url));
+const LOADER = fileURLToPath(new URL("./", import.meta.url));
+
+/** Whose code a file is. Tests of the engine are the engine's. */
+export type Owner = "node" | "loader" | "engine" | "library" | "imagefile";
+
+/** By the file's path; empty where there is none. */
+export function ownerOf(file: string): Owner {
+  if (file === "" || file.startsWith("node:")) return "node";
+  if (file.startsWith(LOADER) || file.includes("/node_modules/jiti/")) return "loader";
+  if (file.startsWith(ENGINE)) return "engine";
+  return file.includes("/node_modules/") ? "library" : "imagefile";
+}
+
+/**
+ * The nearest caller that is not node. A library stands for whoever called it; where it was only being
+ * loaded, for the Imagefile. The place is the nearest in the Imagefile's own modules, else in the library.
+ */
+export function caller(): Caller {
+  const frames = stack();
+  const first = frames.find(({ owner }) => owner !== "node");
+  if (first?.owner === "loader") return { who: "loader" };
+  const decides = frames.find(({ owner }) => owner !== "node" && owner !== "library");
+  if (decides?.owner === "engine") return { who: "engine" };
+  const at = frames.find(({ owner }) => owner === "imagefile") ?? first;
+  return { who: "imagefile", at: at === undefined ? null : place(at.file, at.line) };
+}
+
+/** `file:line` of the nearest caller in the Imagefile's own modules. */
+export function placeInStack(): string | null {
+  const frame = stack().find(({ owner }) => owner === "imagefile");
+  return frame === undefined ? null : place(frame.file, frame.line);
+}
+
+interface Frame {
+  readonly owner: Owner;
+  readonly file: string;
+  readonly line: number;
+}
+
+/** Deep enough for a library between the call and the Imagefile. */
+const DEPTH = 60;
+
+function stack(): readonly Frame[] {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- only put back, never called
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  const holder: { stack?: readonly NodeJS.CallSite[] } = {};
+  Error.prepareStackTrace = (_, sites) => sites;
+  Error.stackTraceLimit = DEPTH;
+  try {
+    Error.captureStackTrace(holder, stack);
+    // The trace is made when it is first asked for.
+    return (holder.stack ?? []).map(frameOf);
+  } finally {
+    // Undefined, where nobody set it.
+    Error.prepareStackTrace = prepareStackTrace;
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function frameOf(site: NodeJS.CallSite): Frame {
+  const file = (site.getFileName() ?? "").replace(/^file:\/\//, "");
+  return { owner: ownerOf(file), file, line: site.getLineNumber() ?? 0 };
+}

@@ -1,0 +1,134 @@
+// Evaluates an Imagefile: loads it, records what it read, and turns its exports into the graph. This is where
+// whatever an Imagefile throws becomes a problem. It does not know when a graph may be used again (fresh.ts).
+import { readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Graph } from "../model.js";
+import { asError, fail, ok, type Result } from "../problem.js";
+import { askedFor, resetArgs, setArgs } from "./args.js";
+import { blame } from "./blame.js";
+import { collect } from "./collect.js";
+import type { Reads } from "./fresh.js";
+import { loadModules, type Exports } from "./modules.js";
+import { replace, undoAll, type Undo } from "./patch.js";
+import { place, short } from "./place.js";
+import { Recorder } from "./record.js";
+import { track } from "./track.js";
+
+export interface EvaluateOptions {
+  /** The Imagefile, absolute. */
+  readonly file: string;
+  /** VAR=value words of the command line. They are in `process.env` while the Imagefile is evaluated. */
+  readonly args: Readonly<Record<string, string>>;
+  /** What `import … from "imagemake"` gives; the running engine's rules unless said. */
+  readonly engine?: () => Promise<object>;
+  /** Directory that keeps transpiled modules, which spares loading babel (100 ms); none unless said. */
+  readonly cache?: string;
+}
+
+/** The graph, and what it depends on outside the engine. */
+export interface Evaluation {
+  readonly graph: Graph;
+  readonly reads: Reads;
+}
+
+const running: { last: Promise<unknown> } = { last: Promise.resolve() };
+
+/** Evaluates; one at a time, since what it listens to is the process's. Every problem has exit status 2. */
+export function evaluate(options: EvaluateOptions): Promise<Result<Evaluation>> {
+  const next = running.last.then(() => evaluateNow(options));
+  running.last = next.catch(() => undefined);
+  return next;
+}
+
+async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>> {
+  const { file, args } = options;
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found?.isFile() !== true) {
+    const what = found === undefined ? "there is no such Imagefile" : "not a file";
+    return fail(2, `${short(file)}: ${what}`, "`imagemake init` makes one; -C DIR or -f FILE names another");
+  }
+  const engine = await (options.engine ?? runningEngine)();
+  const recorder = new Recorder(place(file, 1));
+  const undos: Undo[] = [];
+  prepare(args, undos);
+  try {
+    const exports = await track(recorder, () =>
+      settled(
+        loadModules(file, {
+          engine,
+          cache: options.cache ?? null,
+          onModule: (path) => recorder.module(path),
+        }),
+      ),
+    );
+    const asked = askedFor();
+    for (const name of Object.keys(asked)) recorder.asked(name, process.env[name]);
+    const graph = collect(exports, { dir: dirname(file), where: whereIn(file), args: asked });
+    return ok({ graph, reads: recorder.reads() });
+  } catch (thrown) {
+    return { ok: false, problem: blame(thrown, file) };
+  } finally {
+    undoAll(undos);
+    resetArgs();
+  }
+}
+
+const runningEngine = (): Promise<object> => import("../../rules/index.js");
+
+/** The line of an export, where it is written as most are; an export has no place of its own at run time. */
+const whereIn = (file: string) => (name: string) => {
+  const written =
+    name === "default" ? "default" : String.raw`(?:const|let|var|(?:async )?function|class) ${name}`;
+  const lines = readFileSync(file, "utf8").split("\n");
+  const line = lines.findIndex((text) => new RegExp(String.raw`^\s*export ${written}\b`).test(text));
+  return line < 0 ? short(file) : place(file, line + 1);
+};
+
+/** Frames between a mistake and the Imagefile, at most; node keeps ten. */
+const STACK = 60;
+
+/** What holds while an Imagefile is evaluated, with its undoing. */
+function prepare(args: Readonly<Record<string, string>>, undos: Undo[]): void {
+  resetArgs();
+  setArgs(args);
+  for (const [name, value] of Object.entries(args)) {
+    const before = process.env[name];
+    process.env[name] = value;
+    undos.push(() => {
+      if (before === undefined) Reflect.deleteProperty(process.env, name);
+      else process.env[name] = before;
+    });
+  }
+  undos.push(replace(Error, "stackTraceLimit", STACK));
+  // Standard output is for data: `pxe-all-print` in a script must not read what an Imagefile says.
+  for (const name of ["log", "info", "debug"]) {
+    undos.push(replace(console, name, (...words: unknown[]) => console.error(...words)));
+  }
+}
+
+/**
+ * The exports, once nothing of the evaluation is left that was going to fail: a rejection that the Imagefile
+ * does not await, and an await that can never end, are its mistakes too.
+ */
+async function settled(loading: Promise<Exports>): Promise<Exports> {
+  const { promise, reject } = deferred();
+  const never = (): void => reject(new Error("an await in it never ends"));
+  process.on("unhandledRejection", reject).on("beforeExit", never);
+  try {
+    const exports = await Promise.race([loading, promise]);
+    await Promise.race([new Promise((resolve) => setImmediate(resolve)), promise]);
+    return exports;
+  } finally {
+    process.off("unhandledRejection", reject).off("beforeExit", never);
+  }
+}
+
+function deferred(): { promise: Promise<never>; reject: (reason: unknown) => void } {
+  let reject: (reason: unknown) => void = () => undefined;
+  const promise = new Promise<never>((_, no) => {
+    reject = (reason) => no(asError(reason));
+  });
+  // Nobody may be waiting for it any more.
+  promise.catch(() => undefined);
+  return { promise, reject };
+}

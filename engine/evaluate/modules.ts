@@ -1,0 +1,176 @@
+// Loads an Imagefile and the modules it imports, through jiti. What lies outside node_modules is always
+// transpiled, ES modules too: node would keep them for good and resolve "imagemake" by itself. Packages are
+// left to node, which loads an ES module once a process. It does not know what is in the modules.
+import { readFileSync, readdirSync } from "node:fs";
+import { createRequire, isBuiltin } from "node:module";
+import { basename, dirname, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ModuleSyntaxError, importProblem, jsonProblem } from "./blame.js";
+import { engineModule } from "./engine-module.js";
+import { ownerOf, placeInStack } from "./frames.js";
+import { nearestHint } from "./nearest.js";
+
+/** A module's names. */
+export type Exports = Readonly<Record<string, unknown>>;
+
+export interface LoadOptions {
+  /** What `import … from "imagemake"` gives. */
+  readonly engine: object;
+  /** Directory for transpiled modules; none is kept without it. */
+  readonly cache: string | null;
+  /** A module is about to be read. */
+  readonly onModule: (path: string) => void;
+}
+
+type Import = (id: string, options?: object) => Promise<unknown>;
+type Resolve = (id: string, options: { readonly try: true }) => string | URL | undefined;
+/** As jiti keeps them; the exports are there as soon as the module runs. */
+type Cache = Record<string, NodeJS.Module>;
+
+const SELF = "imagemake";
+/** How a transpiled module gets at our import; no package can have this name. */
+const HOOK = "imagemake:import";
+const TRANSPILED = new Set([".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"]);
+
+/** Loads `file` (absolute) and everything it imports. Throws what the modules throw. */
+export async function loadModules(file: string, options: LoadOptions): Promise<Exports> {
+  const { createJiti } = await import("jiti");
+  const plain = createJiti("/", { fsCache: options.cache ?? false });
+  const cache: Cache = {};
+  const running = new Map<string, Promise<void>>();
+  const waiting = new Map<string, Set<string>>();
+  const json = new Map<string, unknown>();
+  const engine = engineModule(options.engine);
+
+  const hook = (native: Import, resolve: Resolve, importer: string): Import => {
+    return async (id, importOptions) => {
+      if (id === SELF) return engine;
+      if (isBuiltin(id) || id.startsWith("data:")) return native(id, importOptions);
+      const path = resolved(resolve(id, { try: true }));
+      if (path === null) throw importProblem(id, placeInStack(), nearHint(id, importer));
+      const owner = packageOf(path);
+      if (owner !== null) options.onModule(join(owner, "package.json"));
+      if (extname(path) === ".json") return readJson(path);
+      if (TRANSPILED.has(extname(path)) && (owner === null || usesEngine(owner))) return load(path, importer);
+      options.onModule(path);
+      return native(id, importOptions);
+    };
+  };
+
+  const jiti = createJiti(file, {
+    fsCache: false,
+    moduleCache: false,
+    virtualModules: { [SELF]: options.engine, [HOOK]: { hook } },
+    transform: (given) => {
+      // Modules that `require` loads come by only here.
+      const { filename } = given;
+      if (filename !== undefined && !running.has(filename)) options.onModule(filename);
+      const code = plain.transform(given);
+      const broken = /^exports\.__JITI_ERROR__ = (.*)$/s.exec(code)?.[1];
+      if (broken !== undefined) throw ModuleSyntaxError.of(broken);
+      return { code: code.replace(/^(?:#!.*\n)?(?:"use strict";)?/, `$&${PRELUDE}`) };
+    },
+  });
+
+  async function load(path: string, importer: string | null): Promise<Exports> {
+    if (importer !== null) {
+      // Modules that import each other see what is there so far, as everywhere.
+      if (leads(waiting, path, importer)) return exportsOf(cache, path);
+      waiting.set(importer, (waiting.get(importer) ?? new Set()).add(path));
+    }
+    let run = running.get(path);
+    if (run === undefined) {
+      // Begins after it is known as running, so that it may import what imports it.
+      run = Promise.resolve().then(() => evaluateModule(path));
+      running.set(path, run);
+    }
+    try {
+      await run;
+    } finally {
+      if (importer !== null) waiting.get(importer)?.delete(path);
+    }
+    return exportsOf(cache, path);
+  }
+
+  async function evaluateModule(path: string): Promise<void> {
+    options.onModule(path);
+    const source = readFileSync(path, "utf8");
+    const ext = extname(path);
+    const how = { id: path, filename: path, ext, cache, async: true, forceTranspile: true };
+    // jiti's types know only its own form of the cache.
+    await jiti.evalModule(source, how as Parameters<typeof jiti.evalModule>[1]);
+  }
+
+  function readJson(path: string): unknown {
+    if (!json.has(path)) {
+      options.onModule(path);
+      const text = readFileSync(path, "utf8");
+      try {
+        json.set(path, JSON.parse(text));
+      } catch (thrown) {
+        throw jsonProblem(path, text, thrown);
+      }
+    }
+    return json.get(path);
+  }
+
+  const required = createRequire(file).cache;
+  const before = new Set(Object.keys(required));
+  try {
+    return await load(file, null);
+  } finally {
+    for (const path of Object.keys(required)) {
+      if (before.has(path) || isOurs(path)) continue;
+      options.onModule(path);
+      // So that the next evaluation reads it again.
+      Reflect.deleteProperty(required, path);
+    }
+  }
+}
+
+/** First statement of a transpiled module: its imports go through ours. */
+const PRELUDE = `jitiImport=require("${HOOK}").hook(jitiImport,jitiESMResolve,__filename);`;
+
+const exportsOf = (cache: Cache, path: string): Exports => (cache[path]?.exports ?? {}) as Exports; // Any object will do.
+
+/** Whether the module waits for `importer`, itself or through others. */
+function leads(waiting: ReadonlyMap<string, ReadonlySet<string>>, from: string, importer: string): boolean {
+  const seen = new Set<string>([from]);
+  for (const path of seen) waiting.get(path)?.forEach((next) => seen.add(next));
+  return seen.has(importer);
+}
+
+function resolved(found: string | URL | undefined): string | null {
+  if (found === undefined) return null;
+  return String(found).startsWith("file:") ? fileURLToPath(found) : String(found);
+}
+
+/** Directory of the package a file belongs to; null for the project's own files. */
+const packageOf = (path: string): string | null =>
+  /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? null;
+
+/** A package of rules or presets has to mean this engine too. */
+function usesEngine(owner: string): boolean {
+  try {
+    const text = readFileSync(join(owner, "package.json"), "utf8");
+    const { dependencies, peerDependencies } = JSON.parse(text) as Record<string, object | undefined>;
+    return SELF in { ...dependencies, ...peerDependencies };
+  } catch {
+    return false;
+  }
+}
+
+/** The engine and what it is made of; the modules it loads while evaluating are none of the Imagefile's. */
+const isOurs = (path: string): boolean =>
+  ["engine", "loader"].includes(ownerOf(path)) || path.startsWith(MODULES);
+const MODULES = fileURLToPath(new URL("../../../node_modules/", import.meta.url));
+
+/** For a relative import: the file that may have been meant. */
+function nearHint(id: string, importer: string): string | undefined {
+  if (!id.startsWith(".")) return undefined;
+  try {
+    return nearestHint(basename(id), readdirSync(dirname(join(dirname(importer), id))));
+  } catch {
+    return undefined;
+  }
+}

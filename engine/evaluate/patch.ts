@@ -1,0 +1,67 @@
+// Puts a listener before functions of node and of the language, and takes it away again. It does not know
+// what is listened for.
+import { syncBuiltinESMExports } from "node:module";
+import { promisify } from "node:util";
+
+/** Called before the function, with its arguments. `isNew` where it was called as a constructor. */
+export type Before = (args: readonly unknown[], isNew: boolean) => void;
+
+/** Undoes what was done. */
+export type Undo = () => void;
+
+type Callable = (...args: unknown[]) => unknown;
+
+/** The function that was listened to; so a listener is never put before another one. */
+const originals = new WeakMap<Callable, Callable>();
+
+/**
+ * `before` runs first, then the function as if nothing were there. Libraries may keep the result for good, so
+ * `before` has to be harmless at any later time. A missing function is passed over: what node offers varies.
+ */
+export function listen(on: object, name: PropertyKey, before: Before): Undo {
+  const own = Object.getOwnPropertyDescriptor(on, name);
+  const original: unknown = Reflect.get(on, name);
+  if (typeof original !== "function" || own?.configurable === false) return () => undefined;
+  return replace(on, name, listening(original as Callable, before));
+}
+
+/** The property has another value until it is undone; then it is as before, if nobody else changed it. */
+export function replace(on: object, name: PropertyKey, value: unknown): Undo {
+  const own = Object.getOwnPropertyDescriptor(on, name);
+  const { enumerable = false } = own ?? {};
+  Object.defineProperty(on, name, { value, enumerable, configurable: true, writable: true });
+  return () => {
+    if (Object.getOwnPropertyDescriptor(on, name)?.value !== value) return;
+    if (own === undefined) Reflect.deleteProperty(on, name);
+    else Object.defineProperty(on, name, own);
+  };
+}
+
+/** Runs every undo, newest first, and lets modules that imported names from node see it. */
+export function undoAll(undos: Undo[]): void {
+  for (const undo of undos.splice(0).reverse()) undo();
+  syncBuiltinESMExports();
+}
+
+function listening(original: Callable, before: Before): Callable {
+  const plain = originals.get(original) ?? original;
+  const proxy: Callable = new Proxy(plain, {
+    apply(target, self, args: unknown[]) {
+      before(args, false);
+      return Reflect.apply(target, self, args);
+    },
+    construct(target, args: unknown[], newTarget: NewableFunction) {
+      before(args, true);
+      return Reflect.construct(target, args, Object.is(newTarget, proxy) ? target : newTarget) as object;
+    },
+    get(target, key, receiver) {
+      const value: unknown = Reflect.get(target, key, receiver);
+      // exec and exists have a second form of their own, which calls past what is exported.
+      return key === promisify.custom && typeof value === "function"
+        ? listening(value as Callable, before)
+        : value;
+    },
+  });
+  originals.set(proxy, plain);
+  return proxy;
+}

@@ -1,0 +1,50 @@
+// What project(…) says, with ids instead of handles. It does not know what the settings are for.
+import { inside, type Handle } from "../declare.js";
+import type { ProjectSettings, Target, TargetId } from "../model.js";
+import { stop } from "../problem.js";
+import { handlesOf } from "./exports.js";
+import type { Names } from "./ids.js";
+import { short } from "./place.js";
+
+/** As rules/project.ts checked and made it; everything may be left out. */
+interface Given {
+  readonly default?: readonly unknown[];
+  /** Seconds since 1970. */
+  readonly epoch?: number | null;
+  readonly release?: {
+    /** Null or left out: every exported file. */
+    readonly of?: readonly unknown[] | null;
+    readonly gate?: readonly unknown[];
+    readonly steps?: readonly string[];
+  };
+}
+
+/**
+ * Settings of the graph. VAR= narrows what a bare `imagemake` builds, never what a release holds. Throws
+ * (exit 2) for a target that is neither an export nor reached by one, and for a gate that is no check.
+ */
+export function projectSettings(given: unknown, names: Names, targets: readonly Target[]): ProjectSettings {
+  const { default: bare = [], epoch = null, release = {} } = (given ?? {}) as Given; // project() made it.
+  const ids = (field: string, values: readonly unknown[], narrowed: boolean): readonly TargetId[] => {
+    const handles = values.flatMap((value) => handlesOf(value, narrowed));
+    return [...new Set(handles.map((handle) => idOf(field, handle, names)))];
+  };
+  const files = targets.filter(({ exported, kind }) => exported && kind === "file").map(({ id }) => id);
+  const gate = ids("release.gate", release.gate ?? [], false);
+  const other = gate.find((id) => targets.find((target) => target.id === id)?.kind !== "verdict");
+  if (other !== undefined) stop(2, `project: release.gate: ${other} is no check`);
+  return {
+    default: ids("default", bare, true),
+    epoch,
+    release: {
+      of: release.of == null ? files : ids("release.of", release.of, false),
+      gate,
+      steps: release.steps ?? [],
+    },
+  };
+}
+
+function idOf(field: string, handle: Handle, names: Names): TargetId {
+  if (names.has(handle)) return names.target(handle);
+  stop(2, `${short(inside(handle).draft.at)}: project: ${field}: this target is not exported`);
+}

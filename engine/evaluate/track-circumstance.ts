@@ -1,0 +1,92 @@
+// Listens to what makes every evaluation another one: the clock, random numbers, the network, other processes.
+// And to the working directory, which is a read like any other.
+import childProcess from "node:child_process";
+import crypto from "node:crypto";
+import dgram from "node:dgram";
+import dns from "node:dns";
+import fs from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import { performance } from "node:perf_hooks";
+import workers from "node:worker_threads";
+import { listen, replace, type Undo } from "./patch.js";
+import { recorder } from "./record.js";
+
+/** Functions whose use means that an evaluation cannot be reused. */
+interface Uses {
+  readonly kind: string;
+  readonly on: object;
+  readonly names: readonly string[];
+  /** What comes before the name in the message. */
+  readonly prefix?: string;
+}
+
+const CLOCK = "the clock";
+const RANDOM = "random numbers";
+const NETWORK = "the network";
+const CHILD = "a child process";
+
+const CRYPTO = [
+  ...["randomBytes", "randomFill", "randomFillSync", "randomInt", "randomUUID", "getRandomValues"],
+  ...[
+    "generateKey",
+    "generateKeySync",
+    "generateKeyPair",
+    "generateKeyPairSync",
+    "generatePrime",
+    "generatePrimeSync",
+  ],
+];
+const SPAWN = ["spawn", "spawnSync", "exec", "execSync", "execFile", "execFileSync", "fork"];
+
+/** Every way of asking a name server. */
+const questions = (on: object): string[] =>
+  Object.keys(on).filter((name) => /^(?:lookup|resolve|reverse)/.test(name));
+
+const table = (): readonly Uses[] => [
+  { kind: CLOCK, on: Date, names: ["now"], prefix: "Date." },
+  { kind: CLOCK, on: performance, names: ["now"], prefix: "performance." },
+  { kind: CLOCK, on: process.hrtime, names: ["bigint"], prefix: "process.hrtime." },
+  { kind: CLOCK, on: process, names: ["hrtime", "uptime"], prefix: "process." },
+  { kind: CLOCK, on: os, names: ["uptime"], prefix: "os." },
+  { kind: RANDOM, on: Math, names: ["random"], prefix: "Math." },
+  { kind: RANDOM, on: crypto, names: CRYPTO, prefix: "crypto." },
+  { kind: RANDOM, on: crypto.webcrypto, names: ["getRandomValues", "randomUUID"], prefix: "crypto." },
+  // Everything over TCP and local sockets ends here, http among it.
+  { kind: NETWORK, on: net.Socket.prototype, names: ["connect"], prefix: "net." },
+  { kind: NETWORK, on: net.Server.prototype, names: ["listen"], prefix: "net." },
+  { kind: NETWORK, on: dgram, names: ["createSocket"], prefix: "dgram." },
+  { kind: NETWORK, on: dns, names: questions(dns), prefix: "dns." },
+  { kind: NETWORK, on: dns.promises, names: questions(dns.promises), prefix: "dns." },
+  { kind: NETWORK, on: globalThis, names: ["fetch", "WebSocket"] },
+  { kind: CHILD, on: childProcess, names: SPAWN },
+  { kind: "a worker thread", on: workers, names: ["Worker"] },
+  // Walks directories out of sight. `files` is the way.
+  { kind: "a glob", on: fs, names: ["glob", "globSync"], prefix: "fs." },
+  { kind: "a glob", on: fs.promises, names: ["glob"], prefix: "fs." },
+];
+
+/** Records uses by kind, name and place. */
+export function watchCircumstance(undos: Undo[]): void {
+  for (const { kind, on, names, prefix = "" } of table()) {
+    for (const name of names) {
+      undos.push(listen(on, name, () => recorder()?.uses(kind, prefix + name)));
+    }
+  }
+  watchDate(undos);
+  undos.push(listen(process, "cwd", () => recorder()?.workingDirectory()));
+  // It looks there itself, not through process.env.
+  undos.push(listen(os, "homedir", () => recorder()?.variable("HOME", process.env["HOME"])));
+}
+
+/** `new Date()` and `Date()` read the clock; `new Date(0)` does not. */
+function watchDate(undos: Undo[]): void {
+  undos.push(
+    listen(globalThis, "Date", (args, isNew) => {
+      if (!isNew) recorder()?.uses(CLOCK, "Date()");
+      else if (args.length === 0) recorder()?.uses(CLOCK, "new Date()");
+    }),
+  );
+  // So that `date.constructor === Date` still holds.
+  undos.push(replace(Date.prototype, "constructor", Date));
+}
