@@ -31,7 +31,7 @@ export interface Job {
   /** Appended. An interactive command writes to the terminal instead. */
   readonly log: string;
   readonly mounts: readonly Mount[];
-  /** Nodes under /dev beyond the standard ones (see devices.ts). */
+  /** Nodes under /dev beyond the standard ones, as paths or by name below it (see devices.ts). */
   readonly devices?: readonly string[];
   readonly network: boolean;
   readonly interactive: boolean;
