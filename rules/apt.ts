@@ -5,7 +5,7 @@ import type { Source as EngineSource } from "../engine/model.js";
 import { check, option } from "./options.js";
 import type { Repo, Source } from "./types.js";
 
-const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/);
+const word = z.string().regex(/^(?:\.\/|[A-Za-z0-9])[A-Za-z0-9._/-]*$/);
 
 export const aptSchema = z.strictObject({
   url: option(
@@ -70,6 +70,13 @@ export function apt(given: {
 /** Whether a value came from apt(). */
 export const isAptRepo = (value: unknown): value is AptRepo =>
   typeof value === "object" && value !== null && "driver" in value && value.driver === "apt";
+
+/** The image's line in sources.list; empty without one. A suite that ends in "/" has no components. */
+export function sourceLine(repo: AptRepo): string {
+  if (repo.inImage === null) return "";
+  const components = repo.suite.endsWith("/") ? [] : repo.components;
+  return ["deb", repo.inImage, repo.suite, ...components].join(" ");
+}
 
 /** What a package request says of the repository. `inImage` is no business of the resolver's. */
 export const requestRepo = (repo: AptRepo) => ({

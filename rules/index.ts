@@ -1,6 +1,8 @@
 // What `import … from "imagemake"` gives an Imagefile. Only names; each is in a file of its own.
+import { boot } from "./boot.js";
 import { check, run } from "./run.js";
 import { platformfs } from "./platformfs.js";
+import { pxe } from "./pxe.js";
 import { rootfs } from "./rootfs.js";
 
 export { apt } from "./apt.js";
@@ -11,8 +13,9 @@ export { step } from "./steps.js";
 export { run };
 
 /** The rules. */
-export const rule = { run, check, rootfs, platformfs } as const;
+export const rule = { run, check, rootfs, platformfs, pxe, boot } as const;
 
+export type { BootMedium, BootOptions, Expect } from "./boot.js";
 export type {
   AnyTree,
   Arch,

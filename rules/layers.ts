@@ -75,7 +75,7 @@ function layerOf(rule: string, part: StepData, tree: Handle, lineage: Lineage | 
     case "remove":
       return {
         rule: "step.remove",
-        command: recipe("remove.sh", "lib.sh"),
+        command: recipe("remove.sh", ["lib.sh", "remove.sh"]),
         env: { PATHS: part.paths.filter((path) => typeof path === "string").join("\n") },
         inputs: listInputs(part.paths),
       };
@@ -83,7 +83,7 @@ function layerOf(rule: string, part: StepData, tree: Handle, lineage: Lineage | 
       const modes = Object.entries(part.modes).map(([path, mode]) => `${mode} ${path}`);
       return {
         rule: "step.overlay",
-        command: recipe("overlay.sh", "lib.sh"),
+        command: recipe("overlay.sh", ["lib.sh", "overlay.sh"]),
         env: { STRIP: part.strip, OWNER: part.owner, MODES: modes.join("\n") },
         inputs: { FILES: part.files },
       };
@@ -91,14 +91,14 @@ function layerOf(rule: string, part: StepData, tree: Handle, lineage: Lineage | 
     case "write":
       return {
         rule: "step.write",
-        command: recipe("write.sh", "lib.sh"),
+        command: recipe("write.sh", ["lib.sh", "write.sh"]),
         env: { TO: part.path, CONTENT: part.content, MODE: part.mode },
         inputs: {},
       };
     case "link":
       return {
         rule: "step.link",
-        command: recipe("link.sh", "lib.sh"),
+        command: recipe("link.sh", ["lib.sh", "link.sh"]),
         env: { LINK: part.path, TO: part.to },
         inputs: {},
       };
@@ -111,13 +111,11 @@ export const APT_TOOLS: readonly Tool[] = [{ name: "apt-get", package: "apt" }];
 function installPart(lineage: Lineage, tree: Handle, want: readonly Wanted[], recommends: boolean): Part {
   return {
     rule: "step.install",
-    command: recipe("install-apt.sh", "lib.sh", "tree.sh"),
-    env: {
-      ARCH: lineage.arch,
-      RECOMMENDS: String(recommends),
-      PACKAGES: want.filter((one) => typeof one === "string").join(" "),
-    },
-    inputs: listInputs(want),
+    command: recipe("install-apt.sh", ["lib.sh", "tree.sh", "install-apt.sh"]),
+    // The closure says what is installed. The list itself is no input: what does not change the closure
+    // must not build again.
+    env: { ARCH: lineage.arch },
+    inputs: {},
     packages: request(lineage, tree, want, { recommends }),
     tools: [...APT_TOOLS, ...emulation(lineage.arch)],
     resources: { memory: 512 * 1024 ** 2 },
@@ -130,8 +128,8 @@ export function request(lineage: Lineage, tree: Handle, want: readonly Wanted[],
   return { driver, repo, arch, want, options, on: tree };
 }
 
-/** List files among what is wanted, as inputs LIST0, LIST1, …: a recipe reads them beside PACKAGES. */
-export function listInputs(want: readonly Wanted[]): Readonly<Record<string, EngineSource>> {
+/** List files among paths, as inputs LIST0, LIST1, … */
+function listInputs(want: readonly Wanted[]): Readonly<Record<string, EngineSource>> {
   const files = want.filter((one) => typeof one !== "string").map((one) => one.list);
   return Object.fromEntries(files.map((file, i) => [`LIST${i}`, { kind: "list", file }]));
 }

@@ -48,6 +48,12 @@ export function formatOf(rule: string, pattern: string, pack: Packing | undefine
   return format;
 }
 
+/** Host programs that pack so. */
+export function packTools(format: Packing): readonly Tool[] {
+  const { tool } = FORMATS[format];
+  return [{ name: "tar", package: "tar" }, ...(tool === null ? [] : [tool])];
+}
+
 /** The file `pattern` that holds `tree`. */
 export function packTree(tree: Handle, pattern: string, format: Packing, guards: Guards): Handle {
   const { tool, magic } = FORMATS[format];
@@ -57,7 +63,7 @@ export function packTree(tree: Handle, pattern: string, format: Packing, guards:
     env: { FORMAT: format },
     inputs: { TREE: tree },
     outputs: [{ name: "OUT", kind: "file", pattern }],
-    tools: [{ name: "tar", package: "tar" }, ...(tool === null ? [] : [tool])],
+    tools: packTools(format),
     root: true,
     guards: { minSize: 512, ...(magic === null ? {} : { magic }), ...guards },
     resources: { cpu: tool === null ? 1 : 2, memory: 1024 ** 3 },

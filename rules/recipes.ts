@@ -6,13 +6,13 @@ import type { Command } from "../engine/model.js";
 const texts = new Map<string, string>();
 
 /**
- * The recipe `rules/recipes/<name>` as a command; `libraries` are put before it, since a recipe has to be
- * whole. Recipes are not compiled, so they lie in the package and not in dist/.
+ * The recipe `rules/recipes/<name>` as a command. `parts` are the files it is made of, in order, where it is
+ * more than one: a recipe has to be whole. Recipes are not compiled, so they lie in the package and not in dist/.
  */
-export const recipe = (name: string, ...libraries: readonly string[]): Command => ({
+export const recipe = (name: string, parts: readonly string[] = [name]): Command => ({
   kind: "recipe",
   name,
-  text: [...libraries, name].map(read).join("\n"),
+  text: parts.map(read).join("\n"),
 });
 
 function read(name: string): string {

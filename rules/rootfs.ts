@@ -2,9 +2,9 @@
 import { z } from "zod";
 import { declareOne, type Handle, type Lineage } from "../engine/declare.js";
 import type { Wanted } from "../engine/model.js";
-import { isAptRepo, requestRepo, type AptRepo } from "./apt.js";
+import { isAptRepo, requestRepo, sourceLine, type AptRepo } from "./apt.js";
 import { emulation } from "./arch.js";
-import { APT_TOOLS, layered, listInputs } from "./layers.js";
+import { APT_TOOLS, layered } from "./layers.js";
 import { check, option, typed } from "./options.js";
 import { formatOf, packing, packTree, splitGuards } from "./pack.js";
 import { recipe } from "./recipes.js";
@@ -105,16 +105,13 @@ function bootstrap(
   return declareOne(
     {
       rule: "rootfs",
-      command: recipe("rootfs-apt.sh", "lib.sh", "tree.sh"),
+      command: recipe("rootfs-apt.sh", ["lib.sh", "tree.sh", "rootfs-apt.sh"]),
       env: {
         ARCH: lineage.arch,
-        SUITE: repo.suite,
         VARIANT: variant,
-        PACKAGES: want.filter((one) => typeof one === "string").join(" "),
-        IN_IMAGE:
-          repo.inImage === null ? "" : `deb ${repo.inImage} ${repo.suite} ${repo.components.join(" ")}`,
+        IN_IMAGE: sourceLine(repo),
       },
-      inputs: listInputs(want),
+      inputs: {},
       outputs: [{ name: "OUT", kind: "tree", base: null }],
       packages: { ...lineage, want, options: lineage.options, on: null },
       tools: [{ name: "mmdebstrap", package: "mmdebstrap" }, ...APT_TOOLS, ...emulation(lineage.arch)],

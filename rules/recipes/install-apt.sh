@@ -1,1 +1,93 @@
-:
+# Packages into the tree at $OUT, from repo/ alone: the host's apt decides, the tree's own dpkg installs.
+# ARCH. Nothing of the build stays in the tree.
+
+root=$PWD/$OUT
+[ -x "$root/usr/bin/dpkg" ] || die "there is no dpkg in the tree, so packages cannot be installed in it"
+names=$(closure)
+emulate "$ARCH"
+
+# What maintainer scripts see of the machine. All of /run and /tmp is gone afterwards.
+made=
+for dir in dev proc sys run tmp; do
+    [ -d "$root/$dir" ] || { mkdir "$root/$dir" && made="$made $dir"; }
+done
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+mount --rbind /sys "$root/sys"
+mount -t tmpfs -o mode=755 tmpfs "$root/run"
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+mkdir -m 1777 "$root/run/lock"
+mkdir "$root/run/repo"
+mount --bind "$PWD/repo" "$root/run/repo"
+
+# No service starts while we install.
+policy=$root/usr/sbin/policy-rc.d
+[ -e "$policy" ] || [ -L "$policy" ] || {
+    touch -r "$root/usr/sbin" "$TMPDIR/sbin"
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    policy_made=yes
+}
+
+state=$TMPDIR/apt
+mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/log"
+: >"$state/sources.list"
+echo "deb [trusted=yes] file:$(uri "$root/run/repo") ./" >"$state/sources.list"
+extended=$state/extended_states
+[ ! -d "$root/var/lib/apt" ] || extended=$root/var/lib/apt/extended_states
+export APT_CONFIG="$state/apt.conf"
+cat >"$APT_CONFIG" <<END
+Dir::Etc::main "/dev/null";
+Dir::Etc::parts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::Etc::trusted "/dev/null";
+Dir::Etc::trustedparts "/dev/null";
+Dir::Etc::sourcelist "$state/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::State "$state";
+Dir::State::lists "$state/lists";
+Dir::State::status "$root/var/lib/dpkg/status";
+Dir::State::extended_states "$extended";
+Dir::Cache "$state";
+Dir::Cache::archives "$state/archives";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+Dir::Log "$state/log";
+APT::Architecture "$ARCH";
+APT::Architectures { "$ARCH"; };
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+APT::Sandbox::User "root";
+APT::Get::Assume-Yes "true";
+APT::Get::Upgrade "false";
+APT::Get::Remove "false";
+Acquire::Languages "none";
+DPkg::Chroot-Directory "$root";
+DPkg::Use-Pty "false";
+DPkg::Options { "--force-unsafe-io"; "--force-confold"; "--log=/dev/null";
+$(printf '%s\n' "$EXCLUDES" | sed 's/.*/"--&";/')
+};
+END
+apt-get -q update
+# shellcheck disable=SC2086 # names are words
+[ -z "$names" ] || HOME=/root TMPDIR=/tmp apt-get -q install $names
+unset APT_CONFIG
+
+# Every package of the closure has to be there now: what resolves here must be what was resolved before.
+installed=$(dpkg-query --admindir="$root/var/lib/dpkg" -W -f '${Package} ${Version} ${Status}\n')
+awk '/^Package:/ { p = $2 } /^Version:/ { print p, $2 }' repo/Packages | while read -r name version; do
+    printf '%s\n' "$installed" | grep -qxF "$name $version install ok installed" ||
+        die "$name $version was resolved, but apt did not install it"
+done
+
+if [ -n "${policy_made:-}" ]; then
+    rm "$policy"
+    touch -r "$TMPDIR/sbin" "$root/usr/sbin"
+fi
+umount "$root/run/repo" "$root/tmp" "$root/run"
+umount -R "$root/sys"
+umount "$root/proc"
+umount -R "$root/dev"
+clean_tree
+for dir in $made; do rmdir "$root/$dir"; done

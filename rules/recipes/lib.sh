@@ -30,13 +30,24 @@ inside() {
     printf '%s\n' "$OUT$in_at/$in_rest"
 }
 
-# wanted: the package names of $PACKAGES and of the list files $LIST0, $LIST1, …, blank between them.
-wanted() {
-    printf '%s' "${PACKAGES:-}"
-    wa_i=0
-    while eval "[ -n \"\${LIST$wa_i:-}\" ]"; do
-        eval "wa_file=\$LIST$wa_i"
-        while read -r wa_name; do printf ' %s' "$wa_name"; done <"$wa_file"
-        wa_i=$((wa_i + 1))
+# make_directories DIR [OWNER]: DIR and what leads to it, in the tree; new ones are OWNER's (0:0), of mode 755.
+make_directories() {
+    md_done= md_rest=${1#/}/
+    while [ -n "$md_rest" ]; do
+        md_done=$md_done/${md_rest%%/*} md_rest=${md_rest#*/}
+        md_at=$(inside "$md_done")
+        if [ -e "$md_at" ] || [ -L "$md_at" ]; then continue; fi
+        mkdir "$md_at"
+        chmod 755 "$md_at"
+        chown "${2:-0:0}" "$md_at"
+    done
+}
+
+# lists: what the list files $LIST0, $LIST1, … hold, one a line.
+lists() {
+    li_i=0
+    while eval "[ -n \"\${LIST$li_i:-}\" ]"; do
+        eval "cat \"\$LIST$li_i\""
+        li_i=$((li_i + 1))
     done
 }

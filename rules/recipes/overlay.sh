@@ -1,1 +1,28 @@
-:
+# The files named in $FILES, one a line, into the tree at $OUT. STRIP: their leading directory, which is not part
+# of their place. OWNER: user:group. MODES: lines of a mode and a path; the others get 755 or 644 as they are
+# executable or not.
+
+# From outside the project a file lies under host/<absolute path>.
+strip=${STRIP#/}
+while :; do case $strip in ../*) strip=${strip#../} ;; *) break ;; esac; done
+printf '%s\n' "$FILES" >"$TMPDIR/files"
+while read -r file; do
+    [ -n "$file" ] || continue
+    case $file in
+        "${STRIP:+$STRIP/}"*) path=${file#"${STRIP:+$STRIP/}"} ;;
+        host/*"/$strip/"*) path=${file#host/*"/$strip/"} ;;
+        *) die "$file does not lie in $STRIP" ;;
+    esac
+    case $path in */*) make_directories "${path%/*}" "$OWNER" ;; esac
+    at=$(inside "$path")
+    [ ! -d "$at" ] || [ -L "$at" ] || die "$path is a directory in the tree and a file here"
+    cp -P --remove-destination "$file" "$at"
+    chown -h "$OWNER" "$at"
+    if [ ! -L "$at" ]; then if [ -x "$file" ]; then chmod 755 "$at"; else chmod 644 "$at"; fi; fi
+done <"$TMPDIR/files"
+printf '%s\n' "$MODES" | while read -r mode path; do
+    [ -n "$mode" ] || continue
+    at=$(inside "$path")
+    [ -e "$at" ] && [ ! -L "$at" ] || die "modes: there is no file or directory $path"
+    chmod "$mode" "$at"
+done

@@ -1,1 +1,30 @@
-:
+# A Debian root filesystem into $OUT, with mmdebstrap, from the packages in repo/ alone.
+# ARCH, VARIANT; IN_IMAGE: the image's line in sources.list, or empty.
+
+case $VARIANT in
+    busybox) variant=custom hooks=--hook-dir=/usr/share/mmdebstrap/hooks/busybox ;;
+    *) variant=$VARIANT hooks=--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr ;;
+esac
+emulate "$ARCH"
+
+set -- --mode=root --format=directory --verbose --skip=check/qemu --skip=cleanup/reproducible
+set -- "$@" --architectures="$ARCH" --variant="$variant" "$hooks"
+# Nobody but root can read the stage, and what is built is not on a disk that must survive a power cut.
+set -- "$@" --aptopt='APT::Sandbox::User "root"' --dpkgopt=force-unsafe-io
+while read -r line; do set -- "$@" --dpkgopt="$line"; done <<END
+$EXCLUDES
+END
+set -- "$@" $(closure | sed 's/^/--include=/')
+
+# It hangs up its process group when it fails, so it gets one of its own.
+HOME=/root setsid --wait mmdebstrap "$@" "" "$OUT" "deb [trusted=yes] copy:$(uri "$PWD/repo") ./"
+
+clean_tree
+# mmdebstrap copies the host's; a link is a package's own.
+[ -L "$OUT/etc/resolv.conf" ] || rm -f "$OUT/etc/resolv.conf"
+rm -f "$OUT/etc/hostname" "$OUT/etc/.resolv.conf.systemd-resolved.bak"
+if [ -e "$OUT/var/lib/dpkg/info/apt.list" ]; then
+    if [ -n "$IN_IMAGE" ]; then printf '%s\n' "$IN_IMAGE"; fi >"$OUT/etc/apt/sources.list"
+else
+    rm -rf "$OUT/etc/apt" "$OUT/var/lib/apt" "$OUT/var/cache/apt" "$OUT/var/log/apt"
+fi

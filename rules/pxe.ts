@@ -1,0 +1,156 @@
+// pxe: what a TFTP server needs to start a tree over the network, as one tarball. A kernel tree, an initial RAM
+// file system and the tarball are actions of their own: another command line makes only the tarball again.
+import { z } from "zod";
+import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/declare.js";
+import type { Tool } from "../engine/model.js";
+import { layered, request } from "./layers.js";
+import { check, option } from "./options.js";
+import { formatOf, packing, packTools } from "./pack.js";
+import { recipe } from "./recipes.js";
+import { steps } from "./rootfs.js";
+import { asTreeHandle, common, guardsOf, out, packageNames, treeLike } from "./schema.js";
+import { asFile, type AnyTree, type Common, type FileTarget, type Packages, type Step } from "./types.js";
+
+/** The kernel for virtual machines: 14 MB, modules 90 MB. */
+const KERNEL = "linux-image-cloud-amd64";
+/** Where nothing loads modules by itself: what virtual machines have, and file systems of live images. */
+const BUSYBOX_MODULES = [
+  ...["virtio_pci", "virtio_net", "virtio_blk", "virtio_scsi"],
+  ...["sr_mod", "ata_piix", "isofs", "squashfs", "loop", "overlay"],
+];
+
+const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9+._-]*$/);
+
+export const pxeSchema = z.strictObject({
+  from: option(treeLike, "a tree", "The root file system; all of it runs from memory."),
+  packages: option(
+    packageNames.optional(),
+    `package names in an array, or list("file")`,
+    "What is installed on it first, without recommended packages.",
+  ),
+  steps,
+  kernel: option(
+    word.optional(),
+    "the name of a package",
+    `The kernel's package, unpacked and not installed; ${KERNEL} unless said.`,
+  ),
+  modules: option(
+    z.union([z.literal("all"), z.array(word)]).optional(),
+    `names of kernel modules in an array, or "all"`,
+    "Kernel modules that go with it, and what they depend on. Unless said, all for a tree with udev; for one " +
+      `on busybox, which loads them in this order: ${BUSYBOX_MODULES.join(", ")}.`,
+  ),
+  cmdline: option(
+    // GRUB's quotes are single ones, and have no escape.
+    z
+      .string()
+      .regex(/^[^\n']*$/)
+      .optional(),
+    "text of one line, without '",
+    "The kernel's command line. `{date}` becomes the datecode.",
+  ),
+  out,
+  pack: packing.pack,
+  ...common,
+});
+
+/** A network-boot tarball for BIOS and UEFI: PXELINUX, GRUB, kernel and initial RAM file system. */
+export function pxe(
+  given: Common & {
+    from: AnyTree;
+    packages?: Packages;
+    steps?: readonly Step[];
+    kernel?: string;
+    modules?: readonly string[] | "all";
+    cmdline?: string;
+    out: string;
+    pack?: "tar" | "tar.gz" | "tar.xz" | "tar.zst";
+  },
+): FileTarget {
+  const o = check("pxe", pxeSchema, given);
+  const format = formatOf("pxe", o.out, o.pack);
+  const from = asTreeHandle(o.from);
+  const { lineage } = from;
+  if (lineage === undefined) {
+    wrongOption("pxe", "from: the tree was not made by rootfs, so no repository is known for its kernel");
+  }
+  if (lineage.arch !== "amd64") {
+    wrongOption("pxe", `from: expected a tree of amd64, found one of ${lineage.arch}`);
+  }
+  const changed = o.packages !== undefined || (o.steps ?? []).length > 0;
+  const tree = changed
+    ? layered("pxe", from, o.packages, o.steps ?? [], { guards: {}, timeout: o.timeout })
+    : from;
+  const modules = o.modules ?? (isBusybox(lineage) ? BUSYBOX_MODULES : "all");
+  const limit = o.timeout === undefined ? {} : { timeout: o.timeout };
+  const kernel = kernelTree(lineage, from, o.kernel ?? KERNEL, modules, limit);
+  const initrd = initrdTree(tree, kernel, limit);
+  return asFile(
+    declareOne({
+      rule: "pxe",
+      command: recipe("pxe.sh", ["lib.sh", "pxe.sh", "pack.sh"]),
+      env: { CMDLINE: o.cmdline ?? "", FORMAT: format },
+      inputs: { KERNEL: kernel, INITRD: initrd },
+      outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
+      tools: [...BOOT_LOADERS, ...packTools(format)],
+      root: true,
+      // A kernel alone is larger.
+      guards: guardsOf(o.guards, { minSize: 1024 ** 2 }),
+      ...limit,
+    }),
+  );
+}
+
+const isBusybox = (lineage: Lineage): boolean =>
+  JSON.stringify(lineage.options) === JSON.stringify({ variant: "busybox" });
+
+const BOOT_LOADERS: readonly Tool[] = [
+  { name: "/usr/lib/PXELINUX/pxelinux.0", package: "pxelinux" },
+  { name: "/usr/lib/syslinux/modules/bios/ldlinux.c32", package: "syslinux-common" },
+  { name: "grub-mkimage", package: "grub-common" },
+  { name: "/usr/lib/grub/x86_64-efi/kernel.img", package: "grub-efi-amd64-bin" },
+];
+
+/** The kernel's package and its modules, unpacked: `vmlinuz`, `lib/modules`, and `load`, the order to load them in. */
+function kernelTree(
+  lineage: Lineage,
+  on: Handle,
+  name: string,
+  modules: readonly string[] | "all",
+  limit: { readonly timeout?: number },
+): Handle {
+  return declareOne({
+    rule: "kernel",
+    command: recipe("kernel-apt.sh", ["lib.sh", "kernel-apt.sh"]),
+    env: { MODULES: modules === "all" ? "all" : modules.join(" ") },
+    inputs: {},
+    outputs: [{ name: "OUT", kind: "tree", base: null }],
+    packages: request(lineage, on, [name], {}),
+    tools: [
+      { name: "dpkg-deb", package: "dpkg" },
+      { name: "depmod", package: "kmod" },
+    ],
+    root: true,
+    arch: lineage.arch,
+    guards: { has: ["vmlinuz", "lib/modules"] },
+    ...limit,
+  });
+}
+
+/** `initrd.img`: the whole tree with the kernel's modules, and a first program where it has none. */
+function initrdTree(tree: Handle, kernel: Handle, limit: { readonly timeout?: number }): Handle {
+  return declareOne({
+    rule: "initrd",
+    command: recipe("initrd.sh", ["lib.sh", "initrd.sh"]),
+    inputs: { TREE: tree, KERNEL: kernel },
+    outputs: [{ name: "OUT", kind: "tree", base: null }],
+    tools: [
+      { name: "cpio", package: "cpio" },
+      { name: "zstd", package: "zstd" },
+    ],
+    root: true,
+    guards: { has: ["initrd.img"] },
+    resources: { cpu: 2, memory: 512 * 1024 ** 2 },
+    ...limit,
+  });
+}
