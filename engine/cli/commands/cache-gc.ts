@@ -1,0 +1,8 @@
+// `imagemake cache gc`.
+import { stop } from "../../problem.js";
+import type { Call } from "../run.js";
+
+/** Comes in a moment. */
+export function command(_call: Call): Promise<number> {
+  return stop(2, "cache gc is not there yet");
+}

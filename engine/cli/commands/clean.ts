@@ -1,0 +1,8 @@
+// `imagemake clean`.
+import { stop } from "../../problem.js";
+import type { Call } from "../run.js";
+
+/** Comes in a moment. */
+export function command(_call: Call): Promise<number> {
+  return stop(2, "clean is not there yet");
+}
