@@ -14,6 +14,8 @@ APT::Architecture "${arch}";
 APT::Architectures { "${arch}"; };
 APT::Install-Recommends "false";
 APT::Install-Suggests "false";
+// Every directory is the caller's own. A lock would be made beside the status file, in /dev.
+Debug::NoLocking "true";
 // Methods run as the caller: apt's own user cannot enter the state directory.
 APT::Sandbox::User "root";
 // mmdebstrap does so too: otherwise apt counts itself among the essential packages.

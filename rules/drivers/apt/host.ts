@@ -23,16 +23,19 @@ export async function hostMirror(suite: string, context: DriverContext): Promise
     run(["apt-get", "indextargets", ...options, "--format", FORMAT, "Created-By: Packages"], context, {
       cwd: "/",
     });
-  // The first answer knows codenames but only lists that were fetched; a fresh host has none yet.
-  const rows: string[][] = [];
-  for (const options of [[], ["--no-release-info"]]) {
+  // The sources alone know the suites as they are written; only lists that were fetched know codenames, and
+  // to read those takes apt a second.
+  const usable: string[][] = [];
+  let row: string[] | undefined;
+  for (const options of [["--no-release-info", "-o", "Dir::State::lists=/nonexistent"], []]) {
     const ran = await ask(options);
     if (!ran.ok) return ran;
     if (ran.value.status !== 0) return fail(3, `the host's apt is broken: ${aptSays(ran.value)}`);
-    rows.push(...ran.value.stdout.split("\n").map((line) => line.split("\t")));
+    const rows = ran.value.stdout.split("\n").map((line) => line.split("\t"));
+    usable.push(...rows.filter((one) => one[3] !== undefined && !one[3].startsWith("cdrom:")));
+    row = [0, 1, 2].map((field) => usable.find((one) => one[field] === suite)).find(Boolean);
+    if (row !== undefined) break;
   }
-  const usable = rows.filter((row) => row[3] !== undefined && !row[3].startsWith("cdrom:"));
-  const row = [0, 1, 2].map((field) => usable.find((one) => one[field] === suite)).find(Boolean);
   if (row === undefined) {
     const known = [...new Set(usable.map((one) => one[0]))].join(", ");
     return fail(
