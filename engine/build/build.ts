@@ -68,7 +68,8 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
 /** Everything that needs the lock. What was decided before it was taken is decided again. */
 async function buildLocked(options: BuildOptions, started: number): Promise<BuildEnd> {
   const isolation = await probeIsolation();
-  await clearStaleStages(options.project.stage);
+  const { problems } = await clearStaleStages(options.project.stage);
+  for (const { message } of problems) notice(options, message);
   const opened = openSession(options, false);
   if (!opened.ok) return ended(null, opened.problem);
   const session = opened.value;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import type { Decision } from "../reason.js";
 import type { Failure } from "../events.js";
+import { devicesOf } from "../execute/devices.js";
 import { runJob, type Isolation } from "../execute/sandbox.js";
 import { removeTree } from "../execute/remove.js";
 import { stageAction, type Staged } from "../execute/stage.js";
@@ -126,11 +127,9 @@ async function build(context: PerformContext, action: Action, decision: Decision
 /** A stage that cannot be removed now is removed before the next build; it spoils nothing. */
 async function removeStage(context: PerformContext, dir: string): Promise<void> {
   const { options } = context.session;
-  try {
-    await removeTree(dir);
-  } catch (error) {
-    options.emit({ type: "notice", level: "warning", message: asError(error).message, at: options.now() });
-  }
+  const removed = await removeTree(dir);
+  if (removed.ok) return;
+  options.emit({ type: "notice", level: "warning", message: removed.problem.message, at: options.now() });
 }
 
 async function run(
@@ -151,7 +150,7 @@ async function run(
       mounts: staged.mounts,
       network: action.network,
       interactive: action.interactive,
-      devices: devicesOf(action),
+      devices: devicesFor(action),
       timeoutMs: action.timeout === null ? null : action.timeout * 1000,
     },
     context.isolation,
@@ -172,9 +171,11 @@ async function run(
   }
 }
 
-/** Named resources that are device nodes. IMAGEMAKE_ACCEL=tcg keeps KVM out of reach where it is no good. */
-const devicesOf = (action: Action): string[] =>
-  action.resources.named.filter((name) => name === "kvm" && process.env["IMAGEMAKE_ACCEL"] !== "tcg");
+/** Device nodes the action declared. IMAGEMAKE_ACCEL=tcg keeps KVM out of reach where it is no good. */
+const devicesFor = (action: Action): readonly string[] =>
+  devicesOf(
+    action.resources.named.filter((name) => name !== "kvm" || process.env["IMAGEMAKE_ACCEL"] !== "tcg"),
+  );
 
 function failed(
   context: PerformContext,

@@ -208,7 +208,7 @@ export class Pins {
   async #request(action: Action): Promise<Result<{ wishes: readonly Wish[]; digest: string } | null>> {
     const asked = action.packages;
     if (asked === null) return ok(null);
-    const wishes = await this.#wishes(action);
+    const wishes = this.#wishes(action);
     if (!wishes.ok) return wishes;
     const on = await this.held(asked.on);
     if (!on.ok) return on;
@@ -231,14 +231,14 @@ export class Pins {
     return ok({ wishes: wishes.value, digest });
   }
 
-  async #wishes(action: Action): Promise<Result<readonly Wish[]>> {
+  #wishes(action: Action): Result<readonly Wish[]> {
     const wishes: Wish[] = [];
     for (const wanted of action.packages?.want ?? []) {
       if (typeof wanted === "string") {
         wishes.push({ name: wanted, list: null });
         continue;
       }
-      const text = await this.context.sources.list(wanted.list);
+      const text = this.context.sources.list(wanted.list);
       if (!text.ok) return text;
       const names = text.value.split("\n").filter((name) => name !== "");
       wishes.push(...names.map((name) => ({ name, list: wanted.list })));

@@ -55,7 +55,7 @@ export class Sources {
   }
 
   /** The text of a list file, normalised. */
-  async list(file: string): Promise<Result<string>> {
+  list(file: string): Result<string> {
     const path = join(this.project.dir, file);
     try {
       this.facts.file(path, stampOf(path));
@@ -74,7 +74,7 @@ export class Sources {
         return ok({ kind: "value", value });
       }
       case "list": {
-        const text = await this.list(source.file);
+        const text = this.list(source.file);
         if (!text.ok) return text;
         const stage = stagePath(this.project.dir, join(this.project.dir, source.file));
         return ok({

@@ -1,7 +1,7 @@
 // `imagemake [targets]`: builds, or with -n and -q only says what would be done; `-print` lists names.
 import { cpus } from "node:os";
 import { build } from "../../build/build.js";
-import { decideAll, nothingToDo, openSession, type RunOptions } from "../../build/session.js";
+import { decideAll, nothingToDo, openSession, wantedActions, type RunOptions } from "../../build/session.js";
 import type { Emit } from "../../events.js";
 import { withDate } from "../../names.js";
 import { ProblemError, unwrap } from "../../problem.js";
@@ -106,7 +106,7 @@ async function runBuild(
   datecode: string | null,
 ): Promise<number> {
   const { options } = call;
-  const renderer = await makeRenderer(call);
+  const renderer = await makeRenderer(call, asksPerson(opened, selection));
   const interrupts = listen();
   const emit: Emit = (event) => renderer.event(event);
   try {
@@ -133,12 +133,16 @@ async function runBuild(
   }
 }
 
-async function makeRenderer(call: Call): Promise<Renderer> {
+/** An action that asks a person gets the terminal alone: then there is no live display. */
+const asksPerson = (opened: Opened, selection: Selection): boolean =>
+  wantedActions(opened.graph, selection.targets).some((action) => action.interactive);
+
+async function makeRenderer(call: Call, asks: boolean): Promise<Renderer> {
   const { options } = call;
   const verbosity = options.quiet === true ? "quiet" : options.verbose === true ? "verbose" : "normal";
   const renderers = [
     await chooseRenderer({
-      progress: options.progress,
+      progress: asks && options.progress === "auto" ? "plain" : options.progress,
       verbosity,
       stdout: process.stdout,
       stderr: process.stderr,

@@ -18,7 +18,9 @@ export async function command(call: Call): Promise<number> {
   const { project, graph } = opened;
   const selection = call.names.length === 0 ? null : unwrap(select(graph, call.names));
   const signal = new AbortController().signal;
-  const say = (line: string): void => void (options.quiet !== true && process.stderr.write(`${line}\n`));
+  const say = (line: string): void => {
+    if (options.quiet !== true) process.stderr.write(`${line}\n`);
+  };
   makeState(project);
   const lock = unwrap(
     await takeLock({
