@@ -1,9 +1,7 @@
 // The SQLite index: what was built from what, and where it lies. It promises nothing that the store does
 // not hold; losing it costs time only. It knows no rule, no release and no file but its own.
-import { closeSync, existsSync, fchownSync, openSync, renameSync, rmSync } from "node:fs";
-import Database from "better-sqlite3";
-import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
-import { sudoOwner } from "./write.js";
+import type Database from "better-sqlite3";
+import { lookDatabase, openDatabase } from "./database.js";
 
 /** One named part of a key. Long values are kept as `sha256:…`. */
 export interface Component {
@@ -57,6 +55,31 @@ export interface LinkRow extends Omit<Stamp, "mode"> {
   readonly artifact: ArtifactId;
 }
 
+/** One output of a build. */
+export interface OutputRow {
+  readonly build: string;
+  readonly name: string;
+  readonly artifact: ArtifactId;
+}
+
+/** Tables whose rows are dropped one by one, with the columns that name a row. */
+const KEYS = {
+  builds: "id",
+  artifacts: "id",
+  links: "path",
+  stamps: "path",
+  closures: "digest",
+  tools: "path",
+} as const;
+
+/** One of these tables. */
+export type Table = keyof typeof KEYS;
+
+const TABLES = ["builds", "artifacts", "links", "stamps", "closures", "tools"] as const satisfies Table[];
+
+/** Keys of rows, by table. */
+export type Rows = { readonly [table in Table]?: readonly string[] };
+
 /** The index, opened. All calls are synchronous and quick. */
 export class Index {
   readonly #db: Database.Database;
@@ -68,39 +91,15 @@ export class Index {
 
   /**
    * Opens or makes the database at `file`. One that is damaged or from a newer version is set aside under
-   * another name; `notice` is told.
+   * another name; `notice` is told. Throws a ProblemError (exit 3) for one that is locked or cannot be reached.
    */
   static open(file: string, notice: (message: string) => void): Index {
-    try {
-      // Made here, so that it belongs to the user from its first moment; SQLite gives its other files the same owner.
-      const owner = sudoOwner();
-      const fd = openSync(file, "a", 0o644);
-      if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
-      closeSync(fd);
-      return new Index(openChecked(file));
-    } catch (error) {
-      const aside = `${file}.set-aside`;
-      for (const suffix of ["", "-wal", "-shm"]) {
-        if (!existsSync(file + suffix)) continue;
-        if (suffix === "") renameSync(file, aside);
-        else rmSync(file + suffix);
-      }
-      const why = error instanceof Error ? error.message : String(error);
-      notice(`the index database cannot be used (${why}); it was set aside as ${aside} and is made anew`);
-      return new Index(openChecked(file));
-    }
+    return new Index(openDatabase(file, notice));
   }
 
   /** Opens the database for looking only; an empty one in memory where there is none that can be used. */
   static look(file: string): Index {
-    if (existsSync(file)) {
-      const db = new Database(file, { readonly: true, timeout: 10_000 });
-      if (db.pragma("user_version", { simple: true }) === SCHEMA_VERSION) return new Index(db);
-      db.close();
-    }
-    const empty = new Database(":memory:");
-    empty.exec(SCHEMA);
-    return new Index(empty);
+    return new Index(lookDatabase(file));
   }
 
   close(): void {
@@ -250,26 +249,40 @@ export class Index {
     this.#run("INSERT OR REPLACE INTO tools VALUES (?, ?, ?)", path, stamp, version);
   }
 
-  /** Every artifact that the builds of `keepBuilds` and all links name. */
-  countBuilds(): number {
-    return this.#get<{ n: number }>("SELECT COUNT(*) AS n FROM builds")?.n ?? 0;
+  /** Every build, oldest first. */
+  builds(): BuildRow[] {
+    return this.#all<BuildRow>("SELECT * FROM builds ORDER BY started, rowid");
   }
 
-  /** Builds that are neither the last of their action nor in a link's service. */
-  dropOldBuilds(): number {
-    return this.#run(
-      `DELETE FROM builds WHERE rowid NOT IN (
-         SELECT rowid FROM (SELECT rowid, MAX(started) FROM builds GROUP BY line, action)
-         UNION SELECT b.rowid FROM builds b JOIN outputs o ON o.build = b.id JOIN links l ON l.artifact = o.artifact
-         UNION SELECT rowid FROM (SELECT rowid, MAX(started) FROM builds WHERE status = 'built' GROUP BY line, action))`,
+  /** Which build made what. */
+  outputs(): OutputRow[] {
+    return this.#all<OutputRow>("SELECT build, name, artifact FROM outputs ORDER BY build, name");
+  }
+
+  /** The keys of all rows of a table. */
+  keys(table: Table): string[] {
+    const key = KEYS[table];
+    return this.#all<{ key: string }>(`SELECT ${key} AS key FROM ${table} ORDER BY ${key}`).map(
+      (row) => row.key,
     );
   }
 
-  /** Artifacts that some remaining build has as its output. */
-  artifactsInUse(): Set<ArtifactId> {
-    return new Set(
-      this.#all<{ artifact: string }>("SELECT DISTINCT artifact FROM outputs").map((row) => row.artifact),
-    );
+  /** Drops rows by their keys, all of them or none; a build's components, outputs and result go with it. */
+  drop(rows: Rows): void {
+    this.transaction(() => {
+      for (const table of TABLES)
+        for (const key of rows[table] ?? []) this.#run(`DELETE FROM ${table} WHERE ${KEYS[table]} = ?`, key);
+    });
+  }
+
+  /** Gives the room of dropped rows back to the file system, where no other process is at work and the disk allows. */
+  compact(): void {
+    try {
+      this.#db.exec("VACUUM");
+      this.#db.pragma("wal_checkpoint(TRUNCATE)");
+    } catch {
+      // The room is used again by the next rows.
+    }
   }
 
   #statement(sql: string): Database.Statement {
@@ -293,30 +306,5 @@ export class Index {
 
   #all<T>(sql: string, ...parameters: unknown[]): T[] {
     return this.#statement(sql).all(...parameters) as T[];
-  }
-}
-
-/** Throws when the file is not a database of this version or an older one. */
-function openChecked(file: string): Database.Database {
-  const db = new Database(file, { timeout: 10_000 });
-  try {
-    db.pragma("journal_mode = WAL");
-    db.pragma("synchronous = NORMAL");
-    db.pragma("foreign_keys = ON");
-    const version = db.pragma("user_version", { simple: true });
-    if (typeof version !== "number" || version > SCHEMA_VERSION) {
-      throw new Error(`its version is ${String(version)}, this imagemake knows ${SCHEMA_VERSION}`);
-    }
-    if (version < SCHEMA_VERSION) {
-      db.transaction(() => {
-        db.exec(SCHEMA);
-        db.pragma(`user_version = ${SCHEMA_VERSION}`);
-      }).immediate();
-    }
-    if (db.pragma("quick_check(1)", { simple: true }) !== "ok") throw new Error("it is damaged");
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
   }
 }

@@ -1,0 +1,104 @@
+// Opens the database file of the index: made where there is none, set aside where it is of no use, left alone where
+// only the moment is wrong. It knows no table.
+import { closeSync, existsSync, fchownSync, openSync, renameSync, rmSync } from "node:fs";
+import Database from "better-sqlite3";
+import { stop } from "../engine/problem.js";
+import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
+import { sudoOwner } from "./write.js";
+
+/** How long to wait for another process that is writing, in milliseconds. */
+const PATIENCE = 10_000;
+
+/** What is wrong with a database that is to be set aside. */
+class Unusable extends Error {}
+
+/** Opens `file` for writing; see Index.open. */
+export function openDatabase(file: string, notice: (message: string) => void): Database.Database {
+  try {
+    // Made here, so that it belongs to the user from its first moment; SQLite gives its other files the same owner.
+    const owner = sudoOwner();
+    const fd = openSync(file, "a", 0o644);
+    if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
+    closeSync(fd);
+    return openChecked(file);
+  } catch (error) {
+    if (!isUseless(error)) return refuse(file, error);
+    const aside = `${file}.set-aside`;
+    renameSync(file, aside);
+    for (const suffix of ["-wal", "-shm"]) rmSync(file + suffix, { force: true });
+    const why = messageOf(error);
+    notice(`the index database cannot be used (${why}); it was set aside as ${aside} and is made anew`);
+    return openChecked(file);
+  }
+}
+
+/** Opens `file` for looking; see Index.look. */
+export function lookDatabase(file: string): Database.Database {
+  const found = existsSync(file) ? lookChecked(file) : null;
+  if (found !== null) return found;
+  const empty = new Database(":memory:");
+  empty.exec(SCHEMA);
+  return empty;
+}
+
+/** Throws when the file is not a database of this version or an older one. */
+function openChecked(file: string): Database.Database {
+  const db = new Database(file, { timeout: PATIENCE });
+  try {
+    db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = NORMAL");
+    db.pragma("foreign_keys = ON");
+    if (versionOf(db) < SCHEMA_VERSION) {
+      db.transaction(() => {
+        // Another process may have made it since.
+        if (versionOf(db) === SCHEMA_VERSION) return;
+        db.exec(SCHEMA);
+        db.pragma(`user_version = ${SCHEMA_VERSION}`);
+      }).immediate();
+    }
+    if (!isWhole(db)) throw new Unusable("it is damaged");
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Of a newer one nothing can be said. */
+function versionOf(db: Database.Database): number {
+  const version = db.pragma("user_version", { simple: true });
+  if (typeof version === "number" && version <= SCHEMA_VERSION) return version;
+  throw new Unusable(`its version is ${String(version)}, this imagemake knows ${SCHEMA_VERSION}`);
+}
+
+/** Null for a database that opening it for writing would set aside, or fill. */
+function lookChecked(file: string): Database.Database | null {
+  let db: Database.Database | undefined;
+  try {
+    db = new Database(file, { readonly: true, timeout: PATIENCE });
+    if (db.pragma("user_version", { simple: true }) === SCHEMA_VERSION && isWhole(db)) return db;
+    db.close();
+    return null;
+  } catch (error) {
+    db?.close();
+    return isUseless(error) ? null : refuse(file, error);
+  }
+}
+
+const isWhole = (db: Database.Database): boolean => db.pragma("quick_check(1)", { simple: true }) === "ok";
+
+/**
+ * Whether it is the file's contents that are no good. What is only locked, out of reach or on a full disk may hold
+ * all it should.
+ */
+const isUseless = (error: unknown): boolean =>
+  error instanceof Unusable ||
+  (error instanceof Database.SqliteError && /^SQLITE_(?:CORRUPT|NOTADB|ERROR|SCHEMA)/.test(error.code));
+
+function refuse(file: string, error: unknown): never {
+  const locked = error instanceof Database.SqliteError && error.code.startsWith("SQLITE_BUSY");
+  const what = `the index database ${file} cannot be opened: ${messageOf(error)}`;
+  return locked ? stop(3, what, `another program holds it; fuser ${file} says which`) : stop(3, what);
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
