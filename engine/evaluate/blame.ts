@@ -50,11 +50,15 @@ export function blame(thrown: unknown, file: string): Problem {
   return { exit: 2, message: `${placeOf(thrown) ?? short(file)}: ${name}${said}` };
 }
 
+/** `at f (/a/b.ts:1:2)`, `at async file:///a/b.js:1:2`. */
+const FRAME = /^\s+at (?:.*?[( ])??(?:file:\/\/)?(\/.*?):(\d+):\d+\)?$/;
+/** The line that node puts before a syntax error. */
+const SYNTAX = /^(?:file:\/\/)?(\/.*):(\d+)$/;
+
 /** The nearest frame in the Imagefile's modules, else in a library. */
 function placeOf(error: Error): string | null {
   const frames = (error.stack ?? "").split("\n").flatMap((text) => {
-    // `at f (/a/b.ts:1:2)`, `at async file:///a/b.js:1:2`, and of a syntax error `/a/b.js:1`.
-    const [, file, line] = /^(?:\s+at .*?)?\(?(?:file:\/\/)?(\/[^()]*?):(\d+)(?::\d+)?\)?$/.exec(text) ?? [];
+    const [, file, line] = FRAME.exec(text) ?? SYNTAX.exec(text) ?? [];
     return file === undefined ? [] : [{ file, line: Number(line), owner: ownerOf(file) }];
   });
   const frame =

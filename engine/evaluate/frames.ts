@@ -11,12 +11,16 @@ export type Caller =
 
 const ENGINE = fileURLToPath(new URL("../../", import.meta.url));
 const LOADER = fileURLToPath(new URL("./", import.meta.url));
+/** What stands between a function and whoever called it: the files of the listeners. */
+const LISTENER = /\/evaluate\/(?:frames|patch|record|track[a-z-]*)\.js$/;
 
 /** Whose code a file is. Tests of the engine are the engine's. */
 export type Owner = "node" | "loader" | "engine" | "library" | "imagefile";
 
 /** By the file's path; empty where there is none. */
 export function ownerOf(file: string): Owner {
+  // Node's own loading of modules; what it loads is recorded by name.
+  if (file.startsWith("node:internal/modules/")) return "loader";
   if (file === "" || file.startsWith("node:")) return "node";
   if (file.startsWith(LOADER) || file.includes("/node_modules/jiti/")) return "loader";
   if (file.startsWith(ENGINE)) return "engine";
@@ -61,7 +65,8 @@ function stack(): readonly Frame[] {
   try {
     Error.captureStackTrace(holder, stack);
     // The trace is made when it is first asked for.
-    return (holder.stack ?? []).map(frameOf);
+    const frames = (holder.stack ?? []).map(frameOf);
+    return frames.slice(frames.findIndex(({ file }) => !LISTENER.test(file)));
   } finally {
     // Undefined, where nobody set it.
     Error.prepareStackTrace = prepareStackTrace;

@@ -1,6 +1,6 @@
 // Loads an Imagefile and the modules it imports, through jiti. What lies outside node_modules is always
 // transpiled, ES modules too: node would keep them for good and resolve "imagemake" by itself. Packages are
-// left to node, which loads an ES module once a process. It does not know what is in the modules.
+// left to node, which loads them once a process. It does not know what is in the modules.
 import { readFileSync, readdirSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { ModuleSyntaxError, importProblem, jsonProblem } from "./blame.js";
 import { engineModule } from "./engine-module.js";
 import { ownerOf, placeInStack } from "./frames.js";
-import { nearestHint } from "./nearest.js";
+import { nearest } from "./nearest.js";
 
 /** A module's names. */
 export type Exports = Readonly<Record<string, unknown>>;
@@ -115,18 +115,21 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
   }
 
   const required = createRequire(file).cache;
-  const before = new Set(Object.keys(required));
+  before ??= new Set(Object.keys(required));
   try {
     return await load(file, null);
   } finally {
     for (const path of Object.keys(required)) {
       if (before.has(path) || isOurs(path)) continue;
       options.onModule(path);
-      // So that the next evaluation reads it again.
-      Reflect.deleteProperty(required, path);
+      // So that the next evaluation reads it again. Packages stay, and are recorded every time.
+      if (packageOf(path) === null) Reflect.deleteProperty(required, path);
     }
   }
 }
+
+/** What node had loaded with require before the first evaluation. */
+let before: ReadonlySet<string> | undefined;
 
 /** First statement of a transpiled module: its imports go through ours. */
 const PRELUDE = `jitiImport=require("${HOOK}").hook(jitiImport,jitiESMResolve,__filename);`;
@@ -168,9 +171,14 @@ const MODULES = fileURLToPath(new URL("../../../node_modules/", import.meta.url)
 /** For a relative import: the file that may have been meant. */
 function nearHint(id: string, importer: string): string | undefined {
   if (!id.startsWith(".")) return undefined;
+  const stem = (file: string): string => basename(file, extname(file));
   try {
-    return nearestHint(basename(id), readdirSync(dirname(join(dirname(importer), id))));
+    const files = readdirSync(dirname(join(dirname(importer), id)));
+    const near = nearest(stem(id), files.map(stem));
+    const file = files.find((one) => stem(one) === near);
+    return file === undefined ? undefined : `did you mean ${file}?`;
   } catch {
+    // No such directory either.
     return undefined;
   }
 }

@@ -45,23 +45,35 @@ export function undoAll(undos: Undo[]): void {
 
 function listening(original: Callable, before: Before): Callable {
   const plain = originals.get(original) ?? original;
-  const proxy: Callable = new Proxy(plain, {
-    apply(target, self, args: unknown[]) {
+  return proxied(withPromiseForm(plain, before), plain, before);
+}
+
+/** Looks like `looks`, calls `before`, then `plain`. */
+function proxied(looks: Callable, plain: Callable, before: Before): Callable {
+  const proxy: Callable = new Proxy(looks, {
+    apply(_, self, args: unknown[]) {
       before(args, false);
-      return Reflect.apply(target, self, args);
+      return Reflect.apply(plain, self, args);
     },
-    construct(target, args: unknown[], newTarget: NewableFunction) {
+    construct(_, args: unknown[], newTarget: NewableFunction) {
       before(args, true);
-      return Reflect.construct(target, args, Object.is(newTarget, proxy) ? target : newTarget) as object;
-    },
-    get(target, key, receiver) {
-      const value: unknown = Reflect.get(target, key, receiver);
-      // exec and exists have a second form of their own, which calls past what is exported.
-      return key === promisify.custom && typeof value === "function"
-        ? listening(value as Callable, before)
-        : value;
+      return Reflect.construct(plain, args, Object.is(newTarget, proxy) ? plain : newTarget) as object;
     },
   });
   originals.set(proxy, plain);
   return proxy;
+}
+
+/** For promisify, exec and exists have a form of their own that calls past what is exported: it listens too. */
+function withPromiseForm(plain: Callable, before: Before): Callable {
+  const form: unknown = Reflect.get(plain, promisify.custom);
+  if (typeof form !== "function") return plain;
+  // That property cannot be changed, so this is another function that looks the same.
+  const same: Callable = (...args) => plain(...args);
+  const value = proxied(form as Callable, form as Callable, before);
+  Object.defineProperties(same, {
+    ...Object.getOwnPropertyDescriptors(plain),
+    [promisify.custom]: { value, configurable: true },
+  });
+  return same;
 }

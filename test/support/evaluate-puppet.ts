@@ -90,21 +90,19 @@ for await (const line of createInterface({ input: process.stdin })) {
 /** What an evaluation listens to, and may not leave behind. */
 function globals(): readonly unknown[] {
   const fs = process.getBuiltinModule("node:fs");
-  const children: Readonly<Record<string, unknown>> = { ...process.getBuiltinModule("node:child_process") };
-  const socket = Object.getOwnPropertyDescriptor(
-    process.getBuiltinModule("node:net").Socket.prototype,
-    "connect",
-  );
+  const { Socket } = process.getBuiltinModule("node:net");
+  const children = process.getBuiltinModule("node:child_process");
   return [
-    ...[fs.readFileSync, fs.promises.readFile, fs.realpathSync.native, fs.existsSync],
-    ...[
-      children["spawn"],
-      children["execSync"],
-      socket?.value,
-      Object.getOwnPropertyDescriptor(performance, "now"),
-    ],
-    ...[Date, Date.now, Date.prototype.constructor, Math.random, fetch, process.env, process.hrtime],
-    ...[console.log, Error.stackTraceLimit, JSON.stringify(process.env)],
-    Object.getOwnPropertyDescriptor(process, "cwd")?.value,
+    ...["readFile", "readFileSync", "existsSync", "open"].map((name) => valueOf(fs, name)),
+    ...["readFile", "open", "readdir"].map((name) => valueOf(fs.promises, name)),
+    ...["spawn", "exec", "execSync"].map((name) => valueOf(children, name)),
+    ...["env", "cwd", "hrtime"].map((name) => valueOf(process, name)),
+    ...[valueOf(Socket.prototype, "connect"), valueOf(performance, "now"), valueOf(console, "log")],
+    ...[fs.realpathSync.native, Date, Date.now, Date.prototype.constructor, Math.random, fetch],
+    ...[Error.stackTraceLimit, JSON.stringify(Object.entries(process.env).sort())],
   ];
+}
+
+function valueOf(on: object, name: string): unknown {
+  return Object.getOwnPropertyDescriptor(on, name)?.value;
 }
