@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { chmod, copyFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { ok, type Result } from "../engine/problem.js";
+import { ok, type Result } from "./problem.js";
 import { hashBytes, hashFile, scratch, SMALL_FILE } from "./hash.js";
 import { codeOf, ioProblem } from "./io.js";
 

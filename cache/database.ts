@@ -2,7 +2,7 @@
 // only the moment is wrong. It knows no table.
 import { closeSync, existsSync, fchownSync, openSync, renameSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
-import { stop } from "../engine/problem.js";
+import { stop } from "./problem.js";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
 import { sudoOwner } from "./write.js";
 

@@ -1,6 +1,6 @@
 // Turns what the operating system says about a file into a Problem, and names temporary files. It knows
 // neither the store nor the index.
-import { fail, type Result } from "../engine/problem.js";
+import { fail, type Result } from "./problem.js";
 
 let counter = 0;
 

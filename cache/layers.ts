@@ -12,7 +12,7 @@ import {
   rmSync,
 } from "node:fs";
 import { join } from "node:path";
-import { fail, ok, stop, type Result } from "../engine/problem.js";
+import { fail, ok, stop, type Result } from "./problem.js";
 import type { ArtifactId } from "./index.js";
 import { codeOf, ioProblem, temporaryName } from "./io.js";
 import { digestOf } from "./store.js";

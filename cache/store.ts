@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fail, ok, type Result } from "../engine/problem.js";
+import { fail, ok, type Result } from "./problem.js";
 import { copySparse, tryReflink } from "./copy.js";
 import { hashFile, SMALL_FILE } from "./hash.js";
 import type { ArtifactId } from "./index.js";

@@ -1,0 +1,50 @@
+// What can go wrong, as values. Exceptions are turned into these at one boundary (cli/main.ts).
+// It does not know how a problem is printed.
+
+/** Exit status of the contract: 1 a target failed, 2 wrong usage or a broken Imagefile, 3 the environment. */
+export type ExitStatus = 1 | 2 | 3;
+
+/** A clear sentence, what to do about it, and the exit status it leads to. */
+export interface Problem {
+  readonly exit: ExitStatus;
+  /** One sentence; begins with `file:line:` where there is one. */
+  readonly message: string;
+  /** What helps: a command, a package to install, the nearest name. */
+  readonly hint?: string;
+}
+
+/** A value, or the problem that stood in its way. */
+export type Result<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: Problem };
+
+/** The good end. */
+export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
+
+/** The other end. */
+export const fail = (exit: ExitStatus, message: string, hint?: string): Result<never> => ({
+  ok: false,
+  problem: hint === undefined ? { exit, message } : { exit, message, hint },
+});
+
+/** Carries a problem through code that cannot return one (an Imagefile calls rules as plain functions). */
+export class ProblemError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.message);
+    this.name = "ProblemError";
+  }
+}
+
+/** Throws the problem of a failed result; for places whose callers sit behind the boundary. */
+export function unwrap<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new ProblemError(result.problem);
+}
+
+/** Throws a new problem. */
+export function stop(exit: ExitStatus, message: string, hint?: string): never {
+  throw new ProblemError(hint === undefined ? { exit, message } : { exit, message, hint });
+}
+
+/** Any thrown thing as an Error, for messages. */
+export const asError = (thrown: unknown): Error =>
+  thrown instanceof Error ? thrown : new Error(String(thrown));
