@@ -1,0 +1,100 @@
+// Starts seal-main.ts where a layer's owners look as they do inside the tree, and flattens chains of layers there.
+// It knows how to enter a user namespace, not what is sealed.
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { fail, ok, type Result } from "../problem.js";
+import type { Sealed, SealRequest } from "./seal-layer.js";
+
+/**
+ * Words before a program that runs it where the layer was made: none as root, `unshare --user …` where actions
+ * run in a user namespace.
+ */
+export type Inside = readonly string[];
+
+const PROGRAM = new URL("./seal-main.js", import.meta.url);
+
+/** Seals in a worker thread, or in a process in the user namespace. */
+export function runSeal(request: SealRequest, inside: Inside): Promise<Result<Sealed>> {
+  return inside.length === 0 ? sealInThread(request) : sealInProcess(request, inside);
+}
+
+function sealInThread(request: SealRequest): Promise<Result<Sealed>> {
+  return new Promise((resolve) => {
+    const worker = new Worker(PROGRAM, { workerData: request });
+    worker.on("message", (result: Result<Sealed>) => resolve(result));
+    worker.on("error", (error) => resolve(fail(3, `cannot seal ${request.upper}: ${error.message}`)));
+    worker.on("exit", () => resolve(fail(3, `cannot seal ${request.upper}: its thread ended early`)));
+  });
+}
+
+async function sealInProcess(request: SealRequest, inside: Inside): Promise<Result<Sealed>> {
+  const argv = [...inside, process.execPath, fileURLToPath(PROGRAM)];
+  const { status, out, said } = await run(argv, request.upper, JSON.stringify(request));
+  if (status !== 0) return fail(3, `cannot seal ${request.upper}: ${said || `exit status ${status}`}`);
+  // Written by seal-main.ts of this same version.
+  return JSON.parse(out) as Result<Sealed>;
+}
+
+interface Ran {
+  readonly status: number;
+  readonly out: string;
+  readonly said: string;
+}
+
+/** Runs to its end, or ours: whoever starts it, it does not outlive the engine. */
+function run(argv: readonly string[], cwd: string, input: string): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
+      cwd,
+      env: { ...process.env, LC_ALL: "C", LIBMOUNT_FORCE_MOUNT2: "always" },
+      stdio: "pipe",
+    });
+    const out: Buffer[] = [];
+    const said: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => said.push(chunk));
+    child.on("error", (error) => resolve({ status: 127, out: "", said: error.message }));
+    child.on("close", (status) => {
+      resolve({
+        status: status ?? 128,
+        out: Buffer.concat(out).toString(),
+        said: Buffer.concat(said).toString().trim(),
+      });
+    });
+    // A program that dies before it has read everything says so by its status.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(input);
+  });
+}
+
+/** What to flatten. Paths absolute. */
+export interface FlattenRequest {
+  /** What the names of `layers` are relative to. */
+  readonly layersDir: string;
+  /** Topmost first; one may be an absolute path. */
+  readonly layers: readonly string[];
+  readonly userxattr: boolean;
+  /** Made here: an empty mount point. */
+  readonly mountPoint: string;
+  /** Made here: the directory that becomes the one layer. */
+  readonly into: string;
+}
+
+/**
+ * `cp -a` of the read-only merged view, in a mount namespace of its own: nothing stays mounted. Environment:
+ * util-linux from 2.39 on would cut `lowerdir` at 256 bytes without LIBMOUNT_FORCE_MOUNT2.
+ */
+const SCRIPT = `mkdir -p "$2" "$3"
+mount -t overlay overlay -o "$1" "$2"
+cp -a --reflink=auto "$2/." "$3/"`;
+
+/** Copies what a chain of layers shows into one directory. The caller checks the copy by its digest. */
+export async function flatten(request: FlattenRequest, inside: Inside): Promise<Result<void>> {
+  const { layersDir, layers, userxattr, mountPoint, into } = request;
+  const lower = layers.map((layer) => layer.replace(/[\\,:]/g, "\\$&")).join(":");
+  const options = `lowerdir=${lower},redirect_dir=off,metacopy=off,index=off${userxattr ? ",userxattr" : ""}`;
+  const argv = [...inside, "unshare", "--mount", "--", "sh", "-euc", SCRIPT, "sh", options, mountPoint, into];
+  const { status, said } = await run(argv, layersDir, "");
+  return status === 0 ? ok(undefined) : fail(3, `cannot flatten ${layers.length} layers: ${said}`);
+}

@@ -1,0 +1,150 @@
+// From a layer on the disk to the digest of the merged tree. It runs where the owners look as they do inside the
+// tree: as root, or in the user namespace (seal-main.ts). It moves nothing into the store but the manifest.
+import { hashBytes, hashMany } from "../../cache/hash.js";
+import { ioProblem } from "../../cache/io.js";
+import type { Form } from "../../cache/layers.js";
+import { mountsBelow } from "../execute/mountinfo.js";
+import type { Guards } from "../model.js";
+import { fail, ok, type Result } from "../problem.js";
+import { contentAttributes, readAttributes, type TreeAttributes } from "./attributes.js";
+import { encodeBody, escapeBytes, type Attributes, type Entry } from "./entry.js";
+import { checkTreeGuards } from "./guards.js";
+import { bytesOf, encodeManifest, readManifest, writeManifest, type Manifest } from "./manifest.js";
+import { mergeLayer, type LayerEntry } from "./merge.js";
+import { isWhiteoutNode, pathIn, scan, type Node } from "./scan.js";
+import { clampedTime, clampTimes, dropUnwanted } from "./settle.js";
+
+/** What to seal; plain data, because it crosses threads and processes. Paths absolute. */
+export interface SealRequest {
+  /** The layer, or the whole tree where there is no parent. */
+  readonly upper: string;
+  /** Digest of the tree beneath; its manifest is read. */
+  readonly parent: string | null;
+  /** Where manifests lie. */
+  readonly manifests: string;
+  /** Seconds since 1970; null looks at a layer that is sealed already and changes and writes nothing. */
+  readonly epoch: number | null;
+  /** Whose overlay attributes count: `trusted.overlay.*` or `user.overlay.*`. */
+  readonly form: Form;
+  readonly guards: TreeGuards;
+}
+
+/** The conditions a manifest can answer for. */
+export type TreeGuards = Pick<Guards, "has" | "hasNot" | "links" | "minSize">;
+
+/** The merged tree. Sizes in bytes. */
+export interface Sealed {
+  readonly digest: string;
+  readonly bytes: number;
+  readonly entries: number;
+  /** What is wrong with it; then its manifest was not written. */
+  readonly broken: readonly string[];
+  readonly notices: readonly string[];
+}
+
+/** Settles, digests and merges a layer. Every failure is a problem of the environment (exit 3). */
+export async function sealLayer(request: SealRequest): Promise<Result<Sealed>> {
+  try {
+    return await seal(request);
+  } catch (error) {
+    return ioProblem(`seal the tree in ${request.upper}`, error);
+  }
+}
+
+async function seal({ upper, parent, manifests, epoch, form, guards }: SealRequest): Promise<Result<Sealed>> {
+  const mounted = mountsBelow(upper);
+  if (mounted.length > 0)
+    return fail(3, `something is still mounted in the tree: ${mounted.map(escapeBytes).join(", ")}`);
+  // getfattr walks in another process meanwhile.
+  const reading = readAttributes(upper);
+  const scanned = scan(upper);
+  const beneath = parent === null ? ok(null) : readManifest(manifests, parent);
+  const attributes = await reading;
+  if (!attributes.ok) return attributes;
+  if (!beneath.ok) return beneath;
+  const { nodes, notices } =
+    epoch === null ? { nodes: scanned, notices: [] } : dropUnwanted(upper, scanned, beneath.value, epoch);
+  const hashing = digestsOf(upper, nodes);
+  // Awaited below, unless clamping throws first.
+  hashing.catch(() => undefined);
+  if (epoch !== null) clampTimes(upper, nodes, epoch);
+  const layer = layerEntries(nodes, attributes.value, await hashing, epoch, form);
+  if (!layer.ok) return layer;
+  const merged = mergeLayer(beneath.value, layer.value);
+  return finish(merged, manifests, epoch !== null, checkTreeGuards(merged, guards), notices);
+}
+
+function finish(
+  merged: Manifest,
+  manifests: string,
+  write: boolean,
+  broken: readonly string[],
+  notices: readonly string[],
+): Result<Sealed> {
+  const text = encodeManifest(merged);
+  const digest = write && broken.length === 0 ? writeManifest(manifests, text) : ok(hashBytes(text));
+  if (!digest.ok) return digest;
+  return ok({ digest: digest.value, bytes: bytesOf(merged), entries: merged.lines.size, broken, notices });
+}
+
+/** Digests by inode: a file with several names is read once. */
+async function digestsOf(upper: string, nodes: readonly Node[]): Promise<ReadonlyMap<string, string>> {
+  const files = new Map<string, Node>();
+  for (const node of nodes) if (node.type === "file") files.set(node.inode, node);
+  const list = [...files.values()].map(({ path, size }) => ({ path: pathIn(upper, path), size }));
+  const digests = await hashMany(list);
+  return new Map([...files.keys()].map((inode, index) => [inode, digests[index] ?? ""]));
+}
+
+const NO_ATTRIBUTES: Attributes = new Map();
+
+function layerEntries(
+  nodes: readonly Node[],
+  attributes: TreeAttributes,
+  digests: ReadonlyMap<string, string>,
+  epoch: number | null,
+  form: Form,
+): Result<LayerEntry[]> {
+  const overlay = form === "root" ? "trusted.overlay." : "user.overlay.";
+  const layer: LayerEntry[] = [];
+  for (const node of nodes) {
+    const all = attributes.get(node.path) ?? NO_ATTRIBUTES;
+    const foreign = ["redirect", "metacopy"].find((name) => all.has(overlay + name));
+    if (foreign !== undefined) {
+      return fail(3, `${escapeBytes(node.path)} in the layer needs its lower layers (overlay.${foreign})`);
+    }
+    const whiteout =
+      isWhiteoutNode(node) || (node.type === "file" && node.size === 0 && all.has(`${overlay}whiteout`));
+    layer.push({
+      path: node.path,
+      body: whiteout ? null : encodeBody(entryOf(node, contentAttributes(all), digests, epoch)),
+      // "y" in hexadecimal.
+      transparent: node.type === "dir" && all.get(`${overlay}opaque`) !== "79",
+      inode: node.type === "dir" ? null : node.inode,
+    });
+  }
+  return ok(layer);
+}
+
+function entryOf(
+  node: Node,
+  attributes: Attributes,
+  digests: ReadonlyMap<string, string>,
+  epoch: number | null,
+): Entry {
+  const { path, mode, uid, gid, type } = node;
+  const common = { path, mode, uid, gid, mtime: clampedTime(node.mtime, epoch), attributes, group: null };
+  switch (type) {
+    case "file":
+      return { ...common, type, size: node.size, digest: digests.get(node.inode) ?? "" };
+    case "symlink":
+      return { ...common, type, target: node.target };
+    case "char":
+    case "block":
+      return { ...common, type, major: node.major, minor: node.minor };
+    case "dir":
+    case "fifo":
+    case "socket":
+      return { ...common, type };
+  }
+}

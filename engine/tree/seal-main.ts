@@ -1,0 +1,13 @@
+// Runs sealLayer away from the engine's main thread: as a worker thread, or as a program (a request as JSON on
+// stdin, the result as JSON on stdout) for a user namespace. It decides nothing.
+import { text } from "node:stream/consumers";
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { sealLayer, type SealRequest } from "./seal-layer.js";
+
+// Both come from seal.ts, which has typed them.
+if (isMainThread) {
+  const request = JSON.parse(await text(process.stdin)) as SealRequest;
+  process.stdout.write(JSON.stringify(await sealLayer(request)));
+} else {
+  parentPort?.postMessage(await sealLayer(workerData as SealRequest));
+}

@@ -1,0 +1,100 @@
+// Brings a finished layer into the form in which it is kept: no device nodes under /dev, no sockets, no times
+// after the epoch. It changes the directory it is given, and reads no contents.
+import { spawnSync } from "node:child_process";
+import { closeSync, lutimesSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { bytePath, toByteString } from "../../cache/hash.js";
+import { escapeBytes } from "./entry.js";
+import type { Manifest } from "./manifest.js";
+import { isWhiteoutNode, pathIn, type Node } from "./scan.js";
+
+const BILLION = 1_000_000_000n;
+
+/** What is left of the nodes, and what a person should know. */
+export interface Settled {
+  readonly nodes: readonly Node[];
+  readonly notices: readonly string[];
+}
+
+/**
+ * Deletes device nodes under `dev/` and sockets from the layer at `root`; where the parent has something at that
+ * path, a whiteout takes the place, so that it does not come back. A whiteout over nothing goes too when there
+ * is no parent. `epoch` in seconds. Throws system errors.
+ */
+export function dropUnwanted(
+  root: string,
+  nodes: readonly Node[],
+  parent: Manifest | null,
+  epoch: number,
+): Settled {
+  const unwanted = new Set(nodes.filter((node) => isUnwanted(node, parent !== null)));
+  if (unwanted.size === 0) return { nodes, notices: [] };
+  const touched = new Set<string>();
+  const whiteouts: Node[] = [];
+  for (const node of unwanted) {
+    unlinkSync(bytePath(pathIn(root, node.path)));
+    touched.add(node.path.slice(0, Math.max(0, node.path.lastIndexOf("/"))));
+    if (parent?.lines.has(node.path) === true) {
+      makeWhiteout(root, node.path);
+      touched.add("");
+      whiteouts.push({ ...node, type: "char", major: 0, minor: 0 });
+    }
+  }
+  // Dropping a node must not show in the time of its directory; one after the epoch is clamped anyway.
+  for (const node of nodes) {
+    if (touched.has(node.path) && node.mtime <= BigInt(epoch) * BILLION) setTime(root, node);
+  }
+  const sockets = [...unwanted].filter((node) => node.type === "socket");
+  const names = sockets.map((node) => escapeBytes(node.path)).sort();
+  return {
+    nodes: [...nodes.filter((node) => !unwanted.has(node)), ...whiteouts],
+    notices: names.length === 0 ? [] : [`sockets are not kept in a tree: ${names.join(", ")}`],
+  };
+}
+
+function isUnwanted(node: Node, hasParent: boolean): boolean {
+  if (node.type === "socket") return true;
+  if (isWhiteoutNode(node)) return !hasParent;
+  return (node.type === "char" || node.type === "block") && node.path.startsWith("dev/");
+}
+
+/** Node has no mknod(2), and no program takes names that are not text: made under a plain name, then renamed. */
+function makeWhiteout(root: string, path: string): void {
+  const plain = `${root}/.imagemake-whiteout`;
+  rmSync(plain, { force: true });
+  run("mknod", [plain, "c", "0", "0"], null);
+  renameSync(plain, bytePath(pathIn(root, path)));
+}
+
+/** Node's times are doubles, which cannot hold nanoseconds. The directory is given as an open file, for its name's sake. */
+function setTime(root: string, dir: Node): void {
+  const fd = openSync(bytePath(pathIn(root, dir.path)), "r");
+  try {
+    const fraction = ((dir.mtime % BILLION) + BILLION) % BILLION;
+    const seconds = (dir.mtime - fraction) / BILLION;
+    run("touch", ["-m", "-d", `@${seconds}.${fraction.toString().padStart(9, "0")}`, "/proc/self/fd/3"], fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function run(program: string, argv: readonly string[], fd: number | null): void {
+  const { status, error, stderr } = spawnSync(program, argv, {
+    stdio: ["ignore", "ignore", "pipe", ...(fd === null ? [] : [fd])],
+  });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${program} failed: ${stderr.toString().trim()}`);
+}
+
+/** Puts every time after the epoch (seconds) back to it, symlinks and the root included. Throws system errors. */
+export function clampTimes(root: string, nodes: readonly Node[], epoch: number): void {
+  const limit = BigInt(epoch) * BILLION;
+  const base = toByteString(root);
+  for (const node of nodes) {
+    if (node.mtime <= limit || isWhiteoutNode(node)) continue;
+    lutimesSync(bytePath(node.path === "" ? base : `${base}/${node.path}`), epoch, epoch);
+  }
+}
+
+/** The time a node has after clamping, in nanoseconds. */
+export const clampedTime = (mtime: bigint, epoch: number | null): bigint =>
+  epoch !== null && mtime > BigInt(epoch) * BILLION ? BigInt(epoch) * BILLION : mtime;
