@@ -5,7 +5,7 @@ import type { Lock } from "../../cache/lock.js";
 import { makeOwnDir } from "../../cache/write.js";
 import type { Judgement } from "../decide.js";
 import type { Failure } from "../events.js";
-import { probeIsolation } from "../execute/capability.js";
+import { canOverlay, probeIsolation } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { clearStaleStages } from "../execute/stale.js";
 import type { Action } from "../model.js";
@@ -87,7 +87,8 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   if (!able.ok) return ended(session, able.problem);
   const fetched = await session.pins.fetch(toBuild);
   if (!fetched.ok) return ended(session, fetched.problem);
-  const tally = await performAll(session, isolation, options);
+  const overlays = await checkOverlays(options, toBuild, isolation);
+  const tally = await performAll(session, isolation, overlays, options);
   remember(session);
   emitDone(options, started, tally);
   const interrupted = options.signal.aborted;
@@ -103,7 +104,12 @@ interface Tally {
   exit: 0 | 1 | 2 | 3;
 }
 
-async function performAll(session: Session, isolation: Isolation, options: BuildOptions): Promise<Tally> {
+async function performAll(
+  session: Session,
+  isolation: Isolation,
+  overlays: boolean,
+  options: BuildOptions,
+): Promise<Tally> {
   const producer = new Map(options.graph.targets.map((target) => [target.id, target.action]));
   const expected = session.index.durations(options.project.line);
   const jobs = session.actions.map((action) => ({
@@ -118,7 +124,7 @@ async function performAll(session: Session, isolation: Isolation, options: Build
   const scheduler = new Scheduler(jobs, limits);
   const actions = new Map(session.actions.map((action) => [action.id, action]));
   const tally: Tally = { built: 0, restored: 0, upToDate: 0, failed: 0, skipped: 0, exit: 0 };
-  const context: PerformContext = { session, isolation, expected };
+  const context: PerformContext = { session, isolation, overlays, expected };
   const running = new Map<string, Promise<{ readonly id: string; readonly end: Performed }>>();
   for (;;) {
     const stopping = options.signal.aborted || (tally.failed > 0 && !options.keepGoing);
@@ -181,6 +187,25 @@ function checkAbility(actions: readonly Action[], isolation: Isolation): Result<
     return fail(3, `${interactive.id} asks a person, and there is no terminal`);
   }
   return ok(undefined);
+}
+
+/** Whether layers can be laid over their parents here; where not, trees are copied, and that is said. */
+async function checkOverlays(
+  options: RunOptions,
+  actions: readonly Action[],
+  isolation: Isolation,
+): Promise<boolean> {
+  const layered = actions.some(({ outputs }) =>
+    outputs.some((output) => output.kind === "tree" && output.base !== null),
+  );
+  if (!layered) return true;
+  const able = await canOverlay(options.project.stage, isolation);
+  if (!able.ok)
+    notice(
+      options,
+      `no overlays in ${options.project.stage}, so trees are copied (${able.problem.hint ?? able.problem.message})`,
+    );
+  return able.ok;
 }
 
 /** The state directory, the user's own; stage and store are for whoever builds alone. */

@@ -23,6 +23,8 @@ export type Performed =
 export interface PerformContext {
   readonly session: Session;
   readonly isolation: Isolation;
+  /** Whether the stage can carry an overlay's upper directory. */
+  readonly overlays: boolean;
   readonly expected: ReadonlyMap<string, number>;
 }
 
@@ -69,15 +71,15 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
 async function build(context: PerformContext, action: Action, decision: Decision): Promise<Performed> {
   const { decider, options } = context.session;
   const { project } = decider.context;
+  const { isolation, overlays } = context;
   const id = `${options.now().toString(36)}-${randomBytes(4).toString("hex")}`;
   const started = options.now();
   const expected = context.expected.get(action.id) ?? null;
   options.emit({ type: "started", target: action.id, build: id, reason: decision, expected, at: started });
   mkdirSync(project.logs, { recursive: true });
   const log = join(project.logs, `${id}.log`);
-  const mounts = context.isolation.kind === "namespaces";
   try {
-    const staged = await stageAction({ decider, signal: options.signal, mounts }, action, id);
+    const staged = await stageAction({ decider, signal: options.signal, isolation, overlays }, action, id);
     if (!staged.ok)
       return failed(
         context,

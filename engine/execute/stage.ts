@@ -14,8 +14,9 @@ import type { DriverContext } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource } from "../sources/resolve.js";
 import { ACTION_PATH } from "../tools.js";
+import { copyTree } from "../tree/copy.js";
 import { makeTreeRoot } from "../tree/seal.js";
-import type { Mount } from "./sandbox.js";
+import type { Isolation, Mount } from "./sandbox.js";
 
 /** Where an output is expected. Paths are absolute. */
 export interface StagedOutput {
@@ -45,8 +46,9 @@ export interface Staged {
 export interface StageContext {
   readonly decider: Decider;
   readonly signal: AbortSignal;
-  /** Whether mounts can be made for the action; without, everything is copied. */
-  readonly mounts: boolean;
+  readonly isolation: Isolation;
+  /** Whether a layer can be laid over its parent here; without, the parent is copied. */
+  readonly overlays: boolean;
 }
 
 /** Makes `<stage>/<id>` and everything in it. The caller removes it. */
@@ -88,7 +90,7 @@ export async function stageAction(
   const outputs: StagedOutput[] = [];
   for (const output of action.outputs) {
     if (output.kind === "verdict") continue;
-    const staged = stageOutput(context, action, output, dir, work, mounts);
+    const staged = await stageOutput(context, action, output, dir, work, mounts);
     if (!staged.ok) return staged;
     const { variable, path, parent } = staged.value;
     variables[output.name] = variable;
@@ -175,7 +177,8 @@ function placeArtifact(
   const placed = store.place(id, to);
   if (!placed.ok) return placed;
   if (placed.value.kind === "bind") {
-    if (context.mounts) mounts.push({ kind: "bind", from: placed.value.path, to, readOnly: true });
+    if (context.isolation.kind === "namespaces")
+      mounts.push({ kind: "bind", from: placed.value.path, to, readOnly: true });
     else copyFileSync(placed.value.path, to);
   }
   return ok({ path, key });
@@ -226,7 +229,7 @@ async function stageRepository(
   const driver = await pins.driver(action.packages.driver);
   const to = join(work, "repo");
   mkdirSync(to);
-  const from = context.mounts ? join(dir, "repo") : to;
+  const from = context.isolation.kind === "namespaces" ? join(dir, "repo") : to;
   mkdirSync(from, { recursive: true });
   const { packages } = closure.value;
   // Hard links: nobody stamps a package file, and the action sees them through a read-only mount.
@@ -235,18 +238,19 @@ async function stageRepository(
   mkdirSync(scratch);
   const driverContext: DriverContext = { scratch, signal: context.signal, progress: () => undefined };
   const indexed = await driver.index(packages, from, action.packages.arch, driverContext);
-  if (indexed.ok && context.mounts) mounts.push({ kind: "bind", from, to, readOnly: true });
+  if (indexed.ok && context.isolation.kind === "namespaces")
+    mounts.push({ kind: "bind", from, to, readOnly: true });
   return indexed;
 }
 
-function stageOutput(
+async function stageOutput(
   context: StageContext,
   action: Action,
   output: Exclude<Output, { kind: "verdict" }>,
   dir: string,
   work: string,
   mounts: Mount[],
-): Result<{ variable: string; path: string; parent: string | null }> {
+): Promise<Result<{ variable: string; path: string; parent: string | null }>> {
   if (output.kind === "file") {
     const variable = join(".out", undated(output.pattern));
     mkdirSync(dirname(join(work, variable)), { recursive: true });
@@ -261,11 +265,18 @@ function stageOutput(
     const made = makeTreeRoot(to, project.manifests, null);
     return made.ok ? ok({ variable, path: to, parent: null }) : made;
   }
+  const layers = layerChain(parent, (tree) => index.artifact(tree));
+  const [only] = layers;
+  if (!context.overlays && only !== undefined && layers.length === 1) {
+    const made = makeTreeRoot(to, project.manifests, parent);
+    if (!made.ok) return made;
+    const copied = await copyTree(join(project.layers, only), to, context.isolation);
+    return copied.ok ? ok({ variable, path: to, parent: null }) : copied;
+  }
   const [upper, scratch] = [join(dir, "upper", output.name), join(dir, "overlay", output.name)];
   for (const path of [to, scratch]) mkdirSync(path, { recursive: true });
   const made = makeTreeRoot(upper, project.manifests, parent);
   if (!made.ok) return made;
-  const layers = layerChain(parent, (tree) => index.artifact(tree));
   mounts.push({ kind: "overlay", layers, upper, work: scratch, to });
   return ok({ variable, path: upper, parent });
 }

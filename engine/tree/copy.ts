@@ -1,0 +1,22 @@
+// Copies a whole tree, for state directories that cannot carry an overlay's upper directory (themselves on an
+// overlay, as in most containers). It knows neither parents nor digests.
+import { execFile } from "node:child_process";
+import { inUserNamespace } from "../execute/ids.js";
+import type { Isolation } from "../execute/sandbox.js";
+import { fail, ok, type Result } from "../problem.js";
+
+/** Copies what is in `from` into the directory `to`: owners, modes, times, links, attributes. Exit 3 on failure. */
+export function copyTree(from: string, to: string, isolation: Isolation): Promise<Result<void>> {
+  const namespace = isolation.kind === "namespaces" && isolation.root === "user-namespace";
+  const inside = namespace ? inUserNamespace(isolation.ids) : [];
+  const [program, ...words] = [...inside, "cp", "-a", "--reflink=auto", "--", `${from}/.`, to];
+  return new Promise((resolve) => {
+    execFile(program, words, (error, _stdout, stderr) => {
+      resolve(
+        error === null
+          ? ok(undefined)
+          : fail(3, `the tree could not be copied: ${stderr.trim() || error.message}`),
+      );
+    });
+  });
+}
