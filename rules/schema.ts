@@ -117,26 +117,26 @@ export const timeout = option(
 /** What every typed rule takes. */
 export const common = { timeout, guards };
 
-const packageName = typed(
-  z
-    .string()
-    .refine((name) => /^[^\s-]\S*$/.test(name))
-    .transform((name): Wanted => name),
-  "a package name",
-);
 const packageList = listSource.transform((given): Wanted => {
   const from = sourceOf(given);
   return { list: from.kind === "list" ? from.file : "" };
 });
 
-/** A package list as the engine wants it. */
-export const packageNames = typed(
-  z.union([
-    packageList.transform((one): readonly Wanted[] => [one]),
-    z.array(typed(z.union([packageName, packageList]), "a package name or list()")),
-  ]),
-  `package names in an array, or list("file")`,
-);
+/** Names in an array, list files among them, or one list file; as the engine wants it. */
+function wanted(one: z.ZodType<Wanted>, word: string, words: string) {
+  return typed(
+    z.union([
+      packageList.transform((single): readonly Wanted[] => [single]),
+      z.array(typed(z.union([one, packageList]), `${word} or list()`)),
+    ]),
+    `${words} in an array, or list("file")`,
+  );
+}
+
+/** A package list. */
+export const packageNames = wanted(z.string().regex(/^[^\s-]\S*$/), "a package name", "package names");
+/** Paths in a tree, one a line. */
+export const pathNames = wanted(z.string().regex(/^[^\n]*[^\n/][^\n]*$/), "a path", "paths");
 
 export const environment = option(
   z

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { isSource, sourceOf, wrongOption, type SourceHandle } from "../engine/declare.js";
 import type { Source as EngineSource, Wanted } from "../engine/model.js";
 import { check, option, render } from "./options.js";
-import { imagePath, packageNames } from "./schema.js";
+import { imagePath, packageNames, pathNames } from "./schema.js";
 import type { ListSource, Packages, Source, Step, Vars } from "./types.js";
 
 const STEP = Symbol.for("imagemake.step");
@@ -45,7 +45,7 @@ const installSchema = z.strictObject({
 });
 const removeSchema = z.strictObject({
   paths: option(
-    packageNames,
+    pathNames,
     `paths in an array, or list("file")`,
     "What is deleted, with all below it; `*` stands for part of a name. A path that is not there is no error.",
   ),

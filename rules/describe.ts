@@ -1,0 +1,67 @@
+// The options of every rule and step as data, from the very schemas that check them: documentation is made from
+// this, so it cannot drift. It does not know how a page looks.
+import { z } from "zod";
+import { aptSchema } from "./apt.js";
+import { bootSchema } from "./boot.js";
+import { typeOf } from "./options.js";
+import { platformfsSchema } from "./platformfs.js";
+import { projectSchema } from "./project.js";
+import { pxeSchema } from "./pxe.js";
+import { rootfsSchema } from "./rootfs.js";
+import { checkSchema, runSchema } from "./run.js";
+import { stepSchemas } from "./steps.js";
+
+/** One option. `type` is in words, `description` a sentence or two of Markdown. */
+export interface OptionText {
+  readonly name: string;
+  readonly required: boolean;
+  readonly type: string;
+  readonly description: string;
+  /** Where the option is an object of its own: its options. */
+  readonly options: readonly OptionText[];
+}
+
+/** A rule, a step or a function of the module, and its options in the order in which they are declared. */
+export interface RuleText {
+  readonly name: string;
+  readonly options: readonly OptionText[];
+}
+
+const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
+  "rule.run": runSchema,
+  "rule.check": checkSchema,
+  "rule.rootfs": rootfsSchema,
+  "rule.platformfs": platformfsSchema,
+  "rule.pxe": pxeSchema,
+  "rule.boot": bootSchema,
+  ...Object.fromEntries(Object.entries(stepSchemas).map(([name, schema]) => [`step.${name}`, schema])),
+  apt: aptSchema,
+  project: projectSchema,
+};
+
+/** Everything that takes options. */
+export function describeRules(): readonly RuleText[] {
+  return Object.entries(SCHEMAS).map(([name, schema]) => ({ name, options: optionsOf(schema) }));
+}
+
+function optionsOf(schema: z.ZodObject): readonly OptionText[] {
+  const fields = Object.entries(schema.shape as Readonly<Record<string, z.ZodType>>);
+  return fields.map(([name, field]) => {
+    const inner = unwrap(field);
+    return {
+      name,
+      required: !field.safeParse(undefined).success,
+      type: typeOf(field) ?? "",
+      description: descriptionOf(field),
+      options: inner instanceof z.ZodObject ? optionsOf(inner) : [],
+    };
+  });
+}
+
+const unwrap = (schema: z.core.$ZodType): z.core.$ZodType =>
+  schema instanceof z.ZodOptional ? unwrap(schema.unwrap()) : schema;
+
+function descriptionOf(schema: z.core.$ZodType): string {
+  const own = z.globalRegistry.get(schema)?.description;
+  return own ?? (schema instanceof z.ZodOptional ? descriptionOf(schema.unwrap()) : "");
+}
