@@ -56,7 +56,13 @@ export class Decider {
   readonly #pending = new Set<TargetId>();
   readonly #targets: ReadonlyMap<TargetId, Graph["targets"][number]>;
 
+  /** How many targets have an output name. */
+  readonly #patterns = new Map<string, number>();
+
   constructor(readonly context: DecideContext) {
+    for (const { pattern } of context.graph.targets) {
+      if (pattern !== null) this.#patterns.set(pattern, (this.#patterns.get(pattern) ?? 0) + 1);
+    }
     this.#targets = new Map(context.graph.targets.map((target) => [target.id, target]));
   }
 
@@ -85,10 +91,13 @@ export class Decider {
     return found?.id ?? action.id;
   }
 
-  /** The files an action's file outputs are linked to. */
+  /**
+   * The files an action's file outputs are linked to. Inner targets may share a name (the squashfs of every
+   * ISO, say); those are not linked.
+   */
   outPaths(action: Action): { readonly output: string; readonly path: string }[] {
     return action.outputs.flatMap((output) =>
-      output.kind === "file"
+      output.kind === "file" && this.#patterns.get(output.pattern) === 1
         ? [
             {
               output: output.name,

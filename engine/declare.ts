@@ -143,8 +143,8 @@ export function callSite(): string {
   const stack = new Error().stack ?? "";
   Error.stackTraceLimit = limit;
   for (const line of stack.split("\n").slice(1)) {
-    const at = /\(?((?:file:\/\/)?\/[^()]*):(\d+):\d+\)?$/.exec(line);
-    const file = at?.[1]?.replace(/^file:\/\//, "");
+    const at = /^\s+at (?:.*?[( ])??(?:file:\/\/)?(\/.*?):(\d+):\d+\)?$/.exec(line);
+    const file = at?.[1];
     if (file !== undefined && !OURS.some((dir) => file.startsWith(dir)) && !file.includes("/node_modules/")) {
       return `${file}:${at?.[2] ?? "?"}`;
     }

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
 import { writeWhole } from "../cache/write.js";
 import type { Session } from "./build/session.js";
-import { readsChanged, type Reads } from "./evaluate/fresh.js";
+import { readsChanged, restamped, type Reads } from "./evaluate/fresh.js";
 
 import type { Graph } from "./model.js";
 import type { Project } from "./project.js";
@@ -56,15 +56,18 @@ const graphFile = (project: Project, args: Readonly<Record<string, string>>): st
       .slice(0, 16)}.json`,
   );
 
-/** The saved graph, while nothing that evaluation read has changed. */
+/** The saved graph, while nothing that evaluation read has changed. `save` keeps what was found out again. */
 export function savedGraph(
   project: Project,
   args: Readonly<Record<string, string>>,
+  save: boolean,
 ): { graph: Graph; reads: Reads } | null {
   try {
     const saved = JSON.parse(readFileSync(graphFile(project, args), "utf8")) as SavedGraph;
     if (saved.engine !== engineIdentity() || readsChanged(saved.reads, args) !== null) return null;
-    return saved;
+    const reads = save ? restamped(saved.reads) : null;
+    if (reads !== null) saveGraph(project, args, saved.graph, reads);
+    return reads === null ? saved : { ...saved, reads };
   } catch {
     return null;
   }

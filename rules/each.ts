@@ -29,7 +29,11 @@ export function each(
   options: Only = {},
 ): Readonly<Record<string, Group>> {
   const [keys, values] = rows(over);
-  for (const [i, key] of keys.entries()) checkKey(key, keys.indexOf(key) !== i);
+  const seen = new Set<string>();
+  for (const key of keys) {
+    checkKey(key, seen.has(key));
+    seen.add(key);
+  }
   const { only } = options;
   const unknown = Object.keys(options).find((name) => name !== "only");
   if (unknown !== undefined) wrongOption("each", `unknown option ${unknown}; known is only`);

@@ -59,7 +59,7 @@ export async function openImagefile(
     return fail(2, `${named} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
   }
   Object.assign(process.env, vars);
-  const saved = savedGraph(project, vars);
+  const saved = savedGraph(project, vars, save);
   if (saved !== null) return ok({ project, ...saved, datecode: named });
   const cache = save ? { cache: join(project.state, "modules") } : {};
   const evaluated = await evaluate({ file: project.imagefile, args: vars, ...cache });
