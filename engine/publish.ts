@@ -1,7 +1,7 @@
 // From a finished action to artifacts: guards, digest, rename into the store, one transaction, and links in
 // the output directory. Until the transaction is through, nothing that was made is believed.
 import { dirname } from "node:path";
-import { statSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, BuildRow } from "../cache/index.js";
 import { makeOwnDir } from "../cache/write.js";
@@ -157,6 +157,10 @@ async function storeTree(
   wanted: StagedOutput,
 ): Promise<Stored> {
   const { project } = context.decider.context;
+  if (lstatSync(wanted.path, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    const message = "$OUT was a directory, and the command put something else in its place";
+    return { failure: { kind: "guard", output: wanted.output.name, message } };
+  }
   try {
     return await sealTree({
       project,

@@ -28,6 +28,9 @@ export function splitWords(words: readonly string[]): {
   return { args, names };
 }
 
+/** `<group>-all-print`, with or without the keys of a sub-group: lists names instead of building. */
+export const isPrint = (name: string): boolean => /-all(?:-.+)?-print$/.test(name);
+
 /** Finds what each name means; no names mean the project's default. */
 export function select(graph: Graph, names: readonly string[]): Result<Selection> {
   if (names.length === 0) {
@@ -56,7 +59,7 @@ export function select(graph: Graph, names: readonly string[]): Result<Selection
 }
 
 function selectOne(graph: Graph, name: string): Result<Selection> {
-  const print = name.endsWith("-all-print");
+  const print = isPrint(name);
   const group = groupOf(graph, print ? name.slice(0, -"-print".length) : name);
   if (group !== undefined) return ok({ targets: group, datecode: null, print });
   const exact = graph.targets.find((target) => target.id === name);

@@ -13,6 +13,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { BuildEvent } from "../../engine/events.js";
 
 /** The compiled command. */
 export const MAIN = fileURLToPath(new URL("../../engine/cli/main.js", import.meta.url));
@@ -22,6 +23,20 @@ export interface Ended {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** A build as its events tell it, by action. */
+export interface Told {
+  readonly status: number | null;
+  readonly stderr: string;
+  readonly events: readonly BuildEvent[];
+  /** Actions that ended with an event of this type, in order of their names. */
+  readonly which: (type: "built" | "restored" | "up-to-date" | "failed" | "skipped") => string[];
+  /** The event of this type about an action. */
+  readonly about: <T extends BuildEvent["type"]>(
+    type: T,
+    target?: string,
+  ) => Extract<BuildEvent, { type: T }> | undefined;
 }
 
 /** Options of one call of the command line. */
@@ -44,6 +59,10 @@ export interface TestProject {
   /** Runs imagemake to its end. */
   run(...args: string[]): Promise<Ended>;
   call(options: CallOptions, ...args: string[]): Promise<Ended>;
+  /** Runs imagemake and insists that it succeeds: what it said is in the error. */
+  good(...args: string[]): Promise<Ended>;
+  /** Builds with --progress json. */
+  events(options: CallOptions, ...args: string[]): Promise<Told>;
   /** Starts imagemake without waiting. */
   start(options: CallOptions, ...args: string[]): ChildProcess;
   remove(): void;
@@ -82,6 +101,13 @@ export function makeProject(files: Readonly<Record<string, string>>): TestProjec
     names: (name) => (existsSync(path(name)) ? readdirSync(path(name)).sort() : []),
     run: (...args) => call({}, ...args),
     call,
+    good: async (...args) => {
+      const ended = await call({}, ...args);
+      if (ended.status !== 0)
+        throw new Error(`${args.join(" ")}: exit status ${ended.status}\n${ended.stderr}`);
+      return ended;
+    },
+    events: async (options, ...args) => told(await call(options, "--progress", "json", ...args)),
     start,
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
@@ -101,6 +127,31 @@ export async function finish(child: ChildProcess): Promise<Ended> {
   await once(child, "close");
   return { status: child.exitCode, ...output };
 }
+
+function told({ status, stdout, stderr }: Ended): Told {
+  const lines = stdout.split("\n").filter((line) => line !== "");
+  const events = lines.map((line) => JSON.parse(line) as BuildEvent);
+  return {
+    status,
+    stderr,
+    events,
+    which: (type) => events.flatMap((event) => (event.type === type ? [event.target] : [])).sort(),
+    about: <T extends BuildEvent["type"]>(type: T, target?: string) =>
+      events.find(
+        (event): event is Extract<BuildEvent, { type: T }> =>
+          event.type === type && (target === undefined || ("target" in event && event.target === target)),
+      ),
+  };
+}
+
+/** Words before a command that runs under another clock; it goes on from `moment`, an ISO time. */
+export const atTime = (moment: string): readonly string[] => [
+  "faketime",
+  new Date(moment)
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.\d+Z$/, " UTC"),
+];
 
 /** Nothing of the caller's that an Imagefile or a renderer might read. */
 function cleanEnvironment(): Record<string, string> {

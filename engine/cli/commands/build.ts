@@ -12,13 +12,14 @@ import { drivers, openImagefile, type Opened } from "../open.js";
 import { chooseRenderer, combine, type Renderer } from "../render/index.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
-import { select, type Selection } from "../select.js";
+import { isPrint, select, type Selection } from "../select.js";
 
 /** Builds the named targets. */
 export async function command(call: Call): Promise<number> {
   const { options } = call;
   const changes = options.dryRun !== true && options.question !== true;
-  const opened = unwrap(await openImagefile(options, call.args, changes));
+  const lists = call.names.some(isPrint);
+  const opened = unwrap(await openImagefile(options, call.args, changes && !lists));
   const selection = unwrap(select(opened.graph, call.names));
   const datecode = selection.datecode ?? opened.datecode;
   if (selection.datecode !== null && opened.datecode !== null && selection.datecode !== opened.datecode) {
