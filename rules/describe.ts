@@ -45,7 +45,7 @@ export function describeRules(): readonly RuleText[] {
 }
 
 function optionsOf(schema: z.ZodObject): readonly OptionText[] {
-  const fields = Object.entries(schema.shape as Readonly<Record<string, z.ZodType>>);
+  const fields = Object.entries<z.ZodType>(schema.shape);
   return fields.map(([name, field]) => {
     const inner = unwrap(field);
     return {

@@ -86,8 +86,8 @@ if [ -n "${policy_made:-}" ]; then
     touch -r "$TMPDIR/sbin" "$root/usr/sbin"
 fi
 umount "$root/run/repo" "$root/tmp" "$root/run"
-umount -R "$root/sys"
+# What lies below /sys and /dev cannot be unmounted one by one in a user namespace.
+umount -l "$root/sys" "$root/dev"
 umount "$root/proc"
-umount -R "$root/dev"
 clean_tree
 for dir in $made; do rmdir "$root/$dir"; done
