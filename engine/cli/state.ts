@@ -1,8 +1,8 @@
 // The state directory of a project, for commands that look after it without evaluating the Imagefile: its
-// places, its index, and the lock for those that change something.
+// places, who made what is in it, and the lock for those that change something.
 import { existsSync } from "node:fs";
 import { cwd } from "node:process";
-import { Index } from "../../cache/index.js";
+import type { ArtifactId, BuildRow, Index } from "../../cache/index.js";
 import { makeState, takeLock } from "../build/build.js";
 import { unwrap } from "../problem.js";
 import { projectOf, type Project } from "../project.js";
@@ -12,8 +12,11 @@ import type { Call } from "./run.js";
 export const projectOfCall = ({ options }: Call): Project =>
   projectOf(options.directory ?? cwd(), options.file ?? "Imagefile.ts");
 
-/** The index for looking only. The caller closes it. */
-export const lookIndex = (project: Project): Index => Index.look(project.index);
+/** Whether anything was ever built here. */
+export const hasState = (project: Project): boolean => existsSync(project.state);
+
+/** Something a person should know, said on stderr. */
+export const warn = (message: string): void => void process.stderr.write(`imagemake: ${message}\n`);
 
 /** Runs `work` while holding the lock; waits for whoever has it, unless --no-wait. */
 export async function whileLocked<T>(call: Call, project: Project, work: () => Promise<T>): Promise<T> {
@@ -36,5 +39,14 @@ export async function whileLocked<T>(call: Call, project: Project, work: () => P
   }
 }
 
-/** Whether anything was ever built here. */
-export const hasState = (project: Project): boolean => existsSync(project.state);
+/** The newest build of each artifact. */
+export function makersOf(index: Index): Map<ArtifactId, BuildRow> {
+  const builds = new Map(index.builds().map((build) => [build.id, build]));
+  const makers = new Map<ArtifactId, BuildRow>();
+  for (const { build: id, artifact } of index.outputs()) {
+    const build = builds.get(id);
+    if (build !== undefined && build.started >= (makers.get(artifact)?.started ?? 0))
+      makers.set(artifact, build);
+  }
+  return makers;
+}

@@ -1,8 +1,64 @@
-// `imagemake clean`.
-import { stop } from "../../problem.js";
-import type { Call } from "../run.js";
+// `imagemake clean`: removes stages, logs, saved graphs and the links of implicit releases; with -n says which.
+import { existsSync } from "node:fs";
+import { relative } from "node:path";
+import { Index } from "../../../cache/index.js";
+import { clean, inputsOf, planClean, type CleanContext, type CleanPlan } from "../../clean.js";
+import { unwrap, type Problem } from "../../problem.js";
+import type { Project } from "../../project.js";
+import { readReleases } from "../../release/release.js";
+import { openImagefile } from "../open.js";
+import { listed, tallies } from "../render/count.js";
+import { say, type Call } from "../run.js";
+import { hasState, projectOfCall, warn, whileLocked } from "../state.js";
 
-/** Comes in a moment. */
-export function command(_call: Call): Promise<number> {
-  return stop(2, "clean is not there yet");
+/** Removes, or with -n only says; exit 3 when something resisted. */
+export async function command(call: Call): Promise<number> {
+  const project = projectOfCall(call);
+  const dryRun = call.options.dryRun === true;
+  if (!hasState(project)) {
+    print(call, { removable: [], kept: [], vanished: [] }, []);
+    return 0;
+  }
+  const isInput = await inputs(call, project);
+  const run = async (index: Index): Promise<number> => {
+    try {
+      const releases = unwrap(readReleases(project));
+      const context: CleanContext = { project, index, releases, isInput };
+      const plan = await planClean(context);
+      const problems = dryRun ? [] : await clean(context, plan);
+      print(call, plan, problems);
+      return problems.length === 0 ? 0 : 3;
+    } finally {
+      index.close();
+    }
+  };
+  return dryRun
+    ? run(Index.look(project.index))
+    : whileLocked(call, project, () => run(Index.open(project.index, warn)));
+}
+
+/** Of a broken Imagefile nobody can say what it reads: then every output might be an input. */
+async function inputs(call: Call, project: Project): Promise<CleanContext["isInput"]> {
+  if (!existsSync(project.imagefile)) return () => false;
+  const opened = await openImagefile(call.options, call.args, false);
+  if (opened.ok) return inputsOf(project, opened.value.graph, opened.value.reads);
+  say(opened.problem);
+  warn("links stay, because what the Imagefile reads is not known");
+  return () => true;
+}
+
+function print(call: Call, plan: CleanPlan, problems: readonly Problem[]): void {
+  const dryRun = call.options.dryRun === true;
+  const { removable, kept } = plan;
+  if (call.options.json === true) {
+    process.stdout.write(`${JSON.stringify({ dryRun, removed: removable, kept, problems }, null, 2)}\n`);
+    return;
+  }
+  const name = (path: string): string => relative(process.cwd(), path) || ".";
+  const lines = dryRun || call.options.verbose === true ? removable.map(({ path }) => name(path)) : [];
+  const what = listed(tallies(removable.map(({ kind }) => kind)));
+  lines.push(what === "" ? "nothing to clean" : `${dryRun ? "would remove" : "removed"} ${what}`);
+  process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  for (const { path, because } of kept) process.stderr.write(`${name(path)} stays: ${because}\n`);
+  for (const problem of problems) say(problem);
 }

@@ -1,0 +1,162 @@
+// Removes what nothing needs: first the rows, in one transaction, then what they stood for. Killed between any two
+// steps it leaves things that no row names, and the next run removes those. The caller holds the lock.
+import { existsSync, lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
+import { join } from "node:path";
+import type { Problem, Result } from "./problem.js";
+import type { Index } from "./index.js";
+import { ioProblem } from "./io.js";
+import { deleteLayer, layerName, listLayers, type LayerRecord } from "./layers.js";
+import { mark, type Marked, type Needed } from "./mark.js";
+import { digestOf, openStore } from "./store.js";
+
+/** Where things lie; absolute paths. */
+export interface Places {
+  readonly store: string;
+  readonly layers: string;
+  readonly manifests: string;
+  readonly packages: string;
+  readonly snapshots: string;
+  readonly logs: string;
+}
+
+/** Something on the disk that goes. */
+export interface Doomed {
+  readonly kind: "file" | "layer" | "manifest" | "package" | "snapshot" | "log" | "leftover";
+  /** The artifact's id, where there is one, else the name on the disk. */
+  readonly name: string;
+  readonly path: string;
+  /** Made as root: an ordinary user cannot delete it. */
+  readonly root: boolean;
+}
+
+/** What would be removed. */
+export interface Plan {
+  readonly marked: Marked;
+  readonly doomed: readonly Doomed[];
+}
+
+/** Decides what goes; changes nothing. */
+export function planGc(index: Index, places: Places, needed: Needed): Plan {
+  const marked = mark(index, needed, existsSync);
+  return { marked, doomed: [...sweepStore(places, marked), ...sweepRest(places, marked, needed)] };
+}
+
+/**
+ * Removes what the plan names; `remove` deletes a directory tree (engine/execute/remove.ts). What resists is left,
+ * and said.
+ */
+export async function collect(
+  index: Index,
+  places: Places,
+  plan: Plan,
+  remove: (path: string) => Promise<Result<void>>,
+): Promise<Problem[]> {
+  index.drop(plan.marked.doomed);
+  const problems: Problem[] = [];
+  const asRoot = process.getuid?.() === 0;
+  for (const thing of plan.doomed) {
+    if (thing.root && !asRoot) continue;
+    const removed = await removeThing(thing, remove);
+    if (!removed.ok) problems.push(removed.problem);
+  }
+  const resisting = asRoot ? 0 : plan.doomed.filter(({ root }) => root).length;
+  if (resisting > 0) {
+    const message = `${resisting} layers were made as root, and only root can delete them`;
+    problems.push({ exit: 3, message, hint: "sudo imagemake cache gc" });
+  }
+  openStore(places.store, null).clean();
+  index.compact();
+  return problems;
+}
+
+async function removeThing(
+  { kind, path }: Doomed,
+  remove: (path: string) => Promise<Result<void>>,
+): Promise<Result<void>> {
+  if (kind === "layer") {
+    const at = path.lastIndexOf("/");
+    return deleteLayer(path.slice(0, at), path.slice(at + 1), remove);
+  }
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return await remove(path);
+    rmSync(path, { force: true });
+    return { ok: true, value: undefined };
+  } catch (error) {
+    return ioProblem(`delete ${path}`, error);
+  }
+}
+
+/** Files, layers and manifests. */
+function sweepStore(places: Places, { artifacts }: Marked): Doomed[] {
+  const store = openStore(places.store, null);
+  const files = store
+    .list()
+    .filter(({ id }) => !artifacts.has(id))
+    .map(({ id }) => ({ kind: "file" as const, name: id, path: store.path(id), root: false }));
+  const trees = [...artifacts.values()].filter((row) => row.kind === "tree");
+  const manifests = new Set(trees.map((row) => digestOf(row.id)));
+  return [
+    ...files,
+    ...sweepLayers(
+      places.layers,
+      trees.flatMap((row) => row.layer ?? []),
+    ),
+    ...namesIn(places.manifests)
+      .filter((name) => !manifests.has(name))
+      .map((name) => thing("manifest", places.manifests, name)),
+  ];
+}
+
+/** A layer stays when a row names it, or when one that stays lies on it. */
+function sweepLayers(dir: string, named: readonly string[]): Doomed[] {
+  const records = new Map(listLayers(dir).map((record) => [record.layer, record]));
+  const kept = new Set<string>();
+  for (const name of named) {
+    for (let at: string | null = name; at !== null && !kept.has(at); at = beneath(records.get(at)))
+      kept.add(at);
+  }
+  const doomed = new Map<string, Doomed>();
+  for (const entry of namesIn(dir)) {
+    const layer = entry.replace(/\.json$/, "");
+    if (kept.has(layer)) continue;
+    const { tree = layer, form = "user" } = records.get(layer) ?? {};
+    const root = form === "root" || ownerOf(join(dir, layer)) === 0;
+    if (entry.endsWith(".tmp")) doomed.set(entry, { ...leftover(join(dir, entry)), root });
+    else doomed.set(layer, { kind: "layer", name: tree, path: join(dir, layer), root });
+  }
+  // What lies on others goes first: no layer is ever without those beneath it.
+  const depth = ({ path }: Doomed): number => records.get(path.slice(dir.length + 1))?.depth ?? 0;
+  return [...doomed.values()].sort((a, b) => depth(b) - depth(a));
+}
+
+const beneath = (record: LayerRecord | undefined): string | null =>
+  record === undefined || record.parent === null ? null : layerName(record.parent, record.form);
+
+/** Packages, snapshots and logs. */
+function sweepRest(places: Places, { builds }: Marked, needed: Needed): Doomed[] {
+  const logs = new Set([...builds.values()].map((build) => build.log));
+  const unless = (kind: Doomed["kind"], dir: string, keep: (name: string) => boolean): Doomed[] =>
+    namesIn(dir)
+      .filter((name) => !keep(name))
+      .map((name) => thing(kind, dir, name));
+  return [
+    ...unless("package", places.packages, (name) => needed.packages.has(name)),
+    ...unless("snapshot", places.snapshots, (name) => needed.snapshots.has(name)),
+    ...unless("log", places.logs, (name) => logs.has(join(places.logs, name))),
+  ];
+}
+
+const thing = (kind: Doomed["kind"], dir: string, name: string): Doomed => ({
+  kind,
+  name,
+  path: join(dir, name),
+  root: false,
+});
+
+const leftover = (path: string): Doomed => ({ kind: "leftover", name: path, path, root: false });
+
+const ownerOf = (path: string): number | undefined => stats(path)?.uid;
+
+const stats = (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false });
+
+const namesIn = (dir: string): string[] => (existsSync(dir) ? readdirSync(dir).sort() : []);

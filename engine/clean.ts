@@ -1,0 +1,154 @@
+// What `clean` removes: stages, logs, saved graphs, and links of implicit releases that are still what was linked.
+// It knows no command line. The caller holds the lock while anything is removed.
+import { lstatSync, readdirSync, realpathSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { hashFile } from "../cache/hash.js";
+import type { Index, LinkRow } from "../cache/index.js";
+import { ioProblem } from "../cache/io.js";
+import { digestOf } from "../cache/store.js";
+import { removeTree } from "./execute/remove.js";
+import type { Reads } from "./evaluate/fresh.js";
+import type { Graph } from "./model.js";
+import { ok, type Problem, type Result } from "./problem.js";
+import type { Project } from "./project.js";
+import type { Release } from "./release/release.js";
+import { ownStamp } from "./sources/stamp.js";
+
+/** Something that goes. */
+export interface Removable {
+  readonly kind: "link" | "stage" | "log" | "graph" | "module";
+  readonly path: string;
+}
+
+/** A linked file that stays, and why. */
+export interface Kept {
+  readonly path: string;
+  readonly because: "edited" | "an input" | "reached through a symlink" | "no regular file";
+}
+
+/** What would be removed. */
+export interface CleanPlan {
+  readonly removable: readonly Removable[];
+  readonly kept: readonly Kept[];
+  /** Rows of links that are gone already. */
+  readonly vanished: readonly string[];
+}
+
+/** What a plan is made from. */
+export interface CleanContext {
+  readonly project: Project;
+  readonly index: Index;
+  readonly releases: readonly Release[];
+  /** Whether a file is read by the Imagefile or by one of its actions. */
+  readonly isInput: (path: string) => boolean;
+}
+
+/** Decides what goes; changes nothing. */
+export async function planClean(context: CleanContext): Promise<CleanPlan> {
+  const { project, index, releases } = context;
+  const explicit = new Set(releases.filter((release) => release.explicit).map(({ datecode }) => datecode));
+  const removable: Removable[] = [
+    ...below("stage", project.stage),
+    ...below("log", project.logs),
+    ...below("graph", project.graphs),
+    // Imagefiles as compiled.
+    ...below("module", join(project.state, "modules")),
+  ];
+  const kept: Kept[] = [];
+  const vanished: string[] = [];
+  for (const link of index.links()) {
+    if (link.line !== project.line || explicit.has(link.release)) continue;
+    const state = await judge(context, link);
+    if (state === "ours") removable.push({ kind: "link", path: link.path });
+    else if (state === "gone") vanished.push(link.path);
+    else kept.push({ path: link.path, because: state });
+  }
+  return { removable, kept, vanished };
+}
+
+/** Entries of a directory of ours; not of one that is a symlink to somewhere else. */
+function below(kind: Removable["kind"], dir: string): Removable[] {
+  if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
+  return readdirSync(dir).map((name) => ({ kind, path: join(dir, name) }));
+}
+
+async function judge(
+  { project, index, isInput }: CleanContext,
+  link: LinkRow,
+): Promise<"ours" | "gone" | Kept["because"]> {
+  const { path, artifact } = link;
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  const stamp = ownStamp(path);
+  if (stats === undefined || stamp === null) return "gone";
+  if (!stats.isFile()) return "no regular file";
+  if (isInput(path) || index.stamp(path) !== undefined) return "an input";
+  if (!isDirectlyIn(project.out, path)) return "reached through a symlink";
+  const untouched = (["size", "mtime", "ctime", "ino"] as const).every(
+    (field) => stamp[field] === link[field],
+  );
+  // A changed ctime may be another link of the same file, or an edit whose times were put back.
+  return untouched || (await hashFile(path, stamp.size)) === digestOf(artifact) ? "ours" : "edited";
+}
+
+/** `out` itself may be a symlink to where there is room; below it the engine makes directories only. */
+function isDirectlyIn(out: string, path: string): boolean {
+  const inside = relative(out, dirname(path));
+  return isWithin(inside) && realpathSync(dirname(path)) === join(realpathSync(out), inside);
+}
+
+const isWithin = (path: string): boolean =>
+  path !== ".." && !path.startsWith(`..${sep}`) && !isAbsolute(path);
+
+/** Removes what a plan names. What resists is left, and said. */
+export async function clean(context: CleanContext, plan: CleanPlan): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  const forget = [...plan.vanished];
+  for (const { kind, path } of plan.removable) {
+    const removed = kind === "link" ? removeLink(context.project, path) : await removeOwn(kind, path);
+    if (!removed.ok) problems.push(removed.problem);
+    else if (kind === "link") forget.push(path);
+  }
+  context.index.drop({ links: forget });
+  return problems;
+}
+
+function removeLink(project: Project, path: string): Result<void> {
+  try {
+    rmSync(path, { force: true });
+    // Directories that only held outputs go with the last of them.
+    for (let dir = dirname(path); isWithin(relative(project.out, dir)); dir = dirname(dir)) {
+      if (readdirSync(dir).length > 0 || lstatSync(dir).isSymbolicLink()) break;
+      rmdirSync(dir);
+    }
+    return ok(undefined);
+  } catch (error) {
+    return ioProblem(`delete ${path}`, error);
+  }
+}
+
+/** A crash may have left mounts in a stage; nowhere else does anything have a business to be mounted. */
+const removeOwn = (kind: Removable["kind"], path: string): Promise<Result<void>> =>
+  removeTree(path, { unmount: kind === "stage" });
+
+/** Whether a path is read: by evaluation, as a list, or as a file that an action names or has below a directory. */
+export function inputsOf(project: Project, graph: Graph, reads: Reads): (path: string) => boolean {
+  const read = new Set(reads.files.filter(({ use }) => use === "read").map(({ path }) => path));
+  const named = new Set<string>();
+  for (const action of graph.actions) {
+    for (const wanted of action.packages?.want ?? [])
+      if (typeof wanted !== "string") named.add(resolve(project.dir, wanted.list));
+    for (const input of action.inputs) {
+      if (input.kind !== "source") continue;
+      const { source } = input;
+      if (source.kind === "list") named.add(resolve(project.dir, source.file));
+      if (source.kind === "files")
+        for (const pattern of source.patterns) named.add(resolve(project.dir, source.from ?? "", pattern));
+    }
+  }
+  return (path) => {
+    if (read.has(path)) return true;
+    for (let place = path; place !== project.dir && place !== dirname(place); place = dirname(place))
+      if (named.has(place)) return true;
+    return false;
+  };
+}

@@ -1,0 +1,115 @@
+// What the releases of all lines need of the store, and which implicit releases are over. It reads release files
+// and deletes none.
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { LinkRow } from "../../cache/index.js";
+import type { Needed } from "../../cache/mark.js";
+import { isDatecode } from "../names.js";
+import { ok, type Result } from "../problem.js";
+import type { Project } from "../project.js";
+import { JOIN_MS, readReleases, releaseFile, type Release } from "./release.js";
+
+/** One line beside others in the same state directory, and its releases, oldest first. */
+export interface Line {
+  readonly project: Project;
+  readonly releases: readonly Release[];
+}
+
+/** Every line that has a release, with the project's own. A release file that cannot be read is a problem. */
+export function readLines(project: Project): Result<Line[]> {
+  const lines: Line[] = [];
+  const roots = { implicit: join(project.state, "releases"), explicit: join(project.dir, "releases") };
+  for (const line of new Set(["", project.line, ...Object.values(roots).flatMap(linesIn)])) {
+    const place = {
+      ...project,
+      line,
+      implicit: join(roots.implicit, line),
+      releases: join(roots.explicit, line),
+    };
+    const releases = readReleases(place);
+    if (!releases.ok) return releases;
+    lines.push({ project: place, releases: releases.value });
+  }
+  return ok(lines);
+}
+
+/** Directories with release files; others (collected releases) are not lines. */
+function linesIn(root: string): string[] {
+  if (!existsSync(root)) return [];
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && readdirSync(join(root, entry.name)).some(isReleaseFile))
+    .map((entry) => entry.name);
+}
+
+const isReleaseFile = (name: string): boolean => name.endsWith(".json") && isDatecode(name.slice(0, -5));
+
+/** The implicit release of a line that was built in last. */
+const currentOf = (line: Line): Release | undefined =>
+  line.releases
+    .filter((release) => !release.explicit)
+    .sort((a, b) => (a.lastBuild < b.lastBuild ? -1 : 1))
+    .at(-1);
+
+/** An implicit release whose time is up. */
+export interface Over {
+  readonly line: string;
+  readonly datecode: string;
+  readonly file: string;
+}
+
+/**
+ * Implicit releases that nobody will join by himself any more, and of whose outputs nothing is left: not the
+ * newest of their line, not built in for twelve hours, and no linked file bears their date.
+ */
+export function releasesOver(
+  lines: readonly Line[],
+  links: readonly LinkRow[],
+  exists: (path: string) => boolean,
+  now: number,
+): Over[] {
+  const linked = new Set(
+    links.filter((link) => exists(link.path)).map((link) => idOf(link.line, link.release)),
+  );
+  return lines.flatMap((line) => {
+    const current = currentOf(line);
+    return line.releases
+      .filter(
+        (release) =>
+          !release.explicit &&
+          release !== current &&
+          now - Date.parse(release.lastBuild) >= JOIN_MS &&
+          !linked.has(idOf(line.project.line, release.datecode)),
+      )
+      .map((release) => ({
+        line: line.project.line,
+        datecode: release.datecode,
+        file: releaseFile(line.project, release),
+      }));
+  });
+}
+
+/**
+ * Links of explicit releases that were not abandoned and of the current implicit one of each line, and everything
+ * pinned by any release that is not over.
+ */
+export function neededBy(lines: readonly Line[], over: readonly Over[]): Needed {
+  const gone = new Set(over.map(({ line, datecode }) => idOf(line, datecode)));
+  const linking = new Set<string>();
+  const [closures, packages, snapshots] = [new Set<string>(), new Set<string>(), new Set<string>()];
+  for (const line of lines) {
+    const current = currentOf(line);
+    for (const release of line.releases) {
+      const id = idOf(line.project.line, release.datecode);
+      if (gone.has(id)) continue;
+      if (release.explicit ? release.state !== "abandoned" : release === current) linking.add(id);
+      for (const { digest } of Object.values(release.snapshots)) snapshots.add(digest);
+      for (const closure of Object.values(release.closures)) {
+        closures.add(closure.digest);
+        for (const pkg of closure.packages) packages.add(pkg.sha256);
+      }
+    }
+  }
+  return { link: (link) => linking.has(idOf(link.line, link.release)), closures, packages, snapshots };
+}
+
+const idOf = (line: string, datecode: string): string => `${line} ${datecode}`;

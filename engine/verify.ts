@@ -1,0 +1,128 @@
+// Digests again what the store holds. What is damaged or missing is removed together with the rows that promise it,
+// so that the next build makes it anew. It knows no command line; the caller holds the lock while repairing.
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { hashFile } from "../cache/hash.js";
+import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
+import { deleteLayer } from "../cache/layers.js";
+import { digestOf, openStore } from "../cache/store.js";
+import type { Isolation } from "./execute/sandbox.js";
+import { removeTree } from "./execute/remove.js";
+import { asError, type Problem } from "./problem.js";
+import type { Project } from "./project.js";
+import { formOf, verifyTree } from "./tree/seal.js";
+
+/** What is not as it should be. `unknown`: it could not be looked at, and is left as it is. */
+export interface Finding {
+  readonly kind: "file" | "tree" | "package";
+  /** The artifact's id, or the package file's name. */
+  readonly name: string;
+  readonly state: "damaged" | "missing" | "unknown";
+  readonly why: string | null;
+}
+
+/** What was looked at, and what was found. */
+export interface Verified {
+  readonly files: number;
+  readonly trees: number;
+  readonly packages: number;
+  readonly findings: readonly Finding[];
+  /** What could not be removed. */
+  readonly problems: readonly Problem[];
+}
+
+/** Where and with what rights. */
+export interface VerifyContext {
+  readonly project: Project;
+  readonly index: Index;
+  readonly isolation: Isolation;
+  /** Remove what is no good, and forget it. */
+  readonly repair: boolean;
+}
+
+/** Looks at every file, every tree and every package file. */
+export async function verifyAll(context: VerifyContext): Promise<Verified> {
+  const { index, project } = context;
+  const rows = index.artifacts();
+  const stored = openStore(project.store, null).list();
+  // Also what no row names: it would be taken for whole when an action makes it again.
+  const files = [
+    ...new Set([...rows.filter(({ kind }) => kind === "file"), ...stored].map(({ id }) => id)),
+  ].sort();
+  const trees = rows.filter(({ kind }) => kind === "tree");
+  const packages = existsSync(project.packages) ? readdirSync(project.packages).sort() : [];
+  const findings: Finding[] = [];
+  const problems: Problem[] = [];
+  const found = async (finding: Finding | null): Promise<void> => {
+    if (finding === null) return;
+    findings.push(finding);
+    if (context.repair && finding.state !== "unknown") problems.push(...(await repair(context, finding)));
+  };
+  for (const id of files) await found(await lookAtFile(context, id));
+  for (const row of trees) await found(await lookAtTree(context, row));
+  for (const name of packages) await found(await lookAtPackage(project, name));
+  return { files: files.length, trees: trees.length, packages: packages.length, findings, problems };
+}
+
+async function lookAtFile({ project }: VerifyContext, id: ArtifactId): Promise<Finding | null> {
+  const state = await openStore(project.store, null).verify(id);
+  return state === "whole" ? null : { kind: "file", name: id, state, why: null };
+}
+
+/**
+ * A tree is its layer and its manifest. Judged with its parent's manifest alone: a damaged layer beneath is that
+ * tree's matter, and made anew it serves this one again.
+ */
+async function lookAtTree({ project, isolation }: VerifyContext, row: ArtifactRow): Promise<Finding | null> {
+  const { id, layer, form, parent } = row;
+  const manifest = await lookAtManifest(project, id);
+  if (manifest !== null) return { kind: "tree", name: id, ...manifest };
+  if (layer === null || !existsSync(join(project.layers, layer)))
+    return { kind: "tree", name: id, state: "missing", why: null };
+  const unknown = (why: string): Finding => ({ kind: "tree", name: id, state: "unknown", why });
+  if (form !== formOf(isolation))
+    return unknown(form === "root" ? "it was made as root" : "it was made in a user namespace");
+  if (parent !== null && (await lookAtManifest(project, parent)) !== null)
+    return unknown(`the manifest of its parent ${parent} is no good`);
+  const whole = await verifyTree(project, row, isolation);
+  if (!whole.ok) return unknown([whole.problem.message, whole.problem.hint ?? ""].join(" ").trim());
+  return whole.value ? null : { kind: "tree", name: id, state: "damaged", why: null };
+}
+
+async function lookAtManifest(
+  project: Project,
+  tree: ArtifactId,
+): Promise<Pick<Finding, "state" | "why"> | null> {
+  const file = join(project.manifests, digestOf(tree));
+  if (!existsSync(file)) return { state: "missing", why: "its manifest" };
+  return (await hashFile(file)) === digestOf(tree) ? null : { state: "damaged", why: "its manifest" };
+}
+
+async function lookAtPackage(project: Project, name: string): Promise<Finding | null> {
+  try {
+    if ((await hashFile(join(project.packages, name))) === name) return null;
+    return { kind: "package", name, state: "damaged", why: null };
+  } catch (error) {
+    return { kind: "package", name, state: "damaged", why: asError(error).message };
+  }
+}
+
+/** The row goes first: a promise without a thing is worse than a thing without a promise. */
+async function repair({ project, index }: VerifyContext, { kind, name }: Finding): Promise<Problem[]> {
+  switch (kind) {
+    case "file":
+      index.forgetArtifact(name);
+      openStore(project.store, null).remove(name);
+      return [];
+    case "package":
+      rmSync(join(project.packages, name), { force: true, recursive: true });
+      return [];
+    case "tree": {
+      const layer = index.artifact(name)?.layer ?? null;
+      index.forgetArtifact(name);
+      const removed = layer === null ? null : await deleteLayer(project.layers, layer, removeTree);
+      rmSync(join(project.manifests, digestOf(name)), { force: true });
+      return removed?.ok === false ? [removed.problem] : [];
+    }
+  }
+}
