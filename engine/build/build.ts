@@ -8,7 +8,7 @@ import type { Failure } from "../events.js";
 import { canOverlay, probeIsolation } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { clearStaleStages } from "../execute/stale.js";
-import type { Action } from "../model.js";
+import type { Action, Tool } from "../model.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { saveRelease } from "../release/release.js";
@@ -171,10 +171,14 @@ function count(tally: Tally, end: Performed): void {
 
 const exitOf = (failure: Failure): 1 | 2 | 3 => (failure.kind === "problem" ? failure.problem.exit : 1);
 
+/** Node has no call for extended attributes. */
+const TREE_TOOLS: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
+
 /** Tools and privilege are settled before anything runs. */
 function checkAbility(actions: readonly Action[], isolation: Isolation): Result<void> {
   for (const action of actions) {
-    const tools = missingTools(action.tools, action.id);
+    const makesTree = action.outputs.some((output) => output.kind === "tree");
+    const tools = missingTools([...action.tools, ...(makesTree ? TREE_TOOLS : [])], action.id);
     if (!tools.ok) return tools;
   }
   const asUser = process.getuid?.() !== 0;
