@@ -1,7 +1,7 @@
 // What the words of the command line mean: targets, groups, dated names, output names, globs. It reads the
 // graph only, and never guesses: what it does not know it answers with the nearest name.
 import type { Graph, Target, TargetId } from "../model.js";
-import { DATECODE, datedExpression, escapeRegExp, isDatecode } from "../names.js";
+import { DATECODE, datedExpression, escapeRegExp, isDatecode, withDate } from "../names.js";
 import { nearestHint } from "../evaluate/nearest.js";
 import { fail, ok, type Result } from "../problem.js";
 
@@ -75,11 +75,22 @@ function selectOne(graph: Graph, name: string): Result<Selection> {
       return ok({ targets: matching.map((target) => target.id), datecode: null, print: false });
     return fail(2, `no target matches ${name}`);
   }
-  const known = [
-    ...graph.targets.filter((target) => target.exported).map((target) => target.id),
-    ...graph.groups.flatMap((one) => [`${one.name}-all`, `${one.name}-all-print`]),
+  return fail(
+    2,
+    `unknown target ${name}`,
+    nearestHint(name, knownWords(graph, name)) ?? "imagemake list shows what there is",
+  );
+}
+
+/** Everything that could have been meant; file names under the date that stands in `name`. */
+function knownWords(graph: Graph, name: string): string[] {
+  const date = new RegExp(DATECODE).exec(name)?.[0] ?? "{date}";
+  const exported = graph.targets.filter((target) => target.exported);
+  return [
+    ...exported.map((target) => target.id),
+    ...graph.groups.flatMap((one) => groupWords(one.name, graph).flatMap((word) => [word, `${word}-print`])),
+    ...exported.flatMap(({ pattern }) => (pattern === null ? [] : [withDate(pattern, date)])),
   ];
-  return fail(2, `unknown target ${name}`, nearestHint(name, known));
 }
 
 /** `images-all-sbc` is the sub-group `images-sbc`: the first key stands before `-all`. */
