@@ -1,4 +1,5 @@
 // apt(…): a Debian repository as an Imagefile names it. Only data; the driver (drivers/apt.ts) speaks to it.
+import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { isSource, sourceOf, type SourceHandle } from "../engine/declare.js";
 import type { Source as EngineSource } from "../engine/model.js";
@@ -78,10 +79,10 @@ export function sourceLine(repo: AptRepo): string {
   return ["deb", repo.inImage, repo.suite, ...components].join(" ");
 }
 
-/** What a package request says of the repository. `inImage` is no business of the resolver's. */
+/** What a package request says of the repository; `inImage` is no business of the resolver's. Keys are patterns. */
 export const requestRepo = (repo: AptRepo) => ({
   url: repo.url,
   suite: repo.suite,
   components: repo.components,
-  keys: repo.keys?.patterns ?? null,
+  keys: repo.keys?.patterns.map((key) => (isAbsolute(key) ? key : join(repo.keys?.from ?? "", key))) ?? null,
 });

@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { readdirSync, renameSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import type { Json } from "../engine/model.js";
 import type { Problem, Result } from "../engine/problem.js";
 import { driver } from "../rules/drivers/apt.js";
@@ -203,8 +203,12 @@ describe("snapshot", () => {
       message: expect.stringContaining("doesn't have the component 'contrib'"),
     });
     expect(await take({ keys: "/nonexistent.gpg" })).toMatchObject({
-      exit: 3,
-      message: expect.stringContaining("/nonexistent.gpg"),
+      exit: 2,
+      message: "keys: /nonexistent.gpg does not exist",
+    });
+    expect(await take({ keys: ["*.nosuch"] })).toMatchObject({
+      exit: 2,
+      message: "keys: no file matches *.nosuch",
     });
     expect(await take({ url: "host" })).toMatchObject({
       exit: 3,
@@ -232,6 +236,10 @@ describe("snapshot", () => {
         driver.snapshot(repo, arch, newDir("snapshot"), context());
 
       value(await take(asJson(signed)));
+      value(
+        await take({ ...(asJson(signed) as object), keys: relative(context().base, signed.keyring ?? "") }),
+      );
+      value(await take({ ...(asJson(signed) as object), keys: [join(signed.dir, "*.gpg")] }));
       const wrongKey = problem(await take({ ...(asJson(signed) as object), keys: other.keyring }));
       expect([wrongKey.exit, wrongKey.message]).toEqual([3, expect.stringMatching(/NO_PUBKEY|not signed/)]);
       await served(unsigned.dir, async (url) => {
@@ -246,14 +254,14 @@ describe("snapshot", () => {
       await served(signed.dir, async (url) => {
         const repo = { url, suite: "tiny", keys: signed.keyring };
         const closure = value(await resolve(await snapshotOf(repo), ["app"]));
-        expect(closure.every((pkg) => pkg.location.startsWith(url))).toBe(true);
+        expect(closure.map((pkg) => pkg.location)).toEqual(
+          closure.map((pkg) => expect.stringMatching(new RegExp(`^pool/${pkg.name}_`))),
+        );
         const dir = newDir("packages");
-        value(await driver.fetch({ repo, arch, dir: "" }, closure, dir, context()));
+        value(await driver.fetch(repo, arch, closure, dir, context()));
         expect(readdirSync(dir).sort()).toEqual(closure.map((pkg) => pkg.sha256).sort());
         removePackage(signed, "libone");
-        const gone = problem(
-          await driver.fetch({ repo, arch, dir: "" }, closure, newDir("packages"), context()),
-        );
+        const gone = problem(await driver.fetch(repo, arch, closure, newDir("packages"), context()));
         expect([gone.exit, gone.message]).toEqual([
           3,
           expect.stringMatching(/^the mirror has dropped libone 1\.5 .*404/),

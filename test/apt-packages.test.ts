@@ -40,7 +40,9 @@ describe("fetch", () => {
   test("names what the mirror has dropped, says `release refresh`, and keeps the rest", async () => {
     const { repo, snapshot, packages, dir } = await resolved("app");
     removePackage(repo, "libtwo");
-    const { exit, message, hint } = problem(await driver.fetch(snapshot, packages, dir, context()));
+    const { exit, message, hint } = problem(
+      await driver.fetch(snapshot.repo, arch, packages, dir, context()),
+    );
     expect(exit).toBe(3);
     expect(message).toContain("dropped libtwo 1.0 (all)");
     expect(hint).toContain("release refresh");
@@ -53,11 +55,13 @@ describe("fetch", () => {
     const bytes = readFileSync(file);
     bytes[bytes.length - 1] = 1;
     writeFileSync(file, bytes);
-    const { exit, message } = problem(await driver.fetch(snapshot, packages, dir, context()));
+    const { exit, message } = problem(await driver.fetch(snapshot.repo, arch, packages, dir, context()));
     expect([exit, message]).toEqual([3, expect.stringMatching(/libone 1\.5 .*Hash Sum mismatch/)]);
     expect(existsSync(join(dir, packages[0]?.sha256 ?? ""))).toBe(false);
     truncateSync(file, 100);
-    expect(problem(await driver.fetch(snapshot, packages, dir, context())).message).toContain("libone 1.5");
+    expect(problem(await driver.fetch(snapshot.repo, arch, packages, dir, context())).message).toContain(
+      "libone 1.5",
+    );
     expect(existsSync(join(dir, packages[0]?.sha256 ?? ""))).toBe(false);
   });
 
@@ -69,7 +73,7 @@ describe("fetch", () => {
     writeFileSync(join(dir, damaged ?? ""), "not a package");
     writeFileSync(join(dir, `${partial ?? ""}.part`), readFileSync(pool[2] ?? "").subarray(0, 1000));
     const watched = context();
-    value(await driver.fetch(snapshot, packages, dir, watched));
+    value(await driver.fetch(snapshot.repo, arch, packages, dir, watched));
     expect(readdirSync(dir).sort()).toEqual([whole, damaged, partial].sort());
     for (const pkg of packages) expect(sha256(join(dir, pkg.sha256))).toBe(pkg.sha256);
     expect(watched.lines).toEqual([
@@ -77,7 +81,7 @@ describe("fetch", () => {
       expect.stringContaining("2 of 2: libtwo 1.0"),
     ]);
     const again = context();
-    value(await driver.fetch(snapshot, packages, dir, again));
+    value(await driver.fetch(snapshot.repo, arch, packages, dir, again));
     expect(again.lines).toEqual([]);
   });
 });
@@ -88,7 +92,7 @@ describe("index", () => {
     const snapshot = await snapshotOf(asJson(repo));
     const packages = value(await resolve(snapshot, want));
     const [files, dir] = [newDir("packages"), newDir("index")];
-    value(await driver.fetch(snapshot, packages, files, context()));
+    value(await driver.fetch(snapshot.repo, arch, packages, files, context()));
     for (const pkg of packages) copyFileSync(join(files, pkg.sha256), join(dir, driver.fileName(pkg)));
     value(await driver.index(packages, dir, arch, context()));
     return dir;

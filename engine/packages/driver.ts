@@ -12,7 +12,7 @@ export interface Package {
   readonly sha256: string;
   /** Of the package file, in bytes. */
   readonly size: number;
-  /** URI, or path inside the repository: whatever the driver's `fetch` understands. */
+  /** Path inside the repository where that is enough, else a URI: whatever the driver's `fetch` understands. */
   readonly location: string;
 }
 
@@ -41,6 +41,12 @@ export interface DriverContext {
   readonly progress: (line: string) => void;
 }
 
+/** Help for taking a snapshot. */
+export interface SnapshotContext extends DriverContext {
+  /** The Imagefile's directory: relative paths in `repo` (keyrings) are relative to it. */
+  readonly base: string;
+}
+
 /** What speaks to one package manager. */
 export interface PackageDriver {
   readonly name: string;
@@ -49,12 +55,13 @@ export interface PackageDriver {
   /** A name for the repository within a release, free of circumstance such as its location. */
   repositoryName(repo: Json): string;
   /** Fetches and verifies the repository's metadata for `arch` into `dir` (empty, exists). Uses the network. */
-  snapshot(repo: Json, arch: string, dir: string, context: DriverContext): Promise<Result<void>>;
+  snapshot(repo: Json, arch: string, dir: string, context: SnapshotContext): Promise<Result<void>>;
   /** Resolves without network and without installing. Sorted by name; what `on` holds is left out. */
   resolve(request: ResolveRequest, context: DriverContext): Promise<Result<readonly Package[]>>;
-  /** Fetches package files to `<dir>/<sha256>`, each verified. Uses the network. */
+  /** Fetches package files to `<dir>/<sha256>`, each verified, from where `repo` is now. Uses the network. */
   fetch(
-    snapshot: SnapshotAt,
+    repo: Json,
+    arch: string,
     packages: readonly Package[],
     dir: string,
     context: DriverContext,

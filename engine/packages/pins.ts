@@ -1,20 +1,20 @@
 // The closures of the wanted targets, within one release: looked up where they are pinned, resolved from
 // the release's snapshots where not. Taking snapshots and fetching are the only steps that use the network.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hashFile } from "../../cache/hash.js";
 import type { Index } from "../../cache/index.js";
 import { canonical, toJson } from "../key.js";
-import type { Action, Graph, TargetId } from "../model.js";
+import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { PinnedClosure, Release } from "../release/release.js";
 import type { Sources } from "../sources/resolve.js";
 import type { Emit } from "../events.js";
 import { closureDigest } from "./closure.js";
-import type { DriverContext, Drivers, Package, PackageDriver, SnapshotAt } from "./driver.js";
+import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
+import { Snapshots } from "./snapshots.js";
 
 /** A package name and the list it stands in, null for one named in the Imagefile. */
 interface Wish {
@@ -33,17 +33,23 @@ export interface PinsContext {
   readonly signal: AbortSignal;
   /** Only look: resolve from snapshots that are here, write nothing down, use no network. */
   readonly readOnly: boolean;
+  /** Where looking may take snapshots after all, to say what they would change; the caller removes it. */
+  readonly preview?: string;
 }
 
 /** The closures of one release, as far as they are known. Holds the release and the changes made to it. */
 export class Pins {
   readonly #actions: ReadonlyMap<TargetId, Action>;
   readonly #known = new Map<string, PinnedClosure>();
+  readonly #snapshots: Snapshots;
 
   constructor(
     private readonly context: PinsContext,
     public release: Release,
   ) {
+    const { project, preview } = context;
+    this.#snapshots =
+      preview === undefined ? new Snapshots(project.snapshots) : new Snapshots(preview, [project.snapshots]);
     const actions = new Map(context.graph.actions.map((action) => [action.id, action]));
     this.#actions = new Map(
       context.graph.targets.flatMap((target) => {
@@ -69,32 +75,46 @@ export class Pins {
 
   /** Every package that the tree of `target` holds; null while one of its closures is not resolved. */
   async held(target: TargetId | null): Promise<Result<readonly Package[] | null>> {
-    if (target === null) return ok([]);
-    const action = this.#actions.get(target);
-    if (action === undefined) return ok([]);
-    if (action.packages !== null) {
+    const held: Package[] = [];
+    for (const action of this.#beneath(target)) {
       const own = await this.closure(action);
       if (!own.ok) return own;
-      const beneath = await this.held(action.packages.on);
-      if (!beneath.ok) return beneath;
-      if (own.value === null || own.value === undefined || beneath.value === null) return ok(null);
-      return ok([...beneath.value, ...own.value.packages]);
+      if (own.value === null) return ok(null);
+      held.push(...(own.value?.packages ?? []));
     }
-    const base = action.outputs.find((output) => output.kind === "tree")?.base;
-    const input = action.inputs.find((one) => one.name === base);
-    return input?.kind === "artifact" ? this.held(input.target) : ok([]);
+    return ok(held);
+  }
+
+  /** The actions with packages that made the tree of `target`, the lowest first. */
+  #beneath(target: TargetId | null): Action[] {
+    const found: Action[] = [];
+    for (let at = target; at !== null;) {
+      const action = this.#actions.get(at);
+      if (action === undefined) break;
+      if (action.packages !== null) found.unshift(action);
+      const base = action.outputs.find((output) => output.kind === "tree")?.base;
+      const input = action.inputs.find((one) => one.name === base);
+      at = action.packages?.on ?? (input?.kind === "artifact" ? input.target : null);
+    }
+    return found;
   }
 
   /**
-   * Resolves what `actions` (in build order) lack, taking snapshots where the release has none. When only
-   * looking, what would need the network stays unresolved.
+   * Resolves what `actions` (in build order) and the trees beneath them lack, taking snapshots where the
+   * release has none. When only looking, what would need the network stays unresolved.
    */
   async resolve(actions: readonly Action[]): Promise<Result<void>> {
-    for (const action of actions) {
+    const needed = new Set(
+      actions.flatMap((action) => [...this.#beneath(action.packages?.on ?? null), action]),
+    );
+    if (![...needed].some((action) => action.packages !== null)) return ok(undefined);
+    const distinct = await this.#distinctNames();
+    if (!distinct.ok) return distinct;
+    for (const action of needed) {
       const have = await this.closure(action);
       if (!have.ok) return have;
       if (have.value !== null) continue;
-      if (this.context.readOnly && !(await this.#hasSnapshot(action))) continue;
+      if (this.#isOffline && !(await this.#canResolve(action))) continue;
       const resolved = await this.#resolve(action);
       if (!resolved.ok) return resolved;
     }
@@ -103,39 +123,42 @@ export class Pins {
 
   /** Fetches the package files of `actions` that the store lacks, in one phase. */
   async fetch(actions: readonly Action[]): Promise<Result<void>> {
-    const byRepository = new Map<
-      string,
-      { driver: PackageDriver; at: SnapshotAt; packages: Map<string, Package> }
-    >();
+    const byRepository = new Map<string, { asked: PackageRequest; packages: Map<string, Package> }>();
     for (const action of actions) {
       const closure = await this.closure(action);
       if (!closure.ok) return closure;
-      if (action.packages === null || closure.value === null || closure.value === undefined) continue;
-      const missing = closure.value.packages.filter(
-        (pkg) => !existsSync(join(this.context.project.packages, pkg.sha256)),
-      );
+      const asked = action.packages;
+      if (asked === null || closure.value === null || closure.value === undefined) continue;
+      const missing = closure.value.packages.filter((pkg) => !this.#hasFile(pkg));
       if (missing.length === 0) continue;
-      const driver = await this.driver(action.packages.driver);
-      const at = await this.#snapshot(action);
-      if (!at.ok) return at;
-      const entry = byRepository.get(at.value.dir) ?? { driver, at: at.value, packages: new Map() };
+      const repository = canonical(toJson([asked.driver, asked.repo, asked.arch]));
+      const entry = byRepository.get(repository) ?? { asked, packages: new Map() };
       for (const pkg of missing) entry.packages.set(pkg.sha256, pkg);
-      byRepository.set(at.value.dir, entry);
+      byRepository.set(repository, entry);
     }
-    for (const { driver, at, packages } of byRepository.values()) {
+    const { packages: dir } = this.context.project;
+    for (const { asked, packages } of byRepository.values()) {
       const list = [...packages.values()];
       const bytes = list.reduce((sum, pkg) => sum + pkg.size, 0);
+      const driver = await this.driver(asked.driver);
+      const count = list.length === 1 ? "1 package" : `${list.length} packages`;
       this.#phase(
         "fetch",
-        `${list.length} packages, ${Math.ceil(bytes / 1e6)} MB (${driver.repositoryName(at.repo)})`,
+        `${count}, ${Math.ceil(bytes / 1e6)} MB (${driver.repositoryName(asked.repo)} ${asked.arch})`,
       );
-      mkdirSync(this.context.project.packages, { recursive: true, mode: 0o700 });
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
       const fetched = await this.#withScratch((context) =>
-        driver.fetch(at, list, this.context.project.packages, context),
+        driver.fetch(asked.repo, asked.arch, list, dir, context),
       );
       if (!fetched.ok) return fetched;
     }
     return ok(undefined);
+  }
+
+  /** Whether the store has the file of a package, whole as far as its size says. */
+  #hasFile(pkg: Package): boolean {
+    const stats = statSync(join(this.context.project.packages, pkg.sha256), { throwIfNoEntry: false });
+    return stats?.size === pkg.size;
   }
 
   /** The driver of that name. */
@@ -163,14 +186,14 @@ export class Pins {
   }
 
   /** Runs `work` with a scratch directory that is removed afterwards. */
-  async #withScratch<T>(work: (context: DriverContext) => Promise<T>): Promise<T> {
+  async #withScratch<T>(work: (context: SnapshotContext) => Promise<T>): Promise<T> {
     const { project, readOnly } = this.context;
     const parent = readOnly ? tmpdir() : project.stage;
     mkdirSync(parent, { recursive: true, mode: 0o700 });
     const scratch = mkdtempSync(join(parent, readOnly ? "imagemake-" : "driver-"));
     try {
       const progress = (line: string): void => this.#phase("fetch", line);
-      return await work({ scratch, signal: this.context.signal, progress });
+      return await work({ scratch, base: project.dir, signal: this.context.signal, progress });
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }
@@ -183,7 +206,7 @@ export class Pins {
     if (asked === null || request.value === null) return ok(undefined);
     const on = await this.held(asked.on);
     if (!on.ok) return on;
-    const at = await this.#snapshot(action);
+    const at = await this.#snapshot(asked);
     if (!at.ok) return at;
     const driver = await this.driver(asked.driver);
     this.#phase("resolve", action.id);
@@ -251,43 +274,54 @@ export class Pins {
     return `${driver.repositoryName(asked.repo)} ${asked.arch}`;
   }
 
-  async #hasSnapshot(action: Action): Promise<boolean> {
+  /** Whether nothing may be asked of the network. */
+  get #isOffline(): boolean {
+    return this.context.readOnly && this.context.preview === undefined;
+  }
+
+  /** Whether a list can be resolved with what is here. */
+  async #canResolve(action: Action): Promise<boolean> {
     if (action.packages === null) return true;
     const known = this.release.snapshots[await this.#snapshotName(action.packages)];
     const on = await this.held(action.packages.on);
-    return (
-      known !== undefined &&
-      existsSync(join(this.context.project.snapshots, known.digest)) &&
-      on.ok &&
-      on.value !== null
-    );
+    return known !== undefined && this.#snapshots.find(known.digest) !== null && on.ok && on.value !== null;
   }
 
-  /** The release's snapshot of the action's repository, taken now where there is none. */
-  async #snapshot(action: Action): Promise<Result<SnapshotAt>> {
-    const asked = action.packages;
-    if (asked === null) return fail(2, `${action.id} has no packages`);
+  /** The release's snapshot of a repository, taken now where there is none. */
+  async #snapshot(asked: PackageRequest): Promise<Result<SnapshotAt>> {
+    const { repo, arch } = asked;
     const name = await this.#snapshotName(asked);
     const known = this.release.snapshots[name];
-    const { snapshots } = this.context.project;
-    if (known !== undefined && existsSync(join(snapshots, known.digest))) {
-      return ok({ repo: asked.repo, arch: asked.arch, dir: join(snapshots, known.digest) });
-    }
+    const here = known === undefined ? null : this.#snapshots.find(known.digest);
+    if (here !== null) return ok({ repo, arch, dir: here });
     this.#phase("snapshot", name);
-    mkdirSync(snapshots, { recursive: true, mode: 0o700 });
     const driver = await this.driver(asked.driver);
-    const dir = mkdtempSync(join(snapshots, "new-"));
-    const taken = await this.#withScratch((context) => driver.snapshot(asked.repo, asked.arch, dir, context));
-    if (!taken.ok) {
-      rmSync(dir, { recursive: true, force: true });
-      return taken;
-    }
-    const digest = await directoryDigest(dir);
-    if (existsSync(join(snapshots, digest))) rmSync(dir, { recursive: true, force: true });
-    else renameSync(dir, join(snapshots, digest));
-    const entry = { digest, taken: new Date().toISOString() };
+    const taken = await this.#withScratch((context) => this.#snapshots.take(driver, repo, arch, context));
+    if (!taken.ok) return taken;
+    const entry = { digest: taken.value, taken: new Date().toISOString() };
     this.release = { ...this.release, snapshots: { ...this.release.snapshots, [name]: entry } };
-    return ok({ repo: asked.repo, arch: asked.arch, dir: join(snapshots, digest) });
+    const dir = this.#snapshots.find(taken.value);
+    return dir === null ? fail(3, `the snapshot of ${name} vanished`) : ok({ repo, arch, dir });
+  }
+
+  /** A release has one snapshot under a name, so two repositories of one name cannot be told apart. */
+  async #distinctNames(): Promise<Result<void>> {
+    const seen = new Map<string, { readonly repo: string; readonly action: Action }>();
+    for (const action of this.context.graph.actions) {
+      if (action.packages === null) continue;
+      const name = await this.#snapshotName(action.packages);
+      const repo = canonical(action.packages.repo);
+      const other = seen.get(name);
+      if (other !== undefined && other.repo !== repo) {
+        return fail(
+          2,
+          `${action.at}: ${other.action.id} and ${action.id} take packages from different repositories that are both called ${name}`,
+          "within an Imagefile a suite with its components is one repository: give it one address and one set of keys",
+        );
+      }
+      seen.set(name, { repo, action });
+    }
+    return ok(undefined);
   }
 
   #phase(phase: "snapshot" | "resolve" | "fetch", detail: string): void {
@@ -303,15 +337,4 @@ function blame(problem: Problem, target: string, wishes: readonly Wish[]): Probl
   const lists = [...new Set(named.map((wish) => wish.list ?? "the Imagefile"))];
   const asked = lists.length === 0 ? "" : ` (asked for in ${lists.join(", ")})`;
   return { ...problem, message: `${target}: ${problem.message}${asked}` };
-}
-
-/** Digest over the names and contents of the files below a directory. */
-async function directoryDigest(dir: string): Promise<string> {
-  const hash = createHash("sha256");
-  const names = readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-  for (const file of names) hash.update(`${file.slice(dir.length)}\0${await hashFile(file)}\n`);
-  return hash.digest("hex");
 }

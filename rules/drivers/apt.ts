@@ -31,7 +31,7 @@ export const driver: PackageDriver = {
   repositoryName: nameOf,
   snapshot: (...given) => attempt(takeSnapshot(...given)),
   resolve: (...given) => attempt(resolve(...given)),
-  fetch: (snapshot, ...given) => attempt(fetchPackages(snapshot.arch, ...given)),
+  fetch: (...given) => attempt(fetchPackages(...given)),
   index: (...given) => attempt(writeIndex(...given)),
   fileName,
   buildDate,

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DriverContext, Package, SnapshotAt } from "../../engine/packages/driver.js";
+import type { Package, SnapshotAt, SnapshotContext } from "../../engine/packages/driver.js";
 import type { Json } from "../../engine/model.js";
 import type { Problem, Result } from "../../engine/problem.js";
 import { driver } from "../../rules/drivers/apt.js";
@@ -22,9 +22,9 @@ export const arch = hostArch();
 
 export function context(
   signal: AbortSignal = new AbortController().signal,
-): DriverContext & { readonly lines: readonly string[] } {
+): SnapshotContext & { readonly lines: readonly string[] } {
   const lines: string[] = [];
-  return { scratch: newDir("scratch"), signal, progress: (line) => lines.push(line), lines };
+  return { scratch: newDir("scratch"), base, signal, progress: (line) => lines.push(line), lines };
 }
 
 /** The value; throws the problem. */

@@ -4,10 +4,12 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Json } from "../../../engine/model.js";
 import type { DriverContext, Package } from "../../../engine/packages/driver.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
 import { privateConfig } from "./config.js";
-import { networkSettings } from "./host.js";
+import { networkSettings, placed } from "./host.js";
+import { readRepository, uriIn } from "./repository.js";
 import { run } from "./run.js";
 
 /** Part of apt, outside PATH. */
@@ -17,37 +19,51 @@ const BATCH = 1000;
 /** A mirror that gives the wrong bytes is asked once more, without what came before. */
 const ATTEMPTS = 2;
 
-/** Fetches `packages` to `<dir>/<sha256>`. What an earlier, broken run left in `<sha256>.part` is used. */
+/** A package and where it is now. */
+interface Wanted extends Package {
+  readonly uri: string;
+}
+
+/**
+ * Fetches `packages` to `<dir>/<sha256>`. What an earlier, broken run left in `<sha256>.part` is used. They come
+ * from where the repository is now, not from where it was when they were resolved.
+ */
 export async function fetchPackages(
+  repo: Json,
   arch: string,
   packages: readonly Package[],
   dir: string,
   context: DriverContext,
 ): Promise<Result<void>> {
-  const missing: Package[] = [];
+  const read = readRepository(repo);
+  if (!read.ok) return read;
+  const lacking: Package[] = [];
   for (const pkg of unique(packages)) {
-    if (!(await adopt(pkg, pkg.sha256, dir))) missing.push(pkg);
+    if (!(await adopt(pkg, pkg.sha256, dir))) lacking.push(pkg);
   }
-  if (missing.length === 0) return ok(undefined);
+  if (lacking.length === 0) return ok(undefined);
+  const at = await placed(read.value, context);
+  if (!at.ok) return at;
+  const missing = lacking.map((pkg) => ({ ...pkg, uri: uriIn(at.value.url, pkg.location) }));
   const network = await networkSettings(context);
   if (!network.ok) return network;
   const config = join(context.scratch, "fetch.conf");
   await writeFile(config, `${privateConfig(arch)}${network.value}`);
 
   const said = new Map<string, string>();
-  let left: readonly Package[] = missing;
+  let left: readonly Wanted[] = missing;
   for (let attempt = 1; attempt <= ATTEMPTS && left.length > 0; attempt++) {
     for (let start = 0; start < left.length; start += BATCH) {
       const done = await download(left.slice(start, start + BATCH), dir, config, said, context);
       if (!done.ok) return done;
     }
-    const still: Package[] = [];
+    const still: Wanted[] = [];
     for (const pkg of left) {
       if (await adopt(pkg, part(pkg), dir)) continue;
       still.push(pkg);
     }
     left = still;
-    if (left.some((pkg) => isGone(said.get(pkg.location)))) break;
+    if (left.some((pkg) => isGone(said.get(pkg.uri)))) break;
   }
   return left.length === 0 ? ok(undefined) : blame(left, said);
 }
@@ -60,13 +76,13 @@ const unique = (packages: readonly Package[]): readonly Package[] => [
 
 /** Runs apt's downloader once; puts what it says of each URI into `said`. */
 async function download(
-  packages: readonly Package[],
+  packages: readonly Wanted[],
   dir: string,
   config: string,
   said: Map<string, string>,
   context: DriverContext,
 ): Promise<Result<void>> {
-  const byUri = new Map(packages.map((pkg) => [pkg.location, pkg]));
+  const byUri = new Map(packages.map((pkg) => [pkg.uri, pkg]));
   let started = 0;
   const onLine = (line: string): void => {
     const uri = /^Get:\d+ (\S+)/.exec(line)?.[1];
@@ -75,7 +91,7 @@ async function download(
     started++;
     context.progress(`${started} of ${packages.length}: ${pkg.name} ${pkg.version}`);
   };
-  const triples = packages.flatMap((pkg) => [pkg.location, `./${part(pkg)}`, `SHA256:${pkg.sha256}`]);
+  const triples = packages.flatMap((pkg) => [pkg.uri, `./${part(pkg)}`, `SHA256:${pkg.sha256}`]);
   const ran = await run([APT_HELPER, "download-file", "-q", ...triples], context, {
     cwd: dir,
     config,
@@ -85,7 +101,7 @@ async function download(
   for (const match of ran.value.stderr.matchAll(/^E: Failed to fetch (\S+) +(.*(?:\n {3}.*)*)/gm)) {
     said.set(match[1] ?? "", (match[2] ?? "").replace(/\s+/g, " ").trim());
   }
-  if (ran.value.status !== 0 && !packages.some((pkg) => said.has(pkg.location))) {
+  if (ran.value.status !== 0 && !packages.some((pkg) => said.has(pkg.uri))) {
     return fail(3, `apt cannot fetch packages: ${ran.value.stderr.trim().replace(/\s*\n\s*/g, "; ")}`);
   }
   return ok(undefined);
@@ -119,12 +135,12 @@ async function digest(file: string): Promise<string> {
 const isGone = (said: string | undefined): boolean =>
   said !== undefined && /^(?:404|410)\b|File not found|No such file/.test(said);
 
-function blame(left: readonly Package[], said: ReadonlyMap<string, string>): Result<never> {
+function blame(left: readonly Wanted[], said: ReadonlyMap<string, string>): Result<never> {
   const name = (pkg: Package): string => `${pkg.name} ${pkg.version} (${pkg.arch})`;
-  const gone = left.filter((pkg) => isGone(said.get(pkg.location)));
+  const gone = left.filter((pkg) => isGone(said.get(pkg.uri)));
   const first = gone[0] ?? left[0];
   if (first === undefined) return fail(3, "apt fetched nothing");
-  const words = `${first.location}: ${said.get(first.location) ?? "not what the snapshot promised"}`;
+  const words = `${first.uri}: ${said.get(first.uri) ?? "not what the snapshot promised"}`;
   if (gone.length > 0) {
     const names = gone.map(name).join(", ");
     return fail(

@@ -1,9 +1,9 @@
-// What the host's own apt knows that a private one needs: the mirror of a suite, the keys it trusts, and
-// how it reaches the network. It changes nothing on the host.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+// What the host's own apt knows that a private one needs: the mirror of a suite, and how it reaches the
+// network. It changes nothing on the host.
+import { existsSync, readFileSync } from "node:fs";
 import { fail, ok, type Result } from "../../../engine/problem.js";
 import type { DriverContext } from "../../../engine/packages/driver.js";
+import type { Repository } from "./repository.js";
 import { aptSays, run } from "./run.js";
 
 /** Where the host gets a suite from. */
@@ -13,9 +13,14 @@ export interface HostMirror {
   readonly signedBy: string | null;
 }
 
-const ARCHIVE_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const TRUSTED = ["/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d"];
 const FORMAT = "$(RELEASE)\t$(CODENAME)\t$(SUITE)\t$(REPO_URI)\t$(SOURCESENTRY)";
+
+/** The address of a repository on this machine: `host` is looked up, everything else stands. */
+export async function placed(repository: Repository, context: DriverContext): Promise<Result<HostMirror>> {
+  return repository.url === "host"
+    ? hostMirror(repository.suite, context)
+    : ok({ url: repository.url, signedBy: null });
+}
 
 /** The mirror of `suite` (as the host's sources write it, its codename or its suite name), asked of apt itself. */
 export async function hostMirror(suite: string, context: DriverContext): Promise<Result<HostMirror>> {
@@ -60,36 +65,6 @@ function signedBy(entry: string): string | null {
   const plain = text.replace(/^#.*\n?/gm, "");
   const stanza = plain.split(/\n\s*\n/).filter((one) => one.trim() !== "")[number - 1];
   return /^Signed-By:(.*(?:\n[ \t].*)*)/im.exec(stanza ?? "")?.[1] ?? null;
-}
-
-/** A key to trust: a keyring file, or the text of an armoured key. */
-export type Key = { readonly file: string } | { readonly text: string };
-
-/** The keys that a source names; those the host trusts anyway where it names none, or only fingerprints. */
-export function keysFor(signed: string | null): readonly Key[] {
-  if (signed?.includes("-----BEGIN") === true) {
-    const lines = signed.split("\n").map((line) => line.trim());
-    return [
-      {
-        text: `${lines
-          .map((line) => (line === "." ? "" : line))
-          .join("\n")
-          .trim()}\n`,
-      },
-    ];
-  }
-  const files = (signed ?? "").split(/[\s,]+/).filter((word) => word.startsWith("/"));
-  if (files.length > 0) return files.map((file) => ({ file }));
-  const trusted = TRUSTED.flatMap((path) =>
-    path.endsWith(".d")
-      ? existsSync(path)
-        ? readdirSync(path).map((name) => join(path, name))
-        : []
-      : [path],
-  );
-  return [...trusted, ARCHIVE_KEYRING]
-    .filter((file) => existsSync(file) && /\.(?:gpg|asc)$/.test(file))
-    .map((file) => ({ file }));
 }
 
 /** Settings about reaching mirrors and about clocks; none that would weaken what must be signed. */

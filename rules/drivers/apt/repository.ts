@@ -1,10 +1,14 @@
 // A Debian repository as package requests name it, checked, and written as an apt source.
 // It does not know what is in the repository.
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Json } from "../../../engine/model.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
+
+/** Name of the file in a snapshot that says where it came from. */
+export const SOURCE_FILE = "snapshot.sources";
 
 /** What a package request says of its repository. */
 export interface Repository {
@@ -13,7 +17,7 @@ export interface Repository {
   /** A suite or codename; with a slash at its end a directory that holds Packages itself (a flat repository). */
   readonly suite: string;
   readonly components: readonly string[];
-  /** Keyring files that may sign it; empty for those of the host. */
+  /** Keyring files that may sign it, as patterns below the Imagefile's directory; empty for those of the host. */
   readonly keys: readonly string[];
 }
 
@@ -34,7 +38,7 @@ export function readRepository(repo: Json): Result<Repository> {
   if ([url, suite, ...names].some((word) => /\s/.test(word))) {
     return fail(2, `repository ${suite}: blanks in url, suite or components (write %20 for one in a path)`);
   }
-  return ok({ url: localAsCopy(url), suite, components: names, keys: files.map((file) => resolve(file)) });
+  return ok({ url: localAsCopy(url), suite, components: names, keys: files });
 }
 
 /** Suite and components: what tells repositories of one release apart, wherever they are fetched from. */
@@ -43,6 +47,16 @@ export function nameOf(repo: Json): string {
   if (!read.ok) return "apt";
   return ["apt", read.value.suite, ...(isFlat(read.value) ? [] : read.value.components)].join(" ");
 }
+
+/** The path of a package below the repository's address, which may change while the release stays; else its URI. */
+export const locationIn = (url: string, uri: string): string => {
+  const root = url.endsWith("/") ? url : `${url}/`;
+  return uri.startsWith(root) ? uri.slice(root.length) : uri;
+};
+
+/** Where a package is now. */
+export const uriIn = (url: string, location: string): string =>
+  /^[a-z][a-z0-9+.-]*:/.test(location) ? location : `${url.endsWith("/") ? url : `${url}/`}${location}`;
 
 export const isFlat = (repository: Repository): boolean => repository.suite.endsWith("/");
 
@@ -60,6 +74,12 @@ export function sourceText(repository: Repository): string {
   if (!isFlat(repository)) fields.push(`Components: ${repository.components.join(" ")}`);
   if (isUnsignedDirectory(repository)) fields.push("Trusted: yes");
   return `${fields.join("\n")}\n`;
+}
+
+/** The address that a snapshot was taken from, out of its directory of sources. */
+export async function sourceUrl(sources: string): Promise<string> {
+  const text = await readFile(join(sources, SOURCE_FILE), "utf8");
+  return /^URIs: (.*)$/m.exec(text)?.[1] ?? "";
 }
 
 /**

@@ -7,7 +7,7 @@ import type { DriverContext, Package, ResolveRequest, SnapshotAt } from "../../.
 import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
 import { LISTS, privateConfig, SOURCE_CACHE, SOURCES } from "./config.js";
 import { parseFileName } from "./deb.js";
-import { nameOf } from "./repository.js";
+import { locationIn, nameOf, sourceUrl } from "./repository.js";
 import { aptSays, run, type Ran } from "./run.js";
 import { stanzasOf, statusFile } from "./stanzas.js";
 
@@ -59,9 +59,10 @@ export async function resolve(
     return { ok: false, problem: await unknown([name], request, where) };
   }
 
+  const url = await sourceUrl(join(snapshot.dir, SOURCES));
   const packages: Package[] = [];
   for (const line of ran.value.stdout.split("\n").filter((one) => one.startsWith("'"))) {
-    const parsed = parseUri(line);
+    const parsed = parseUri(line, url);
     if (parsed === null) return fail(3, `apt gave no SHA-256 for a package: ${line}`);
     packages.push(parsed);
   }
@@ -119,12 +120,12 @@ APT::Install-Recommends "${recommends}";
 }
 
 /** One line of `apt-get --print-uris`: 'URI' file size SHA256:digest. */
-function parseUri(line: string): Package | null {
+function parseUri(line: string, url: string): Package | null {
   const match = /^'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$/.exec(line);
-  const [, location, file, size, sha256] = match ?? [];
+  const [, uri, file, size, sha256] = match ?? [];
   const parsed = file === undefined ? null : parseFileName(file);
-  if (parsed === null || location === undefined || sha256 === undefined) return null;
-  return { ...parsed, sha256, size: Number(size), location };
+  if (parsed === null || uri === undefined || sha256 === undefined) return null;
+  return { ...parsed, sha256, size: Number(size), location: locationIn(url, uri) };
 }
 
 /** Names the packages that stand in the way, and passes on apt's words. */

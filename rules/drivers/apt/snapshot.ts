@@ -1,14 +1,15 @@
 // Takes a repository's metadata: apt fetches and verifies it, into one directory that holds the lists, the
 // source they came from and apt's cache of them. Equal metadata from one mirror gives equal bytes.
-import { copyFile, mkdir, readdir, realpath, rm, utimes, writeFile } from "node:fs/promises";
-import { extname, join, relative } from "node:path";
+import { mkdir, readdir, realpath, rm, utimes, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DEFAULT_EPOCH, type Json } from "../../../engine/model.js";
-import type { DriverContext } from "../../../engine/packages/driver.js";
-import { asError, fail, ok, type Result } from "../../../engine/problem.js";
+import type { DriverContext, SnapshotContext } from "../../../engine/packages/driver.js";
+import { fail, ok, type Result } from "../../../engine/problem.js";
 import { LISTS, privateConfig, SOURCES } from "./config.js";
-import { hostMirror, keysFor, networkSettings, type Key } from "./host.js";
-import { nameOf, readRepository, sourceText, type Repository } from "./repository.js";
+import { networkSettings, placed } from "./host.js";
+import { keyrings, keysFor, writeKeys, type Key } from "./keys.js";
+import { nameOf, readRepository, SOURCE_FILE, sourceText, type Repository } from "./repository.js";
 import { aptSays, run, type Ran } from "./run.js";
 
 /** A mirror that is being updated is asked again: so often, with this pause in milliseconds. */
@@ -20,20 +21,22 @@ export async function takeSnapshot(
   repo: Json,
   arch: string,
   dir: string,
-  context: DriverContext,
+  context: SnapshotContext,
 ): Promise<Result<void>> {
   const read = readRepository(repo);
   if (!read.ok) return read;
-  const placed = await place(read.value, context);
-  if (!placed.ok) return placed;
-  const { repository, keys } = placed.value;
+  const at = await placed(read.value, context);
+  if (!at.ok) return at;
+  const repository = { ...read.value, url: at.value.url };
+  const keys = await keysOf(repository, at.value.signedBy, context);
+  if (!keys.ok) return keys;
   const network = await networkSettings(context);
   if (!network.ok) return network;
 
   await mkdir(join(dir, LISTS, "partial"), { recursive: true });
   await mkdir(join(dir, SOURCES));
-  await writeFile(join(dir, SOURCES, "snapshot.sources"), sourceText(repository));
-  const trusted = await writeKeys(keys, context);
+  await writeFile(join(dir, SOURCES, SOURCE_FILE), sourceText(repository));
+  const trusted = await writeKeys(keys.value, context);
   if (!trusted.ok) return trusted;
   const config = join(context.scratch, "update.conf");
   await writeFile(
@@ -47,38 +50,13 @@ APT::Update::Error-Mode "any";
   return updated.ok ? settle(dir, arch, context) : updated;
 }
 
-/** The repository at its real address, with the keys that may sign it. */
-async function place(
+/** The keys named for the repository, else those the host has for it. */
+function keysOf(
   repository: Repository,
-  context: DriverContext,
-): Promise<Result<{ repository: Repository; keys: readonly Key[] }>> {
-  const given = repository.keys.map((file) => ({ file }));
-  if (repository.url !== "host") {
-    return ok({ repository, keys: given.length > 0 ? given : keysFor(null) });
-  }
-  const mirror = await hostMirror(repository.suite, context);
-  if (!mirror.ok) return mirror;
-  const keys = given.length > 0 ? given : keysFor(mirror.value.signedBy);
-  return ok({ repository: { ...repository, url: mirror.value.url }, keys });
-}
-
-/** A directory of keyrings as apt's `trustedparts` wants it: names that end in gpg or asc, and nothing else. */
-async function writeKeys(keys: readonly Key[], context: DriverContext): Promise<Result<string>> {
-  const dir = join(context.scratch, "keys");
-  await mkdir(dir, { recursive: true });
-  for (const [number, key] of keys.entries()) {
-    if ("text" in key) {
-      await writeFile(join(dir, `${number}.asc`), key.text);
-      continue;
-    }
-    const suffix = extname(key.file) === ".asc" ? ".asc" : ".gpg";
-    try {
-      await copyFile(key.file, join(dir, `${number}${suffix}`));
-    } catch (thrown) {
-      return fail(3, `the keyring ${key.file} cannot be read: ${asError(thrown).message}`);
-    }
-  }
-  return ok(dir);
+  signedBy: string | null,
+  context: SnapshotContext,
+): Promise<Result<readonly Key[]>> | Result<readonly Key[]> {
+  return repository.keys.length > 0 ? keyrings(context.base, repository.keys) : ok(keysFor(signedBy));
 }
 
 async function update(
@@ -118,7 +96,7 @@ async function settle(dir: string, arch: string, context: DriverContext): Promis
   // The cache records the lists' times and names.
   const sources = join(dir, SOURCES);
   const files = (await readdir(lists)).map((name) => join(lists, name));
-  for (const file of [...files, join(sources, "snapshot.sources"), lists, sources]) {
+  for (const file of [...files, join(sources, SOURCE_FILE), lists, sources]) {
     await utimes(file, DEFAULT_EPOCH, DEFAULT_EPOCH);
   }
   const config = join(context.scratch, "cache.conf");

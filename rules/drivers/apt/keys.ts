@@ -1,0 +1,71 @@
+// The keys that may sign a repository: keyrings the Imagefile names, what the host's source says, or those the
+// host trusts anyway. apt is given copies; it does not verify anything itself.
+import { existsSync, readdirSync } from "node:fs";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { extname, join } from "node:path";
+import type { DriverContext } from "../../../engine/packages/driver.js";
+import { asError, fail, ok, type Result } from "../../../engine/problem.js";
+import { matchPatterns } from "../../../engine/sources/globs.js";
+
+const ARCHIVE_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const TRUSTED = ["/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d"];
+
+/** A key to trust: a keyring file, or the text of an armoured key. */
+export type Key = { readonly file: string } | { readonly text: string };
+
+/** The keyrings that patterns below `base` (absolute ones: anywhere) mean. */
+export async function keyrings(base: string, patterns: readonly string[]): Promise<Result<readonly Key[]>> {
+  const matched = await matchPatterns(base, patterns, []);
+  if (!matched.ok) {
+    return { ok: false, problem: { ...matched.problem, message: `keys: ${matched.problem.message}` } };
+  }
+  const { files } = matched.value;
+  if (files.length === 0) return fail(2, `keys: no file matches ${patterns.join(", ")}`, `looked in ${base}`);
+  return ok(files.map((file) => ({ file })));
+}
+
+/** The keys that a source names; those the host trusts anyway where it names none, or only fingerprints. */
+export function keysFor(signed: string | null): readonly Key[] {
+  if (signed?.includes("-----BEGIN") === true) {
+    const lines = signed.split("\n").map((line) => line.trim());
+    return [
+      {
+        text: `${lines
+          .map((line) => (line === "." ? "" : line))
+          .join("\n")
+          .trim()}\n`,
+      },
+    ];
+  }
+  const files = (signed ?? "").split(/[\s,]+/).filter((word) => word.startsWith("/"));
+  if (files.length > 0) return files.map((file) => ({ file }));
+  const trusted = TRUSTED.flatMap((path) =>
+    path.endsWith(".d")
+      ? existsSync(path)
+        ? readdirSync(path).map((name) => join(path, name))
+        : []
+      : [path],
+  );
+  return [...trusted, ARCHIVE_KEYRING]
+    .filter((file) => existsSync(file) && /\.(?:gpg|asc)$/.test(file))
+    .map((file) => ({ file }));
+}
+
+/** A directory of keyrings as apt's `trustedparts` wants it: names that end in gpg or asc, and nothing else. */
+export async function writeKeys(keys: readonly Key[], context: DriverContext): Promise<Result<string>> {
+  const dir = join(context.scratch, "keys");
+  await mkdir(dir, { recursive: true });
+  for (const [number, key] of keys.entries()) {
+    if ("text" in key) {
+      await writeFile(join(dir, `${number}.asc`), key.text);
+      continue;
+    }
+    const suffix = extname(key.file) === ".asc" ? ".asc" : ".gpg";
+    try {
+      await copyFile(key.file, join(dir, `${number}${suffix}`));
+    } catch (thrown) {
+      return fail(3, `the keyring ${key.file} cannot be read: ${asError(thrown).message}`);
+    }
+  }
+  return ok(dir);
+}
