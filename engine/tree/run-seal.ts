@@ -93,7 +93,9 @@ cp -a --reflink=auto "$2/." "$3/"`;
 export async function flatten(request: FlattenRequest, inside: Inside): Promise<Result<void>> {
   const { layersDir, layers, userxattr, mountPoint, into } = request;
   const lower = layers.map((layer) => layer.replace(/[\\,:]/g, "\\$&")).join(":");
-  const options = `lowerdir=${lower},redirect_dir=off,metacopy=off,index=off${userxattr ? ",userxattr" : ""}`;
+  // With userxattr the kernel refuses `redirect_dir=off`, which would still follow what lower layers redirect.
+  const redirect = userxattr ? "nofollow,userxattr" : "off";
+  const options = `lowerdir=${lower},metacopy=off,index=off,redirect_dir=${redirect}`;
   const argv = [...inside, "unshare", "--mount", "--", "sh", "-euc", SCRIPT, "sh", options, mountPoint, into];
   const { status, said } = await run(argv, layersDir, "");
   return status === 0 ? ok(undefined) : fail(3, `cannot flatten ${layers.length} layers: ${said}`);

@@ -29,6 +29,7 @@ export const sh = (dir: string, script: string, ...args: string[]): string =>
   execFileSync("sh", ["-euc", script, "sh", ...args], {
     cwd: dir,
     encoding: "latin1",
+    stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
   });
 
@@ -85,8 +86,8 @@ export const manifestOf = (trees: Trees, digest: string): Manifest =>
 /** The mount options that layers are made with. */
 const overlayOptions = (lower: readonly string[], upper: string | null, form: Form): string => {
   const writable = upper === null ? "" : `,upperdir=${upper},workdir=${upper}.work`;
-  const own = form === "user" ? ",userxattr" : "";
-  return `lowerdir=${lower.join(":")}${writable},redirect_dir=off,metacopy=off,index=off${own}`;
+  const redirect = form === "user" ? "nofollow,userxattr" : "off";
+  return `lowerdir=${lower.join(":")}${writable},metacopy=off,index=off,redirect_dir=${redirect}`;
 };
 
 /** Runs a script in the merged view of `lower` (topmost first) with `upper` on top, as its working directory. */
