@@ -16,10 +16,9 @@ export function command(call: Call): Promise<number> {
   const there = [imagefile, config].filter((file) => existsSync(file));
   if (there.length > 0) {
     const names = listed(there.map((file) => basename(file)));
-    return stop(
-      2,
-      `${names} ${there.length === 1 ? "is" : "are"} there already, and init overwrites nothing`,
-    );
+    const message = `${names} ${there.length === 1 ? "is" : "are"} there already, and init overwrites nothing`;
+    const onlyConfig = !existsSync(imagefile);
+    return onlyConfig ? stop(2, message, `what editors need in it: ${enginePaths()}`) : stop(2, message);
   }
   const debian = hostDebian();
   const ignored = ignoring(existsSync(ignore) ? readFileSync(ignore, "utf8") : "");
