@@ -1,0 +1,253 @@
+// Bad input: what is said of it, with which status, and that nothing is lost by it. Through the real command line.
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { fileURLToPath } from "node:url";
+import { makeProject, type Ended, type TestProject } from "./support/cli.js";
+
+jest.setTimeout(60_000);
+
+const GOOD = `export const a = run({ inputs: { SRC: files("src.txt") }, cmd: 'cp "$SRC" "$OUT"', out: "a-{date}.txt" });\n`;
+
+/** Imagefiles (after the line that imports the rules) and what is said of them. */
+const BROKEN: Readonly<Record<string, readonly [string, string | RegExp]>> = {
+  "a syntax error": [
+    `export const a = run({\n  inputs: {},\n  cmd "x" });\n`,
+    /^Imagefile\.ts:4: syntax error: .*expected ","/,
+  ],
+  "a name declared twice": [`const a = 1;\nconst a = 2;\n`, /^Imagefile\.ts:3: syntax error: .*'a'/],
+  "a misspelt option": [
+    `export const a = run({ inputs: {}, comd: "x", out: "a" });`,
+    "Imagefile.ts:2: run: unknown option comd; did you mean cmd?",
+  ],
+  "a missing option": [
+    `export const a = run({ inputs: {}, out: "a" } as never);`,
+    "Imagefile.ts:2: run: cmd: expected a command: text for sh -eu -c, or an array of words, found nothing",
+  ],
+  "an option of the wrong type": [
+    `\nexport const a = run({ inputs: {}, cmd: ":", out: "a", timeout: "1h" } as never);`,
+    `Imagefile.ts:3: run: timeout: expected a number of seconds, found "1h"`,
+  ],
+  "a wrong size": [
+    `export const a = run({ inputs: {}, cmd: ":", out: "a", guards: { minSize: "1MB" } } as never);`,
+    `Imagefile.ts:2: run: guards.minSize: expected bytes or a size such as "1MiB", found "1MB"`,
+  ],
+  "no kind of output": [
+    `export const a = run({ inputs: {}, cmd: ":" } as never);`,
+    "Imagefile.ts:2: run: expected one of out, outs and tree: true, found none",
+  ],
+  "an output with a directory": [
+    `export const a = run({ inputs: {}, cmd: ":", out: "sub/a" });`,
+    /^Imagefile\.ts:2: run: out: a file name, without directories; found "sub\/a"/,
+  ],
+  "an output with unknown braces": [
+    `export const a = run({ inputs: {}, cmd: ":", out: "a-{arch}.txt" });`,
+    "Imagefile.ts:2: run: out: only {date} is filled in; found {arch}",
+  ],
+  "an input's name in small letters": [
+    `export const a = run({ inputs: { src: files("x") }, cmd: ":", out: "a" } as never);`,
+    /^Imagefile\.ts:2: run: inputs.*: a name is capitals, digits and _/,
+  ],
+  "an input with the engine's own name": [
+    `export const a = run({ inputs: { PATH: files("x") }, cmd: ":", out: "a" });`,
+    /^Imagefile\.ts:2: run: inputs.*OUT, PATH, HOME, DATECODE are the engine's own/,
+  ],
+  "an input that is none": [
+    `export const a = run({ inputs: { SRC: "src.txt" }, cmd: ":", out: "a" } as never);`,
+    `Imagefile.ts:2: run: inputs.SRC: expected a target, or files(), list(), env(), probe(), found "src.txt"`,
+  ],
+  "a rule that does not exist": [
+    `import { rootfs } from "imagemake";\nexport const a = rootfs({});`,
+    /^Imagefile\.ts:2: "imagemake" has no export named rootfs\n {2}did you mean rule\.rootfs\?/,
+  ],
+  "a module that does not exist": [
+    `import "./lib/none.js";`,
+    /^Imagefile\.ts:2: cannot find module "\.\/lib\/none\.js"/,
+  ],
+  "an export that is no target": [
+    `${GOOD}export const b = 3;`,
+    "Imagefile.ts:3: export b is a number; expected a target or an object of targets",
+  ],
+  "an array of targets": [
+    `export const b = [run({ inputs: {}, cmd: ":", out: "a" })];`,
+    /^Imagefile\.ts:2: export b is an array/,
+  ],
+  "a key that means a whole group": [
+    `export const b = { all: run({ inputs: {}, cmd: ":", out: "a" }) };`,
+    /^Imagefile\.ts:2: key "all" of b: names with "all" mean whole groups/,
+  ],
+  "two targets with one id": [
+    `const t = (out: string) => run({ inputs: {}, cmd: ":", out });\nexport const aB = t("a");\nexport const a = { b: t("b") };`,
+    /^Imagefile\.ts:\d.*two targets with one id, a-b/,
+  ],
+  "two targets with one output name": [
+    `export const b = run({ inputs: {}, cmd: ":", out: "same-{date}" });\nexport const c = run({ inputs: {}, cmd: ":", out: "same-{date}" });`,
+    "Imagefile.ts:2 and Imagefile.ts:3: b and c have one output name, same-{date}",
+  ],
+  "a throw": [`\nthrow new Error("not today");`, "Imagefile.ts:3: not today"],
+  "a throw in an imported module": [`import "./lib/throws.mjs";`, "lib/throws.mjs:2: TypeError: oh"],
+  "a default export that is no project": [
+    `export default 3;`,
+    /^Imagefile\.ts:2: the default export is a number; expected project/,
+  ],
+  "a cycle": [
+    `import { declareOne } from ${JSON.stringify(fileURLToPath(new URL("../engine/declare.js", import.meta.url)))};
+const ring = (inputs: object, out: string) => declareOne({
+  rule: "ring", command: { kind: "shell", text: ":" }, inputs: inputs as never, outputs: [{ name: "OUT", kind: "file", pattern: out }] });
+const inputs: Record<string, unknown> = {};
+export const one = ring(inputs, "one"), two = ring({ IN: one }, "two"), three = ring({ IN: two }, "three");
+inputs["BACK"] = three;`,
+    /one → two → three → one|one → three → two → one/,
+  ],
+};
+
+describe("a broken Imagefile", () => {
+  const said = new Map<string, Ended>();
+  let project: TestProject;
+  beforeAll(async () => {
+    project = makeProject({});
+    const one = async ([name, [text]]: readonly [string, readonly [string, unknown]]): Promise<void> => {
+      const file = `${name.replaceAll(" ", "-")}/Imagefile.ts`;
+      project.write(file, text);
+      project.write(`${name.replaceAll(" ", "-")}/lib/throws.mjs`, `//\nthrow new TypeError("oh");\n`);
+      said.set(name, await project.call({ cwd: project.path(file, "..") }, "a"));
+    };
+    const all = Object.entries(BROKEN);
+    for (let at = 0; at < all.length; at += 4) await Promise.all(all.slice(at, at + 4).map(one));
+  });
+  afterAll(() => project.remove());
+
+  test.each(Object.keys(BROKEN))("is told its file, its line and what was expected: %s", (name) => {
+    const expected = BROKEN[name]?.[1] ?? "";
+    const ended = said.get(name);
+    const message = ended?.stderr.replace(/^imagemake: /, "").trimEnd();
+    if (typeof expected === "string") expect(message?.split("\n")[0]).toBe(expected);
+    else expect(message).toMatch(expected);
+    expect(ended).toMatchObject({ status: 2, stdout: "" });
+    expect(message).not.toContain("    at ");
+  });
+});
+
+describe("a mistake in a project that was built", () => {
+  let project: TestProject;
+  let out: readonly string[];
+  beforeAll(async () => {
+    project = makeProject({ "Imagefile.ts": GOOD, "src.txt": "x\n" });
+    await project.good("a");
+    out = project.names("out");
+  });
+  afterAll(() => project.remove());
+
+  test("loses nothing: out/ is untouched and the next good run has nothing to do", async () => {
+    project.write("Imagefile.ts", "export const a = run({ inputs: {}, cmd: 3 });\n");
+    expect((await project.run("a")).status).toBe(2);
+    project.write("Imagefile.ts", "export const b = ;\n");
+    expect((await project.run("a")).status).toBe(2);
+    expect(project.names("out")).toEqual(out);
+    project.write("Imagefile.ts", GOOD);
+    expect((await project.good("a")).stderr).toContain("nothing to do");
+  });
+
+  test("a source that is missing is named with the action, before anything runs", async () => {
+    project.write(
+      "more.ts",
+      `export const first = run({ inputs: {}, cmd: 'echo > "$OUT"', out: "first.txt" });
+export const gone = run({ inputs: { SRC: files("gone.txt") }, cmd: 'cp "$SRC" "$OUT"', out: "gone.txt" });
+export const names = run({ inputs: { SRC: list("no-list") }, cmd: 'cp "$SRC" "$OUT"', out: "names.txt" });
+export const asked = run({ inputs: { SRC: probe("exit 3") }, cmd: 'cp "$SRC" "$OUT"', out: "asked.txt" });
+`,
+    );
+    const run = (...words: string[]): Promise<Ended> => project.run("-f", "more.ts", ...words);
+    const gone = await run("first", "gone");
+    expect(gone.status).toBe(2);
+    expect(gone.stderr).toMatch(
+      /imagemake: more\.ts:3: gone: input SRC: gone\.txt does not exist\n {2}looked for \//,
+    );
+    const [names, asked] = await Promise.all([run("names"), run("asked")]);
+    expect(names.stderr).toContain("imagemake: more.ts:4: names: input SRC: list no-list cannot be read");
+    expect(names.status).toBe(2);
+    expect(asked.stderr).toContain("imagemake: more.ts:5: asked: input SRC: probe sh -c exit 3 failed");
+    expect(asked.status).toBe(3);
+    expect(project.names("out")).toEqual(out);
+  });
+
+  test("wrong usage is status 2, says what there is, and prints nothing on stdout", async () => {
+    const cases: readonly (readonly [readonly string[], string])[] = [
+      [["--jbos", "3", "a"], "unknown option '--jbos'\n(Did you mean --jobs?)"],
+      [["-j0", "a"], "it must be a number from 1 up"],
+      [["--progress", "loud", "a"], "Allowed choices are auto, tty, plain, json"],
+      [["why"], "missing required argument 'target'"],
+      [["why", "a", "b"], "too many arguments"],
+      [["release", "strat"], "release strat"],
+      [
+        ["-C", "/nowhere/at/all", "a"],
+        "there is no /nowhere/at/all/Imagefile.ts\n  imagemake init writes one",
+      ],
+      [["-f", "other.ts", "a"], `there is no ${project.path("other.ts")}`],
+      [["-f", "src", "a"], ""],
+      [["log", "a", "--release", "2026"], "2026 is not a datecode"],
+      [["--events", "/nowhere/events", "a"], "/nowhere/events"],
+    ];
+    const ended = await Promise.all(cases.map(([words]) => project.run(...words)));
+    ended.forEach((one, at) => {
+      const [words, message] = cases[at] ?? [[], ""];
+      expect(`${words.join(" ")}: ${one.stderr}`).toContain(message);
+      expect([words, one.status, one.stdout]).toEqual([words, 2, ""]);
+      expect(one.stderr).not.toContain("    at ");
+    });
+  });
+});
+
+describe("what the machine lacks", () => {
+  let project: TestProject;
+  beforeAll(async () => {
+    project = makeProject({
+      "Imagefile.ts": `
+import { run } from "imagemake";
+import { declareOne } from ${JSON.stringify(fileURLToPath(new URL("../engine/declare.js", import.meta.url)))};
+const mine = (out: string, more: object) => declareOne({
+  rule: "mine", command: { kind: "shell", text: 'echo > "$OUT"' }, inputs: {}, outputs: [{ name: "OUT", kind: "file", pattern: out }], ...more });
+export const plain = run({ inputs: {}, cmd: 'echo > "$OUT"', out: "plain" });
+export const tools = mine("tools", { tools: [{ name: "no-such-tool", package: "such-tools" }, { name: "sh", package: "dash" }] });
+export const root = mine("root", { root: true });
+export const asks = run({ inputs: {}, interactive: true, cmd: 'echo > "$OUT"', out: "asks" });
+`,
+    });
+    // So that the graph is saved.
+    await project.good("plain");
+  });
+  afterAll(() => project.remove());
+
+  /** As somebody who is not root and for whom there are no namespaces. */
+  const alone = [
+    "unshare",
+    ...["--user", "--map-root-user", "sh", "-c"],
+    'echo 1 > /proc/sys/user/max_user_namespaces; exec unshare --user --map-user=1000 "$@"',
+    "sh",
+  ];
+
+  test("a missing tool names its package, a missing terminal the target, before anything runs", async () => {
+    const tools = await project.run("-k", "-B", "plain", "tools");
+    expect(tools.status).toBe(3);
+    expect(tools.stderr).toContain(
+      "imagemake: tools needs no-such-tool (package such-tools), which this machine lacks\n  apt-get install such-tools\n",
+    );
+    expect(tools.stderr).not.toContain("start plain");
+    const asks = await project.run("-B", "plain", "asks");
+    expect(asks.status).toBe(3);
+    expect(asks.stderr).toContain("imagemake: asks asks a person, and there is no terminal");
+    expect(asks.stderr).not.toContain("start plain");
+    expect(project.names("out")).toEqual(["plain"]);
+  });
+
+  test("a missing privilege names the targets, before anything runs", async () => {
+    const ended = await project.call({ under: alone }, "-B", "plain", "root");
+    expect(ended.stderr).toContain("imagemake: these targets need root: root\n  run it with sudo");
+    expect(ended.stderr).not.toContain("start plain");
+    expect(ended.status).toBe(3);
+  });
+
+  test("without namespaces what needs no root is built, and what that cannot promise is said once", async () => {
+    const ended = await project.call({ under: alone }, "-B", "plain");
+    expect(ended.status).toBe(0);
+    expect(ended.stderr.match(/warning: actions run without namespaces/g)).toHaveLength(1);
+  });
+});
