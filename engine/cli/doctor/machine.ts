@@ -1,0 +1,98 @@
+// Looks at what the machine gives: node, namespaces, overlays, disk and memory. It leaves nothing behind.
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { totalmem, userInfo } from "node:os";
+import type { Action } from "../../model.js";
+import type { Project } from "../../project.js";
+import { canOverlay, probeIsolation } from "../../execute/capability.js";
+import { ownIds } from "../../execute/ids.js";
+import type { Isolation } from "../../execute/sandbox.js";
+import { formatBytes } from "../render/bytes.js";
+import { fine, lacking, poor, type Finding } from "./finding.js";
+
+/** The oldest node that this works with; package.json says the same. */
+const NODE = [20, 19] as const;
+
+/** Free disk, in bytes, without which there is no point in beginning: with trees and without. */
+const [ROOM_FOR_TREES, ROOM] = [2_000_000_000, 100_000_000];
+
+/** A line for each of them. */
+export async function machine(project: Project, actions: readonly Action[]): Promise<Finding[]> {
+  const isolation = await probeIsolation();
+  return [
+    node(),
+    ...namespaces(isolation, actions),
+    ...(await overlays(project, isolation, actions)),
+    disk(project, actions),
+    memory(actions),
+  ];
+}
+
+function node(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const enough = major > NODE[0] || (major === NODE[0] && minor >= NODE[1]);
+  const what = `node ${process.versions.node}`;
+  return enough ? fine(what) : lacking(what, `install node ${NODE.join(".")} or newer`);
+}
+
+function namespaces(isolation: Isolation, actions: readonly Action[]): Finding[] {
+  const asRoot = process.getuid?.() === 0;
+  const privileged = actions.filter((action) => action.root).map(({ id }) => id);
+  if (isolation.kind === "process-groups") {
+    return !asRoot && privileged.length > 0
+      ? [lacking(`no root and no namespaces: ${isolation.why}`, "run imagemake with sudo", privileged)]
+      : [poor(`no namespaces: ${isolation.why}`, asRoot ? "allow them to this container" : "use sudo")];
+  }
+  if (isolation.root === "real") return [fine("namespaces, as root")];
+  const inside = fine("namespaces, as root of a user namespace");
+  if (ownIds() === "all" || privileged.length === 0) return [inside];
+  const fix = `apt-get install uidmap, and a range for ${userInfo().username} in /etc/subuid and /etc/subgid; or sudo`;
+  return [inside, lacking("only one user id in namespaces, and trees have many owners", fix, privileged)];
+}
+
+/** Without overlays trees are copied. */
+async function overlays(
+  project: Project,
+  isolation: Isolation,
+  actions: readonly Action[],
+): Promise<Finding[]> {
+  const layered = actions.filter((action) =>
+    action.outputs.some((output) => output.kind === "tree" && output.base !== null),
+  );
+  if (layered.length === 0) return [];
+  const wanted = layered.map(({ id }) => id);
+  const able = await canOverlay(existsSync(project.stage) ? project.stage : project.dir, isolation);
+  if (able.ok) return [fine("overlays: trees are layers", wanted)];
+  const { message, hint } = able.problem;
+  const what = `no overlays, so that trees are copied (${hint ?? message})`;
+  return [poor(what, "put the project on ext4, xfs or btrfs", wanted)];
+}
+
+function disk(project: Project, actions: readonly Action[]): Finding {
+  try {
+    accessSync(project.dir, constants.W_OK);
+  } catch {
+    return lacking(`${project.dir} cannot be written`, `give it to ${userInfo().username}, or use sudo`);
+  }
+  const { bavail, bsize } = statfsSync(project.dir);
+  const free = bavail * bsize;
+  const trees = actions.some((action) => action.outputs.some((output) => output.kind === "tree"));
+  const room = trees ? ROOM_FOR_TREES : ROOM;
+  const what = `disk: ${formatBytes(free)} free in ${project.dir}`;
+  return free >= room
+    ? fine(what)
+    : lacking(what, `free some: ${formatBytes(room)} at least; imagemake cache gc drops what nothing needs`);
+}
+
+function memory(actions: readonly Action[]): Finding {
+  const limit = process.constrainedMemory();
+  const here = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  const greedy = actions.filter(({ resources }) => resources.memory > here);
+  const what = `memory: ${formatBytes(here)}`;
+  if (greedy.length === 0) return fine(what);
+  const most = Math.max(...greedy.map(({ resources }) => resources.memory));
+  return lacking(
+    what,
+    `${formatBytes(most)} are wanted`,
+    greedy.map(({ id }) => id),
+  );
+}
