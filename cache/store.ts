@@ -12,6 +12,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   unlinkSync,
   type Stats,
 } from "node:fs";
@@ -188,7 +189,6 @@ async function linkOut(
   diskImage: boolean,
   owner: Owner | null,
 ): Promise<Result<Linked>> {
-  const temporary = temporaryName(outPath);
   try {
     const stats = lstatSync(path);
     makeOwned(dirname(outPath), owner);
@@ -200,14 +200,38 @@ async function linkOut(
       restoreAttributes(path, stats, id, owner);
       return ok("kept");
     }
+    const put = (near: string): Promise<Linked> =>
+      putByRename(path, temporaryName(near), outPath, id, diskImage, owner);
+    if (statSync(dirname(outPath)).dev !== stats.dev) return ok(await put(outPath));
+    // By way of the store, where a crash's leftovers are cleaned away; not across a bind mount.
+    const how = put(path).catch((error: unknown) => {
+      if (codeOf(error) !== "EXDEV") throw error;
+      return put(outPath);
+    });
+    return ok(await how);
+  } catch (error) {
+    return ioProblem(`put an artifact at ${outPath}`, error);
+  }
+}
+
+/** Throws system errors: EXDEV where `temporary` cannot be renamed to `outPath`. */
+async function putByRename(
+  path: string,
+  temporary: string,
+  outPath: string,
+  id: ArtifactId,
+  diskImage: boolean,
+  owner: Owner | null,
+): Promise<Linked> {
+  try {
     const how = await materialise(path, temporary, diskImage);
-    if (how === "link") restoreAttributes(path, stats, id, owner);
+    if (how === "link") restoreAttributes(path, lstatSync(path), id, owner);
     else await seal(temporary, diskImage ? 0o644 : modeOf(id), owner);
     renameSync(temporary, outPath);
-    return ok(how);
+    return how;
   } catch (error) {
     rmSync(temporary, { force: true });
-    return ioProblem(`put an artifact at ${outPath}`, error);
+    throw error;
   }
 }
 

@@ -166,6 +166,22 @@ test("stage, store and output directory may lie on different file systems", () =
     }),
   ));
 
+test("an output directory that is a bind mount of the same file system gets its artifacts too", () =>
+  inDir(async (dir) => {
+    mkdirSync(join(dir, "elsewhere"));
+    await withMount(dir, ["--bind", join(dir, "elsewhere")], async (fs) => {
+      const store = openStore(join(dir, "store"), null);
+      writeFileSync(join(dir, "staged"), "near");
+      const id = fileId(hashBytes("near"), false);
+      unwrap(await store.addFile(join(dir, "staged"), id));
+      unwrap(await store.linkOut(id, join(fs, "a"), { diskImage: false }));
+      unwrap(await store.linkOut(id, join(fs, "a.img"), { diskImage: true }));
+      expect(readdirSync(fs).sort()).toEqual(["a", "a.img"]);
+      expect(readFileSync(join(fs, "a"), "utf8")).toBe("near");
+      expect(filesIn(join(dir, "store"))).not.toContain(".tmp");
+    });
+  }));
+
 const mkfsXfs = spawnSync("sh", ["-c", "command -v mkfs.xfs && grep -qw xfs /proc/filesystems"]).status === 0;
 
 (mkfsXfs ? test : test.skip)("where the file system has reflinks, outputs and inputs are reflinks", () =>

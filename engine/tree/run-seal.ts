@@ -82,7 +82,7 @@ export interface FlattenRequest {
 }
 
 /**
- * `cp -a` of the read-only merged view, in a mount namespace of its own: nothing stays mounted. Environment:
+ * `cp -a` of the read-only merged view, in namespaces of its own: nothing stays mounted, or running. Environment:
  * util-linux from 2.39 on would cut `lowerdir` at 256 bytes without LIBMOUNT_FORCE_MOUNT2.
  */
 const SCRIPT = `mkdir -p "$2" "$3"
@@ -96,7 +96,8 @@ export async function flatten(request: FlattenRequest, inside: Inside): Promise<
   // With userxattr the kernel refuses `redirect_dir=off`, which would still follow what lower layers redirect.
   const redirect = userxattr ? "nofollow,userxattr" : "off";
   const options = `lowerdir=${lower},metacopy=off,index=off,redirect_dir=${redirect}`;
-  const argv = [...inside, "unshare", "--mount", "--", "sh", "-euc", SCRIPT, "sh", options, mountPoint, into];
+  const namespace = ["unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--"];
+  const argv = [...inside, ...namespace, "sh", "-euc", SCRIPT, "sh", options, mountPoint, into];
   const { status, said } = await run(argv, layersDir, "");
   return status === 0 ? ok(undefined) : fail(3, `cannot flatten ${layers.length} layers: ${said}`);
 }
