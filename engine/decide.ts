@@ -322,6 +322,8 @@ export function contentOf(input: string, resolved: ResolvedSource): KeyInput[] {
   if (resolved.kind === "value") {
     return [{ input, path: "", content: resolved.value === null ? "not set" : `=${resolved.value}` }];
   }
+  // A variable that is there and empty is not a variable that is not there.
+  if (resolved.files.length === 0) return [{ input, path: "", content: "no files" }];
   return resolved.files.map((file) => ({
     input,
     path: file.stage,

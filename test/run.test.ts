@@ -96,11 +96,11 @@ export const two = run({ inputs: {}, cmd: 'echo 1 > "$ONE"; echo 2 > "$TWO"', ou
 export const inputs = run({
   inputs: {
     ONE: files("src/a.txt"), GLOB: files("src/**/*.txt"), FROM: files("*.txt", { from: "src/deep" }), NONE: files("none/*"),
-    HOST: files(${JSON.stringify(join(outside, "host.txt"))}), NAMES: list("lists/names"),
+    HOST: files(${JSON.stringify(join(outside, "host.txt"))}), NAMES: list("lists/names"), RAW: files("lists/*"),
     SET: env("IM_SET"), UNSET: env("IM_UNSET"), PROBE: probe("echo probed"), ART: art, DIR: dir, TWO: two.TWO,
   },
-  cmd: 'for i in ONE GLOB FROM NONE HOST NAMES SET UNSET PROBE ART DIR TWO; do eval "echo \\\\"$i=\\\\$$i\\\\""; done > "$OUT"; ' +
-    'cat "$NAMES" "$PROBE" "$ART" "$DIR/sub/file" "$TWO" "$HOST" >> "$OUT"',
+  cmd: 'for i in ONE GLOB FROM NONE HOST NAMES RAW SET UNSET PROBE ART DIR TWO; do eval "echo \\\\"$i=\\\\$$i\\\\""; done > "$OUT"; ' +
+    'cat "$NAMES" "$RAW" "$PROBE" "$ART" "$DIR/sub/file" "$TWO" "$HOST" >> "$OUT"',
   ...out("inputs"),
 });
 export const words = run({
@@ -154,7 +154,8 @@ describe("what a command is given", () => {
       "FROM=src/deep/c.txt",
       "NONE=",
       `HOST=host${outside}/host.txt`,
-      "NAMES=lists/names",
+      "NAMES=in/NAMES/names",
+      "RAW=lists/names",
       "SET=yes",
       "UNSET=",
       "PROBE=in/PROBE/probe",
@@ -162,6 +163,7 @@ describe("what a command is given", () => {
       "DIR=in/DIR",
       "TWO=in/TWO/two.txt",
       ...["less", "nano", "vim"],
+      ...["vim # editor", "", "# nothing", "nano  less", "vim"],
       ...["probed", "art", "in", "2", "host"],
     ]);
   });

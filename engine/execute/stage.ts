@@ -192,6 +192,7 @@ async function stageSource(
 ): Promise<Result<{ variable: string; keys: KeyInput[] }>> {
   if (resolved.kind === "value")
     return ok({ variable: resolved.value ?? "", keys: contentOf(name, resolved) });
+  if (resolved.files.length === 0) return ok({ variable: "", keys: contentOf(name, resolved) });
   const keys: KeyInput[] = [];
   for (const file of resolved.files) {
     const to = join(work, file.stage);

@@ -1,7 +1,7 @@
 // Sources become content: which files, with which digests, under which names in the stage. It reads the
 // disk and the environment, remembers digests by stamp, and notes every fact it used.
 import { readlinkSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { spawnSync } from "node:child_process";
 import { hashBytes, hashFile } from "../../cache/hash.js";
 import type { Index } from "../../cache/index.js";
@@ -45,7 +45,7 @@ export class Sources {
 
   /** The content of `source` for the input called `name`. */
   resolve(source: Source, name: string): Promise<Result<ResolvedSource>> {
-    const id = JSON.stringify([source, source.kind === "probe" ? name : ""]);
+    const id = JSON.stringify([source, source.kind === "probe" || source.kind === "list" ? name : ""]);
     let found = this.#memo.get(id);
     if (found === undefined) {
       found = this.#resolve(source, name);
@@ -76,7 +76,8 @@ export class Sources {
       case "list": {
         const text = this.list(source.file);
         if (!text.ok) return text;
-        const stage = stagePath(this.project.dir, join(this.project.dir, source.file));
+        // Not at its own path: another input may want the file as it is.
+        const stage = join("in", name, basename(source.file));
         return ok({
           kind: "files",
           files: [{ kind: "text", stage, text: text.value, digest: hashBytes(text.value) }],
