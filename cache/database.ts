@@ -3,6 +3,7 @@
 import { closeSync, existsSync, fchownSync, openSync, renameSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { stop } from "./problem.js";
+import { codeOf } from "./io.js";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
 import { sudoOwner } from "./write.js";
 
@@ -22,7 +23,7 @@ export function openDatabase(file: string, notice: (message: string) => void): D
     closeSync(fd);
     return openChecked(file);
   } catch (error) {
-    if (!isUseless(error)) return refuse(file, error);
+    if (!isUseless(error)) return refuse(`the index database ${file} cannot be opened`, error);
     const aside = `${file}.set-aside`;
     renameSync(file, aside);
     for (const suffix of ["-wal", "-shm"]) rmSync(file + suffix, { force: true });
@@ -81,7 +82,7 @@ function lookChecked(file: string): Database.Database | null {
     return null;
   } catch (error) {
     db?.close();
-    return isUseless(error) ? null : refuse(file, error);
+    return isUseless(error) ? null : refuse(`the index database ${file} cannot be opened`, error);
   }
 }
 
@@ -95,10 +96,14 @@ const isUseless = (error: unknown): boolean =>
   error instanceof Unusable ||
   (error instanceof Database.SqliteError && /^SQLITE_(?:CORRUPT|NOTADB|ERROR|SCHEMA)/.test(error.code));
 
-function refuse(file: string, error: unknown): never {
-  const locked = error instanceof Database.SqliteError && error.code.startsWith("SQLITE_BUSY");
-  const what = `the index database ${file} cannot be opened: ${messageOf(error)}`;
-  return locked ? stop(3, what, `another program holds it; fuser ${file} says which`) : stop(3, what);
+/** Throws a ProblemError (exit 3) for what SQLite or the system says, and any other error as it is. */
+export function refuse(what: string, error: unknown): never {
+  if (!(error instanceof Database.SqliteError) && codeOf(error) === "") throw error;
+  const message = `${what}: ${messageOf(error)}`;
+  const code = codeOf(error);
+  if (code.startsWith("SQLITE_BUSY")) return stop(3, message, "another program has it open");
+  if (code === "SQLITE_FULL" || code === "ENOSPC") return stop(3, message, "free some space");
+  return stop(3, message);
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,7 +1,7 @@
 // Removes what nothing needs: first the rows, in one transaction, then what they stood for. Killed between any two
 // steps it leaves things that no row names, and the next run removes those. The caller holds the lock.
 import { existsSync, lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Problem, Result } from "./problem.js";
 import type { Index } from "./index.js";
 import { ioProblem } from "./io.js";
@@ -134,7 +134,8 @@ const beneath = (record: LayerRecord | undefined): string | null =>
 
 /** Packages, snapshots and logs. */
 function sweepRest(places: Places, { builds }: Marked, needed: Needed): Doomed[] {
-  const logs = new Set([...builds.values()].map((build) => build.log));
+  // By name: the project may have been moved since.
+  const logs = new Set([...builds.values()].map(({ log }) => basename(log ?? "")));
   const unless = (kind: Doomed["kind"], dir: string, keep: (name: string) => boolean): Doomed[] =>
     namesIn(dir)
       .filter((name) => !keep(name))
@@ -142,7 +143,7 @@ function sweepRest(places: Places, { builds }: Marked, needed: Needed): Doomed[]
   return [
     ...unless("package", places.packages, (name) => needed.packages.has(name)),
     ...unless("snapshot", places.snapshots, (name) => needed.snapshots.has(name)),
-    ...unless("log", places.logs, (name) => logs.has(join(places.logs, name))),
+    ...unless("log", places.logs, (name) => logs.has(name)),
   ];
 }
 

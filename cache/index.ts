@@ -1,7 +1,7 @@
 // The SQLite index: what was built from what, and where it lies. It promises nothing that the store does
 // not hold; losing it costs time only. It knows no rule, no release and no file but its own.
 import type Database from "better-sqlite3";
-import { lookDatabase, openDatabase } from "./database.js";
+import { lookDatabase, openDatabase, refuse } from "./database.js";
 
 /** One named part of a key. Long values are kept as `sha256:…`. */
 export interface Component {
@@ -108,7 +108,7 @@ export class Index {
 
   /** Runs `work` in one transaction: all of it or nothing. */
   transaction<T>(work: () => T): T {
-    return this.#db.transaction(work)();
+    return attempt(() => this.#db.transaction(work)());
   }
 
   addBuild(
@@ -295,16 +295,24 @@ export class Index {
   }
 
   #run(sql: string, ...parameters: unknown[]): number {
-    return this.#statement(sql).run(...parameters).changes;
+    return attempt(() => this.#statement(sql).run(...parameters).changes);
   }
 
   // The columns are ours: the row types above say what the schema says.
-  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
   #get<T>(sql: string, ...parameters: unknown[]): T | undefined {
-    return this.#statement(sql).get(...parameters) as T | undefined;
+    return attempt(() => this.#statement(sql).get(...parameters)) as T | undefined;
   }
 
   #all<T>(sql: string, ...parameters: unknown[]): T[] {
-    return this.#statement(sql).all(...parameters) as T[];
+    return attempt(() => this.#statement(sql).all(...parameters)) as T[];
+  }
+}
+
+/** What the machine refuses (a full disk, another program's lock) is a problem like any other. */
+function attempt<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    return refuse("the index database cannot be used", error);
   }
 }

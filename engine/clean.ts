@@ -1,7 +1,7 @@
 // What `clean` removes: stages, logs, saved graphs, and links of implicit releases that are still what was linked.
 // It knows no command line. The caller holds the lock while anything is removed.
-import { lstatSync, readdirSync, realpathSync, rmdirSync, rmSync } from "node:fs";
-import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { lstatSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { hashFile } from "../cache/hash.js";
 import type { Index, LinkRow } from "../cache/index.js";
 import { ioProblem } from "../cache/io.js";
@@ -23,14 +23,14 @@ export interface Removable {
 /** A linked file that stays, and why. */
 export interface Kept {
   readonly path: string;
-  readonly because: "edited" | "an input" | "reached through a symlink" | "no regular file";
+  readonly because: "edited" | "an input" | "no regular file";
 }
 
 /** What would be removed. */
 export interface CleanPlan {
   readonly removable: readonly Removable[];
   readonly kept: readonly Kept[];
-  /** Rows of links that are gone already. */
+  /** Rows of links that are gone already, or were never here. */
   readonly vanished: readonly string[];
 }
 
@@ -77,12 +77,13 @@ async function judge(
   link: LinkRow,
 ): Promise<"ours" | "gone" | Kept["because"]> {
   const { path, artifact } = link;
+  // Rows of a project that was copied or moved still name the old place: what is there is not ours.
+  if (dirname(path) !== project.out) return "gone";
   const stats = lstatSync(path, { throwIfNoEntry: false });
   const stamp = ownStamp(path);
   if (stats === undefined || stamp === null) return "gone";
   if (!stats.isFile()) return "no regular file";
   if (isInput(path) || index.stamp(path) !== undefined) return "an input";
-  if (!isDirectlyIn(project.out, path)) return "reached through a symlink";
   const untouched = (["size", "mtime", "ctime", "ino"] as const).every(
     (field) => stamp[field] === link[field],
   );
@@ -90,21 +91,12 @@ async function judge(
   return untouched || (await hashFile(path, stamp.size)) === digestOf(artifact) ? "ours" : "edited";
 }
 
-/** `out` itself may be a symlink to where there is room; below it the engine makes directories only. */
-function isDirectlyIn(out: string, path: string): boolean {
-  const inside = relative(out, dirname(path));
-  return isWithin(inside) && realpathSync(dirname(path)) === join(realpathSync(out), inside);
-}
-
-const isWithin = (path: string): boolean =>
-  path !== ".." && !path.startsWith(`..${sep}`) && !isAbsolute(path);
-
 /** Removes what a plan names. What resists is left, and said. */
 export async function clean(context: CleanContext, plan: CleanPlan): Promise<Problem[]> {
   const problems: Problem[] = [];
   const forget = [...plan.vanished];
   for (const { kind, path } of plan.removable) {
-    const removed = kind === "link" ? removeLink(context.project, path) : await removeOwn(kind, path);
+    const removed = kind === "link" ? removeLink(path) : await removeOwn(kind, path);
     if (!removed.ok) problems.push(removed.problem);
     else if (kind === "link") forget.push(path);
   }
@@ -112,14 +104,9 @@ export async function clean(context: CleanContext, plan: CleanPlan): Promise<Pro
   return problems;
 }
 
-function removeLink(project: Project, path: string): Result<void> {
+function removeLink(path: string): Result<void> {
   try {
     rmSync(path, { force: true });
-    // Directories that only held outputs go with the last of them.
-    for (let dir = dirname(path); isWithin(relative(project.out, dir)); dir = dirname(dir)) {
-      if (readdirSync(dir).length > 0 || lstatSync(dir).isSymbolicLink()) break;
-      rmdirSync(dir);
-    }
     return ok(undefined);
   } catch (error) {
     return ioProblem(`delete ${path}`, error);
