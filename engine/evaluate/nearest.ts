@@ -2,17 +2,23 @@
 
 /**
  * The candidate with the smallest edit distance (a swap of neighbours counts one), or undefined where
- * nothing is near: two letters, or a third of the word, may differ, but never all of it. Case does not count.
+ * nothing is near: two letters, or a third of the word, may differ, but never more than half of it. Case does not count.
+ * Where none is, one that begins the word, or that the word begins, if only one does.
  */
-export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+export function nearest(word: string, names: Iterable<string>): string | undefined {
+  const candidates = [...names];
   let best: string | undefined;
-  let least = Math.min(Math.max(2, Math.floor(word.length / 3)), word.length - 1) + 1;
+  let least = Math.min(Math.max(2, Math.floor(word.length / 3)), Math.floor(word.length / 2)) + 1;
   for (const candidate of candidates) {
     const d = distance(word.toLowerCase(), candidate.toLowerCase(), least);
     if (d < least) [best, least] = [candidate, d];
   }
-  return best;
+  return best ?? onlyOne(candidates.filter((one) => begins(one, word) || begins(word, one)));
 }
+
+/** Two letters say nothing. */
+const begins = (start: string, word: string): boolean => start.length > 2 && word.startsWith(start);
+const onlyOne = (found: readonly string[]): string | undefined => (found.length === 1 ? found[0] : undefined);
 
 /** `did you mean …?`, or undefined where nothing is near. */
 export function nearestHint(word: string, candidates: Iterable<string>): string | undefined {
