@@ -299,6 +299,7 @@ export class Index {
   }
 
   // The columns are ours: the row types above say what the schema says.
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
   #get<T>(sql: string, ...parameters: unknown[]): T | undefined {
     return attempt(() => this.#statement(sql).get(...parameters)) as T | undefined;
   }
