@@ -36,6 +36,8 @@ export type Published =
       readonly kind: "published";
       readonly outputs: Readonly<Record<string, ArtifactId>>;
       readonly key: string;
+      /** What a person should know of the outputs. */
+      readonly notices: readonly string[];
     }
   | { readonly kind: "failure"; readonly failure: Failure };
 
@@ -49,6 +51,7 @@ export async function publish(
   const { index } = context.decider.context;
   const rows: ArtifactRow[] = [];
   const outputs: Record<string, ArtifactId> = {};
+  const notices: string[] = [];
   for (const output of action.outputs) {
     if (output.kind === "verdict") {
       rows.push({ id: "v:pass", kind: "verdict", size: 0, epoch: 0, layer: null, parent: null, form: null });
@@ -62,6 +65,7 @@ export async function publish(
         : await storeFile(context, action, staged, wanted);
     if ("failure" in stored) return { kind: "failure", failure: stored.failure };
     rows.push(stored.row);
+    notices.push(...stored.notices);
     outputs[wanted.output.name] = stored.row.id;
   }
   const key = keyOf(staged.components);
@@ -69,7 +73,7 @@ export async function publish(
     for (const row of rows) index.addArtifact(row);
     index.addBuild(buildRow(context.decider, action, staged, key, "built", run), staged.components, outputs);
   });
-  return { kind: "published", outputs, key };
+  return { kind: "published", outputs, key, notices };
 }
 
 /** Keeps a failed run's row, so that `why` and `log` know of it. */
@@ -122,7 +126,9 @@ export async function linkOutputs(
 /** People boot these writable: they are never links to what the store holds. */
 const isDiskImage = (path: string): boolean => /\.(img|raw|qcow2)$/.test(path);
 
-type Stored = { readonly row: ArtifactRow } | { readonly failure: Failure };
+type Stored =
+  | { readonly row: ArtifactRow; readonly notices: readonly string[] }
+  | { readonly failure: Failure };
 
 async function storeFile(
   context: PublishContext,
@@ -144,6 +150,7 @@ async function storeFile(
     if (!added.ok) return { failure: { kind: "problem", problem: added.problem } };
     return {
       row: { id, kind: "file", size: stats.size, epoch: staged.epoch, layer: null, parent: null, form: null },
+      notices: [],
     };
   } catch (error) {
     return { failure: ioFailure(error) };

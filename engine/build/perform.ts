@@ -99,7 +99,10 @@ async function build(context: PerformContext, action: Action, decision: Decision
       recordFailure(decider, action, staged.value, record);
       return failed(context, action, staged.value, published.failure, record.duration, log);
     }
-    const { outputs } = published;
+    const { outputs, notices } = published;
+    for (const notice of notices) {
+      options.emit({ type: "notice", level: "warning", message: `${action.id}: ${notice}`, at: options.now() });
+    }
     decider.produced(action.id, outputs);
     const linked = await linkOutputs(decider, action, outputs);
     if ("problem" in linked)
