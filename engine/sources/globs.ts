@@ -12,7 +12,11 @@ export interface Matched {
 
 const isGlob = (pattern: string): boolean => /[*?{}[\]!()]/.test(pattern);
 
-/** Matches each pattern below `base`. A plain name must exist; a directory means every file beneath it. */
+/**
+ * Matches each pattern below `base`. A plain name must exist; a directory means every file beneath it. What
+ * lies below the directories in `ignore` (absolute) is never matched, unless a plain name says so. Symlinks
+ * are matched as they are and not followed to other directories.
+ */
 export async function matchPatterns(
   base: string,
   patterns: readonly string[],
@@ -28,7 +32,7 @@ export async function matchPatterns(
       if (!isGlob(pattern)) return fail(2, `${pattern} does not exist`, `looked for ${path}`);
       globs.push(pattern);
     } else if (stats.isDirectory()) {
-      walk(path, files, directories);
+      walk(path, ignore, files, directories);
     } else {
       files.add(path);
     }
@@ -39,7 +43,13 @@ export async function matchPatterns(
     const matches = glob.sync(globs, {
       cwd: base,
       absolute: true,
-      ignore: [...ignore],
+      // So that they are not even looked into; how they are written depends on how the pattern is.
+      ignore: ignore.flatMap((dir) =>
+        [dir, relative(base, dir)].map((path) => `${glob.escapePath(path)}/**`),
+      ),
+      // What it calls files leaves symlinks out.
+      onlyFiles: false,
+      objectMode: true,
       followSymbolicLinks: false,
       fs: {
         lstatSync,
@@ -51,17 +61,17 @@ export async function matchPatterns(
         }) as typeof readdirSync,
       },
     });
-    for (const match of matches) files.add(match);
+    for (const { dirent, path } of matches) if (!dirent.isDirectory()) files.add(path);
   }
   return ok({ files: [...files].sort(), directories: [...directories].sort() });
 }
 
-function walk(dir: string, files: Set<string>, directories: Set<string>): void {
+function walk(dir: string, ignore: readonly string[], files: Set<string>, directories: Set<string>): void {
   directories.add(dir);
   for (const entry of readdirSync(dir, { withFileTypes: true })) {
     const path = join(dir, entry.name);
-    if (entry.isDirectory()) walk(path, files, directories);
-    else files.add(path);
+    if (!entry.isDirectory()) files.add(path);
+    else if (!ignore.includes(path)) walk(path, ignore, files, directories);
   }
 }
 

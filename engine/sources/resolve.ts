@@ -11,7 +11,7 @@ import { asError, fail, ok, type Result } from "../problem.js";
 import type { Facts } from "./facts.js";
 import { matchPatterns, stagePath } from "./globs.js";
 import { normalised } from "./lists.js";
-import { fileSystemNow, isRacy, ownStamp, sameStamp, stampOf } from "./stamp.js";
+import { fileSystemClock, isRacy, ownStamp, sameStamp, stampOf } from "./stamp.js";
 
 /** One file of a source. `text` is what is staged where the content is not the file's own bytes. */
 export type SourceFile =
@@ -34,14 +34,17 @@ export type ResolvedSource =
 export class Sources {
   readonly #memo = new Map<string, Promise<Result<ResolvedSource>>>();
   readonly #digests = new Map<string, Promise<string>>();
-  #now: number | undefined;
+  readonly #lists = new Map<string, Result<string>>();
+  readonly #clock: () => number;
 
   constructor(
     private readonly project: Project,
     private readonly index: Index,
     private readonly facts: Facts,
     private readonly readOnly: boolean,
-  ) {}
+  ) {
+    this.#clock = readOnly ? Date.now : fileSystemClock(project.state);
+  }
 
   /** The content of `source` for the input called `name`. */
   resolve(source: Source, name: string): Promise<Result<ResolvedSource>> {
@@ -54,9 +57,18 @@ export class Sources {
     return found;
   }
 
-  /** The text of a list file, normalised. */
+  /** The text of a list file, normalised; the same for a whole run. */
   list(file: string): Result<string> {
     const path = join(this.project.dir, file);
+    let found = this.#lists.get(path);
+    if (found === undefined) {
+      found = this.#list(path, file);
+      this.#lists.set(path, found);
+    }
+    return found;
+  }
+
+  #list(path: string, file: string): Result<string> {
     try {
       this.facts.file(path, stampOf(path));
       this.#noteRace(path);
@@ -92,7 +104,7 @@ export class Sources {
 
   async #files(patterns: readonly string[], from: string | undefined): Promise<Result<ResolvedSource>> {
     const base = from === undefined ? this.project.dir : join(this.project.dir, from);
-    const matched = await matchPatterns(base, patterns, [".imagemake/**", "out/**"]);
+    const matched = await matchPatterns(base, patterns, [this.project.state, this.project.out]);
     if (!matched.ok) return matched;
     for (const directory of matched.value.directories) {
       this.facts.file(directory, stampOf(directory));
@@ -144,8 +156,7 @@ export class Sources {
   /** Notes, and says, when the path changed too lately for its stamp to be believed. */
   #noteRace(path: string): boolean {
     const stamp = stampOf(path);
-    this.#now ??= this.readOnly ? Date.now() : fileSystemNow(this.project.state);
-    const racy = stamp !== null && isRacy(stamp, this.#now);
+    const racy = stamp !== null && isRacy(stamp, this.#clock());
     if (racy) this.facts.racy = true;
     return racy;
   }
