@@ -127,8 +127,7 @@ export async function linkOutputs(
 const isDiskImage = (path: string): boolean => /\.(img|raw|qcow2)$/.test(path);
 
 type Stored =
-  | { readonly row: ArtifactRow; readonly notices: readonly string[] }
-  | { readonly failure: Failure };
+  { readonly row: ArtifactRow; readonly notices: readonly string[] } | { readonly failure: Failure };
 
 async function storeFile(
   context: PublishContext,
@@ -136,7 +135,7 @@ async function storeFile(
   staged: Staged,
   wanted: StagedOutput,
 ): Promise<Stored> {
-  const { store, datecode } = context.decider.context;
+  const { index, store, datecode } = context.decider.context;
   const found = findFile(action, staged, wanted, datecode);
   if (found.kind === "failure") return found;
   const wrong = checkFileGuards(found.path, action.guards);
@@ -148,6 +147,8 @@ async function storeFile(
     const id = `${executable ? "x" : "f"}:${digest}`;
     const added = await store.addFile(found.path, id);
     if (!added.ok) return { failure: { kind: "problem", problem: added.problem } };
+    const stamp = ownStamp(store.path(id));
+    if (stamp !== null) index.setStamp(store.path(id), stamp, digest);
     return {
       row: { id, kind: "file", size: stats.size, epoch: staged.epoch, layer: null, parent: null, form: null },
       notices: [],

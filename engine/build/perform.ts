@@ -101,7 +101,12 @@ async function build(context: PerformContext, action: Action, decision: Decision
     }
     const { outputs, notices } = published;
     for (const notice of notices) {
-      options.emit({ type: "notice", level: "warning", message: `${action.id}: ${notice}`, at: options.now() });
+      options.emit({
+        type: "notice",
+        level: "warning",
+        message: `${action.id}: ${notice}`,
+        at: options.now(),
+      });
     }
     decider.produced(action.id, outputs);
     const linked = await linkOutputs(decider, action, outputs);
