@@ -11,6 +11,7 @@ import type { Reads } from "./evaluate/fresh.js";
 import type { Graph } from "./model.js";
 import { ok, type Problem, type Result } from "./problem.js";
 import type { Project } from "./project.js";
+import { isDated } from "./release/needed.js";
 import type { Release } from "./release/release.js";
 import { ownStamp } from "./sources/stamp.js";
 
@@ -46,7 +47,6 @@ export interface CleanContext {
 /** Decides what goes; changes nothing. */
 export async function planClean(context: CleanContext): Promise<CleanPlan> {
   const { project, index, releases } = context;
-  const explicit = new Set(releases.filter((release) => release.explicit).map(({ datecode }) => datecode));
   const removable: Removable[] = [
     ...below("stage", project.stage),
     ...below("log", project.logs),
@@ -57,7 +57,7 @@ export async function planClean(context: CleanContext): Promise<CleanPlan> {
   const kept: Kept[] = [];
   const vanished: string[] = [];
   for (const link of index.links()) {
-    if (link.line !== project.line || explicit.has(link.release)) continue;
+    if (link.line !== project.line || releases.some((release) => needs(release, link))) continue;
     const state = await judge(context, link);
     if (state === "ours") removable.push({ kind: "link", path: link.path });
     else if (state === "gone") vanished.push(link.path);
@@ -65,6 +65,12 @@ export async function planClean(context: CleanContext): Promise<CleanPlan> {
   }
   return { removable, kept, vanished };
 }
+
+/** An explicit release needs what bears its date, and of names without one those of its roster. */
+const needs = ({ explicit, state, datecode, roster }: Release, link: LinkRow): boolean =>
+  explicit &&
+  (link.release === datecode ||
+    (!isDated(link) && state !== "abandoned" && (roster?.includes(link.target) ?? true)));
 
 /** Entries of a directory of ours; not of one that is a symlink to somewhere else. */
 function below(kind: Removable["kind"], dir: string): Removable[] {

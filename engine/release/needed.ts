@@ -1,7 +1,7 @@
 // What the releases of all lines need of the store, and which implicit releases are over. It reads release files
 // and deletes none.
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { LinkRow } from "../../cache/index.js";
 import type { Needed } from "../../cache/mark.js";
 import { isDatecode } from "../names.js";
@@ -95,13 +95,17 @@ export function releasesOver(
 export function neededBy(lines: readonly Line[], over: readonly Over[]): Needed {
   const gone = new Set(over.map(({ line, datecode }) => idOf(line, datecode)));
   const linking = new Set<string>();
+  const live = new Set<string>();
   const [closures, packages, snapshots] = [new Set<string>(), new Set<string>(), new Set<string>()];
   for (const line of lines) {
     const current = currentOf(line);
     for (const release of line.releases) {
       const id = idOf(line.project.line, release.datecode);
       if (gone.has(id)) continue;
-      if (release.explicit ? release.state !== "abandoned" : release === current) linking.add(id);
+      if (release.explicit ? release.state !== "abandoned" : release === current) {
+        linking.add(id);
+        live.add(line.project.line);
+      }
       for (const { digest } of Object.values(release.snapshots)) snapshots.add(digest);
       for (const closure of Object.values(release.closures)) {
         closures.add(closure.digest);
@@ -109,7 +113,15 @@ export function neededBy(lines: readonly Line[], over: readonly Over[]): Needed 
       }
     }
   }
-  return { link: (link) => linking.has(idOf(link.line, link.release)), closures, packages, snapshots };
+  const link = (row: LinkRow): boolean =>
+    isDated(row) ? linking.has(idOf(row.line, row.release)) : live.has(row.line);
+  return { link, closures, packages, snapshots };
 }
+
+/**
+ * Whether the file's name says which release it belongs to. A name without a date is shared by all releases of its
+ * line, and its row keeps the first that linked it.
+ */
+export const isDated = ({ path, release }: LinkRow): boolean => basename(path).includes(release);
 
 const idOf = (line: string, datecode: string): string => `${line} ${datecode}`;
