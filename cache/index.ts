@@ -138,10 +138,10 @@ export class Index {
     );
   }
 
-  /** The last build of an action, whatever came of it. */
+  /** The last build of an action, whatever came of it. By order of arrival: clocks jump. */
   lastBuild(line: string, action: string): BuildRow | undefined {
     return this.#get<BuildRow>(
-      "SELECT * FROM builds WHERE line = ? AND action = ? ORDER BY started DESC, rowid DESC LIMIT 1",
+      "SELECT * FROM builds WHERE line = ? AND action = ? ORDER BY rowid DESC LIMIT 1",
       line,
       action,
     );
@@ -150,7 +150,7 @@ export class Index {
   /** The last `limit` builds of an action, newest first. */
   buildsOf(line: string, action: string, limit: number): BuildRow[] {
     return this.#all<BuildRow>(
-      "SELECT * FROM builds WHERE line = ? AND action = ? ORDER BY started DESC, rowid DESC LIMIT ?",
+      "SELECT * FROM builds WHERE line = ? AND action = ? ORDER BY rowid DESC LIMIT ?",
       line,
       action,
       limit,
@@ -160,7 +160,7 @@ export class Index {
   /** How long the last successful run of each action took, in milliseconds. */
   durations(line: string): Map<string, number> {
     const rows = this.#all<{ action: string; duration: number }>(
-      "SELECT action, duration, MAX(started) FROM builds WHERE line = ? AND status = 'built' GROUP BY action",
+      "SELECT action, duration, MAX(rowid) FROM builds WHERE line = ? AND status = 'built' GROUP BY action",
       line,
     );
     return new Map(rows.map((row) => [row.action, row.duration]));
@@ -251,7 +251,7 @@ export class Index {
 
   /** Every build, oldest first. */
   builds(): BuildRow[] {
-    return this.#all<BuildRow>("SELECT * FROM builds ORDER BY started, rowid");
+    return this.#all<BuildRow>("SELECT * FROM builds ORDER BY rowid");
   }
 
   /** Which build made what. */

@@ -10,7 +10,7 @@ CREATE TABLE builds (
   id TEXT PRIMARY KEY, line TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL,
   started INTEGER NOT NULL, duration INTEGER NOT NULL, release TEXT NOT NULL, log TEXT, epoch INTEGER NOT NULL
 );
-CREATE INDEX builds_by_action ON builds (line, action, started);
+CREATE INDEX builds_by_action ON builds (line, action);
 -- What the key was made of, one row a component: explaining is comparing rows.
 CREATE TABLE components (
   build TEXT NOT NULL REFERENCES builds (id) ON DELETE CASCADE, name TEXT NOT NULL, value TEXT NOT NULL,

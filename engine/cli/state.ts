@@ -39,14 +39,12 @@ export async function whileLocked<T>(call: Call, project: Project, work: () => P
   }
 }
 
-/** The newest build of each artifact. */
+/** The newest build of each artifact, by order of arrival. */
 export function makersOf(index: Index): Map<ArtifactId, BuildRow> {
-  const builds = new Map(index.builds().map((build) => [build.id, build]));
+  const made = new Map<string, ArtifactId[]>();
+  for (const { build, artifact } of index.outputs()) made.set(build, [...(made.get(build) ?? []), artifact]);
   const makers = new Map<ArtifactId, BuildRow>();
-  for (const { build: id, artifact } of index.outputs()) {
-    const build = builds.get(id);
-    if (build !== undefined && build.started >= (makers.get(artifact)?.started ?? 0))
-      makers.set(artifact, build);
-  }
+  for (const build of index.builds())
+    for (const artifact of made.get(build.id) ?? []) makers.set(artifact, build);
   return makers;
 }
