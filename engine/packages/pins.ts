@@ -110,6 +110,11 @@ export class Pins {
     if (![...needed].some((action) => action.packages !== null)) return ok(undefined);
     const distinct = await this.#distinctNames();
     if (!distinct.ok) return distinct;
+    // What a person can mend is said before the network is asked.
+    for (const action of needed) {
+      const wishes = this.#wishes(action);
+      if (!wishes.ok) return wishes;
+    }
     for (const action of needed) {
       const have = await this.closure(action);
       if (!have.ok) return have;
@@ -262,7 +267,13 @@ export class Pins {
         continue;
       }
       const text = this.context.sources.list(wanted.list);
-      if (!text.ok) return text;
+      if (!text.ok) {
+        const { problem } = text;
+        return {
+          ok: false,
+          problem: { ...problem, message: `${action.at}: ${action.id}: ${problem.message}` },
+        };
+      }
       const names = text.value.split("\n").filter((name) => name !== "");
       wishes.push(...names.map((name) => ({ name, list: wanted.list })));
     }

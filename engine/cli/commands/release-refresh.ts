@@ -1,108 +1,134 @@
 // `imagemake release refresh [TARGET…]`: new snapshots for these targets and all that is built on them, and
-// what that changes in packages. With -n it only says so.
+// what that changes in packages. With -n it only says so and leaves nothing behind. Nothing is built.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { makeState, takeLock } from "../../build/build.js";
-import { openSession, wantedActions } from "../../build/session.js";
-import type { Action, Graph, TargetId } from "../../model.js";
+import { openSession, type RunOptions, type Session } from "../../build/session.js";
+import type { Graph, TargetId } from "../../model.js";
 import { packageChanges } from "../../packages/closure.js";
+import { Pins } from "../../packages/pins.js";
+import { hasOwnPackages, toRefresh } from "../../packages/refresh.js";
 import { stop, unwrap } from "../../problem.js";
+import type { PackageChange } from "../../reason.js";
 import { saveRelease } from "../../release/release.js";
-import { drivers, openImagefile } from "../open.js";
+import { drivers, openImagefile, type Opened } from "../open.js";
 import { changesInFull } from "../render/change.js";
+import { releaseLine } from "../render/when.js";
 import type { Call } from "../run.js";
 import { select } from "../select.js";
 
-/** Takes the snapshots, resolves, prints the difference; nothing is built. */
+/** What a refresh changes in one target's packages. */
+interface Row {
+  readonly target: TargetId;
+  readonly changes: readonly PackageChange[];
+}
+
+/** Takes the snapshots, resolves, prints the difference. */
 export async function command(call: Call): Promise<number> {
   const { options } = call;
-  const opened = unwrap(await openImagefile(options, call.args, true));
-  const { project, graph } = opened;
-  const selection = call.names.length === 0 ? null : unwrap(select(graph, call.names));
-  const signal = new AbortController().signal;
-  const say = (line: string): void => {
-    if (options.quiet !== true) process.stderr.write(`${line}\n`);
-  };
+  const preview = options.dryRun === true;
+  const opened = unwrap(await openImagefile(options, call.args, !preview));
+  const selection = call.names.length === 0 ? null : unwrap(select(opened.graph, call.names));
+  const targets = selection?.targets ?? null;
+  requireOwn(opened.graph, targets);
+  const run = runOptions(call, opened, selection?.datecode ?? opened.datecode);
+  const looking = openOrStop(run, true);
+  say(call, releaseLine({ ...whenOf(looking), joined: true, at: Date.now() }));
+  const rows = preview ? await previewed(looking, targets) : await refreshed(call, run, targets);
+  if (options.json === true) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
+  else process.stdout.write(rows.length === 0 ? "no package changed\n" : rows.map(inWords).join(""));
+  return 0;
+}
+
+/** Holding the lock, and written down. Where anything fails, the release stays as it was. */
+async function refreshed(call: Call, run: RunOptions, targets: readonly TargetId[] | null): Promise<Row[]> {
+  const { project, signal } = run;
   makeState(project);
   const lock = unwrap(
-    await takeLock({
-      project,
-      signal,
-      noWait: !options.wait,
-      now: Date.now,
-      emit: (event) => {
-        if (event.type === "waiting") say(`waiting for ${event.holder}`);
-      },
-    }),
+    await takeLock({ project, signal, noWait: !call.options.wait, now: Date.now, emit: run.emit }),
   );
   try {
-    const session = unwrap(
-      openSession(
-        {
-          project,
-          graph,
-          drivers,
-          wanted: graph.targets.map((target) => target.id),
-          datecode: selection?.datecode ?? opened.datecode,
-          force: false,
-          emit: (event) => {
-            if (event.type === "phase") say(`${event.phase}: ${event.detail}`);
-          },
-          signal,
-          killSignal: signal,
-          now: Date.now,
-        },
-        false,
-      ),
-    );
-    if (session.selected.kind === "opens") {
-      stop(2, "no release is open", "imagemake release start opens one; a build opens one by itself");
-    }
-    const { pins } = session;
-    const before = pins.release.closures;
-    const affected = session.actions.filter(
-      (action) => action.packages !== null && Object.hasOwn(before, action.id),
-    );
-    const chosen = affectedBy(graph, affected, selection?.targets ?? null);
-    await pins.forget(chosen);
-    unwrap(await pins.resolve(chosen));
-    const rows = chosen.flatMap((action) => {
-      const changes = packageChanges(
-        before[action.id]?.packages ?? [],
-        pins.release.closures[action.id]?.packages ?? [],
-      );
-      return changes.length === 0 ? [] : [{ target: action.id, changes }];
-    });
-    if (options.dryRun !== true) saveRelease(project, pins.release);
-    if (options.json === true) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
-    else {
-      for (const { target, changes } of rows) {
-        process.stdout.write(
-          `${target}\n${changesInFull([], changes)
-            .map((line) => `  ${line}\n`)
-            .join("")}`,
-        );
-      }
-      if (rows.length === 0) process.stdout.write("no package changed\n");
-    }
-    return 0;
+    const session = openOrStop(run, false);
+    const rows = await refresh(session.pins, run.graph, targets);
+    saveRelease(project, session.pins.release);
+    return rows;
   } finally {
     lock.release();
   }
 }
 
-/** The actions with packages among the chosen targets, what they need, and all that is built on them. */
-function affectedBy(
-  graph: Graph,
-  actions: readonly Action[],
-  targets: readonly TargetId[] | null,
-): readonly Action[] {
-  if (targets === null) return actions;
-  const chosen = new Set(wantedActions(graph, targets).map((action) => action.id));
-  const producer = new Map(graph.targets.map((target) => [target.id, target.action]));
-  for (const action of graph.actions) {
-    const reads = action.inputs.some(
-      (input) => input.kind === "artifact" && chosen.has(producer.get(input.target) ?? ""),
-    );
-    if (reads) chosen.add(action.id);
+/** The same with snapshots that are thrown away. */
+async function previewed(session: Session, targets: readonly TargetId[] | null): Promise<Row[]> {
+  const { project, graph, emit, signal } = session.options;
+  const { sources } = session.decider.context;
+  const preview = mkdtempSync(join(tmpdir(), "imagemake-"));
+  try {
+    const context = { project, graph, sources, index: session.index, drivers, emit, signal };
+    const pins = new Pins({ ...context, readOnly: true, preview }, session.pins.release);
+    return await refresh(pins, graph, targets);
+  } finally {
+    rmSync(preview, { recursive: true, force: true });
   }
-  return actions.filter((action) => chosen.has(action.id));
+}
+
+/** Resolves anew what the release has resolved already; the rest comes with the next build. */
+async function refresh(pins: Pins, graph: Graph, targets: readonly TargetId[] | null): Promise<Row[]> {
+  const before = pins.release.closures;
+  const actions = toRefresh(graph, targets).filter((action) => Object.hasOwn(before, action.id));
+  await pins.forget(actions);
+  unwrap(await pins.resolve(actions));
+  const after = pins.release.closures;
+  return actions.flatMap(({ id }) => {
+    const changes = packageChanges(before[id]?.packages ?? [], after[id]?.packages ?? []);
+    return changes.length === 0 ? [] : [{ target: id, changes }];
+  });
+}
+
+/** Targets without packages are a mistake, unless they came along with others (in a group). */
+function requireOwn(graph: Graph, targets: readonly TargetId[] | null): void {
+  if (targets === null || targets.some((target) => hasOwnPackages(graph, target))) return;
+  const names = targets.join(", ");
+  const what = targets.length === 1 ? `${names} has no packages of its own` : `none of ${names} has packages`;
+  stop(2, what, "name what is built from packages, or nothing for all");
+}
+
+function openOrStop(run: RunOptions, readOnly: boolean): Session {
+  const session = unwrap(openSession(run, readOnly));
+  if (session.selected.kind === "joined") return session;
+  const { datecode } = session.selected.release;
+  const what = run.datecode === null ? "no release is open" : `there is no release ${datecode}`;
+  return stop(2, what, "imagemake release start opens one; a build opens one by itself");
+}
+
+function runOptions(call: Call, { project, graph }: Opened, datecode: string | null): RunOptions {
+  const never = new AbortController().signal;
+  return {
+    project,
+    graph,
+    drivers,
+    wanted: graph.targets.map((target) => target.id),
+    datecode,
+    force: false,
+    emit: (event) => {
+      if (event.type === "waiting") say(call, `waiting for ${event.holder}`);
+      // Each fetched file is an event; here the steps are enough.
+      if (event.type === "phase" && event.phase !== "fetch") say(call, `${event.phase} ${event.detail}`);
+    },
+    signal: never,
+    killSignal: never,
+    now: Date.now,
+  };
+}
+
+const whenOf = ({ selected: { release } }: Session): { datecode: string; opened: number } => ({
+  datecode: release.datecode,
+  opened: Date.parse(release.opened),
+});
+
+const inWords = ({ target, changes }: Row): string =>
+  [target, ...changesInFull([], changes).map((line) => `  ${line}`)].map((line) => `${line}\n`).join("");
+
+function say({ options }: Call, line: string): void {
+  if (options.quiet !== true) process.stderr.write(`${line}\n`);
 }
