@@ -5,6 +5,7 @@ root=$PWD/$OUT
 [ -x "$root/usr/bin/dpkg" ] || die "there is no dpkg in the tree, so packages cannot be installed in it"
 names=$(closure)
 emulate "$ARCH"
+before=$(secrets)
 
 # What maintainer scripts see of the machine. All of /run and /tmp is gone afterwards.
 made=
@@ -89,5 +90,5 @@ umount "$root/run/repo" "$root/tmp" "$root/run"
 # What lies below /sys and /dev cannot be unmounted one by one in a user namespace.
 umount -l "$root/sys" "$root/dev"
 umount "$root/proc"
-clean_tree
+clean_tree "$before"
 for dir in $made; do rmdir "$root/$dir"; done

@@ -30,13 +30,14 @@ inside() {
     printf '%s\n' "$OUT$in_at/$in_rest"
 }
 
-# make_directories DIR [OWNER]: DIR and what leads to it, in the tree; new ones are OWNER's (0:0), of mode 755.
+# make_directories DIR [OWNER]: DIR and what leads to it, in the tree, where links lead in the end; new ones are
+# OWNER's (0:0), of mode 755.
 make_directories() {
-    md_done= md_rest=${1#/}/
-    while [ -n "$md_rest" ]; do
-        md_done=$md_done/${md_rest%%/*} md_rest=${md_rest#*/}
-        md_at=$(inside "$md_done")
-        if [ -e "$md_at" ] || [ -L "$md_at" ]; then continue; fi
+    md_rest=$(inside "$1/.x")
+    md_rest=${md_rest#"$OUT"/} md_at=$OUT
+    while :; do
+        case $md_rest in */*) md_at=$md_at/${md_rest%%/*} md_rest=${md_rest#*/} ;; *) break ;; esac
+        [ ! -e "$md_at" ] || continue
         mkdir "$md_at"
         chmod 755 "$md_at"
         chown "${2:-0:0}" "$md_at"

@@ -50,24 +50,36 @@ emulate() {
         die "programs of $1 cannot run here: the kernel refused $em_conf"
 }
 
-# clean_tree: removes from $OUT what package tools leave behind: logs, caches, locks, backups, the build's own
-# configuration, and what must differ from machine to machine.
-clean_tree() {
-    ct_=${1:-$OUT}
-    rm -f "$ct_"/etc/apt/apt.conf.d/99mmdebstrap "$ct_"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
-    rm -f "$ct_"/var/log/dpkg.log "$ct_"/var/log/alternatives.log "$ct_"/var/log/bootstrap.log \
-        "$ct_"/var/log/fontconfig.log "$ct_"/var/log/apt/*.log "$ct_"/var/log/apt/*.xz
-    rm -f "$ct_"/var/cache/apt/*.bin "$ct_"/var/cache/apt/archives/lock "$ct_"/var/lib/apt/lists/lock
-    rm -f "$ct_"/var/lib/dpkg/*-old "$ct_"/var/lib/dpkg/lock "$ct_"/var/lib/dpkg/lock-frontend \
-        "$ct_"/var/lib/dpkg/triggers/Lock "$ct_"/var/cache/debconf/*-old "$ct_"/var/cache/ldconfig/aux-cache
-    for ct_file in passwd group shadow gshadow subuid subgid; do
-        rm -f "$ct_/etc/$ct_file-" "$ct_/etc/.$ct_file.lock" "$ct_/etc/$ct_file.lock"
+# secrets: what in $OUT must differ from machine to machine. Made while building, it would be one for all.
+secrets() {
+    for se_file in var/lib/dbus/machine-id var/lib/systemd/random-seed var/lib/systemd/credential.secret \
+        etc/machine-id $(cd "$OUT" && echo etc/ssh/ssh_host_*_key etc/ssh/ssh_host_*_key.pub); do
+        [ ! -s "$OUT/$se_file" ] || echo "$se_file"
     done
-    rm -f "$ct_"/etc/.pwd.lock
-    # An identity or secret of the build machine's making would be the same in every image.
-    rm -f "$ct_"/var/lib/dbus/machine-id "$ct_"/var/lib/systemd/random-seed "$ct_"/var/lib/systemd/credential.secret \
-        "$ct_"/etc/ssh/ssh_host_*_key "$ct_"/etc/ssh/ssh_host_*_key.pub
-    # machine-id(5): empty in an image that is to be many machines.
-    if [ -s "$ct_/etc/machine-id" ]; then : >"$ct_/etc/machine-id"; fi
-    find "$ct_/dev" "$ct_/proc" "$ct_/sys" "$ct_/run" "$ct_/tmp" -mindepth 1 -xdev ! -path "$ct_/run/lock" -delete 2>/dev/null || :
+}
+
+# clean_tree [SECRETS]: removes from $OUT what package tools leave behind: logs, caches, locks, backups, the
+# build's own configuration, and secrets, but for those that were there before (somebody put them there).
+clean_tree() {
+    rm -f "$OUT"/etc/apt/apt.conf.d/99mmdebstrap "$OUT"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
+    rm -f "$OUT"/var/log/dpkg.log "$OUT"/var/log/alternatives.log "$OUT"/var/log/bootstrap.log \
+        "$OUT"/var/log/fontconfig.log "$OUT"/var/log/apt/*.log "$OUT"/var/log/apt/*.xz
+    rm -f "$OUT"/var/cache/apt/*.bin "$OUT"/var/cache/apt/archives/lock "$OUT"/var/lib/apt/lists/lock
+    rm -f "$OUT"/var/lib/dpkg/*-old "$OUT"/var/lib/dpkg/lock "$OUT"/var/lib/dpkg/lock-frontend \
+        "$OUT"/var/lib/dpkg/triggers/Lock "$OUT"/var/cache/debconf/*-old "$OUT"/var/cache/ldconfig/aux-cache
+    for ct_file in passwd group shadow gshadow subuid subgid; do
+        rm -f "$OUT/etc/$ct_file-" "$OUT/etc/$ct_file.lock"
+    done
+    rm -f "$OUT/etc/.pwd.lock"
+    for ct_file in $(secrets); do
+        case " ${1:-} " in *[[:space:]]"$ct_file"[[:space:]]*) continue ;; esac
+        case $ct_file in
+            # machine-id(5): empty in an image that is to be many machines.
+            etc/machine-id) : >"$OUT/$ct_file" ;;
+            *) rm "$OUT/$ct_file" ;;
+        esac
+    done
+    for ct_dir in dev proc sys run tmp; do
+        [ ! -d "$OUT/$ct_dir" ] || find "$OUT/$ct_dir" -xdev -mindepth 1 ! -path "$OUT/run/lock" -delete
+    done
 }
