@@ -126,18 +126,11 @@ export class Decider {
     }
     const outputs = this.context.index.outputsOf(result.id);
     const lost = this.#lost(outputs);
-    if (lost !== null) {
-      return ok(judge({ kind: "build", reason: { kind: "artifact-lost", target: lost } }, key, components));
-    }
-    const reason = await this.#whyRestore(action, outputs, result, last, components);
-    if (reason?.kind === "edited") {
-      // Where the output is a hard link, an edit in place went into the store as well.
-      const damaged = await this.#damaged(outputs);
-      if (damaged !== null) {
-        return ok(
-          judge({ kind: "build", reason: { kind: "artifact-lost", target: damaged } }, key, components),
-        );
-      }
+    const reason = lost === null ? await this.#whyRestore(action, outputs, result, last, components) : null;
+    const gone = lost ?? (reason === null ? null : await this.#damaged(outputs, reason.kind === "edited"));
+    if (gone !== null) {
+      const target = this.targetOf(action, gone);
+      return ok(judge({ kind: "build", reason: { kind: "artifact-lost", target } }, key, components));
     }
     return ok({
       decision: reason === null ? { kind: "up-to-date" } : { kind: "restore", reason },
@@ -203,22 +196,37 @@ export class Decider {
     });
   }
 
-  /** The first output that the store does not hold as promised. */
-  #lost(outputs: Readonly<Record<string, ArtifactId>>): ArtifactId | null {
-    for (const id of Object.values(outputs)) {
+  /** Name of the first output that the store does not hold as promised. */
+  #lost(outputs: Readonly<Record<string, ArtifactId>>): string | null {
+    for (const [output, id] of Object.entries(outputs)) {
       const row = this.context.index.artifact(id);
-      if (row === undefined || !this.holds(row)) return id;
+      if (row === undefined || !this.holds(row)) return output;
     }
     return null;
   }
 
-  /** The first file output whose bytes in the store are no longer what they were. */
-  async #damaged(outputs: Readonly<Record<string, ArtifactId>>): Promise<ArtifactId | null> {
-    for (const id of Object.values(outputs)) {
-      const isFile = this.context.index.artifact(id)?.kind === "file";
-      if (isFile && (await this.context.store.verify(id)) !== "whole") return id;
+  /**
+   * Name of the first file output whose bytes in the store are no longer what they were: where links are hard
+   * links, an edit in place went into the store as well. `edited`: do not believe the stamp.
+   */
+  async #damaged(outputs: Readonly<Record<string, ArtifactId>>, edited: boolean): Promise<string | null> {
+    for (const [output, id] of Object.entries(outputs)) {
+      if (this.context.index.artifact(id)?.kind !== "file") continue;
+      if (!(await this.#isWhole(id, edited))) return output;
     }
     return null;
+  }
+
+  /** Digests again what was written to since; the change time says nothing, since links come and go. */
+  async #isWhole(id: ArtifactId, edited: boolean): Promise<boolean> {
+    const { index, store, readOnly } = this.context;
+    const path = store.path(id);
+    const [stamp, known] = [ownStamp(path), index.stamp(path)];
+    const same = stamp?.size === known?.size && stamp?.mtime === known?.mtime && stamp?.ino === known?.ino;
+    if (!edited && known !== undefined && same) return true;
+    if ((await store.verify(id)) !== "whole") return false;
+    if (!readOnly && stamp !== null) index.setStamp(path, stamp, id.slice(2));
+    return true;
   }
 
   /** Whether the store holds what the row promises, down to the layers beneath. */
@@ -299,6 +307,7 @@ export class Decider {
     if (link === undefined || link.artifact !== artifact) return "other";
     if (stamp.size !== link.size || stamp.mtime !== link.mtime || stamp.ino !== link.ino) return "edited";
     if (stamp.ctime === link.ctime) return "good";
+    if (((stamp.mode & 0o100) !== 0) !== artifact.startsWith("x:")) return "edited";
     // Only the change time differs: a link was made or removed elsewhere, or somebody edited and put the time back.
     if ((await hashFile(path, stamp.size)) !== artifact.slice(2)) return "edited";
     if (!this.context.readOnly) this.context.index.setLink({ ...link, ctime: stamp.ctime });

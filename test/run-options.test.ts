@@ -1,6 +1,6 @@
 // Options of a build through the real command line: how many at a time, dry runs, questions, and the streams
 // that scripts read.
-import { statSync } from "node:fs";
+import { chmodSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import type { BuildEvent } from "../engine/events.js";
 import { makeProject, type TestProject } from "./support/cli.js";
@@ -122,6 +122,45 @@ describe("a project that was built", () => {
     expect(verbose.stderr).toMatch(
       /start one\n {2}forced\nbuilt one .*\n {2}.*one-\d{8}\.txt .*[0-9a-f]{64}/,
     );
+  });
+});
+
+describe("outputs that somebody changed", () => {
+  let project: TestProject;
+  beforeAll(async () => {
+    project = makeProject({
+      "Imagefile.ts": `
+export const many = each(["edited", "gone", "both", "other", "x"], k => run({ inputs: {}, cmd: \`echo \${k} > "$OUT"; test \${k} != x || chmod +x "$OUT"\`, out: k }));
+`,
+    });
+    await project.good("many");
+  });
+  afterAll(() => project.remove());
+
+  test("are what they were after the next run, and so is what the store holds", async () => {
+    const out = (name: string): string => project.path("out", name);
+    // A person with the right to do so writes through the link, with the same number of bytes.
+    const scribble = (name: string): void => {
+      chmodSync(out(name), 0o644);
+      writeFileSync(out(name), project.read(`out/${name}`).toUpperCase());
+    };
+    scribble("edited");
+    rmSync(out("gone"));
+    scribble("both");
+    rmSync(out("both"));
+    rmSync(out("other"));
+    writeFileSync(out("other"), "other\n");
+    chmodSync(out("x"), 0o644);
+    expect((await project.run("-q", "many")).status).toBe(1);
+    const told = await project.events({}, "many");
+    expect(told.status).toBe(0);
+    for (const name of ["edited", "gone", "both", "other", "x"]) {
+      expect(project.read(`out/${name}`)).toBe(`${name}\n`);
+      expect([name, statSync(out(name)).mode & 0o777]).toEqual([name, name === "x" ? 0o555 : 0o444]);
+    }
+    expect(told.which("built")).not.toContain("many-gone");
+    expect((await project.good("cache", "verify")).status).toBe(0);
+    expect((await project.good("many")).stderr).toContain("nothing to do");
   });
 });
 

@@ -34,11 +34,11 @@ const explained = (target: string, decision: Decision): string[] => {
   return [`${target}: ${first}`, ...rest.map((line) => `  ${line}`)];
 };
 
-/** Why the last build of an action ran, by comparing its rows with those of the one before. */
+/** Why the last build of an action ran, by comparing its rows with those of the one before; null: by nothing in them. */
 interface Past {
   readonly built: string;
   readonly release: string;
-  readonly decision: Decision;
+  readonly decision: Decision | null;
 }
 
 function lastReason({ session, opened }: Looking, action: string): Past | null {
@@ -53,8 +53,7 @@ function lastReason({ session, opened }: Looking, action: string): Past | null {
   }
   const [old, now] = [session.index.componentsOf(before.id), session.index.componentsOf(last.id)];
   const changes = compareComponents(old, now);
-  if (changes.length === 0)
-    return { built, release, decision: { kind: "build", reason: { kind: "forced" } } };
+  if (changes.length === 0) return { built, release, decision: null };
   const closure = (rows: typeof old): Package[] => {
     const digest = rows.find((row) => row.name === "packages")?.value;
     const stored = digest === undefined ? undefined : session.index.closure(digest);
@@ -66,5 +65,7 @@ function lastReason({ session, opened }: Looking, action: string): Past | null {
 
 const pastLines = ({ built, release, decision }: Past): string[] => [
   `  last built ${built.slice(0, 16).replace("T", " ")} UTC in release ${release}:`,
-  ...explainDecision(decision).map((line) => `    ${line}`),
+  ...(decision === null ? [UNCHANGED] : explainDecision(decision)).map((line) => `    ${line}`),
 ];
+
+const UNCHANGED = "nothing had changed: it was forced, or its artifact was gone";
