@@ -89,7 +89,7 @@ export const guards = option(
         "hexadecimal digits in pairs",
         "Bytes the file begins with, in hexadecimal.",
       ).optional(),
-      has: option(paths, "paths", "Paths the tree must have; `*` stands for part of a name.").optional(),
+      has: option(paths, "paths", "Paths the tree must have.").optional(),
       hasNot: option(paths, "paths", "Paths the tree must not have.").optional(),
       links: option(
         z.record(within, z.string().min(1)),
