@@ -1,6 +1,8 @@
 // Turns what the operating system says about a file into a Problem, and names temporary files. It knows
 // neither the store nor the index.
-import { fail, type Result } from "./problem.js";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fail, ProblemError, type Problem, type Result } from "./problem.js";
 
 let counter = 0;
 
@@ -14,7 +16,7 @@ export interface Owner {
 export const temporaryName = (path: string): string => `${path}.${process.pid}-${counter++}.tmp`;
 
 /** A text field of a thrown thing. Not by `instanceof`: errors of another realm (a test's) are errors too. */
-function textIn(thrown: unknown, field: "code" | "message"): string {
+function textIn(thrown: unknown, field: "code" | "message" | "syscall" | "path"): string {
   const value =
     typeof thrown === "object" && thrown !== null && field in thrown
       ? (thrown as Record<typeof field, unknown>)[field]
@@ -50,4 +52,33 @@ export function ioProblem(doing: string, thrown: unknown): Result<never> {
   const why = SENTENCES[code] ?? (textIn(thrown, "message") || String(thrown));
   const hint = FULL.has(code) ? "free some space; `imagemake cache gc` drops what nothing needs" : undefined;
   return fail(3, `cannot ${doing}: ${why}`, hint);
+}
+
+/** The problem in a thrown thing: one that was thrown as such, or a refusal of the system. Null for faults of ours. */
+export function problemIn(thrown: unknown): Problem | null {
+  if (thrown instanceof ProblemError) return thrown.problem;
+  const call = textIn(thrown, "syscall");
+  if (call === "") return null;
+  const refused = ioProblem(`${call} ${textIn(thrown, "path")}`.trimEnd(), thrown);
+  return refused.ok ? null : refused.problem;
+}
+
+/** Writes what only saves time: where the system refuses, it is done without. */
+export function writeIfPossible(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (problemIn(error) === null) throw error;
+  }
+}
+
+/** What `temporaryName` gives. */
+const TEMPORARY = /\.\d+-\d+\.tmp$/;
+
+/** Deletes temporary files that a crash left in these directories; only while the lock is held. */
+export function clearTemporaries(dirs: readonly string[]): void {
+  for (const dir of dirs) {
+    if (!existsSync(dir)) continue;
+    for (const name of readdirSync(dir)) if (TEMPORARY.test(name)) rmSync(join(dir, name), { force: true });
+  }
 }

@@ -1,29 +1,66 @@
 // The lock of a state directory: held by the kernel, so it is free the moment its holder dies, however it
 // dies. SQLite's own file locking is the kernel lock we use; the note beside it only says who holds it.
-import { readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fchownSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import Database from "better-sqlite3";
+import { codeOf } from "./io.js";
+import { stop } from "./problem.js";
+import { sudoOwner } from "./write.js";
 
 /** A held lock. */
 export interface Lock {
+  /** Whoever held it last did not release it: it was killed, and may have left things behind. */
+  readonly inherited: boolean;
   release(): void;
 }
 
 /** Takes the lock at `file`, or says who has it. `note` is shown to those who wait. */
 export function tryLock(file: string, note: string): Lock | { readonly holder: string } {
+  const holder = `${file}.holder`;
+  try {
+    if (!existsSync(file)) writeOwn(file, "");
+    const db = lockDatabase(file);
+    if (db === null) return { holder: readHolder(holder) };
+    const inherited = existsSync(holder);
+    writeOwn(holder, note);
+    return {
+      inherited,
+      release: () => {
+        rmSync(holder, { force: true });
+        db.close();
+      },
+    };
+  } catch (error) {
+    // A full disk, a read-only file system, somebody else's directory.
+    if (codeOf(error) === "") throw error;
+    return stop(3, `the lock ${file} cannot be taken: ${error instanceof Error ? error.message : ""}`);
+  }
+}
+
+/** Null when it is locked already. */
+function lockDatabase(file: string): Database.Database | null {
   const db = new Database(file, { timeout: 0 });
   try {
     // Exclusive in rollback-journal mode: a POSIX lock on the file for as long as the transaction lasts.
     db.pragma("journal_mode = DELETE");
     db.exec("BEGIN EXCLUSIVE");
+    return db;
   } catch (error) {
     db.close();
-    if (error instanceof Database.SqliteError && error.code.startsWith("SQLITE_BUSY")) {
-      return { holder: readHolder(`${file}.holder`) };
-    }
+    if (codeOf(error).startsWith("SQLITE_BUSY")) return null;
     throw error;
   }
-  writeFileSync(`${file}.holder`, note);
-  return { release: () => db.close() };
+}
+
+/** The file is given to who called sudo before anything is in it. */
+function writeOwn(file: string, text: string): void {
+  const fd = openSync(file, "w", 0o644);
+  try {
+    const owner = sudoOwner();
+    if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
+    writeSync(fd, text);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Waits for the lock, asking again every 100 ms; `waiting` is told once for whom. */
@@ -42,10 +79,12 @@ export async function waitForLock(
   }
 }
 
+const SOMEBODY = "another imagemake";
+
 function readHolder(file: string): string {
   try {
-    return readFileSync(file, "utf8").trim();
+    return readFileSync(file, "utf8").trim() || SOMEBODY;
   } catch {
-    return "another imagemake";
+    return SOMEBODY;
   }
 }

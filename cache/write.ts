@@ -35,18 +35,20 @@ export function makeOwnDir(dir: string, mode = 0o755): void {
 /** Writes `content` to `file`, flushed to the disk, by rename. Throws what the file system says. */
 export function writeWhole(file: string, content: string | Uint8Array): void {
   const temporary = `${file}.${process.pid}-${counter++}.tmp`;
-  const fd = openSync(temporary, "w", 0o644);
   try {
-    const owner = sudoOwner();
-    if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
-    const bytes = typeof content === "string" ? Buffer.from(content) : content;
-    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-    fsyncSync(fd);
+    const fd = openSync(temporary, "w", 0o644);
+    try {
+      const owner = sudoOwner();
+      if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
+      const bytes = typeof content === "string" ? Buffer.from(content) : content;
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, file);
   } catch (error) {
-    closeSync(fd);
     rmSync(temporary, { force: true });
     throw error;
   }
-  closeSync(fd);
-  renameSync(temporary, file);
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { join, relative } from "node:path";
 import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
+import { writeIfPossible } from "../cache/io.js";
 import { writeWhole } from "../cache/write.js";
 import type { Session } from "./build/session.js";
 import { readsChanged, restamped, type Reads } from "./evaluate/fresh.js";
@@ -81,9 +82,11 @@ export function saveGraph(
   reads: Reads,
 ): void {
   if (reads.unsnapshottable.length > 0) return;
-  mkdirSync(project.graphs, { recursive: true });
   const saved: SavedGraph = { engine: engineIdentity(), args, reads, graph };
-  writeWhole(graphFile(project, args), JSON.stringify(saved));
+  writeIfPossible(() => {
+    mkdirSync(project.graphs, { recursive: true });
+    writeWhole(graphFile(project, args), JSON.stringify(saved));
+  });
 }
 
 /**
@@ -129,16 +132,12 @@ export function saveQuick(session: Session, reads: Reads, file: string, words: r
   };
   const paths = rows.map(([path]) => relative(project.dir, path));
   if (paths.some((path) => path.includes("\0") || path.includes("\uFFFD"))) return;
-  mkdirSync(project.graphs, { recursive: true });
-  writeWhole(
-    quickFile(project.graphs, file, words),
-    encode(
-      header,
-      rows.map(([, stamp]) => stamp),
-      paths,
-    ),
-  );
-  dropOldRecords(project.graphs);
+  const stamps = rows.map(([, stamp]) => stamp);
+  writeIfPossible(() => {
+    mkdirSync(project.graphs, { recursive: true });
+    writeWhole(quickFile(project.graphs, file, words), encode(header, stamps, paths));
+    dropOldRecords(project.graphs);
+  });
 }
 
 /** A VAR=value word sets the environment by itself: what stands in the words need not be looked up. */

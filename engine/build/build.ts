@@ -1,7 +1,9 @@
 // A build from the command line's wish to its end: decide, take the lock, pin packages, plan, schedule,
 // perform, remember. The only module that knows the whole order.
 import { cpus, totalmem } from "node:os";
+import { clearTemporaries } from "../../cache/io.js";
 import type { Lock } from "../../cache/lock.js";
+import { openStore } from "../../cache/store.js";
 import { makeOwnDir } from "../../cache/write.js";
 import type { Judgement } from "../decide.js";
 import type { Failure } from "../events.js";
@@ -59,6 +61,7 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
   const locked = await takeLock(options);
   if (!locked.ok) return ended(null, locked.problem);
   try {
+    if (locked.value.inherited) clearLeftovers(options.project);
     return await buildLocked(options, started);
   } finally {
     locked.value.release();
@@ -93,6 +96,12 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   emitDone(options, started, tally);
   const interrupted = options.signal.aborted;
   return { exit: tally.exit, problem: null, interrupted, session };
+}
+
+/** What a killed run was about to rename. */
+function clearLeftovers({ state, graphs, implicit, releases, out, store }: Project): void {
+  clearTemporaries([state, graphs, implicit, releases, out]);
+  openStore(store, null).clean();
 }
 
 interface Tally {

@@ -3,6 +3,7 @@
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
+import { problemIn } from "../../cache/io.js";
 import type { Decision } from "../reason.js";
 import type { Failure } from "../events.js";
 import { devicesOf } from "../execute/devices.js";
@@ -11,7 +12,7 @@ import { removeTree } from "../execute/remove.js";
 import { stageAction, type Staged } from "../execute/stage.js";
 import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
-import { asError, ProblemError, type Problem } from "../problem.js";
+import { asError } from "../problem.js";
 import type { Session } from "./session.js";
 
 /** How one action ended. */
@@ -38,8 +39,7 @@ export async function perform(context: PerformContext, action: Action): Promise<
   try {
     return await bringUpToDate(context, action);
   } catch (error) {
-    const problem: Problem =
-      error instanceof ProblemError ? error.problem : { exit: 3, message: asError(error).message };
+    const problem = problemIn(error) ?? { exit: 3, message: asError(error).message };
     return failed(context, action, null, { kind: "problem", problem }, 0);
   }
 }

@@ -2,7 +2,8 @@
 // status. What a command does is in commands/, each loaded when it is called.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { asError, ProblemError, type Problem } from "../problem.js";
+import { problemIn } from "../../cache/io.js";
+import { asError, type Problem } from "../problem.js";
 import { splitWords } from "./select.js";
 
 /** Options every command understands; they may stand before or after its name. */
@@ -46,6 +47,8 @@ Exit status: 0 done, 1 a target failed (-q: is out of date), 2 wrong usage or a 
 
 /** Runs the command line. Returns the exit status; prints problems to stderr. */
 export async function run(argv: readonly string[]): Promise<number> {
+  // A reader that went away (`| head -1`) is no fault.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   let status = 0;
   const program = makeProgram(argv, (end) => (status = end));
   try {
@@ -181,9 +184,10 @@ function version(): string {
 /** The boundary: whatever was thrown becomes words on stderr and an exit status. */
 function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof ProblemError) {
-    say(error.problem);
-    return error.problem.exit;
+  const problem = problemIn(error);
+  if (problem !== null) {
+    say(problem);
+    return problem.exit;
   }
   const { stack, message } = asError(error);
   process.stderr.write(`imagemake: a fault of its own: ${stack ?? message}\n`);

@@ -1,6 +1,8 @@
 // How a file looks from outside, and whether that may be believed. It reads no contents.
-import { closeSync, lstatSync, openSync, statSync, unlinkSync, writeSync, type Stats } from "node:fs";
+import { closeSync, fstatSync, lstatSync, openSync, rmSync, statSync, type Stats } from "node:fs";
+import { join } from "node:path";
 import type { Stamp } from "../../cache/index.js";
+import { problemIn, temporaryName } from "../../cache/io.js";
 
 /** A digest taken within this many milliseconds of a file's change is not used again: a later edit could look the same. */
 export const RACY_MS = 3000;
@@ -38,16 +40,20 @@ export const isRacy = (stamp: Stamp, now: number): boolean =>
  * clock may be another (a network file system, a faked clock).
  */
 export function fileSystemNow(dir: string): number {
-  const path = `${dir}/.now-${process.pid}`;
-  const fd = openSync(path, "w");
+  const path = temporaryName(join(dir, ".now"));
   try {
-    writeSync(fd, "n");
-  } finally {
-    closeSync(fd);
+    const fd = openSync(path, "wx");
+    try {
+      return fstatSync(fd).mtimeMs;
+    } finally {
+      closeSync(fd);
+      rmSync(path, { force: true });
+    }
+  } catch (error) {
+    // On a full disk the process's clock has to do.
+    if (problemIn(error) === null) throw error;
+    return Date.now();
   }
-  const now = statSync(path).mtimeMs;
-  unlinkSync(path);
-  return now;
 }
 
 /** How long a reading of the file system's clock is carried on, in milliseconds. */
