@@ -59,7 +59,7 @@ function text(results: Results): string {
     ...results.idle.map(idleTable),
     ...(results.full === null ? [] : [fullTable(results.full)]),
     ...(results.scheduler.length === 0 ? [] : [replayTable(results.scheduler)]),
-    `bars\n${barTable(results.bars)}`,
+    ...(results.bars.length === 0 ? [] : [`bars\n${barTable(results.bars)}`]),
   ];
   return parts.join("\n");
 }

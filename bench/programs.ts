@@ -35,8 +35,7 @@ export const imagemake: Builder = {
     program("imagemake", dir, [...IMAGEMAKE, "--progress", "plain", "-s", "-j", `${jobs}`, "root"]),
   again: (dir) => program("imagemake", dir, [...IMAGEMAKE, "root"]),
   stale: (dir) => runOnce(program("imagemake", dir, [...IMAGEMAKE, "-q", "root"])).status !== 0,
-  // Its words are the renderers' business; that nothing was recorded (traces) says it as well.
-  didNothing: (run) => run.status === 0,
+  didNothing: (run) => run.output.includes("nothing to do"),
   traces: [".imagemake/index.db", ".imagemake/index.db-wal", ".imagemake/logs", ".imagemake/stage"],
 };
 

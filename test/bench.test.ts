@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { fullBar, idleBars, scheduleBar } from "../bench/bars.js";
+import { full } from "../bench/full.js";
 import { imagefile, layered, layerSizes, wireitPackage, writeProject } from "../bench/graph.js";
+import { idle } from "../bench/idle.js";
 import { BenchError, inTurn, median, mustRun, peakMemory, runOnce } from "../bench/measure.js";
 import { parse } from "../bench/options.js";
 import { make, missing, ninja, wireitBuild } from "../bench/programs.js";
@@ -117,6 +119,31 @@ describe("the graph", () => {
       },
     );
   }
+});
+
+describe("the real programs", () => {
+  const silent = (): void => undefined;
+
+  (missing().length === 0 ? test : test.skip)(
+    "with nothing to do are timed, found to have done nothing, and found to see an edit afterwards",
+    async () => {
+      await inTemporary((dir) => {
+        const { rows, medians, targets } = idle(12, 2, 2, dir, silent);
+        expect(targets).toBe(15);
+        expect(rows.map(({ program }) => program)).toEqual(["imagemake", "make", "ninja", "make -r", "node"]);
+        expect(medians.imagemake).toBeGreaterThan(medians.node / 2);
+      });
+    },
+    120_000,
+  );
+
+  test("build from nothing to the same root, imagemake and wireit", async () => {
+    await inTemporary((dir) => {
+      const { imagemake, wireit } = full(12, 1, 2, dir, silent);
+      expect(imagemake).toBeGreaterThan(0);
+      expect(wireit).toBeGreaterThan(0);
+    });
+  }, 120_000);
 });
 
 describe("measuring", () => {
