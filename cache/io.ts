@@ -36,6 +36,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   EIO: "the device reports an input or output error",
   ENOENT: "it does not exist",
   EISDIR: "a directory is in its place",
+  ENOTEMPTY: "a directory with files is in its place",
   ENOTDIR: "a part of its path is not a directory",
   EMFILE: "too many files are open",
   EFBIG: "it is too large for the file system",

@@ -12,6 +12,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  rmdirSync,
   statSync,
   unlinkSync,
   type Stats,
@@ -90,6 +91,9 @@ export function openStore(dir: string, owner: Owner | null): Store {
 
 /** Read-only, with the x bit of the id. */
 const modeOf = (id: ArtifactId): number => (id.startsWith("x:") ? 0o555 : 0o444);
+
+/** Permissions of an artifact where it is linked out. */
+export const linkedMode = (id: ArtifactId, diskImage: boolean): number => (diskImage ? 0o644 : modeOf(id));
 
 async function verify(path: string, digest: string): Promise<"whole" | "missing" | "damaged"> {
   try {
@@ -193,8 +197,6 @@ async function linkOut(
     const stats = lstatSync(path);
     makeOwned(dirname(outPath), owner);
     const old = lstatSync(outPath, { throwIfNoEntry: false });
-    if (old?.isDirectory() === true)
-      return fail(3, `cannot put an artifact at ${outPath}: it is a directory`);
     if (!diskImage && old !== undefined && old.ino === stats.ino && old.dev === stats.dev) {
       // A rename of one link of an inode onto another does nothing, and leaves both names.
       restoreAttributes(path, stats, id, owner);
@@ -226,12 +228,23 @@ async function putByRename(
   try {
     const how = await materialise(path, temporary, diskImage);
     if (how === "link") restoreAttributes(path, lstatSync(path), id, owner);
-    else await seal(temporary, diskImage ? 0o644 : modeOf(id), owner);
-    renameSync(temporary, outPath);
+    else await seal(temporary, linkedMode(id, diskImage), owner);
+    takePlace(temporary, outPath);
     return how;
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+/** An empty directory gives way; one with files in it is somebody's, and is refused. */
+function takePlace(temporary: string, outPath: string): void {
+  try {
+    renameSync(temporary, outPath);
+  } catch (error) {
+    if (codeOf(error) !== "EISDIR") throw error;
+    rmdirSync(outPath);
+    renameSync(temporary, outPath);
   }
 }
 

@@ -4,11 +4,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactId, ArtifactRow, BuildRow, Component, Index } from "../cache/index.js";
-import type { Store } from "../cache/store.js";
+import { linkedMode, type Store } from "../cache/store.js";
 import { hashFile } from "../cache/hash.js";
 import { componentsOf, keyOf, type KeyFacts, type KeyInput } from "./key.js";
 import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.js";
-import { withDate } from "./names.js";
+import { isDiskImage, undated, withDate } from "./names.js";
 import { packageChanges } from "./packages/closure.js";
 import type { Package } from "./packages/driver.js";
 import type { Pins } from "./packages/pins.js";
@@ -18,7 +18,6 @@ import type { BuildReason, Change, Decision, RestoreReason } from "./reason.js";
 import type { Facts } from "./sources/facts.js";
 import type { ResolvedSource, Sources } from "./sources/resolve.js";
 import { ownStamp } from "./sources/stamp.js";
-import { undated } from "./names.js";
 import type { ToolVersions } from "./tools.js";
 
 /** What deciding needs; the same for a whole run. */
@@ -307,7 +306,7 @@ export class Decider {
     if (link === undefined || link.artifact !== artifact) return "other";
     if (stamp.size !== link.size || stamp.mtime !== link.mtime || stamp.ino !== link.ino) return "edited";
     if (stamp.ctime === link.ctime) return "good";
-    if (((stamp.mode & 0o100) !== 0) !== artifact.startsWith("x:")) return "edited";
+    if ((stamp.mode & 0o7777) !== linkedMode(artifact, isDiskImage(path))) return "edited";
     // Only the change time differs: a link was made or removed elsewhere, or somebody edited and put the time back.
     if ((await hashFile(path, stamp.size)) !== artifact.slice(2)) return "edited";
     if (!this.context.readOnly) this.context.index.setLink({ ...link, ctime: stamp.ctime });

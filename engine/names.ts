@@ -36,3 +36,6 @@ export function datedExpression(pattern: string): RegExp {
 
 /** Text as a regular expression that matches just it. */
 export const escapeRegExp = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+
+/** People boot these writable: they are never links to what the store holds. */
+export const isDiskImage = (path: string): boolean => /\.(img|raw|qcow2)$/.test(path);

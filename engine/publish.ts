@@ -13,6 +13,7 @@ import type { Isolation } from "./execute/sandbox.js";
 import type { Staged, StagedOutput } from "./execute/stage.js";
 import { keyOf } from "./key.js";
 import type { Action } from "./model.js";
+import { isDiskImage } from "./names.js";
 import { asError, type Problem } from "./problem.js";
 import { ownStamp } from "./sources/stamp.js";
 import { sealTree } from "./tree/seal.js";
@@ -122,9 +123,6 @@ export async function linkOutputs(
   }
   return { paths };
 }
-
-/** People boot these writable: they are never links to what the store holds. */
-const isDiskImage = (path: string): boolean => /\.(img|raw|qcow2)$/.test(path);
 
 type Stored =
   { readonly row: ArtifactRow; readonly notices: readonly string[] } | { readonly failure: Failure };

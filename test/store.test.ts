@@ -8,6 +8,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  rmdirSync,
   readFileSync,
   statSync,
   symlinkSync,
@@ -154,9 +155,11 @@ test("what stands at the output's name is replaced, never followed", () =>
     expect(lstatSync(join(place.out, "a")).isFile()).toBe(true);
     expect(readFileSync(join(place.out, "b"), "utf8")).toBe("new");
     expect(readFileSync(precious, "utf8")).toBe("keep");
-    mkdirSync(join(place.out, "c"));
+    mkdirSync(join(place.out, "c", "somebody's"), { recursive: true });
     expect(await place.store.linkOut(id, join(place.out, "c"), PLAIN)).toMatchObject({ ok: false });
     expect(readdirSync(place.out).sort()).toEqual(["a", "b", "c"]);
+    rmdirSync(join(place.out, "c", "somebody's"));
+    expect(await place.store.linkOut(id, join(place.out, "c"), PLAIN)).toMatchObject({ ok: true });
   }));
 
 test("an artifact that is not in the store leaves the old output alone", () =>
