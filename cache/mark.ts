@@ -31,6 +31,7 @@ export function mark(index: Index, needed: Needed, exists: (path: string) => boo
   for (const link of index.links()) if (needed.link(link)) marker.madeFrom(link.artifact);
   marker.parents();
   marker.verdicts();
+  marker.makers();
   const { builds, artifacts } = marker;
   const closures = new Set(needed.closures);
   for (const id of builds.keys())
@@ -119,6 +120,15 @@ class Marker {
       if (judges && this.#inputsOf(build).every((id) => this.artifacts.has(id))) this.#keep(build);
     }
     for (const row of this.#rows.values()) if (row.kind === "verdict") this.artifacts.set(row.id, row);
+  }
+
+  /** Of a parent that is no action's last output the record stays as well: its key may be asked for again. */
+  makers(): void {
+    for (const id of this.artifacts.keys()) {
+      const maker = this.#maker.get(id);
+      const whole = maker && this.#outputs.get(maker.id)?.every((output) => this.artifacts.has(output));
+      if (whole === true) this.builds.set(maker.id, maker);
+    }
   }
 
   /** Artifacts among the inputs of a build; digests of sources look the same, but have no row. */
