@@ -6,7 +6,7 @@ import type { Guards, Tool } from "../engine/model.js";
 import { option } from "./options.js";
 import { recipe } from "./recipes.js";
 import { out } from "./schema.js";
-import type { Packing } from "./types.js";
+import { asPacked, asTree, type AnyTree, type Built, type Pack, type Packing } from "./types.js";
 
 interface Format {
   readonly tool: Tool | null;
@@ -55,7 +55,7 @@ export function packTools(format: Packing): readonly Tool[] {
 }
 
 /** The file `pattern` that holds `tree`. */
-export function packTree(tree: Handle, pattern: string, format: Packing, guards: Guards): Handle {
+function packTree(tree: Handle, pattern: string, format: Packing, guards: Guards): Handle {
   const { tool, magic } = FORMATS[format];
   const file = declareOne({
     rule: "pack",
@@ -69,4 +69,16 @@ export function packTree(tree: Handle, pattern: string, format: Packing, guards:
     resources: { cpu: tool === null ? 1 : 2, memory: 1024 ** 3 },
   });
   return packed(file, tree);
+}
+
+/** The tree, or the file that holds it where there is `out`. */
+export function treeOrFile<O extends string | undefined>(
+  rule: string,
+  tree: Handle,
+  o: { readonly out?: string | undefined; readonly pack?: Pack<O>["pack"] },
+  guards: Guards,
+): Built<O> {
+  // What is built follows `out`, which is what Built says.
+  if (o.out === undefined) return asTree(tree) satisfies AnyTree as Built<O>;
+  return asPacked(packTree(tree, o.out, formatOf(rule, o.out, o.pack), guards)) satisfies AnyTree as Built<O>;
 }

@@ -3,8 +3,8 @@
 import { z } from "zod";
 import { layered } from "./layers.js";
 import { check, option } from "./options.js";
-import { packing, splitGuards } from "./pack.js";
-import { finish, steps } from "./rootfs.js";
+import { packing, splitGuards, treeOrFile } from "./pack.js";
+import { stepsOption } from "./steps.js";
 import { asTreeHandle, common, guardsOf, packageNames, treeLike } from "./schema.js";
 import type { AnyTree, Built, Common, Pack, Packages, Step } from "./types.js";
 
@@ -15,7 +15,7 @@ export const platformfsSchema = z.strictObject({
     `package names in an array, or list("file")`,
     "What is installed on it, without recommended packages, before the steps.",
   ),
-  steps,
+  steps: stepsOption,
   ...packing,
   ...common,
 });
@@ -31,5 +31,5 @@ export function platformfs<O extends string | undefined = undefined>(
     guards: o.out === undefined ? guardsOf(o.guards) : guards.tree,
     ...(o.out === undefined ? {} : { suffix: "tree" }),
   });
-  return finish<O>("platformfs", tree, o, guards.file);
+  return treeOrFile<O>("platformfs", tree, o, guards.file);
 }

@@ -7,7 +7,7 @@ import { layered, request } from "./layers.js";
 import { check, option } from "./options.js";
 import { formatOf, packing, packTools } from "./pack.js";
 import { recipe } from "./recipes.js";
-import { steps } from "./rootfs.js";
+import { stepsOption } from "./steps.js";
 import { asTreeHandle, common, guardsOf, out, packageNames, treeLike } from "./schema.js";
 import { asFile, type AnyTree, type Common, type FileTarget, type Packages, type Step } from "./types.js";
 
@@ -28,7 +28,7 @@ export const pxeSchema = z.strictObject({
     `package names in an array, or list("file")`,
     "What is installed on it first, without recommended packages.",
   ),
-  steps,
+  steps: stepsOption,
   kernel: option(
     word.optional(),
     "the name of a package",

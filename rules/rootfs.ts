@@ -5,35 +5,15 @@ import type { Wanted } from "../engine/model.js";
 import { isAptRepo, requestRepo, sourceLine, type AptRepo } from "./apt.js";
 import { emulation } from "./arch.js";
 import { APT_TOOLS, layered } from "./layers.js";
-import { check, option, typed } from "./options.js";
-import { formatOf, packing, packTree, splitGuards } from "./pack.js";
+import { check, option } from "./options.js";
+import { packing, splitGuards, treeOrFile } from "./pack.js";
 import { recipe } from "./recipes.js";
 import { common, guardsOf, packageNames } from "./schema.js";
-import { isStep } from "./steps.js";
-import {
-  asPacked,
-  asTree,
-  type AnyTree,
-  type Arch,
-  type Built,
-  type Common,
-  type Driver,
-  type Extra,
-  type Pack,
-  type Packages,
-  type Repo,
-  type Step,
-} from "./types.js";
+import { stepsOption } from "./steps.js";
+import type { Arch, Built, Common, Driver, Extra, Pack, Packages, Repo, Step } from "./types.js";
 
 const ARCHS = ["amd64", "arm64", "armhf", "i386", "ppc64el", "riscv64", "s390x"] as const;
 const VARIANTS = ["busybox", "essential", "apt", "minbase"] as const;
-
-/** The option `steps` of every rule that makes a tree. */
-export const steps = option(
-  z.array(typed(z.custom<Step>(isStep), "a step (step.install, step.overlay, …)")).optional(),
-  "an array of steps",
-  "Changes to the tree, in order; each is a layer, and an edit rebuilds from its step on.",
-);
 
 export const rootfsSchema = z.strictObject({
   repo: option(z.custom<AptRepo>(isAptRepo), "a repository: apt(…)", "Where packages come from."),
@@ -45,7 +25,7 @@ export const rootfsSchema = z.strictObject({
     "What is there beside `packages`: `busybox` nothing (and busybox's commands), `essential` Debian's " +
       "essential packages, `apt` these and apt (the default), `minbase` all of priority required and apt.",
   ),
-  steps,
+  steps: stepsOption,
   ...packing,
   ...common,
 });
@@ -80,19 +60,7 @@ export function rootfs<D extends Driver, O extends string | undefined = undefine
     more.length === 0 ? last : { guards: {}, timeout: o.timeout },
   );
   const tree = more.length === 0 ? first : layered("rootfs", first, undefined, more, last);
-  return finish<O>("rootfs", tree, o, guards.file);
-}
-
-/** The tree, or the file that holds it where there is `out`. */
-export function finish<O extends string | undefined>(
-  rule: string,
-  tree: Handle,
-  o: { readonly out?: string | undefined; readonly pack?: Pack<O>["pack"] },
-  guards: Parameters<typeof packTree>[3],
-): Built<O> {
-  // What is built follows `out`, which is what Built says.
-  if (o.out === undefined) return asTree(tree) satisfies AnyTree as Built<O>;
-  return asPacked(packTree(tree, o.out, formatOf(rule, o.out, o.pack), guards)) satisfies AnyTree as Built<O>;
+  return treeOrFile<O>("rootfs", tree, o, guards.file);
 }
 
 function bootstrap(

@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import { z } from "zod";
 import { isSource, sourceOf, wrongOption, type SourceHandle } from "../engine/declare.js";
 import type { Source as EngineSource, Wanted } from "../engine/model.js";
-import { check, option, render } from "./options.js";
+import { check, option, render, typed } from "./options.js";
 import { imagePath, packageNames, pathNames } from "./schema.js";
 import type { ListSource, Packages, Source, Step, Vars } from "./types.js";
 
@@ -32,6 +32,13 @@ export const isStep = (value: unknown): value is Step =>
   typeof value === "object" && value !== null && STEP in value;
 /** What it says. */
 export const stepData = (given: Step): StepData => (given as unknown as { readonly [STEP]: StepData })[STEP];
+
+/** The option `steps` of every rule that makes a tree. */
+export const stepsOption = option(
+  z.array(typed(z.custom<Step>(isStep), "a step (step.install, step.overlay, …)")).optional(),
+  "an array of steps",
+  "Changes to the tree, in order; each is a layer, and an edit rebuilds from its step on.",
+);
 
 const octal = z.string().regex(/^[0-7]{3,4}$/);
 
