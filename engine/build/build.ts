@@ -16,6 +16,7 @@ import type { Project } from "../project.js";
 import { saveRelease } from "../release/release.js";
 import { Scheduler } from "../schedule.js";
 import { missingTools } from "../tools.js";
+import { checkClaims } from "./claims.js";
 import { perform, type PerformContext, type Performed } from "./perform.js";
 import { decideAll, nothingToDo, openSession, type RunOptions, type Session } from "./session.js";
 
@@ -86,6 +87,11 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   if (!judged.ok) return ended(session, judged.problem);
   emitPlan(session, judged.value);
   const toBuild = session.actions.filter((action) => judged.value.get(action.id)?.decision.kind === "build");
+  const toDo = session.actions.filter(
+    (action) => judged.value.get(action.id)?.decision.kind !== "up-to-date",
+  );
+  const free = checkClaims(session, toDo);
+  if (!free.ok) return ended(session, free.problem);
   const able = checkAbility(toBuild, isolation);
   if (!able.ok) return ended(session, able.problem);
   const fetched = await session.pins.fetch(toBuild);
