@@ -68,12 +68,21 @@ export interface TestProject {
   remove(): void;
 }
 
+/** Where a project lies, if not in a new temporary directory. */
+export interface Place {
+  /** As the test sees it. */
+  readonly dir: string;
+  /** Words before every command, that bring it there. */
+  readonly under: readonly string[];
+}
+
 /** Makes a project from files; `Imagefile.ts` gets its import line unless it has one. */
-export function makeProject(files: Readonly<Record<string, string>>): TestProject {
-  const dir = mkdtempSync(join(tmpdir(), "imagemake-test-"));
+export function makeProject(files: Readonly<Record<string, string>>, place?: Place): TestProject {
+  const dir = place?.dir ?? mkdtempSync(join(tmpdir(), "imagemake-test-"));
   const path = (...parts: string[]): string => join(dir, ...parts);
   const start = (options: CallOptions, ...args: string[]): ChildProcess => {
     const [program = process.execPath, ...words] = [
+      ...(place?.under ?? []),
       ...(options.under ?? []),
       process.execPath,
       MAIN,
