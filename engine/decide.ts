@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactId, ArtifactRow, BuildRow, Component, Index } from "../cache/index.js";
 import { linkedMode, type Store } from "../cache/store.js";
-import { hashFile } from "../cache/hash.js";
+import { hashBytes, hashFile } from "../cache/hash.js";
 import { componentsOf, keyOf, type KeyFacts, type KeyInput } from "./key.js";
 import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.js";
 import { isDiskImage, undated, withDate } from "./names.js";
@@ -55,6 +55,8 @@ export class Decider {
   readonly #pending = new Set<TargetId>();
   readonly #targets: ReadonlyMap<TargetId, Graph["targets"][number]>;
 
+  /** `<output> <action>` → target. */
+  readonly #ids: ReadonlyMap<string, TargetId>;
   /** How many targets have an output name. */
   readonly #patterns = new Map<string, number>();
 
@@ -63,6 +65,7 @@ export class Decider {
       if (pattern !== null) this.#patterns.set(pattern, (this.#patterns.get(pattern) ?? 0) + 1);
     }
     this.#targets = new Map(context.graph.targets.map((target) => [target.id, target]));
+    this.#ids = new Map(context.graph.targets.map(({ id, action, output }) => [`${output} ${action}`, id]));
   }
 
   /** An action has produced these artifacts: what reads them can be decided. */
@@ -84,10 +87,7 @@ export class Decider {
 
   /** The target that one output of an action is. */
   targetOf(action: Action, output: string): TargetId {
-    const found = this.context.graph.targets.find(
-      (target) => target.action === action.id && target.output === output,
-    );
-    return found?.id ?? action.id;
+    return this.#ids.get(`${output} ${action.id}`) ?? action.id;
   }
 
   /**
@@ -328,7 +328,9 @@ const judge = (
 /** A resolved source as components of the key. */
 export function contentOf(input: string, resolved: ResolvedSource): KeyInput[] {
   if (resolved.kind === "value") {
-    return [{ input, path: "", content: resolved.value === null ? "not set" : `=${resolved.value}` }];
+    return [
+      { input, path: "", content: resolved.value === null ? "not set" : `e:${hashBytes(resolved.value)}` },
+    ];
   }
   // A variable that is there and empty is not a variable that is not there.
   if (resolved.files.length === 0) return [{ input, path: "", content: "no files" }];

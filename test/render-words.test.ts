@@ -101,7 +101,7 @@ const buildWords: Table<BuildReason> = {
     [changedOf([change("input SRC src/a.txt", A, null)]), "input SRC src/a.txt removed"],
     [changedOf([change("input SRC a", A, A.replace("f:", "x:"))]), "input SRC a became executable"],
     [changedOf([change("input SRC a", A.replace("f:", "x:"), A)]), "input SRC a is no longer executable"],
-    [changedOf([change("input MODE", "=fast", "=slow")]), 'input MODE changed: "fast" → "slow"'],
+    [changedOf([change("input MODE", A.replace("f:", "e:"), B.replace("f:", "e:"))]), "input MODE changed"],
     [changedOf([change("input SRC link", "l:a", "l:b")]), 'input SRC link changed: "→ a" → "→ b"'],
     [changedOf([change("env LANG", "C", "de")]), 'environment LANG changed: "C" → "de"'],
     [changedOf([change("env LANG", null, "de")]), 'environment LANG added: "de"'],

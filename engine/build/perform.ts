@@ -210,10 +210,21 @@ function failed(
   return { kind: "failed", failure };
 }
 
-/** The command as a person would type it; a recipe by its name. */
+/** The command as a person would type it; a recipe by its name. What comes from the caller's environment may be secret. */
 function describeCommand(action: Action, staged: Staged): string {
-  if (action.command.kind === "shell") return action.command.text;
+  const { command } = action;
+  if (command.kind === "shell") return command.text;
+  const secret = new Set(
+    action.inputs.flatMap((input) =>
+      input.kind === "source" && input.source.kind === "env" ? [`$${input.name}`] : [],
+    ),
+  );
+  const asWritten = (word: string): boolean => secret.has(word.replace(/\/.*/s, ""));
   return staged.argv
+    .map((word, at) => {
+      const written = command.kind === "argv" ? command.argv[at] : undefined;
+      return written !== undefined && asWritten(written) ? written : word;
+    })
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
     .join(" ");
 }
