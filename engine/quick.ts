@@ -7,7 +7,7 @@
 import { lstatSync, readFileSync, statSync } from "node:fs";
 
 /** First and last bytes of a record: half a file is no record. */
-export const MAGIC = "imagemake quick 1\n";
+export const MAGIC = "imagemake quick 2\n";
 
 /** Numbers in a row. */
 export const COLUMNS = 5;
@@ -16,7 +16,10 @@ export const COLUMNS = 5;
 export interface QuickHeader {
   /** The words it stands for, see `quickWords`. */
   readonly words: readonly string[];
+  /** Digests of variables; null for what was not set. */
   readonly env: Readonly<Record<string, string | null>>;
+  /** The caller's working directory, where the Imagefile asked for it. */
+  readonly cwd: string | null;
   readonly release: {
     readonly datecode: string;
     readonly opened: number;
@@ -34,7 +37,7 @@ export interface QuickWords {
   readonly file: string;
   readonly question: boolean;
   readonly silent: boolean;
-  /** Targets and VAR=value, sorted: what a record is kept for. */
+  /** All that are no options, as they were typed: the first may be a command, so their order counts. */
   readonly words: readonly string[];
 }
 
@@ -53,7 +56,7 @@ export function quickWords(argv: readonly string[]): QuickWords | null {
     else if (word.startsWith("-") || word === "") return null;
     else words.push(word);
   }
-  return file.includes("/") ? null : { dir, file, question, silent, words: words.sort() };
+  return file.includes("/") ? null : { dir, file, question, silent, words };
 }
 
 /** Name of the record's file for a line and words; collisions are harmless, the header holds the words. */
@@ -64,11 +67,22 @@ export function quickFile(graphs: string, file: string, words: readonly string[]
   return `${graphs}/quick-${hash.toString(16)}`;
 }
 
+/** What a record keeps of a variable: it may be a secret. Node's own crypto, loaded only where there are any. */
+export const envDigest = (value: string | undefined): string | null =>
+  value === undefined
+    ? null
+    : process.getBuiltinModule("node:crypto").createHash("sha256").update(value).digest("hex");
+
 /**
  * The record's header when everything it rests on is as it was; null otherwise. The current directory must be
- * the Imagefile's.
+ * the Imagefile's; `cwd` is the caller's.
  */
-export function stillQuick(graphs: string, command: QuickWords, now: number): QuickHeader | null {
+export function stillQuick(
+  graphs: string,
+  command: QuickWords,
+  now: number,
+  cwd: string,
+): QuickHeader | null {
   let bytes: Buffer;
   try {
     bytes = readFileSync(quickFile(graphs, command.file, command.words));
@@ -81,8 +95,9 @@ export function stillQuick(graphs: string, command: QuickWords, now: number): Qu
   const { release } = header;
   if (JSON.stringify(header.words) !== JSON.stringify(command.words)) return null;
   if (release.until !== null && !(now < release.until)) return null;
+  if (header.cwd !== null && header.cwd !== cwd) return null;
   for (const name of Object.keys(header.env))
-    if ((process.env[name] ?? null) !== header.env[name]) return null;
+    if (envDigest(process.env[name]) !== header.env[name]) return null;
   const missing = { throwIfNoEntry: false } as const;
   for (let row = 0; row < header.rows; row += 1) {
     const path = paths[row] ?? "";

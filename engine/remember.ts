@@ -6,14 +6,15 @@ import { join, relative } from "node:path";
 import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
 import { writeIfPossible } from "../cache/io.js";
+import { digestOf } from "../cache/store.js";
 import { writeWhole } from "../cache/write.js";
 import type { Session } from "./build/session.js";
 import { readsChanged, restamped, type Reads } from "./evaluate/fresh.js";
 
 import type { Graph } from "./model.js";
 import type { Project } from "./project.js";
-import { COLUMNS, MAGIC, quickFile, type QuickHeader } from "./quick.js";
-import { JOIN_MS, releaseFile } from "./release/release.js";
+import { COLUMNS, envDigest, MAGIC, quickFile, type QuickHeader } from "./quick.js";
+import { JOIN_MS } from "./release/release.js";
 import { fileSystemNow, isRacy, ownStamp, stampOf } from "./sources/stamp.js";
 
 /** At most this many records of command lines are kept. */
@@ -108,20 +109,22 @@ export function saveQuick(session: Session, reads: Reads, file: string, words: r
   for (const { path, use } of reads.files) {
     const itself = use === "lstat" || use === "readlink";
     const stamp = itself ? ownStamp(path) : stampOf(path);
-    // Its contents were compared when this run began; a change since would show as a fresh time.
     if (stamp !== null && isRacy(stamp, now)) return;
     (itself ? plain : followed).set(path, stamp);
   }
+  // The run may have taken hours, and the Imagefile may have been edited while actions ran.
+  if (readsChanged(reads) !== null) return;
   for (const path of storeFiles(session)) plain.set(path, ownStamp(path));
   const { release } = pins;
-  // Another release, or other pins in this one, would be another question.
-  for (const path of [releaseFile(project, release), project.releases]) followed.set(path, stampOf(path));
   const rows = [...followed, ...plain];
   const header: QuickHeader = {
     words,
     env: Object.fromEntries(
-      [...Object.entries(reads.env), ...facts.env].filter(([name]) => !given(words, name)),
+      [...Object.entries(reads.env), ...facts.env]
+        .filter(([name]) => !given(words, name))
+        .map(([name, value]) => [name, envDigest(value ?? undefined)]),
     ),
+    cwd: reads.cwd,
     release: {
       datecode: release.datecode,
       opened: Date.parse(release.opened),
@@ -144,17 +147,20 @@ export function saveQuick(session: Session, reads: Reads, file: string, words: r
 const given = (words: readonly string[], name: string): boolean =>
   words.some((word) => word.startsWith(`${name}=`));
 
-/** What the store holds of the outputs that are not linked anywhere, and the state whose loss must be noticed. */
+/** What the store holds of the outputs that are not linked anywhere: its loss must be noticed. */
 function storeFiles(session: Session): string[] {
   const { decider, actions, index } = session;
   const { project } = session.options;
   const found: string[] = [];
   for (const action of actions) {
+    const linked = new Set(decider.outPaths(action).map(({ output }) => output));
     for (const output of action.outputs) {
-      if (output.kind !== "tree") continue;
+      if (output.kind === "verdict" || linked.has(output.name)) continue;
       const id = decider.artifactOf(decider.targetOf(action, output.name));
-      const layer = id === undefined ? null : (index.artifact(id)?.layer ?? null);
-      if (layer !== null) found.push(join(project.layers, layer));
+      if (id === undefined) continue;
+      const layer = index.artifact(id)?.layer ?? null;
+      if (output.kind === "file") found.push(decider.context.store.path(id));
+      else if (layer !== null) found.push(join(project.layers, layer), join(project.manifests, digestOf(id)));
     }
   }
   return found;

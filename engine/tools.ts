@@ -14,12 +14,16 @@ import { stampOf } from "./sources/stamp.js";
 export const ACTION_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** The component value of a tool that is not there. */
-export const MISSING = "missing";
+const MISSING = "missing";
 
-/** Where a program is on the actions' PATH; null where it is not. An absolute name stands for itself. */
-export function findTool(name: string): string | null {
-  const candidates = name.startsWith("/") ? [name] : ACTION_PATH.split(":").map((dir) => join(dir, name));
-  for (const path of candidates) {
+/** Where a program may be, in the order in which it is looked for. An absolute name stands for itself. */
+const candidates = (name: string): string[] =>
+  name.startsWith("/") ? [name] : ACTION_PATH.split(":").map((dir) => join(dir, name));
+
+/** Where a program is on the actions' PATH; null where it is not. `looked` is told of each place looked at. */
+export function findTool(name: string, looked: (path: string) => void = () => undefined): string | null {
+  for (const path of candidates(name)) {
+    looked(path);
     try {
       accessSync(path, name.startsWith("/") ? constants.R_OK : constants.X_OK);
       return realpathSync(path);
@@ -64,14 +68,10 @@ export class ToolVersions {
   }
 
   async #ask(name: string): Promise<string> {
-    const path = findTool(name);
-    if (path === null) {
-      this.facts.file(name.startsWith("/") ? name : join("/usr/bin", name), null);
-      return MISSING;
-    }
-    const stamp = stampOf(path);
-    this.facts.file(path, stamp);
-    if (stamp === null) return MISSING;
+    // Also the places before it: a program put there would be taken instead.
+    const path = findTool(name, (place) => this.facts.file(place, stampOf(place)));
+    const stamp = path === null ? null : stampOf(path);
+    if (path === null || stamp === null) return MISSING;
     const text = JSON.stringify(stamp);
     const known = this.index.tool(path);
     if (known?.stamp === text) return known.version;

@@ -15,10 +15,18 @@ import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { saveRelease } from "../release/release.js";
 import { Scheduler } from "../schedule.js";
+import { stampOf } from "../sources/stamp.js";
 import { missingTools } from "../tools.js";
 import { checkClaims } from "./claims.js";
 import { perform, type PerformContext, type Performed } from "./perform.js";
-import { decideAll, nothingToDo, openSession, type RunOptions, type Session } from "./session.js";
+import {
+  decideAll,
+  noteRelease,
+  nothingToDo,
+  openSession,
+  type RunOptions,
+  type Session,
+} from "./session.js";
 
 /** How a build is to go. */
 export interface BuildOptions extends RunOptions {
@@ -180,9 +188,12 @@ function count(tally: Tally, end: Performed): void {
       break;
     case "failed":
       tally.failed += 1;
-      tally.exit = tally.exit === 3 ? 3 : exitOf(end.failure);
+      tally.exit = worse(tally.exit, exitOf(end.failure));
   }
 }
+
+/** Of several failures the one that a rebuild helps least: the order in which they come must not matter. */
+const worse = (a: Tally["exit"], b: Tally["exit"]): Tally["exit"] => (a > b ? a : b);
 
 const exitOf = (failure: Failure): 1 | 2 | 3 => (failure.kind === "problem" ? failure.problem.exit : 1);
 
@@ -233,7 +244,8 @@ export function makeState(project: Project): void {
   for (const [dir, mode] of [
     [state, 0o755],
     [logs, 0o755],
-    [graphs, 0o755],
+    // What an Imagefile read of the environment is in there.
+    [graphs, 0o700],
     [stage, 0o700],
     [store, 0o700],
     [layers, 0o700],
@@ -265,9 +277,13 @@ export async function takeLock(
 
 /** Writes the release down: it was built in just now, and this is what it pins. */
 function remember(session: Session): void {
-  const { options, pins } = session;
+  const { options, pins, facts } = session;
+  const { project } = options;
   pins.release = { ...pins.release, lastBuild: new Date(options.now()).toISOString() };
-  saveRelease(options.project, pins.release);
+  saveRelease(project, pins.release);
+  // Nobody else changes releases while the lock is held.
+  facts.file(project.releases, stampOf(project.releases));
+  noteRelease(project, facts, pins.release);
 }
 
 /** The one line that says which release this is. */

@@ -10,9 +10,10 @@ import type { Drivers } from "../packages/driver.js";
 import { Pins } from "../packages/pins.js";
 import { ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { readReleases, selectRelease, type Selected } from "../release/release.js";
+import { readReleases, releaseFile, selectRelease, type Release, type Selected } from "../release/release.js";
 import { Facts } from "../sources/facts.js";
 import { Sources } from "../sources/resolve.js";
+import { stampOf } from "../sources/stamp.js";
 import { ToolVersions } from "../tools.js";
 
 /** What the caller wants of a run. */
@@ -48,6 +49,9 @@ export interface Session {
 /** Opens a run. `readOnly` is for dry runs and questions: then not even the database is written. */
 export function openSession(options: RunOptions, readOnly: boolean): Result<Session> {
   const { project, graph, drivers, emit, signal } = options;
+  const facts = new Facts();
+  // Before it is read: what comes into it later, another process's release perhaps, was not seen.
+  facts.file(project.releases, stampOf(project.releases));
   const releases = readReleases(project);
   if (!releases.ok) return releases;
   const selected = selectRelease(releases.value, options.datecode, options.now());
@@ -55,7 +59,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
   const notice = (message: string): void =>
     emit({ type: "notice", level: "warning", message, at: options.now() });
   const index = readOnly ? Index.look(project.index) : Index.open(project.index, notice);
-  const facts = new Facts();
+  noteRelease(project, facts, selected.value.release);
   const sources = new Sources(project, index, facts, readOnly);
   const pins = new Pins(
     { project, graph, sources, index, drivers, emit, signal, readOnly },
@@ -87,6 +91,12 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
     facts,
     actions: wantedActions(graph, options.wanted),
   });
+}
+
+/** Another release, or other pins in this one, would be another question. */
+export function noteRelease(project: Project, facts: Facts, release: Release): void {
+  const file = releaseFile(project, release);
+  facts.file(file, stampOf(file));
 }
 
 /** The wanted actions and what they need, in the graph's order. */

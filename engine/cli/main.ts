@@ -16,7 +16,7 @@ function nothingToDo(argv: readonly string[]): 0 | null {
   try {
     process.chdir(command.dir);
     const now = Date.now();
-    const header = stillQuick(".imagemake/graphs", command, now);
+    const header = stillQuick(".imagemake/graphs", command, now, back);
     if (header === null) return null;
     if (!command.question && !command.silent) {
       const { datecode, opened } = header.release;
