@@ -33,7 +33,11 @@ export function findFile(action: Action, staged: Staged, wanted: StagedOutput, d
 }
 
 function findDated(action: Action, staged: Staged, name: string, pattern: string, expected: string): Found {
-  const there = [...filesIn(staged.work), ...filesIn(join(staged.work, ".out"))];
+  // What was put there for the action to read is nothing that it made.
+  const inputs = new Set(staged.sources.map((path) => join(staged.work, path)));
+  const there = [...filesIn(staged.work), ...filesIn(join(staged.work, ".out"))].filter(
+    (path) => !inputs.has(path),
+  );
   if (action.collect !== null) {
     const expression = datedExpression(action.collect);
     const matching = there.filter((path) => expression.test(basename(path)));

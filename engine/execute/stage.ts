@@ -1,6 +1,6 @@
 // Prepares the directory an action runs in: sources copied (and the copy digested), artifacts placed
 // read-only, package files laid out, variables set. It starts nothing and decides nothing.
-import { copyFileSync, existsSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, linkSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hashBytes } from "../../cache/hash.js";
@@ -36,6 +36,8 @@ export interface Staged {
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
   readonly outputs: readonly StagedOutput[];
+  /** Where the inputs lie, relative to `work`. */
+  readonly sources: readonly string[];
   /** What the key is made of, with the digests of the copies that were staged. */
   readonly components: readonly Component[];
   /** SOURCE_DATE_EPOCH, in seconds. */
@@ -118,7 +120,8 @@ export async function stageAction(
   };
   const argv = argvOf(action.command, work, variables, dated ? datecode : null);
   const components = componentsOf(action, { ...facts.value, inputs });
-  return ok({ id, dir, work, argv, env, mounts, outputs, components, epoch });
+  const sources = inputs.map(({ path }) => path);
+  return ok({ id, dir, work, argv, env, mounts, outputs, sources, components, epoch });
 }
 
 /** The program and arguments of a command; a recipe's text is written into the stage first. */
@@ -198,7 +201,7 @@ async function stageSource(
     const to = join(work, file.stage);
     mkdirSync(dirname(to), { recursive: true });
     // Two inputs may name the same file: it is staged once.
-    const there = existsSync(to);
+    const there = lstatSync(to, { throwIfNoEntry: false }) !== undefined;
     if (file.kind === "text") {
       if (!there) writeFileSync(to, file.text);
       keys.push({ input: name, path: file.stage, content: `f:${hashBytes(file.text)}` });

@@ -4,7 +4,7 @@ import { lstatSync, readdirSync, statSync } from "node:fs";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { fail, ok, type Result } from "../problem.js";
 
-/** What patterns matched: absolute paths, sorted; and every directory looked into. */
+/** What patterns matched: absolute paths, sorted; and every directory looked into, or name that was not there. */
 export interface Matched {
   readonly files: readonly string[];
   readonly directories: readonly string[];
@@ -52,8 +52,9 @@ export async function matchPatterns(
       objectMode: true,
       followSymbolicLinks: false,
       fs: {
-        lstatSync,
-        statSync,
+        // Names without a magic character in them (`{a,b}.txt`) are not listed but looked for.
+        lstatSync: noting(lstatSync, listed),
+        statSync: noting(statSync, listed),
         // fast-glob has no other way to say where it looked.
         readdirSync: ((dir: string, options: { withFileTypes: true }) => {
           listed(dir);
@@ -65,6 +66,18 @@ export async function matchPatterns(
   }
   return ok({ files: [...files].sort(), directories: [...directories].sort() });
 }
+
+/** The same call, telling of what is not there. */
+const noting = (look: typeof lstatSync, missing: (path: string) => void): typeof lstatSync =>
+  ((path: string) => {
+    try {
+      return look(path);
+    } catch (error) {
+      missing(path);
+      throw error;
+    }
+    // fast-glob passes a path alone.
+  }) as typeof lstatSync;
 
 function walk(dir: string, ignore: readonly string[], files: Set<string>, directories: Set<string>): void {
   directories.add(dir);

@@ -1,7 +1,7 @@
 // Sources become content: which files, with which digests, under which names in the stage. It reads the
 // disk and the environment, remembers digests by stamp, and notes every fact it used.
 import { readlinkSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { spawnSync } from "node:child_process";
 import { hashBytes, hashFile } from "../../cache/hash.js";
 import type { Index } from "../../cache/index.js";
@@ -59,7 +59,7 @@ export class Sources {
 
   /** The text of a list file, normalised; the same for a whole run. */
   list(file: string): Result<string> {
-    const path = join(this.project.dir, file);
+    const path = resolve(this.project.dir, file);
     let found = this.#lists.get(path);
     if (found === undefined) {
       found = this.#list(path, file);
@@ -103,7 +103,7 @@ export class Sources {
   }
 
   async #files(patterns: readonly string[], from: string | undefined): Promise<Result<ResolvedSource>> {
-    const base = from === undefined ? this.project.dir : join(this.project.dir, from);
+    const base = resolve(this.project.dir, from ?? "");
     const matched = await matchPatterns(base, patterns, [this.project.state, this.project.out]);
     if (!matched.ok) return matched;
     for (const directory of matched.value.directories) {
