@@ -175,7 +175,7 @@ export const asked = run({ inputs: { SRC: probe("exit 3") }, cmd: 'cp "$SRC" "$O
       [["-j0", "a"], "it must be a number from 1 up"],
       [["--progress", "loud", "a"], "Allowed choices are auto, tty, plain, json"],
       [["why"], "missing required argument 'target'"],
-      [["why", "a", "b"], "too many arguments"],
+      [["why", "a", "b"], "unknown target b"],
       [["release", "strat"], "release strat"],
       [
         ["-C", "/nowhere/at/all", "a"],

@@ -103,11 +103,11 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .description("build targets; every word is a target")
     .action(handle(() => import("./commands/build.js")));
   program
-    .command("why <target>")
+    .command("why <target> [VAR=value...]")
     .description("why a target would be built, or was")
     .action(handle(() => import("./commands/why.js")));
   program
-    .command("log <target>")
+    .command("log <target> [VAR=value...]")
     .description("the output of a target's last build")
     .action(handle(() => import("./commands/log.js")));
   program
@@ -115,7 +115,7 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .description("targets with their output names")
     .action(handle(() => import("./commands/list.js")));
   program
-    .command("show <target>")
+    .command("show <target> [VAR=value...]")
     .description("a target's action, inputs, packages and last build")
     .action(handle(() => import("./commands/show.js")));
   program
@@ -140,7 +140,7 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .description("open an explicit release; its roster is these targets")
     .action(handle(() => import("./commands/release-start.js")));
   release
-    .command("status")
+    .command("status [VAR=value...]")
     .description("where the release stands")
     .action(handle(() => import("./commands/release-status.js")));
   release

@@ -129,11 +129,28 @@ function datedName(
   return undefined;
 }
 
+/** As the shell has it: `*`, `?`, `[a-c]`, `[!a]`. A set that makes no sense stands for itself. */
 function globExpression(glob: string): RegExp {
   const parts = glob
     .split(/(\*|\?|\[[^\]]+\])/)
     .map((part) =>
-      part === "*" ? ".*" : part === "?" ? "." : part.startsWith("[") ? part : escapeRegExp(part),
+      part === "*"
+        ? ".*"
+        : part === "?"
+          ? "."
+          : part.startsWith("[")
+            ? setExpression(part)
+            : escapeRegExp(part),
     );
   return new RegExp(`^${parts.join("")}$`);
+}
+
+function setExpression(set: string): string {
+  const expression = set.replace(/\\/g, "\\\\").replace(/^\[!/, "[^");
+  try {
+    new RegExp(expression);
+    return expression;
+  } catch {
+    return escapeRegExp(set);
+  }
 }

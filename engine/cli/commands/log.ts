@@ -1,5 +1,7 @@
 // `imagemake log TARGET`: what the target's last build printed.
-import { existsSync, readFileSync } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
+import { once } from "node:events";
+import { codeOf } from "../../../cache/io.js";
 import { stop } from "../../problem.js";
 import { look, onlyAction } from "../look.js";
 import type { Call } from "../run.js";
@@ -15,7 +17,19 @@ export async function command(call: Call): Promise<number> {
   } else if (last.log === null || !existsSync(last.log)) {
     return stop(2, `the log of ${action.id} was removed`, "imagemake clean removes logs");
   } else {
-    process.stdout.write(readFileSync(last.log));
+    await print(last.log);
   }
   return 0;
+}
+
+/** Piece by piece: a log may be larger than what node reads at once. Ends early when the reader has seen enough. */
+async function print(log: string): Promise<void> {
+  try {
+    for await (const piece of createReadStream(log)) {
+      if (process.stdout.destroyed) return;
+      if (!process.stdout.write(piece as Buffer)) await once(process.stdout, "drain");
+    }
+  } catch (error) {
+    if (codeOf(error) !== "EPIPE") throw error;
+  }
 }
