@@ -30,7 +30,9 @@ describe("editing a package list", () => {
   });
 
   test("adding a package builds that platform's layer and its packing, and nothing else", async () => {
+    expect((await project.run("-q")).status).toBe(0);
     project.write("lists/a.list", "app\nvim\n");
+    expect((await project.run("-q")).status).toBe(1);
     const told = await project.events({});
     expect(told.which("built")).toEqual(["platformfs-a", "platformfs-a.tree"]);
     expect(told.which("up-to-date")).toEqual(ALL.filter((id) => !id.startsWith("platformfs-a")));

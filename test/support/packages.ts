@@ -1,6 +1,6 @@
 // Projects with a repository of tiny packages beside them: a root filesystem and two platforms on it, built by the
 // real apt, dpkg and mmdebstrap.
-import { lstatSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostArch, makeAptRepo, type AptRepo, type AptRepoOptions, type TinyPackage } from "./apt-repo.js";
@@ -53,8 +53,11 @@ export interface PackageProject extends TestProject {
 }
 
 /** A repository of a tiny Debian, `TOOLS` and `more`; the caller removes its directory. */
-export const makeTinyRepo = (more: readonly TinyPackage[] = [], options: AptRepoOptions = {}): AptRepo =>
-  makeAptRepo(mkdtempSync(join(tmpdir(), "imagemake-repo-")), [...tinyDebian(), ...TOOLS, ...more], options);
+export function makeTinyRepo(more: readonly TinyPackage[] = [], options: AptRepoOptions = {}): AptRepo {
+  const dir = mkdtempSync(join(tmpdir(), "imagemake-repo-"));
+  chmodSync(dir, 0o755);
+  return makeAptRepo(dir, [...tinyDebian(), ...TOOLS, ...more], options);
+}
 
 /** A project over a repository; with its own Imagefile where one is given. */
 export function makePackageProject(

@@ -33,10 +33,19 @@ export async function writeIndex(
   if (!ran.ok) return ran;
   if (ran.value.status !== 0) return fail(3, `the packages cannot be indexed: ${aptSays(ran.value)}`);
   const stanzas = ran.value.stdout.split(/\n\n+/).filter((stanza) => stanza.trim() !== "");
-  const indexed = new Set(stanzas.flatMap((stanza) => /^Filename: \.\/(.*)$/m.exec(stanza)?.[1] ?? []));
-  const lost = packages.find((pkg) => !indexed.has(fileName(pkg)));
-  if (lost !== undefined) {
-    return fail(3, `${fileName(lost)} is not a package that apt can read: ${aptSays(ran.value)}`);
+  const sums = new Map(stanzas.map((stanza) => [field(stanza, "Filename"), field(stanza, "SHA256")]));
+  for (const pkg of packages) {
+    const sum = sums.get(`./${fileName(pkg)}`);
+    if (sum === undefined) {
+      return fail(3, `${fileName(pkg)} is not a package that apt can read: ${aptSays(ran.value)}`);
+    }
+    if (sum !== pkg.sha256) {
+      return fail(
+        3,
+        `${fileName(pkg)} was damaged in the store`,
+        "`imagemake cache verify` removes it, and the next build fetches it again",
+      );
+    }
   }
   const text = stanzas
     .map((stanza) => `${stanza.trim()}\n\n`)
@@ -46,6 +55,9 @@ export async function writeIndex(
   await writeFile(join(dir, "Release"), release(text, arch));
   return ok(undefined);
 }
+
+const field = (stanza: string, name: string): string =>
+  new RegExp(`^${name}: (.*)$`, "m").exec(stanza)?.[1] ?? "";
 
 function release(packages: string, arch: string): string {
   const bytes = Buffer.from(packages);

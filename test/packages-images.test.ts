@@ -1,0 +1,173 @@
+// What is in an image made from packages: nothing of where, when or as whom it was built. The same root filesystem
+// is built in several places, on several days, as root and as an ordinary user.
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, lstatSync, readdirSync, rmSync } from "node:fs";
+import { createInterface } from "node:readline";
+import type { BuildEvent } from "../engine/events.js";
+import { BUILT, hostArch, type TinyPackage } from "./support/apt-repo.js";
+import { atTime, finish } from "./support/cli.js";
+import { LISTS, makePackageProject, makeTinyRepo, shown, type PackageProject } from "./support/packages.js";
+import { asUser, makeTrial, USER } from "./support/sandbox.js";
+
+// apt and dpkg are quick, but not on a machine that builds something else.
+jest.setTimeout(120_000);
+
+/** Built ten days after everything else; it writes down what it sees when it is installed. */
+const WITNESS: TinyPackage = {
+  name: "witness",
+  built: BUILT + 864_000,
+  postinst: `#!/bin/sh
+wc -l </proc/net/route >/etc/witness-routes
+echo "$SOURCE_DATE_EPOCH" >/etc/witness-epoch
+`,
+};
+
+const IMAGEFILE = (url: string): string => `
+import { apt, list, rule, run } from "imagemake";
+const repo = apt({ url: ${JSON.stringify(url)}, suite: "tiny" });
+export const rootfs = rule.rootfs({ repo, arch: "${hostArch()}", variant: "busybox", packages: list("rootfs.list"), out: "rootfs-{date}.tar.xz" });
+export const platform = rule.platformfs({ from: rootfs, packages: ["app", "witness"] });
+export const facts = run({ inputs: { BASE: rootfs.tree, TREE: platform }, out: "facts.txt", cmd: \`
+  newest() { find "$1" -printf '%T@\\\\n' | sort -n | tail -n 1 | cut -d. -f1; }
+  { newest "$BASE"; newest "$TREE"; echo "$SOURCE_DATE_EPOCH"; cat "$TREE/etc/witness-epoch"; } > "$OUT"
+  cat "$TREE/etc/witness-routes" >> "$OUT"
+  dpkg-query --admindir="$TREE/var/lib/dpkg" -W -f '\\\${Package} \\\${Version} \\\${Status}\\\\n' >> "$OUT"
+\` });
+`;
+
+const makeImages = (): PackageProject => {
+  const repo = makeTinyRepo([WITNESS]);
+  return makePackageProject(repo, { "Imagefile.ts": IMAGEFILE(repo.url), ...LISTS });
+};
+
+/** What the user owns outside of the store and the stage, both of which are the builder's. */
+const foreign = (dir: string, uid: number): readonly string[] =>
+  readdirSync(dir, { recursive: true, encoding: "utf8" })
+    .filter((name) => !/^\.imagemake\/(?:store|stage)\/./.test(name))
+    .filter((name) => lstatSync(`${dir}/${name}`).uid !== uid)
+    .sort();
+
+describe("the same image, built anew in another place", () => {
+  const projects: PackageProject[] = [];
+  const trial = makeTrial();
+  let first: PackageProject;
+  beforeAll(async () => {
+    projects.push((first = makeImages()));
+    await first.good("facts", "rootfs");
+  });
+  afterAll(() => {
+    for (const project of projects) project.remove();
+    rmSync(trial.dir, { recursive: true, force: true });
+  });
+
+  const trees = (project: PackageProject): Promise<readonly unknown[]> =>
+    Promise.all([shown(project, "rootfs.tree"), shown(project, "platform")]);
+  const packed = (project: PackageProject): string => {
+    const [name = ""] = project.names("out").filter((one) => one.endsWith(".tar.xz"));
+    return execFileSync("sha256sum", [project.path("out", name)], { encoding: "utf8" }).slice(0, 64);
+  };
+
+  test("on another day is the same tree, and the same bytes when it is packed", async () => {
+    const project = makeImages();
+    projects.push(project);
+    const told = await project.events({ under: atTime("2031-02-03T04:05:06Z") }, "facts", "rootfs");
+    expect([told.stderr, told.status]).toEqual(["", 0]);
+    expect(project.names("out")).toContain("rootfs-20310203.tar.xz");
+    expect(await trees(project)).toEqual(await trees(first));
+    expect(packed(project)).toBe(packed(first));
+    expect(project.read("out/facts.txt")).toBe(first.read("out/facts.txt"));
+  });
+
+  const can = existsSync("/usr/bin/newuidmap") && userNamespaces();
+  (can ? test : test.skip)(
+    `by an ordinary user is the same${can ? "" : " (skipped: no user namespaces with newuidmap here)"}`,
+    async () => {
+      const project = makeImages();
+      projects.push(project);
+      execFileSync("chown", ["-R", `${USER}:${USER}`, project.dir]);
+      const told = await project.events({ under: asUser(trial, "all") }, "facts");
+      expect([told.stderr, told.status]).toEqual(["", 0]);
+      expect(await trees(project)).toEqual(await trees(first));
+      expect(project.read("out/facts.txt")).toBe(first.read("out/facts.txt"));
+    },
+  );
+
+  /** Whether the kernel lets an ordinary user have user namespaces with several ids. */
+  function userNamespaces(): boolean {
+    const [program = "", ...words] = asUser(trial, "all");
+    return spawnSync(program, [...words, "unshare", "--map-auto", "--map-root-user", "true"]).status === 0;
+  }
+
+  test("is dated by the newest of its packages", async () => {
+    const [base, platform] = [await shown(first, "rootfs.tree"), await shown(first, "platform")];
+    expect([base.epoch, platform.epoch]).toEqual([BUILT, BUILT + 864_000]);
+    const lines = first.read("out/facts.txt").split("\n");
+    expect(lines.slice(0, 4).map(Number)).toEqual([BUILT, ...Array<number>(3).fill(BUILT + 864_000)]);
+  });
+
+  test("was installed without network, and holds the closure and nothing else", () => {
+    const lines = first.read("out/facts.txt").trimEnd().split("\n").slice(4);
+    expect(lines).toEqual([
+      // The heading of the kernel's table, and no route.
+      "1",
+      ..."app base-files base-passwd busybox-static debianutils dpkg libc-bin libc6 libone tar witness"
+        .split(" ")
+        .map((name) => `${name} 1.0 install ok installed`),
+    ]);
+  });
+
+  test("holds no trace of the repository, the stage or the project", () => {
+    const words = [first.dir, first.repo.dir, ".imagemake", "run/repo", "in/REPO", "copy:/", "file:/"];
+    const found = spawnSync("grep", ["-rlaF", ...words.flatMap((word) => ["-e", word]), "."], {
+      cwd: first.path(".imagemake/store/layers"),
+      encoding: "utf8",
+    });
+    expect([found.status, found.stdout]).toEqual([1, ""]);
+  });
+});
+
+describe("under sudo", () => {
+  const sudo = { env: { SUDO_UID: String(USER), SUDO_GID: String(USER) } };
+  let project: PackageProject;
+  beforeAll(() => {
+    project = makeImages();
+    execFileSync("chown", ["-R", `${USER}:${USER}`, project.dir]);
+  });
+  afterAll(() => project.remove());
+
+  /** Kills the engine, and it alone, at the first event that `when` says yes to. */
+  async function killedAt(when: (event: BuildEvent) => boolean): Promise<void> {
+    const child = project.start(sudo, "--progress", "json", "facts");
+    const { stdout } = child;
+    if (stdout === null) throw new Error("no standard output");
+    const lines = createInterface({ input: stdout });
+    lines.on("line", (line) => {
+      if (when(JSON.parse(line) as BuildEvent)) child.kill("SIGKILL");
+    });
+    await finish(child);
+    expect(child.signalCode).toBe("SIGKILL");
+  }
+
+  test("what a killed build leaves belongs to the user", async () => {
+    await killedAt((event) => event.type === "phase" && event.phase === "snapshot");
+    expect(foreign(project.dir, USER)).toEqual([]);
+    await killedAt((event) => event.type === "started");
+    expect(foreign(project.dir, USER)).toEqual([]);
+    await killedAt((event) => event.type === "built" && event.target === "platform");
+    expect(foreign(project.dir, USER)).toEqual([]);
+  });
+
+  test("what a build, a release and a look make belongs to the user, and he can go on with it", async () => {
+    expect((await project.call(sudo, "release", "start")).status).toBe(0);
+    const told = await project.events(sudo, "facts");
+    expect([told.stderr, told.status]).toEqual(["", 0]);
+    expect((await project.call(sudo, "why", "facts")).status).toBe(0);
+    expect(project.names("releases")).toHaveLength(1);
+    expect(project.names("out")).toEqual(["facts.txt"]);
+    expect(foreign(project.dir, USER)).toEqual([]);
+    const user = ["setpriv", "--reuid", String(USER), "--regid", String(USER), "--clear-groups"];
+    const looked = await project.call({ under: user }, "why", "facts");
+    expect([looked.status, looked.stdout]).toEqual([0, expect.stringContaining("facts: ")]);
+  });
+});
