@@ -41,6 +41,12 @@ export function planGc(index: Index, places: Places, needed: Needed): Plan {
   return { marked, doomed: [...sweepStore(places, marked), ...sweepRest(places, marked, needed)] };
 }
 
+/** What could not be removed, and why. */
+export interface Resisting {
+  readonly things: readonly Doomed[];
+  readonly problems: readonly Problem[];
+}
+
 /**
  * Removes what the plan names; `remove` deletes a directory tree (engine/execute/remove.ts). What resists is left,
  * and said.
@@ -50,24 +56,28 @@ export async function collect(
   places: Places,
   plan: Plan,
   remove: (path: string) => Promise<Result<void>>,
-): Promise<Problem[]> {
+): Promise<Resisting> {
   index.drop(plan.marked.doomed);
-  const problems: Problem[] = [];
   const asRoot = process.getuid?.() === 0;
+  const things = asRoot ? [] : plan.doomed.filter(({ root }) => root);
+  const problems: Problem[] = things.length === 0 ? [] : [onlyRoot(things.length)];
   for (const thing of plan.doomed) {
     if (thing.root && !asRoot) continue;
     const removed = await removeThing(thing, remove);
-    if (!removed.ok) problems.push(removed.problem);
-  }
-  const resisting = asRoot ? 0 : plan.doomed.filter(({ root }) => root).length;
-  if (resisting > 0) {
-    const message = `${resisting} layers were made as root, and only root can delete them`;
-    problems.push({ exit: 3, message, hint: "sudo imagemake cache gc" });
+    if (removed.ok) continue;
+    things.push(thing);
+    problems.push(removed.problem);
   }
   openStore(places.store, null).clean();
   index.compact();
-  return problems;
+  return { things, problems };
 }
+
+const onlyRoot = (count: number): Problem => ({
+  exit: 3,
+  message: `${count === 1 ? "1 layer was" : `${count} layers were`} made as root, and only root can delete that`,
+  hint: "sudo imagemake cache gc",
+});
 
 async function removeThing(
   { kind, path }: Doomed,

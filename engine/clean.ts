@@ -97,17 +97,25 @@ async function judge(
   return untouched || (await hashFile(path, stamp.size)) === digestOf(artifact) ? "ours" : "edited";
 }
 
+/** What was removed, and what stood in the way of the rest. */
+export interface Cleaned {
+  readonly removed: readonly Removable[];
+  readonly problems: readonly Problem[];
+}
+
 /** Removes what a plan names. What resists is left, and said. */
-export async function clean(context: CleanContext, plan: CleanPlan): Promise<Problem[]> {
+export async function clean(context: CleanContext, plan: CleanPlan): Promise<Cleaned> {
   const problems: Problem[] = [];
-  const forget = [...plan.vanished];
-  for (const { kind, path } of plan.removable) {
-    const removed = kind === "link" ? removeLink(path) : await removeOwn(kind, path);
-    if (!removed.ok) problems.push(removed.problem);
-    else if (kind === "link") forget.push(path);
+  const removed: Removable[] = [];
+  for (const thing of plan.removable) {
+    const { kind, path } = thing;
+    const result = kind === "link" ? removeLink(path) : await removeOwn(kind, path);
+    if (result.ok) removed.push(thing);
+    else problems.push(result.problem);
   }
-  context.index.drop({ links: forget });
-  return problems;
+  const links = removed.filter(({ kind }) => kind === "link").map(({ path }) => path);
+  context.index.drop({ links: [...plan.vanished, ...links] });
+  return { removed, problems };
 }
 
 function removeLink(path: string): Result<void> {

@@ -29,8 +29,9 @@ export async function command(call: Call): Promise<number> {
       const found = await look(project, index);
       // A release goes before what it pins.
       for (const { file } of found.over) rmSync(file, { force: true });
-      const problems = await collect(index, project, found.plan, removeTree);
-      print(call, found, problems);
+      const { things, problems } = await collect(index, project, found.plan, removeTree);
+      const left = new Set(things.map(({ path }) => path));
+      print(call, { ...found, rows: found.rows.filter(({ path }) => !left.has(path)) }, problems);
       return problems.length === 0 ? 0 : 3;
     } finally {
       index.close();

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { Index } from "../../../cache/index.js";
-import { clean, inputsOf, planClean, type CleanContext, type CleanPlan } from "../../clean.js";
+import { clean, inputsOf, planClean, type CleanContext, type Kept, type Removable } from "../../clean.js";
 import { unwrap, type Problem } from "../../problem.js";
 import type { Project } from "../../project.js";
 import { readReleases } from "../../release/release.js";
@@ -16,7 +16,7 @@ export async function command(call: Call): Promise<number> {
   const project = projectOfCall(call);
   const dryRun = call.options.dryRun === true;
   if (!hasState(project)) {
-    print(call, { removable: [], kept: [], vanished: [] }, []);
+    print(call, [], [], []);
     return 0;
   }
   const isInput = await inputs(call, project);
@@ -25,8 +25,10 @@ export async function command(call: Call): Promise<number> {
       const releases = unwrap(readReleases(project));
       const context: CleanContext = { project, index, releases, isInput };
       const plan = await planClean(context);
-      const problems = dryRun ? [] : await clean(context, plan);
-      print(call, plan, problems);
+      const { removed, problems } = dryRun
+        ? { removed: plan.removable, problems: [] }
+        : await clean(context, plan);
+      print(call, removed, plan.kept, problems);
       return problems.length === 0 ? 0 : 3;
     } finally {
       index.close();
@@ -47,18 +49,24 @@ async function inputs(call: Call, project: Project): Promise<CleanContext["isInp
   return () => true;
 }
 
-function print(call: Call, plan: CleanPlan, problems: readonly Problem[]): void {
+function print(
+  call: Call,
+  removed: readonly Removable[],
+  kept: readonly Kept[],
+  problems: readonly Problem[],
+): void {
   const dryRun = call.options.dryRun === true;
-  const { removable, kept } = plan;
   if (call.options.json === true) {
-    process.stdout.write(`${JSON.stringify({ dryRun, removed: removable, kept, problems }, null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ dryRun, removed, kept, problems }, null, 2)}\n`);
     return;
   }
   const name = (path: string): string => relative(process.cwd(), path) || ".";
-  const lines = dryRun || call.options.verbose === true ? removable.map(({ path }) => name(path)) : [];
-  const what = listed(tallies(removable.map(({ kind }) => kind)));
+  const lines = dryRun || call.options.verbose === true ? removed.map(({ path }) => name(path)) : [];
+  const what = listed(tallies(removed.map(({ kind }) => kind)));
   lines.push(what === "" ? "nothing to clean" : `${dryRun ? "would remove" : "removed"} ${what}`);
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));
   for (const { path, because } of kept) process.stderr.write(`${name(path)} stays: ${because}\n`);
   for (const problem of problems) say(problem);
+  if (problems.length > 0 && process.getuid?.() !== 0)
+    process.stderr.write("what root made only root can delete: sudo imagemake clean\n");
 }
