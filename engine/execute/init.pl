@@ -7,6 +7,7 @@
 #
 # Arguments: PARENT WORD… -- ARGV…, words as listed in `read_words`. What happened is written to descriptor 3:
 # `exit N`, `signal N`, or `problem TEXT` when the command was not started.
+# PARENT serve ARCH: one perl for many actions (nursery.ts), which spares each its start; see `serve`.
 
 # --- System calls that perl has no name for. --------------------------------------------------------------
 our (%number, $arch);
@@ -38,11 +39,25 @@ sub MOUNT_RDONLY     { 1 }
 sub O_PATH_DIRECTORY { 0x200000 | ($arch eq 'arm64' ? 0x4000 : 0x10000) }
 sub SIGKILL          { 9 }
 sub SIGTERM          { 15 }
+sub EINTR            { 4 }
 
-our ($status, $termed, $killed, $init);
+our ($status, $termed, $killed, $init, $first);    # $first: we are process 1
+our ($before, $after) = ('', '');    # what a report stands between, where several actions share the descriptor
+
+# A line is short enough to arrive in one piece (PIPE_BUF, pipe(7)).
+sub report {
+  my ($text) = @_;
+  $text =~ tr/\n/ / if length $after;
+  syswrite $status, $before . substr($text, 0, 3000) . $after;
+}
 
 # Says why the command cannot be started, and ends.
-sub fault { my ($what) = @_; syswrite $status, "problem $what: $!"; exit 0 }
+sub fault {
+  my ($what) = @_;
+  report("problem $what: $!");
+  report('end') if length $after && !$first;
+  exit 0;
+}
 
 # Dies with whoever called us. Armed first and checked afterwards, so that no moment is left uncovered.
 sub die_with_parent { call(prctl => PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) or fault("prctl") }
@@ -176,43 +191,94 @@ sub run_command {
   while ((my $pid = wait) != $command) { last if $pid == -1 }
   my $signal = $? & 127;
   # What was sent TERM has not succeeded, whatever it returned.
-  syswrite $status, $termed ? 'signal ' . SIGTERM : $signal ? "signal $signal" : 'exit ' . ($? >> 8);
+  report($termed ? 'signal ' . SIGTERM : $signal ? "signal $signal" : 'exit ' . ($? >> 8));
 }
 
-# --- From here on in order. -------------------------------------------------------------------------------
-open $status, '>&=', 3 or exit 125;
-my $parent = shift @ARGV;
-read_words();
-die_with_parent();
-exit 0 if getppid != $parent;
+# --- One action, from here on in order. -------------------------------------------------------------------
+sub keep {
+  my ($parent) = @_;
+  read_words();
+  die_with_parent();
+  exit 0 if getppid != $parent;
 
-# Terminal keys reach the whole foreground group; the engine decides what they mean and sends TERM.
-$SIG{$_} = 'IGNORE' for qw(INT QUIT HUP);
-$SIG{TERM} = sub { $termed = 1; kill TERM => $init if $init };
-$SIG{USR1} = sub { $killed = 1; kill KILL => $init if $init };
+  # Terminal keys reach the whole foreground group; the engine decides what they mean and sends TERM.
+  $SIG{$_} = 'IGNORE' for qw(INT QUIT HUP);
+  $SIG{TERM} = sub { $termed = 1; kill TERM => $init if $init };
+  $SIG{USR1} = sub { $killed = 1; kill KILL => $init if $init };
 
-call(unshare => CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | ($job{offline} ? CLONE_NEWNET : 0))
-  or fault("unshare");
-pipe my $alive, my $held or fault("pipe");
-$init = fork // fault("fork");
-if ($init) {
-  kill TERM => $init if $termed;
-  kill KILL => $init if $killed;
-  close $alive;
-  close $status;
-  waitpid $init, 0;    # returns when every process in the namespace is gone
+  call(unshare => CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | ($job{offline} ? CLONE_NEWNET : 0))
+    or fault("unshare");
+  pipe my $alive, my $held or fault("pipe");
+  $init = fork // fault("fork");
+  if ($init) {
+    kill TERM => $init if $termed;
+    kill KILL => $init if $killed;
+    close $alive;
+    close $status unless length $after;
+    waitpid $init, 0;    # returns when every process in the namespace is gone
+    report('end') if length $after;
+    exit 0;
+  }
+
+  # Process 1. All of the namespace dies with it. Its parent held the other end of the pipe and nobody else does.
+  undef $init;
+  $first = 1;
+  $SIG{TERM} = sub { $termed = 1; kill TERM => -1 };
+  $SIG{USR1} = 'DEFAULT';
+  close $held;
+  die_with_parent();
+  my $bits = '';
+  vec($bits, fileno $alive, 1) = 1;
+  exit 0 if select $bits, undef, undef, 0;
+  set_up();
+  run_command();
   exit 0;
 }
 
-# Process 1. All of the namespace dies with it. Its parent held the other end of the pipe and nobody else does.
-undef $init;
-$SIG{TERM} = sub { $termed = 1; kill TERM => -1 };
-$SIG{USR1} = 'DEFAULT';
-close $held;
-die_with_parent();
-my $bits = '';
-vec($bits, fileno $alive, 1) = 1;
-exit 0 if select $bits, undef, undef, 0;
-set_up();
-run_command();
-exit 0;
+# --- Many actions. ----------------------------------------------------------------------------------------
+# Reads exactly that many bytes of standard input; ends when the engine has closed it.
+sub read_exactly {
+  my ($wanted) = @_;
+  my $bytes = '';
+  while (length $bytes < $wanted) {
+    my $count = sysread STDIN, $bytes, $wanted - length $bytes, length $bytes;
+    exit 0 if defined $count ? $count == 0 : $! != EINTR;
+  }
+  return $bytes;
+}
+
+# Requests: length (32 bits, little-endian), then strings between NULs: ID, log, number of variables, NAME=VALUE…,
+# WORD… -- ARGV…. Reports are lines `ID REPORT`: `pid N` is the keeper, to which signals go; `end` is its last word.
+sub serve {
+  my ($parent) = @_;
+  $arch = $ARGV[1];
+  die_with_parent();
+  exit 0 if getppid != $parent;
+  $SIG{$_} = 'IGNORE' for qw(INT QUIT HUP TERM CHLD);
+  my $self = $$;
+  $after = "\n";
+  for (;;) {
+    my ($id, $log, $count, @rest) = split /\0/, read_exactly(unpack 'V', read_exactly(4)), -1;
+    $before = "$id ";
+    my $keeper = fork;
+    if (!defined $keeper) { report("problem fork: $!"); report('end'); next }
+    if ($keeper) { report("pid $keeper"); next }
+    $SIG{CHLD} = 'DEFAULT';
+    $SIG{TERM} = sub { $termed = 1 };
+    $SIG{USR1} = sub { $killed = 1 };
+    setpgrp 0, 0;
+    $0 = "imagemake: $log";    # for ps
+    # Reopened, they keep their descriptors: the request pipe and ours are not the action's.
+    open STDIN, '<', '/dev/null' or fault("open /dev/null");
+    open STDOUT, '>>', $log or fault("open $log");
+    open STDERR, '>&', \*STDOUT or fault("open $log");
+    %ENV = (PATH => $ENV{PATH}, LC_ALL => 'C', map { split /=/, "+$_", 2 } splice @rest, 0, $count);
+    @ARGV = @rest;
+    keep($self);
+  }
+}
+
+open $status, '>&=', 3 or exit 125;
+my $parent = shift @ARGV;
+if ($ARGV[0] eq 'serve') { serve($parent) }
+else                     { keep($parent) }

@@ -13,6 +13,8 @@ import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
 import { mountWords, type Mount } from "./mounts.js";
+import { Nursery } from "./nursery.js";
+import type { Started, StartedEnd } from "./started.js";
 import { Stopper } from "./stop.js";
 
 export type { Mount } from "./mounts.js";
@@ -72,61 +74,65 @@ export async function runJob(
   now?: AbortSignal,
 ): Promise<Outcome> {
   if (signal.aborted) return { kind: "interrupted" };
-  const prepared = how.kind === "namespaces" ? inNamespaces(job, how) : inGroup(job);
-  if (!prepared.ok) return { kind: "problem", problem: prepared.problem };
-  const { argv, reports } = prepared.value;
-  const started = start(job, prepared.value);
-  if (!started.ok) return { kind: "problem", problem: started.problem };
-  const child = started.value;
-  const group = !reports && !job.interactive;
-  const send = (name: NodeJS.Signals): void => (group ? toGroup(child, name) : void child.kill(name));
+  const begun = how.kind === "namespaces" ? inNamespaces(job, how) : inGroup(job);
+  if (!begun.ok) return { kind: "problem", problem: begun.problem };
+  const started = begun.value;
   const stopper = new Stopper(job.timeoutMs, job.graceMs, {
-    ask: () => send("SIGTERM"),
+    ask: () => started.kill("SIGTERM"),
     // init.pl kills its namespace and waits for the end of it; killed itself, it could not wait.
-    force: () => send(reports ? "SIGUSR1" : "SIGKILL"),
-    lastResort: () => send("SIGKILL"),
+    force: () => started.kill(how.kind === "namespaces" ? "SIGUSR1" : "SIGKILL"),
+    lastResort: () => started.kill("SIGKILL"),
   });
-  const reading = read(child);
-  const end = await ended(child, signal, now, stopper);
-  if (group) toGroup(child, "SIGKILL");
-  if (end.error !== null)
-    return problem(`could not be started: ${end.error.message}`, `is ${argv[0] ?? ""} installed?`);
-  return outcome(job, reports ? await reading : null, end, stopper.because);
+  const end = await stoppable(started, signal, now, stopper);
+  if (end.error !== null) return problem(`could not be started: ${end.error.message}`);
+  return outcome(job, end, stopper.because);
 }
 
-/** What is started, and whether it reports on descriptor 3. */
-interface Prepared {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly reports: boolean;
-}
+/** One nursery for each way into a user namespace, and one for real root. */
+const nurseries = new Map<string, Nursery>();
 
-function inNamespaces(job: Job, how: Isolation & { kind: "namespaces" }): Result<Prepared> {
+function inNamespaces(job: Job, how: Isolation & { kind: "namespaces" }): Result<Started> {
   const mounts = mountWords(job.mounts, job.layersDir, how.root === "user-namespace");
   if (!mounts.ok) return mounts;
   const words = ["arch", process.arch, "layers", job.layersDir, "cwd", job.cwd];
   if (!job.network) words.push("offline");
   if (job.interactive) words.push("tty");
   for (const device of job.devices ?? []) words.push("device", device);
+  words.push(...mounts.value, "--", ...job.argv);
   const outside = how.root === "real" ? [] : inUserNamespace(how.ids);
-  const argv = [...outside, "perl", INIT, String(process.pid), ...words, ...mounts.value, "--", ...job.argv];
-  const env: Record<string, string> = { PATH: ACTION_PATH, LC_ALL: "C" };
-  for (const [name, value] of Object.entries(job.env)) env[`+${name}`] = value;
-  return ok({ argv, env, reports: true });
+  const perl = [...outside, "perl", INIT, String(process.pid)];
+  const base = { PATH: ACTION_PATH, LC_ALL: "C" };
+  if (job.interactive) {
+    // The terminal is handed down from parent to child, so that this one gets a perl of its own.
+    const env = Object.fromEntries(Object.entries(job.env).map(([name, value]) => [`+${name}`, value]));
+    return start(job, [...perl, ...words], { ...base, ...env }, true);
+  }
+  if ([...words, ...Object.values(job.env)].some((word) => word.includes("\0"))) {
+    return fail(3, "the action has a NUL in its arguments or its environment");
+  }
+  const id = outside.join(" ");
+  const nursery = nurseries.get(id) ?? new Nursery([...perl, "serve", process.arch], base);
+  nurseries.set(id, nursery);
+  return ok(nursery.start({ log: job.log, env: job.env, words }));
 }
 
-function inGroup(job: Job): Result<Prepared> {
+function inGroup(job: Job): Result<Started> {
   if (job.mounts.length > 0) {
     return fail(3, `${job.mounts[0]?.to ?? ""} cannot be mounted: this machine gives actions no namespaces`);
   }
-  return ok({ argv: ["setpriv", "--pdeathsig", "KILL", "--", ...job.argv], env: job.env, reports: false });
+  return start(job, ["setpriv", "--pdeathsig", "KILL", "--", ...job.argv], job.env, false);
 }
 
 /**
- * node's own spawn, not execa: that takes twice the engine's time an action (1.5 ms against 0.7), and all that
- * is wanted here is descriptors and a signal.
+ * Starts a process for this action alone. node's own spawn, not execa: that takes twice the engine's time (1.5 ms
+ * against 0.7), and all that is wanted here is descriptors and a signal.
  */
-function start(job: Job, { argv, env, reports }: Prepared): Result<ChildProcess> {
+function start(
+  job: Job,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  reports: boolean,
+): Result<Started> {
   let log: number | null = null;
   try {
     // The log is given away as a descriptor: with a pipe, whoever kept it open would hold us up.
@@ -139,7 +145,9 @@ function start(job: Job, { argv, env, reports }: Prepared): Result<ChildProcess>
       detached: !job.interactive,
       stdio: reports ? [stdin, out, out, "pipe"] : [stdin, out, out],
     });
-    return ok(child);
+    const group = !reports && !job.interactive;
+    const kill = (name: NodeJS.Signals): void => (group ? toGroup(child, name) : void child.kill(name));
+    return ok({ kill, ended: ended(child, reports).finally(() => group && toGroup(child, "SIGKILL")) });
   } catch (error) {
     return fail(3, `the action could not be started: ${asError(error).message}`);
   } finally {
@@ -156,33 +164,31 @@ function toGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** How the started process ended; `error` when there never was one. */
-interface End {
-  readonly error: Error | null;
-  readonly status: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-function ended(
-  child: ChildProcess,
+/** Waits for the end, and stops the action when asked to. */
+async function stoppable(
+  started: Started,
   signal: AbortSignal,
   now: AbortSignal | undefined,
   stopper: Stopper,
-): Promise<End> {
-  return new Promise((resolve) => {
-    const stop = (): void => stopper.stop("interrupted");
-    const kill = (): void => stopper.kill();
-    const finish = (end: End): void => {
-      stopper.done();
-      signal.removeEventListener("abort", stop);
-      now?.removeEventListener("abort", kill);
-      resolve(end);
-    };
-    signal.addEventListener("abort", stop);
-    now?.addEventListener("abort", kill);
-    child.once("error", (error) => finish({ error, status: null, signal: null }));
-    child.once("exit", (status, by) => finish({ error: null, status, signal: by }));
+): Promise<StartedEnd> {
+  const stop = (): void => stopper.stop("interrupted");
+  const kill = (): void => stopper.kill();
+  signal.addEventListener("abort", stop);
+  now?.addEventListener("abort", kill);
+  const end = await started.ended;
+  stopper.done();
+  signal.removeEventListener("abort", stop);
+  now?.removeEventListener("abort", kill);
+  return end;
+}
+
+async function ended(child: ChildProcess, reports: boolean): Promise<StartedEnd> {
+  const reading = reports ? read(child) : null;
+  const end = await new Promise<Omit<StartedEnd, "report">>((resolve) => {
+    child.once("error", (error) => resolve({ error, status: null, signal: null }));
+    child.once("exit", (status, signal) => resolve({ error: null, status, signal }));
   });
+  return { ...end, report: end.error === null ? await reading : null };
 }
 
 /** What init.pl reports. Its end of the pipe is never the command's, so it closes when process 1 has ended. */
@@ -198,8 +204,8 @@ function read(child: ChildProcess): Promise<string> {
   });
 }
 
-/** `report` is what init.pl said, null where the command was started without it. */
-function outcome(job: Job, report: string | null, end: End, because: Stopper["because"]): Outcome {
+function outcome(job: Job, end: StartedEnd, because: Stopper["because"]): Outcome {
+  const { report } = end;
   if (because !== null) return { kind: because };
   const [word = "", rest = ""] = (report ?? "").split(/ (.*)/s);
   if (word === "exit") return { kind: "exited", status: Number(rest) };

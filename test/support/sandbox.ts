@@ -59,13 +59,15 @@ export async function until(what: string, condition: () => boolean): Promise<voi
   }
 }
 
-/** Processes whose environment holds the mark: the keeper, process 1, the command and all it started. */
+/** The keeper, process 1, the command and all it started, in order of their numbers where those have not wrapped. */
 export function processesOf(trial: Trial): readonly number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/environ`, "latin1").includes(trial.mark);
+        // The command has the mark in its environment, those who keep it name the log.
+        const read = (name: string): string => readFileSync(`/proc/${pid}/${name}`, "latin1");
+        return read("environ").includes(trial.mark) || read("cmdline").includes(trial.log);
       } catch {
         return false;
       }

@@ -1,0 +1,16 @@
+// A started action, however it was started: a way to send it signals, and how it ended.
+
+/** How the process that keeps an action ended; `error` when there never was one. */
+export interface StartedEnd {
+  readonly error: Error | null;
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** What init.pl said of the command; null where it was started without it. */
+  readonly report: string | null;
+}
+
+/** A started action. `ended` never rejects. */
+export interface Started {
+  readonly ended: Promise<StartedEnd>;
+  kill(signal: NodeJS.Signals): void;
+}
