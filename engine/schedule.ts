@@ -58,6 +58,8 @@ export class Scheduler {
     const started: string[] = [];
     const passed: Entry[] = [];
     while (this.#running.size < this.limits.slots) {
+      // With all cores taken nothing fits; looking through thousands of ready jobs would only cost time.
+      if (this.#running.size > 0 && this.#used.cpu >= this.limits.cpu) break;
       const entry = this.#ready.shift();
       if (entry === undefined) break;
       if (this.#fits(entry.job.resources)) {
