@@ -6,7 +6,7 @@ import type { Action, TargetId } from "../model.js";
 import { fail, ok, stop, unwrap, type Result } from "../problem.js";
 import { drivers, openImagefile, type Opened } from "./open.js";
 import type { Call } from "./run.js";
-import { select } from "./select.js";
+import { oneDate, select } from "./select.js";
 
 /** An Imagefile, and a session over some of its targets that may only look. */
 export interface Looking {
@@ -30,7 +30,7 @@ export async function look(call: Call, names: readonly string[]): Promise<Lookin
         graph,
         drivers,
         wanted: targets,
-        datecode: selection?.datecode ?? opened.datecode,
+        datecode: unwrap(oneDate(selection?.datecode ?? null, opened.datecode)),
         force: call.options.alwaysMake === true,
         emit: () => undefined,
         signal: never,

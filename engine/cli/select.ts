@@ -58,6 +58,13 @@ export function select(graph: Graph, names: readonly string[]): Result<Selection
   return ok({ targets: [...targets], datecode: [...datecodes][0] ?? null, print: prints > 0 });
 }
 
+/** The datecode of a dated name and that of the options, which must be one; null where there is none. */
+export function oneDate(byName: string | null, byOption: string | null): Result<string | null> {
+  return byName !== null && byOption !== null && byName !== byOption
+    ? fail(2, `two dates in one run: ${byName} and ${byOption}`)
+    : ok(byName ?? byOption);
+}
+
 function selectOne(graph: Graph, name: string): Result<Selection> {
   const print = isPrint(name);
   const group = groupOf(graph, print ? name.slice(0, -"-print".length) : name);

@@ -82,7 +82,7 @@ export function readReleases(project: Project): Result<Release[]> {
     for (const name of readdirSync(dir)) {
       const datecode = name.replace(/\.json$/, "");
       if (datecode === name || !isDatecode(datecode)) continue;
-      const read = readRelease(join(dir, name), dir === project.releases);
+      const read = readRelease(join(dir, name), datecode, dir === project.releases);
       if (!read.ok) return read;
       found.push(read.value);
     }
@@ -96,13 +96,20 @@ export function readReleases(project: Project): Result<Release[]> {
   );
 }
 
-function readRelease(file: string, explicit: boolean): Result<Release> {
+function readRelease(file: string, datecode: string, explicit: boolean): Result<Release> {
   try {
     const value = JSON.parse(readFileSync(file, "utf8")) as Partial<Release>;
-    if (value.imagemake !== 1 || typeof value.datecode !== "string" || typeof value.opened !== "string") {
+    const isRecord = (part: unknown): boolean =>
+      part === undefined || (typeof part === "object" && part !== null);
+    const known = value.imagemake === 1 && typeof value.opened === "string";
+    if (!known || !isRecord(value.snapshots) || !isRecord(value.closures)) {
       return fail(2, `${file} is not a release file that this imagemake knows`);
     }
-    return ok({ ...newRelease(value.datecode, Date.parse(value.opened)), ...value, explicit });
+    if (value.datecode !== datecode) {
+      const hint = "a release is called what its file is called; imagemake release start opens another";
+      return fail(2, `${file} says that it is release ${String(value.datecode)}`, hint);
+    }
+    return ok({ ...newRelease(datecode, Date.parse(value.opened ?? "")), ...value, datecode, explicit });
   } catch (error) {
     return fail(2, `${file} cannot be read as a release file`, asError(error).message);
   }

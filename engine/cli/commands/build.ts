@@ -12,7 +12,7 @@ import { drivers, openImagefile, type Opened } from "../open.js";
 import { chooseRenderer, combine, type Renderer } from "../render/index.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
-import { isPrint, select, type Selection } from "../select.js";
+import { isPrint, oneDate, select, type Selection } from "../select.js";
 
 /** Builds the named targets. */
 export async function command(call: Call): Promise<number> {
@@ -21,13 +21,7 @@ export async function command(call: Call): Promise<number> {
   const lists = call.names.some(isPrint);
   const opened = unwrap(await openImagefile(options, call.args, changes && !lists));
   const selection = unwrap(select(opened.graph, call.names));
-  const datecode = selection.datecode ?? opened.datecode;
-  if (selection.datecode !== null && opened.datecode !== null && selection.datecode !== opened.datecode) {
-    throw new ProblemError({
-      exit: 2,
-      message: `two dates in one run: ${selection.datecode} and ${opened.datecode}`,
-    });
-  }
+  const datecode = unwrap(oneDate(selection.datecode, opened.datecode));
   if (selection.print) return print(opened, selection, datecode, options.json === true);
   return changes ? runBuild(call, opened, selection, datecode) : look(call, opened, selection, datecode);
 }

@@ -16,7 +16,7 @@ import { drivers, openImagefile, type Opened } from "../open.js";
 import { changesInFull } from "../render/change.js";
 import { releaseLine } from "../render/when.js";
 import type { Call } from "../run.js";
-import { select } from "../select.js";
+import { oneDate, select } from "../select.js";
 
 /** What a refresh changes in one target's packages. */
 interface Row {
@@ -32,7 +32,7 @@ export async function command(call: Call): Promise<number> {
   const selection = call.names.length === 0 ? null : unwrap(select(opened.graph, call.names));
   const targets = selection?.targets ?? null;
   requireOwn(opened.graph, targets);
-  const run = runOptions(call, opened, selection?.datecode ?? opened.datecode);
+  const run = runOptions(call, opened, unwrap(oneDate(selection?.datecode ?? null, opened.datecode)));
   const looking = openOrStop(run, true);
   say(call, releaseLine({ ...whenOf(looking), joined: true, at: Date.now() }));
   const rows = preview ? await previewed(looking, targets) : await refreshed(call, run, targets);

@@ -15,12 +15,14 @@ import {
 } from "../../release/release.js";
 import { openImagefile } from "../open.js";
 import type { Call } from "../run.js";
-import { select } from "../select.js";
+import { oneDate, select } from "../select.js";
 
 /** Writes the release's file; nothing is built and no snapshot is taken before the first build. */
 export async function command(call: Call): Promise<number> {
-  const { project, graph, datecode } = unwrap(await openImagefile(call.options, call.args, true));
-  const roster = rosterOf(graph, call.names);
+  const { project, graph, datecode: named } = unwrap(await openImagefile(call.options, call.args, true));
+  const selection = call.names.length === 0 ? null : unwrap(select(graph, call.names));
+  const roster = selection?.targets ?? rosterOf(graph);
+  const datecode = unwrap(oneDate(selection?.datecode ?? null, named));
   makeState(project);
   const lock = unwrap(
     await takeLock({
@@ -45,9 +47,8 @@ export async function command(call: Call): Promise<number> {
   }
 }
 
-/** The named targets, else the project's, else every exported file. */
-function rosterOf(graph: Graph, names: readonly string[]): readonly TargetId[] {
-  if (names.length > 0) return unwrap(select(graph, names)).targets;
+/** The project's, else every exported file. */
+function rosterOf(graph: Graph): readonly TargetId[] {
   if (graph.project.release.of.length > 0) return graph.project.release.of;
   return graph.targets
     .filter((target) => target.exported && target.kind === "file")
