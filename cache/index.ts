@@ -228,10 +228,6 @@ export class Index {
     return this.#all<LinkRow>("SELECT * FROM links ORDER BY path");
   }
 
-  forgetLink(path: string): void {
-    this.#run("DELETE FROM links WHERE path = ?", path);
-  }
-
   closure(digest: string): string | undefined {
     return this.#get<{ packages: string }>("SELECT packages FROM closures WHERE digest = ?", digest)
       ?.packages;

@@ -28,7 +28,6 @@ export type BuildReason =
   | { readonly kind: "not-resolved" }
   | { readonly kind: "failed-before" }
   | { readonly kind: "artifact-lost"; readonly target: string }
-  | { readonly kind: "rejected"; readonly because: string }
   | { readonly kind: "forced" };
 
 /** Why a link has to be made although nothing has to run. */

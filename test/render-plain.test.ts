@@ -92,7 +92,7 @@ describe("the plain log", () => {
     const events: BuildEvent[] = [
       at(0, { type: "release", datecode: "20261121", opened: 0, joined: true, explicit: false }),
       at(0, { type: "phase", phase: "fetch", detail: evil }),
-      started(0, evil, { kind: "build", reason: { kind: "rejected", because: evil } }),
+      started(0, evil, { kind: "build", reason: { kind: "artifact-lost", target: evil } }),
       at(0, {
         type: "restored",
         target: evil,

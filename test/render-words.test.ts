@@ -166,7 +166,6 @@ const buildWords: Table<BuildReason> = {
   "not-resolved": [[{ kind: "not-resolved" }, "packages not resolved"]],
   "failed-before": [[{ kind: "failed-before" }, "failed last time"]],
   "artifact-lost": [[{ kind: "artifact-lost", target: "a" }, "artifact of a is gone from the store"]],
-  rejected: [[{ kind: "rejected", because: "does not boot" }, "rejected: does not boot"]],
   forced: [[{ kind: "forced" }, "forced"]],
 };
 

@@ -118,8 +118,6 @@ describe("an action is built because", () => {
     "not-resolved": [["base", "packages not resolved"]],
     "failed-before": [["fails", "failed last time"]],
     "artifact-lost": [["lost", "artifact of lost is gone from the store"]],
-    // Releases cannot reject yet; the words are tested with the renderer.
-    rejected: [],
     // Needs -B; below.
     forced: [],
   };
