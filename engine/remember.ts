@@ -1,13 +1,13 @@
 // Writes what later runs are spared: the evaluated graph, and the record of a run that left nothing to do
 // (read by quick.ts). Losing these files costs time only.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { join, relative } from "node:path";
 import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
 import { writeIfPossible } from "../cache/io.js";
 import { digestOf } from "../cache/store.js";
-import { writeWhole } from "../cache/write.js";
+import { makeOwnDir, writeWhole } from "../cache/write.js";
 import type { Session } from "./build/session.js";
 import { readsChanged, restamped, type Reads } from "./evaluate/fresh.js";
 
@@ -75,6 +75,13 @@ export function savedGraph(
   }
 }
 
+/** Evaluation comes before anything else is made: the state directory may not be there. */
+function makeGraphs({ state, graphs }: Project): void {
+  makeOwnDir(state);
+  // What an Imagefile read of the environment is in there.
+  makeOwnDir(graphs, 0o700);
+}
+
 /** Saves an evaluated graph; not where evaluation used what cannot be looked up again. */
 export function saveGraph(
   project: Project,
@@ -85,7 +92,7 @@ export function saveGraph(
   if (reads.unsnapshottable.length > 0) return;
   const saved: SavedGraph = { engine: engineIdentity(), args, reads, graph };
   writeIfPossible(() => {
-    mkdirSync(project.graphs, { recursive: true });
+    makeGraphs(project);
     writeWhole(graphFile(project, args), JSON.stringify(saved));
   });
 }
@@ -137,7 +144,7 @@ export function saveQuick(session: Session, reads: Reads, file: string, words: r
   if (paths.some((path) => path.includes("\0") || path.includes("\uFFFD"))) return;
   const stamps = rows.map(([, stamp]) => stamp);
   writeIfPossible(() => {
-    mkdirSync(project.graphs, { recursive: true });
+    makeGraphs(project);
     writeWhole(quickFile(project.graphs, file, words), encode(header, stamps, paths));
     dropOldRecords(project.graphs);
   });

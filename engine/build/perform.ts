@@ -1,11 +1,13 @@
 // One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
 // failure becomes a row, so that `why` and `log` know of it.
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { problemIn } from "../../cache/io.js";
+import { makeOwnDir } from "../../cache/write.js";
 import type { Decision } from "../reason.js";
 import type { Failure } from "../events.js";
+import { giveFdToUser } from "../execute/own.js";
 import { devicesOf } from "../execute/devices.js";
 import { runJob, type Isolation } from "../execute/sandbox.js";
 import { removeTree } from "../execute/remove.js";
@@ -76,8 +78,9 @@ async function build(context: PerformContext, action: Action, decision: Decision
   const started = options.now();
   const expected = context.expected.get(action.id) ?? null;
   options.emit({ type: "started", target: action.id, build: id, reason: decision, expected, at: started });
-  mkdirSync(project.logs, { recursive: true });
+  makeOwnDir(project.logs);
   const log = join(project.logs, `${id}.log`);
+  makeLog(log);
   try {
     const staged = await stageAction({ decider, signal: options.signal, isolation, overlays }, action, id);
     if (!staged.ok)
@@ -131,6 +134,16 @@ async function build(context: PerformContext, action: Action, decision: Decision
     return { kind: "built" };
   } finally {
     await removeStage(context, join(project.stage, id));
+  }
+}
+
+/** It is the user's from its first byte. */
+function makeLog(log: string): void {
+  const fd = openSync(log, "a", 0o644);
+  try {
+    giveFdToUser(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 

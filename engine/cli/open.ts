@@ -1,6 +1,7 @@
 // Opens an Imagefile for a command: its places, its graph (saved or evaluated anew), and the release that
 // the command line names. It prints nothing.
 import { existsSync } from "node:fs";
+import { sudoOwner } from "../../cache/write.js";
 import { join } from "node:path";
 import { evaluate } from "../evaluate/load.js";
 import type { Reads } from "../evaluate/fresh.js";
@@ -61,7 +62,8 @@ export async function openImagefile(
   Object.assign(process.env, vars);
   const saved = savedGraph(project, vars, save);
   if (saved !== null) return ok({ project, ...saved, datecode: named });
-  const cache = save ? { cache: join(project.state, "modules") } : {};
+  // What jiti writes there would be root's, and a stumbling block for the user who called sudo.
+  const cache = save && sudoOwner() === null ? { cache: join(project.state, "modules") } : {};
   const evaluated = await evaluate({ file: project.imagefile, args: vars, ...cache });
   if (!evaluated.ok) return evaluated;
   const { graph, reads } = evaluated.value;
