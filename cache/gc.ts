@@ -69,7 +69,7 @@ export async function collect(
     problems.push(removed.problem);
   }
   openStore(places.store, null).clean();
-  index.compact();
+  if (Object.values(plan.marked.doomed).some((keys) => keys.length > 0)) index.compact();
   return { things, problems };
 }
 
