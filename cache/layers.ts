@@ -88,6 +88,9 @@ export async function storeLayer(
     // Overlay was told not to sync (`volatile`): everything is on the disk before the layer has its name.
     const synced = await syncFileSystem(upper);
     if (!synced.ok) return synced;
+    // Another action may have made the same tree meanwhile, and somebody may have its layer mounted by now.
+    const meanwhile = storedLayer(dir, what.tree, what.form);
+    if (meanwhile !== null) return ok(meanwhile);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     if (existsSync(place)) renameSync(place, temporaryName(place));
     writeWhole(recordOf(dir, layer), JSON.stringify(record));
