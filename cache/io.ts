@@ -2,6 +2,7 @@
 // neither the store nor the index.
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { threadId } from "node:worker_threads";
 import { fail, ProblemError, type Problem, type Result } from "./problem.js";
 
 let counter = 0;
@@ -12,8 +13,12 @@ export interface Owner {
   readonly gid: number;
 }
 
-/** A name beside `path` (or for any directory) that nothing else uses. Ends in `.tmp`, so that leftovers are known. */
-export const temporaryName = (path: string): string => `${path}.${process.pid}-${counter++}.tmp`;
+/**
+ * A name beside `path` (or for any directory) that nothing else uses, no thread of ours either: each counts by itself.
+ * Ends in `.tmp`, so that leftovers are known.
+ */
+export const temporaryName = (path: string): string =>
+  `${path}.${process.pid}-${threadId === 0 ? "" : `${threadId}-`}${counter++}.tmp`;
 
 /** A text field of a thrown thing. Not by `instanceof`: errors of another realm (a test's) are errors too. */
 function textIn(thrown: unknown, field: "code" | "message" | "syscall" | "path"): string {
@@ -74,7 +79,7 @@ export function writeIfPossible(write: () => void): void {
 }
 
 /** What `temporaryName` gives. */
-const TEMPORARY = /\.\d+-\d+\.tmp$/;
+const TEMPORARY = /\.\d+-(?:\d+-)?\d+\.tmp$/;
 
 /** Deletes temporary files that a crash left in these directories; only while the lock is held. */
 export function clearTemporaries(dirs: readonly string[]): void {

@@ -12,8 +12,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-
-let counter = 0;
+import { temporaryName } from "./io.js";
 
 /** The user who called sudo, when there is one: what users should own is given to them when it is made. */
 export function sudoOwner(): { readonly uid: number; readonly gid: number } | null {
@@ -34,7 +33,7 @@ export function makeOwnDir(dir: string, mode = 0o755): void {
 
 /** Writes `content` to `file`, flushed to the disk, by rename. Throws what the file system says. */
 export function writeWhole(file: string, content: string | Uint8Array): void {
-  const temporary = `${file}.${process.pid}-${counter++}.tmp`;
+  const temporary = temporaryName(file);
   try {
     const fd = openSync(temporary, "w", 0o644);
     try {

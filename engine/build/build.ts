@@ -2,6 +2,7 @@
 // perform, remember. The only module that knows the whole order.
 import { cpus, totalmem } from "node:os";
 import { clearTemporaries } from "../../cache/io.js";
+import { leftoverLayers } from "../../cache/layers.js";
 import type { Lock } from "../../cache/lock.js";
 import { openStore } from "../../cache/store.js";
 import { makeOwnDir } from "../../cache/write.js";
@@ -9,6 +10,7 @@ import type { Judgement } from "../decide.js";
 import type { Failure } from "../events.js";
 import { canOverlay, probeIsolation } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
+import { removeTree } from "../execute/remove.js";
 import { clearStaleStages } from "../execute/stale.js";
 import type { Action, Tool } from "../model.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
@@ -70,7 +72,7 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
   const locked = await takeLock(options);
   if (!locked.ok) return ended(null, locked.problem);
   try {
-    if (locked.value.inherited) clearLeftovers(options.project);
+    if (locked.value.inherited) await clearLeftovers(options.project);
     return await buildLocked(options, started);
   } finally {
     locked.value.release();
@@ -113,9 +115,12 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
 }
 
 /** What a killed run was about to rename. */
-function clearLeftovers({ state, graphs, implicit, releases, out, store }: Project): void {
-  clearTemporaries([state, graphs, implicit, releases, out]);
+async function clearLeftovers(project: Project): Promise<void> {
+  const { state, graphs, implicit, releases, out, store, manifests, layers } = project;
+  clearTemporaries([state, graphs, implicit, releases, out, manifests]);
   openStore(store, null).clean();
+  // What resists is in nobody's way.
+  for (const leftover of leftoverLayers(layers)) await removeTree(leftover);
 }
 
 interface Tally {
