@@ -51,7 +51,7 @@ withLoops("where times are whole seconds, an edit within the second", () => {
   beforeAll(async () => {
     disk = await coarseDisk();
     const later = `
-export const wait = run({ inputs: {}, cmd: '${puppet.cmd} echo > "$OUT"', out: "wait.txt" });
+export const wait = run({ inputs: { SRC: files("src/*") }, cmd: '${puppet.cmd} echo > "$OUT"', out: "wait.txt" });
 export const late = run({ inputs: { WAIT: wait, SRC: files("late/*") }, cmd: 'cat $SRC > "$OUT"', out: "late.txt" });
 `;
     project = makeProject({ "Imagefile.ts": CAT + later, "src/1": "?\n", "late/1": "?\n" }, disk);

@@ -1,0 +1,216 @@
+// Where build engines go wrong with outputs: deleted, edited, replaced, reached through links, left by rules that are
+// gone. After each, one run puts it right, and the next has nothing to do.
+import {
+  appendFileSync,
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { makeProject, type TestProject } from "./support/cli.js";
+import { expectBuilds, expectSettled } from "./support/faults.js";
+import { interfere, interfered, systemCalls, type SystemCall } from "./support/system-calls.js";
+
+jest.setTimeout(120_000);
+
+const ABC = `
+export const a = run({ inputs: { SRC: files("src/*") }, cmd: 'cat $SRC > "$OUT"', out: "a.txt" });
+export const b = run({ inputs: { A: a }, cmd: 'cat "$A" "$A" > "$OUT"', out: "b.txt" });
+export const disk = run({ inputs: { A: a }, cmd: 'cat "$A" > "$OUT"; truncate -s 1M "$OUT"', out: "disk.img" });
+export const tool = run({ inputs: {}, cmd: 'echo tool > "$OUT"; chmod +x "$OUT"', out: "tool" });
+`;
+const ALL = ["a", "b", "disk", "tool"];
+
+describe("an output that was", () => {
+  let project: TestProject;
+  const out = (name: string): string => project.path("out", name);
+  const all = (): object =>
+    Object.fromEntries(
+      ["a.txt", "b.txt", "disk.img", "tool"].map((name) => {
+        const { mode, size } = lstatSync(out(name));
+        return [name, { mode: mode.toString(8), size, begins: readFileSync(out(name), "utf8").slice(0, 8) }];
+      }),
+    );
+  let good: object;
+  beforeAll(async () => {
+    project = makeProject({ "Imagefile.ts": ABC, "src/1": "one\n" });
+    await project.good(...ALL);
+    good = all();
+  });
+  afterAll(() => project.remove());
+
+  /** Edits in place and puts size and times back. */
+  const editUnseen = (name: string): void => {
+    const { atime, mtime } = statSync(out(name));
+    writeFileSync(out(name), "two\n", { flag: "r+" });
+    utimesSync(out(name), atime, mtime);
+  };
+  const replace = (name: string, by: (path: string) => void): void => {
+    rmSync(out(name));
+    by(out(name));
+  };
+
+  // Where the output is a hard link, the store was edited with it: then it is built again.
+  test.each<readonly [string, "built" | "restored", readonly string[], () => void]>([
+    ["deleted", "restored", ["a"], () => rmSync(out("a.txt"))],
+    ["deleted with all others", "restored", ALL, () => rmSync(project.path("out"), { recursive: true })],
+    ["truncated", "built", ["a"], () => truncateSync(out("a.txt"))],
+    ["appended to", "built", ["a"], () => appendFileSync(out("a.txt"), "more\n")],
+    ["edited in place", "built", ["a"], () => writeFileSync(out("a.txt"), "two\n")],
+    ["edited in place, with size and time put back", "built", ["a"], () => editUnseen("a.txt")],
+    ["edited as an input of another", "built", ["b"], () => editUnseen("b.txt")],
+    ["booted writable", "restored", ["disk"], () => editUnseen("disk.img")],
+    ["written anew", "restored", ["a"], () => replace("a.txt", (path) => writeFileSync(path, "one\n"))],
+    ["replaced by a link", "restored", ["a"], () => replace("a.txt", (path) => symlinkSync("b.txt", path))],
+    [
+      "replaced by a dangling link",
+      "restored",
+      ["a"],
+      () => replace("a.txt", (path) => symlinkSync("no", path)),
+    ],
+    ["replaced by an empty directory", "restored", ["a"], () => replace("a.txt", (path) => mkdirSync(path))],
+    [
+      "replaced by a pipe",
+      "restored",
+      ["a"],
+      () => replace("a.txt", (path) => execFileSync("mkfifo", [path])),
+    ],
+    ["made writable", "restored", ["a"], () => chmodSync(out("a.txt"), 0o644)],
+    ["made executable", "restored", ["a"], () => chmodSync(out("a.txt"), 0o555)],
+    ["made not executable", "restored", ["tool"], () => chmodSync(out("tool"), 0o444)],
+  ])("%s is put right by one run (%s)", async (_, how, which, damage) => {
+    damage();
+    const told = await project.events({}, ...ALL);
+    expect({ status: told.status, built: told.which("built"), restored: told.which("restored") }).toEqual({
+      status: 0,
+      built: how === "built" ? which : [],
+      restored: how === "restored" ? which : [],
+    });
+    expect(all()).toEqual(good);
+    await expectSettled(project, ...ALL);
+  });
+
+  test("replaced by a directory with files in it is not deleted: that is said", async () => {
+    replace("a.txt", (path) => mkdirSync(path));
+    writeFileSync(join(out("a.txt"), "mine"), "mine\n");
+    const { status, stderr } = await project.run(...ALL);
+    expect(status).toBe(3);
+    expect(stderr).toContain("out/a.txt: a directory with files is in its place");
+    expect(readFileSync(join(out("a.txt"), "mine"), "utf8")).toBe("mine\n");
+    rmSync(out("a.txt"), { recursive: true });
+    await expectBuilds(project, [], ...ALL);
+    expect(all()).toEqual(good);
+  });
+});
+
+describe("the old output", () => {
+  let project: TestProject;
+  beforeAll(async () => {
+    project = makeProject({ "Imagefile.ts": ABC, "src/1": "one\n" });
+    await project.good("a");
+  });
+  afterAll(() => project.remove());
+
+  /** Calls about out/a.txt other than looking. */
+  const touching = (calls: readonly SystemCall[]): readonly SystemCall[] =>
+    calls.filter(
+      ({ name, text }) =>
+        text.includes('/out/a.txt"') && !/stat|access/.test(name) && !text.includes("O_RDONLY"),
+    );
+
+  test("is there until the new one takes its place, in a build and in a restore", async () => {
+    for (const content of ["two\n", "one\n"]) {
+      project.write("src/1", content);
+      const { ended, calls } = await systemCalls(project, ["%file"], "a");
+      expect(ended.stderr).toContain(content === "two\n" ? "built a" : "restored a");
+      expect(touching(calls).map(({ name }) => name)).toEqual(["rename"]);
+    }
+    await expectSettled(project, "a");
+  });
+
+  test.each(["link", "rename"])("stays where any %s fails, until a run succeeds", async (name) => {
+    for (let nth = 1; ; nth += 1) {
+      const before = project.read("out/a.txt");
+      const after = `${name} ${nth}\n`;
+      project.write("src/1", after);
+      const failing = await project.call({ under: interfere(project, { name, nth }, "error=ENOSPC") }, "a");
+      const call = interfered(project);
+      if (call === null) {
+        expect(failing.status).toBe(0);
+        expect(nth).toBeGreaterThan(1);
+        break;
+      }
+      expect(project.names("out")).toEqual(["a.txt"]);
+      const now = project.read("out/a.txt");
+      // What only saves time may fail without harm; what comes after the output has its place cannot harm it.
+      expect({ call, kept: [before, after].includes(now) }).toEqual({ call, kept: true });
+      if (failing.status === 0) expect(now).toBe(after);
+      else
+        expect(failing).toMatchObject({ status: 3, stderr: expect.stringMatching(/no space (?:is )?left/) });
+      expect(failing.stderr).not.toContain("fault of its own");
+      await project.good("a");
+      expect(project.read("out/a.txt")).toBe(after);
+      await expectSettled(project, "a");
+    }
+  });
+});
+
+describe("the output directory", () => {
+  let [project, elsewhere]: [TestProject | undefined, string | undefined] = [undefined, undefined];
+  afterAll(() => {
+    project?.remove();
+    if (elsewhere !== undefined) rmSync(elsewhere, { recursive: true });
+  });
+
+  test("may be a symlink to another file system", async () => {
+    const on = (project = makeProject({ "Imagefile.ts": ABC, "src/1": "one\n" }));
+    elsewhere = mkdtempSync("/dev/shm/imagemake-out-");
+    symlinkSync(elsewhere, on.path("out"));
+    await expectBuilds(on, ALL, ...ALL);
+    expect(statSync(on.path("out/a.txt")).dev).not.toBe(statSync(on.path("Imagefile.ts")).dev);
+    writeFileSync(on.path("out/a.txt"), "two\n");
+    await expectBuilds(on, [], ...ALL);
+    expect(on.read("out/a.txt")).toBe("one\n");
+    expect(lstatSync(on.path("out")).isSymbolicLink()).toBe(true);
+  });
+});
+
+describe("a rule that is gone", () => {
+  let project: TestProject;
+  beforeAll(async () => {
+    project = makeProject({ "Imagefile.ts": ABC, "src/1": "one\n" });
+    await project.good(...ALL);
+  });
+  afterAll(() => project.remove());
+
+  test("leaves its outputs where they are, also those that became inputs", async () => {
+    project.write(
+      "Imagefile.ts",
+      `export const c = run({ inputs: { OLD: files("out/b.txt") }, cmd: 'cat $OLD > "$OUT"', out: "c.txt" });`,
+    );
+    await expectBuilds(project, ["c"], "c");
+    expect(project.names("out")).toEqual(["a.txt", "b.txt", "c.txt", "disk.img", "tool"]);
+    expect(project.read("out/c.txt")).toBe("one\none\n");
+    await project.good("cache", "gc");
+    expect(project.names("out")).toEqual(["a.txt", "b.txt", "c.txt", "disk.img", "tool"]);
+    await expectSettled(project, "c");
+    await project.good("clean");
+    expect(project.names("out")).toContain("b.txt");
+    await expectBuilds(project, [], "c");
+    // Edited now, it is an edited input.
+    writeFileSync(project.path("out/b.txt"), "mine\n");
+    await expectBuilds(project, ["c"], "c");
+    expect(project.read("out/b.txt")).toBe("mine\n");
+    expect(project.read("out/c.txt")).toBe("mine\n");
+  });
+});
