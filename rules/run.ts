@@ -45,7 +45,8 @@ const base = {
     variables(anyInput),
     "{ NAME: target or source }",
     "What the command reads. Each is a variable that holds its path: a glob one path a line, a list the " +
-      "path of a file with one name a line, env its value.",
+      "path of a file with one name a line, env its value. Paths of more than 128 KiB are in the file " +
+      "`.inputs/NAME` instead, and the variable is not set.",
   ),
   cmd: option(
     z.union([z.string(), z.array(z.string()).min(1)]),

@@ -236,3 +236,35 @@ describe("what a command is given", () => {
     expect(built.which("built")).toContain("two-ONE");
   });
 });
+
+describe("an input of very many files", () => {
+  const COUNT = 4000;
+  let project: TestProject;
+  beforeAll(() => {
+    const name = "a-name-that-is-forty-characters-long-";
+    project = makeProject({
+      "Imagefile.ts": `
+const SRC = files("many/*");
+export const paths = run({ inputs: { SRC }, cmd: 'wc -l < .inputs/SRC > "$OUT"; ls many | wc -l >> "$OUT"', out: "paths.txt" });
+export const variable = run({ inputs: { SRC }, cmd: 'cat $SRC > "$OUT"', out: "variable.txt" });
+export const word = run({ inputs: { SRC }, cmd: ["sh", "-c", ": > $0", "$OUT", "$SRC"], out: "word.txt" });
+`,
+      ...Object.fromEntries(Array.from({ length: COUNT }, (_, at) => [`many/${name}${at}`, ""])),
+    });
+  });
+  afterAll(() => project.remove());
+
+  test("has its paths in a file, since no variable can hold them, and says so where one is used", async () => {
+    const told = await project.events({}, "-k", "paths", "variable", "word");
+    expect(project.read("out/paths.txt")).toBe(`${COUNT}\n${COUNT}\n`);
+    const [variable, word] = [told.about("failed", "variable"), told.about("failed", "word")];
+    expect(variable?.tail[0]).toMatch(
+      /^imagemake: \$SRC is not set: .* they are in \.inputs\/SRC, one a line$/,
+    );
+    expect(variable?.failure).toEqual({ kind: "exit", status: 2 });
+    expect(word?.failure).toMatchObject({
+      kind: "problem",
+      problem: { exit: 2, message: "word: $SRC is more than one word of a command can hold" },
+    });
+  });
+});

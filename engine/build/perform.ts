@@ -1,6 +1,6 @@
 // One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
 // failure becomes a row, so that `why` and `log` know of it.
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { appendFileSync, closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { problemIn } from "../../cache/io.js";
@@ -91,6 +91,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
         { kind: "problem", problem: staged.problem },
         options.now() - started,
       );
+    for (const note of staged.value.notes) appendFileSync(log, `${note}\n`);
     const failure = await run(context, action, staged.value, log);
     const record = { started, duration: options.now() - started, log };
     if (failure !== null) {

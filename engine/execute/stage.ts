@@ -42,7 +42,12 @@ export interface Staged {
   readonly components: readonly Component[];
   /** SOURCE_DATE_EPOCH, in seconds. */
   readonly epoch: number;
+  /** Lines that its log begins with: what a person has to know who reads how it failed. */
+  readonly notes: readonly string[];
 }
+
+/** Most bytes of `NAME=value` that Linux passes to a program (MAX_ARG_STRLEN), less our init's mark and a NUL. */
+const LONGEST_VARIABLE = 128 * 1024 - 2;
 
 /** The environment an action is staged for. */
 export interface StageContext {
@@ -68,6 +73,7 @@ export async function stageAction(
   const mounts: Mount[] = [];
   const variables: Record<string, string> = {};
   const inputs: KeyInput[] = [];
+  const notes: string[] = [];
   try {
     for (const input of action.inputs) {
       if (input.kind === "artifact") {
@@ -80,8 +86,13 @@ export async function stageAction(
         if (!resolved.ok) return resolved;
         const staged = await stageSource(work, input.name, resolved.value);
         if (!staged.ok) return staged;
-        variables[input.name] = staged.value.variable;
         inputs.push(...staged.value.keys);
+        const { variable } = staged.value;
+        if (Buffer.byteLength(`${input.name}=${variable}`) <= LONGEST_VARIABLE)
+          variables[input.name] = variable;
+        else if (isWord(action.command, input.name))
+          return fail(2, `${action.id}: $${input.name} is more than one word of a command can hold`);
+        else notes.push(stageList(work, input.name, variable));
       }
     }
     const repo = await stageRepository(context, action, dir, work, mounts);
@@ -121,7 +132,18 @@ export async function stageAction(
   const argv = argvOf(action.command, work, variables, dated ? datecode : null);
   const components = componentsOf(action, { ...facts.value, inputs });
   const sources = inputs.map(({ path }) => path);
-  return ok({ id, dir, work, argv, env, mounts, outputs, sources, components, epoch });
+  return ok({ id, dir, work, argv, env, mounts, outputs, sources, components, epoch, notes });
+}
+
+/** Whether an array command has the input among its words. */
+const isWord = (command: Command, name: string): boolean =>
+  command.kind === "argv" && command.argv.some((word) => word === `$${name}` || word.startsWith(`$${name}/`));
+
+/** Where the paths of an input do not fit into its variable, they are in a file, and the variable is not set. */
+function stageList(work: string, name: string, paths: string): string {
+  mkdirSync(join(work, ".inputs"), { recursive: true });
+  writeFileSync(join(work, ".inputs", name), `${paths}\n`);
+  return `imagemake: $${name} is not set: its paths are more than a variable can hold; they are in .inputs/${name}, one a line`;
 }
 
 /** The program and arguments of a command; a recipe's text is written into the stage first. */

@@ -5,7 +5,8 @@
 # From outside the project a file lies under host/<absolute path>.
 strip=${STRIP#/}
 while :; do case $strip in ../*) strip=${strip#../} ;; *) break ;; esac; done
-printf '%s\n' "$FILES" >"$TMPDIR/files"
+# The names of very many files do not fit into a variable.
+if [ -e .inputs/FILES ]; then cp .inputs/FILES "$TMPDIR/files"; else printf '%s\n' "$FILES" >"$TMPDIR/files"; fi
 while read -r file; do
     [ -n "$file" ] || continue
     case $file in
