@@ -1,6 +1,6 @@
 // Opens the database file of the index: made where there is none, set aside where it is of no use, left alone where
 // only the moment is wrong. It knows no table.
-import { closeSync, existsSync, fchownSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fchownSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { stop } from "./problem.js";
 import { codeOf } from "./io.js";
@@ -76,7 +76,7 @@ function versionOf(db: Database.Database): number {
 function lookChecked(file: string): Database.Database | null {
   let db: Database.Database | undefined;
   try {
-    db = new Database(file, { readonly: true, timeout: PATIENCE });
+    db = existsSync(`${file}-wal`) ? new Database(file, { readonly: true, timeout: PATIENCE }) : copyOf(file);
     if (db.pragma("user_version", { simple: true }) === SCHEMA_VERSION && isWhole(db)) return db;
     db.close();
     return null;
@@ -84,6 +84,17 @@ function lookChecked(file: string): Database.Database | null {
     db?.close();
     return isUseless(error) ? null : refuse(`the index database ${file} cannot be opened`, error);
   }
+}
+
+/**
+ * The database in memory: opening the file of a database that keeps a log (bytes 18 and 19 of its header are 2,
+ * https://sqlite.org/fileformat2.html) makes two more files beside it, and looking changes nothing. Without a log
+ * there is nobody who writes.
+ */
+function copyOf(file: string): Database.Database {
+  const bytes = readFileSync(file);
+  if (bytes.length > 20) bytes.fill(1, 18, 20);
+  return new Database(bytes);
 }
 
 const isWhole = (db: Database.Database): boolean => db.pragma("quick_check(1)", { simple: true }) === "ok";

@@ -203,7 +203,7 @@ const worse = (a: Tally["exit"], b: Tally["exit"]): Tally["exit"] => (a > b ? a 
 const exitOf = (failure: Failure): 1 | 2 | 3 => (failure.kind === "problem" ? failure.problem.exit : 1);
 
 /** Node has no call for extended attributes. */
-const TREE_TOOLS: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
+export const TREE_TOOLS: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
 
 /** Tools and privilege are settled before anything runs. */
 function checkAbility(actions: readonly Action[], isolation: Isolation): Result<void> {

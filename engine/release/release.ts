@@ -122,7 +122,8 @@ export type Selected =
 
 /**
  * Selects the release of a run. With a datecode it is that one, new if need be; without, the newest open
- * explicit one, else the newest implicit one built in the last twelve hours, else a new one of today.
+ * explicit one, else the newest implicit one built in the last twelve hours, else the one that was opened by
+ * naming today's date, else a new one of today.
  */
 export function selectRelease(
   releases: readonly Release[],
@@ -146,6 +147,10 @@ export function selectRelease(
   if (implicit !== undefined && now - Date.parse(implicit.lastBuild) < JOIN_MS) {
     return ok({ kind: "joined", release: implicit });
   }
+  const named = releases.find(
+    ({ datecode: day, byName, state }) => byName && state === "open" && day === today(now),
+  );
+  if (named !== undefined) return ok({ kind: "joined", release: { ...named, byName: false } });
   return ok({ kind: "opens", release: newRelease(freeDatecode(releases, today(now)), now) });
 }
 

@@ -167,6 +167,7 @@ export class Sources {
     const run = spawnSync(program, rest, {
       cwd: this.project.dir,
       encoding: "utf8",
+      maxBuffer: Infinity,
       stdio: ["ignore", "pipe", "pipe"],
     });
     if (run.status !== 0) {

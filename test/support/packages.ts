@@ -84,18 +84,13 @@ export function makePackageProject(
   };
 }
 
-/**
- * Every path below a project's directory with what changes when somebody touches it. Files that SQLite itself puts
- * beside a database while it is read do not count.
- */
+/** Every path below a project's directory with what changes when somebody touches it. */
 export function listing(dir: string): readonly string[] {
   return readdirSync(dir, { recursive: true, encoding: "utf8" })
-    .filter((name) => !/^\.imagemake\/index\.db-(?:wal|shm)$/.test(name))
     .sort()
     .map((name) => {
       const { mode, uid, ino, size, mtimeMs, ctimeMs } = lstatSync(join(dir, name));
-      const times = name === ".imagemake" ? [] : [mtimeMs, ctimeMs];
-      return [name, mode, uid, ino, size, ...times].join(" ");
+      return [name, mode, uid, ino, size, mtimeMs, ctimeMs].join(" ");
     });
 }
 
