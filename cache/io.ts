@@ -56,8 +56,13 @@ const FULL = new Set(["ENOSPC", "EDQUOT"]);
 export function ioProblem(doing: string, thrown: unknown): Result<never> {
   const code = codeOf(thrown);
   const why = SENTENCES[code] ?? (textIn(thrown, "message") || String(thrown));
-  const hint = FULL.has(code) ? "free some space; `imagemake cache gc` drops what nothing needs" : undefined;
-  return fail(3, `cannot ${doing}: ${why}`, hint);
+  return fail(3, `cannot ${doing}: ${why}`, hintFor(code));
+}
+
+function hintFor(code: string): string | undefined {
+  if (FULL.has(code)) return "free some space; `imagemake cache gc` drops what nothing needs";
+  const denied = (code === "EACCES" || code === "EPERM") && process.getuid?.() !== 0;
+  return denied ? "what root built only root can go on with: use sudo here too, or another directory" : undefined;
 }
 
 /** The problem in a thrown thing: one that was thrown as such, or a refusal of the system. Null for faults of ours. */
