@@ -62,7 +62,9 @@ export function ioProblem(doing: string, thrown: unknown): Result<never> {
 function hintFor(code: string): string | undefined {
   if (FULL.has(code)) return "free some space; `imagemake cache gc` drops what nothing needs";
   const denied = (code === "EACCES" || code === "EPERM") && process.getuid?.() !== 0;
-  return denied ? "what root built only root can go on with: use sudo here too, or another directory" : undefined;
+  return denied
+    ? "what root built only root can go on with: use sudo here too, or another directory"
+    : undefined;
 }
 
 /** The problem in a thrown thing: one that was thrown as such, or a refusal of the system. Null for faults of ours. */
