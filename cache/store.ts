@@ -119,7 +119,7 @@ async function addFile(
       unlinkSync(stagePath);
       return ok(undefined);
     }
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeOwned(dirname(path), owner, 0o700);
     // Another name of the same inode, anywhere on the host, could be written through: only a copy is ours alone.
     if (stats.nlink > 1 || !(await moveIn(stagePath, path, id, owner))) {
       return await copyIn(stagePath, path, id, owner);
@@ -249,8 +249,8 @@ function takePlace(temporary: string, outPath: string): void {
 }
 
 /** Makes a directory with what is missing above it, and gives all of that to the owner. */
-function makeOwned(dir: string, owner: Owner | null): void {
-  const first = mkdirSync(dir, { recursive: true });
+function makeOwned(dir: string, owner: Owner | null, mode = 0o777): void {
+  const first = mkdirSync(dir, { recursive: true, mode });
   if (owner === null || first === undefined) return;
   for (let at = dir; at.length >= first.length; at = dirname(at)) lchownSync(at, owner.uid, owner.gid);
 }

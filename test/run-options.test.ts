@@ -1,5 +1,6 @@
 // Options of a build through the real command line: how many at a time, dry runs, questions, and the streams
 // that scripts read.
+import { execFileSync } from "node:child_process";
 import { chmodSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import type { BuildEvent } from "../engine/events.js";
@@ -161,6 +162,31 @@ export const many = each(["edited", "gone", "both", "other", "x"], k => run({ in
     expect(told.which("built")).not.toContain("many-gone");
     expect((await project.good("cache", "verify")).status).toBe(0);
     expect((await project.good("many")).stderr).toContain("nothing to do");
+  });
+});
+
+describe("a project that was built under sudo", () => {
+  test("is the user's: he can look at it and go on with it", async () => {
+    const USER = "61234";
+    const project = makeProject({
+      "Imagefile.ts": `export const a = run({ inputs: { SRC: files("a.txt") }, cmd: 'cp "$SRC" "$OUT"', out: "a.txt" });`,
+      "a.txt": "a\n",
+    });
+    try {
+      execFileSync("chown", ["-R", `${USER}:${USER}`, project.dir]);
+      const sudo = { env: { SUDO_UID: USER, SUDO_GID: USER } };
+      expect((await project.call(sudo, "a")).status).toBe(0);
+      const user = { under: ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"] };
+      const [looked, idle] = await Promise.all([project.call(user, "-n", "a"), project.call(user, "a")]);
+      expect([looked.stdout, looked.status]).toEqual(["nothing to do\n", 0]);
+      expect([idle.stderr, idle.status]).toEqual([expect.stringContaining("nothing to do"), 0]);
+      project.write("a.txt", "b\n");
+      const built = await project.call(user, "a");
+      expect([built.status, project.read("out/a.txt")]).toEqual([0, "b\n"]);
+      expect((await project.call(sudo, "a")).stderr).toContain("nothing to do");
+    } finally {
+      project.remove();
+    }
   });
 });
 
