@@ -5,6 +5,7 @@ import { chmodSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import type { BuildEvent } from "../engine/events.js";
 import { makeProject, type TestProject } from "./support/cli.js";
+import { asStranger, USER } from "./support/sandbox.js";
 
 jest.setTimeout(60_000);
 
@@ -167,16 +168,15 @@ export const many = each(["edited", "gone", "both", "other", "x"], k => run({ in
 
 describe("a project that was built under sudo", () => {
   test("is the user's: he can look at it and go on with it", async () => {
-    const USER = "61234";
     const project = makeProject({
       "Imagefile.ts": `export const a = run({ inputs: { SRC: files("a.txt") }, cmd: 'cp "$SRC" "$OUT"', out: "a.txt" });`,
       "a.txt": "a\n",
     });
     try {
       execFileSync("chown", ["-R", `${USER}:${USER}`, project.dir]);
-      const sudo = { env: { SUDO_UID: USER, SUDO_GID: USER } };
+      const sudo = { env: { SUDO_UID: String(USER), SUDO_GID: String(USER) } };
       expect((await project.call(sudo, "a")).status).toBe(0);
-      const user = { under: ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"] };
+      const user = { under: asStranger() };
       const [looked, idle] = await Promise.all([project.call(user, "-n", "a"), project.call(user, "a")]);
       expect([looked.stdout, looked.status]).toEqual(["nothing to do\n", 0]);
       expect([idle.stderr, idle.status]).toEqual([expect.stringContaining("nothing to do"), 0]);

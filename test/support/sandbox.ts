@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Job, Outcome } from "../../engine/execute/sandbox.js";
 import { ACTION_PATH } from "../../engine/tools.js";
+import { openWay } from "./reach.js";
 import type { Order } from "./sandbox-driver.js";
 
 /** The project's root, from dist/test/support. */
@@ -119,6 +120,10 @@ export const inMounts = (script: string): readonly string[] => [
 /** An id that no account of a test machine has. */
 export const USER = 61_234;
 
+/** That user, as the machine has him: not named anywhere, without subordinate ids. */
+export const asStranger = (): readonly string[] =>
+  inMounts(`${openWay()}\nexec setpriv --reuid ${USER} --regid ${USER} --clear-groups -- "$@"`);
+
 /**
  * An ordinary user, with subordinate ids or none, without touching the machine's accounts: passwd, subuid and
  * subgid are bound over in a mount namespace.
@@ -129,6 +134,7 @@ export function asUser(trial: Trial, ids: "all" | "one"): readonly string[] {
     `mount --bind ${trial.dir}/${file} /etc/${file}`;
   const range = ids === "all" ? `tester:${USER * 10}:65536` : "";
   const script = [
+    openWay(),
     line("passwd", `tester:x:${USER}:${USER}::/:/bin/sh`),
     line("subuid", range),
     line("subgid", range),
