@@ -51,8 +51,8 @@ export function quickWords(argv: readonly string[]): QuickWords | null {
     else if (word === "-f") file = argv[(at += 1)] ?? "";
     else if (word === "-q" || word === "--question") question = true;
     else if (word === "-s" || word === "--quiet") silent = true;
-    else if (word === "-j" || word === "--jobs") at += /^\d+$/.test(argv[at + 1] ?? "") ? 1 : 0;
-    else if (/^-(j\d+|k)$/.test(word)) continue;
+    else if (word === "-j" || word === "--jobs") at += /^[1-9]\d*$/.test(argv[at + 1] ?? "") ? 1 : 0;
+    else if (/^-(j[1-9]\d*|k)$/.test(word)) continue;
     else if (word.startsWith("-") || word === "") return null;
     else words.push(word);
   }

@@ -211,6 +211,15 @@ export const c = each(["1", "2", "3"], k => run({ inputs: {}, cmd: \`sleep 0.1; 
     expect(told.which("built")).toEqual(["a", "b"]);
   });
 
+  test("-j without a number runs as many as there are, and takes no target for one", async () => {
+    const more = { env: { MEET: project.path("meet") } };
+    const [first, last] = await Promise.all([
+      project.call(more, "-n", "-j", "a"),
+      project.call(more, "-n", "a", "--jobs"),
+    ]);
+    expect([first.stdout, last.stdout]).toEqual(["nothing to do\n", "nothing to do\n"]);
+  });
+
   test("-j1 runs one at a time, in declared order", async () => {
     const told = await project.events({}, "-j1", "c");
     const said = told.events.flatMap((event) =>

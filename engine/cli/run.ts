@@ -52,12 +52,23 @@ export async function run(argv: readonly string[]): Promise<number> {
   let status = 0;
   const program = makeProgram(argv, (end) => (status = end));
   try {
-    await program.parseAsync([...argv], { from: "user" });
+    await program.parseAsync(jobsOfAnyNumber(argv), { from: "user" });
     return status;
   } catch (error) {
     return explain(error);
   }
 }
+
+/** As make has it: what follows `-j` is its number only if it is one, else it is a target. */
+const jobsOfAnyNumber = (argv: readonly string[]): string[] =>
+  argv.map((word, at) =>
+    (word === "-j" || word === "--jobs") && !/^-?\d+$/.test(argv[at + 1] ?? "")
+      ? `--jobs=${ANY_NUMBER}`
+      : word,
+  );
+
+/** Actions at a time of a `-j` without number. */
+const ANY_NUMBER = 64;
 
 function makeProgram(argv: readonly string[], done: (status: number) => void): Command {
   const program = new Command("imagemake");
@@ -75,9 +86,7 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .argument("[words...]", "targets, groups (<group>-all), file names, globs, VAR=value")
     .option("-n, --dry-run", "say what would be built, and why; run nothing")
     .option("-q, --question", "exit 1 if anything is out of date, 0 if not; silent")
-    .addOption(
-      new Option("-j, --jobs [n]", "actions at a time (default: cores)").argParser(positive).preset(64),
-    )
+    .addOption(new Option("-j, --jobs [n]", "actions at a time (default: cores)").argParser(positive))
     .option("-k, --keep-going", "build what does not depend on what failed")
     .option("-B, --always-make", "build what is wanted, whatever is known")
     .option("-C, --directory <dir>", "where the Imagefile is")
