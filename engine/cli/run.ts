@@ -86,7 +86,11 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .argument("[words...]", "targets, groups (<group>-all), file names, globs, VAR=value")
     .option("-n, --dry-run", "say what would be built, and why; run nothing")
     .option("-q, --question", "exit 1 if anything is out of date, 0 if not; silent")
-    .addOption(new Option("-j, --jobs [n]", "actions at a time (default: cores)").argParser(positive))
+    .addOption(
+      new Option("-j, --jobs [n]", "actions at a time (default: cores)")
+        .argParser(positive)
+        .preset(ANY_NUMBER),
+    )
     .option("-k, --keep-going", "build what does not depend on what failed")
     .option("-B, --always-make", "build what is wanted, whatever is known")
     .option("-C, --directory <dir>", "where the Imagefile is")

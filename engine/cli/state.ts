@@ -19,7 +19,7 @@ export const hasState = (project: Project): boolean => existsSync(project.state)
 export const warn = (message: string): void => void process.stderr.write(`imagemake: ${message}\n`);
 
 /** Runs `work` while holding the lock; waits for whoever has it, unless --no-wait. */
-export async function whileLocked<T>(call: Call, project: Project, work: () => Promise<T>): Promise<T> {
+export async function whileLocked<T>(call: Call, project: Project, work: () => T | Promise<T>): Promise<T> {
   makeState(project);
   const lock = unwrap(
     await takeLock({

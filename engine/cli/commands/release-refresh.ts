@@ -3,7 +3,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeState, takeLock } from "../../build/build.js";
 import { openSession, type RunOptions, type Session } from "../../build/session.js";
 import type { Graph, TargetId } from "../../model.js";
 import { packageChanges } from "../../packages/closure.js";
@@ -17,6 +16,7 @@ import { changesInFull } from "../render/change.js";
 import { releaseLine } from "../render/when.js";
 import type { Call } from "../run.js";
 import { oneDate, select } from "../select.js";
+import { whileLocked } from "../state.js";
 
 /** What a refresh changes in one target's packages. */
 interface Row {
@@ -42,20 +42,13 @@ export async function command(call: Call): Promise<number> {
 }
 
 /** Holding the lock, and written down. Where anything fails, the release stays as it was. */
-async function refreshed(call: Call, run: RunOptions, targets: readonly TargetId[] | null): Promise<Row[]> {
-  const { project, signal } = run;
-  makeState(project);
-  const lock = unwrap(
-    await takeLock({ project, signal, noWait: !call.options.wait, now: Date.now, emit: run.emit }),
-  );
-  try {
+function refreshed(call: Call, run: RunOptions, targets: readonly TargetId[] | null): Promise<Row[]> {
+  return whileLocked(call, run.project, async () => {
     const session = openOrStop(run, false);
     const rows = await refresh(session.pins, run.graph, targets);
-    saveRelease(project, session.pins.release);
+    saveRelease(run.project, session.pins.release);
     return rows;
-  } finally {
-    lock.release();
-  }
+  });
 }
 
 /** The same with snapshots that are thrown away. */

@@ -1,7 +1,6 @@
 // `imagemake release start [TARGET…]`: opens an explicit release, or makes an implicit one explicit.
 import { rmSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { takeLock, makeState } from "../../build/build.js";
 import type { Graph, TargetId } from "../../model.js";
 import { stop, unwrap } from "../../problem.js";
 import type { Project } from "../../project.js";
@@ -16,6 +15,7 @@ import {
 import { openImagefile } from "../open.js";
 import type { Call } from "../run.js";
 import { oneDate, select } from "../select.js";
+import { whileLocked } from "../state.js";
 
 /** Writes the release's file; nothing is built and no snapshot is taken before the first build. */
 export async function command(call: Call): Promise<number> {
@@ -23,28 +23,12 @@ export async function command(call: Call): Promise<number> {
   const selection = call.names.length === 0 ? null : unwrap(select(graph, call.names));
   const roster = selection?.targets ?? rosterOf(graph);
   const datecode = unwrap(oneDate(selection?.datecode ?? null, named));
-  makeState(project);
-  const lock = unwrap(
-    await takeLock({
-      project,
-      noWait: !call.options.wait,
-      signal: new AbortController().signal,
-      emit: (event) => {
-        if (event.type === "waiting") process.stderr.write(`waiting for ${event.holder}\n`);
-      },
-      now: Date.now,
-    }),
-  );
-  try {
-    const release = startRelease(project, datecode, roster, Date.now());
-    const file = releaseFile(project, release);
-    if (call.options.json === true)
-      process.stdout.write(`${JSON.stringify({ datecode: release.datecode, file, roster })}\n`);
-    else process.stderr.write(`release ${release.datecode} is open with ${roster.length} targets\n${file}\n`);
-    return 0;
-  } finally {
-    lock.release();
-  }
+  const release = await whileLocked(call, project, () => startRelease(project, datecode, roster, Date.now()));
+  const file = releaseFile(project, release);
+  if (call.options.json === true)
+    process.stdout.write(`${JSON.stringify({ datecode: release.datecode, file, roster })}\n`);
+  else process.stderr.write(`release ${release.datecode} is open with ${roster.length} targets\n${file}\n`);
+  return 0;
 }
 
 /** The project's, else every exported file. */
