@@ -125,11 +125,15 @@ export function tryReflink(from: string, to: string): boolean {
   }
 }
 
-/** Copies with holes where the bytes are zero. Rejects with an error that carries the system's code for a full disk. */
+/**
+ * Copies with holes where the bytes are zero. Dies with this process. Rejects with an error that carries the system's
+ * code for a full disk.
+ */
 export function copySparse(from: string, to: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const argv = ["--sparse=always", "--reflink=auto", "--", from, to];
-    execFile("cp", argv, { env: { ...process.env, LC_ALL: "C" } }, (error, _stdout, stderr) => {
+    const cp = ["cp", "--sparse=always", "--reflink=auto", "--", from, to];
+    const argv = ["--pdeathsig", "KILL", "--", ...cp];
+    execFile("setpriv", argv, { env: { ...process.env, LC_ALL: "C" } }, (error, _stdout, stderr) => {
       if (error === null) {
         resolve();
         return;
