@@ -13,9 +13,14 @@ export interface Lock {
   release(): void;
 }
 
+const noteOf = (file: string): string => `${file}.holder`;
+
+/** Whether somebody holds the lock at `file`, or was killed while holding it. */
+export const isNoted = (file: string): boolean => existsSync(noteOf(file));
+
 /** Takes the lock at `file`, or says who has it. `note` is shown to those who wait. */
 export function tryLock(file: string, note: string): Lock | { readonly holder: string } {
-  const holder = `${file}.holder`;
+  const holder = noteOf(file);
   try {
     if (!existsSync(file)) writeOwn(file, "");
     const db = lockDatabase(file);

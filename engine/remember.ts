@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { join, relative } from "node:path";
 import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
-import { writeIfPossible } from "../cache/io.js";
+import { clearTemporaries, writeIfPossible } from "../cache/io.js";
 import { digestOf } from "../cache/store.js";
 import { makeOwnDir, writeWhole } from "../cache/write.js";
 import type { Session } from "./build/session.js";
@@ -147,6 +147,8 @@ export function saveQuick(session: Session, reads: Reads, file: string, words: r
     makeGraphs(project);
     writeWhole(quickFile(project.graphs, file, words), encode(header, stamps, paths));
     dropOldRecords(project.graphs);
+    // These are written without the lock, so what a kill left of one is not noticed elsewhere.
+    clearTemporaries([project.graphs]);
   });
 }
 

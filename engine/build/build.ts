@@ -1,16 +1,12 @@
 // A build from the command line's wish to its end: decide, take the lock, pin packages, plan, schedule,
 // perform, remember. The only module that knows the whole order.
 import { cpus, totalmem } from "node:os";
-import { clearTemporaries } from "../../cache/io.js";
-import { leftoverLayers } from "../../cache/layers.js";
 import type { Lock } from "../../cache/lock.js";
-import { openStore } from "../../cache/store.js";
 import { makeOwnDir } from "../../cache/write.js";
 import type { Judgement } from "../decide.js";
 import type { Failure } from "../events.js";
 import { canOverlay, probeIsolation } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
-import { removeTree } from "../execute/remove.js";
 import { clearStaleStages } from "../execute/stale.js";
 import type { Action, Tool } from "../model.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
@@ -20,6 +16,7 @@ import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
 import { missingTools } from "../tools.js";
 import { checkClaims } from "./claims.js";
+import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
 import { perform, type PerformContext, type Performed } from "./perform.js";
 import {
   decideAll,
@@ -63,6 +60,7 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
   const looked = await decideAll(first.value);
   if (!looked.ok) return ended(first.value, looked.problem);
   if (nothingToDo(looked.value) && first.value.selected.kind === "joined") {
+    await clearAfterCrash(options.project, lockNote());
     announceRelease(first.value);
     emitPlan(first.value, looked.value);
     emitDone(options, started, { upToDate: first.value.actions.length });
@@ -112,15 +110,6 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   emitDone(options, started, tally);
   const interrupted = options.signal.aborted;
   return { exit: tally.exit, problem: null, interrupted, session };
-}
-
-/** What a killed run was about to rename. */
-async function clearLeftovers(project: Project): Promise<void> {
-  const { state, graphs, implicit, releases, out, store, manifests, layers } = project;
-  clearTemporaries([state, graphs, implicit, releases, out, manifests]);
-  openStore(store, null).clean();
-  // What resists is in nobody's way.
-  for (const leftover of leftoverLayers(layers)) await removeTree(leftover);
 }
 
 interface Tally {
@@ -262,12 +251,15 @@ export function makeState(project: Project): void {
   }
 }
 
+/** What those who wait are told. */
+const lockNote = (): string => `imagemake (process ${process.pid})`;
+
 /** Waits for the lock, or fails when it may not wait. */
 export async function takeLock(
   options: Pick<BuildOptions, "project" | "signal" | "emit" | "now" | "noWait">,
 ): Promise<Result<Lock>> {
   const { tryLock, waitForLock } = await import("../../cache/lock.js");
-  const note = `imagemake (process ${process.pid})`;
+  const note = lockNote();
   if (options.noWait) {
     const lock = tryLock(options.project.lock, note);
     return "release" in lock

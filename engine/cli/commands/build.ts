@@ -102,7 +102,10 @@ async function runBuild(
 ): Promise<number> {
   const { options } = call;
   const renderer = await makeRenderer(call, asksPerson(opened, selection));
-  const interrupts = listen();
+  const interrupts = listen((status) => {
+    renderer.close();
+    process.exit(status);
+  });
   const emit: Emit = (event) => renderer.event(event);
   try {
     noteUnsnapshottable(opened, emit);
@@ -114,8 +117,8 @@ async function runBuild(
       keepGoing: options.keepGoing === true,
       noWait: !options.wait,
     });
-    const interrupted = interrupts.by();
-    if (interrupted !== null) return interrupted === "SIGINT" ? 130 : 143;
+    const interrupted = interrupts.status();
+    if (interrupted !== null) return interrupted;
     if (end.problem !== null) throw new ProblemError(end.problem);
     const quick = quickWords(call.argv);
     if (end.exit === 0 && end.session !== null && quick !== null && !end.session.options.force) {
@@ -163,21 +166,40 @@ function noteUnsnapshottable(opened: Opened, emit: Emit): void {
   emit({ type: "notice", level: "warning", message, at: Date.now() });
 }
 
-/** First Ctrl-C or TERM: stop in order. Second: kill. */
-function listen(): { signal: AbortSignal; kill: AbortSignal; by: () => string | null; close: () => void } {
+/** How long after the second Ctrl-C anything but actions (a copy, a digest) may still take, in milliseconds. */
+const IMPATIENCE_MS = 2000;
+
+/**
+ * First Ctrl-C or TERM: stop in order. Second: kill the actions, and soon `leave` with this exit status, whatever is
+ * not done; the next run clears up.
+ */
+function listen(leave: (status: number) => void): {
+  readonly signal: AbortSignal;
+  readonly kill: AbortSignal;
+  /** The exit status it leads to; null when nothing came. */
+  readonly status: () => number | null;
+  readonly close: () => void;
+} {
   const [stop, kill] = [new AbortController(), new AbortController()];
-  let by: string | null = null;
-  const onSignal = (name: string): void => {
-    if (by !== null) kill.abort();
-    by ??= name;
+  let status: number | null = null;
+  let leaving: NodeJS.Timeout | undefined;
+  const onSignal = (name: NodeJS.Signals): void => {
+    const by = status;
+    status ??= name === "SIGINT" ? 130 : 143;
     stop.abort();
+    if (by === null) return;
+    kill.abort();
+    leaving ??= setTimeout(() => leave(by), IMPATIENCE_MS);
   };
   const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const name of names) process.on(name, onSignal);
   return {
     signal: stop.signal,
     kill: kill.signal,
-    by: () => by,
-    close: () => names.forEach((name) => process.off(name, onSignal)),
+    status: () => status,
+    close: () => {
+      clearTimeout(leaving);
+      for (const name of names) process.off(name, onSignal);
+    },
   };
 }
