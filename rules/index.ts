@@ -10,6 +10,7 @@ export { both, each } from "./each.js";
 export { project } from "./project.js";
 export { arg, env, files, list, probe } from "./sources.js";
 export { step } from "./steps.js";
+export { xbps } from "./xbps.js";
 export { run };
 
 /** The rules. */

@@ -38,7 +38,10 @@ export type Project = Is<"project">;
 /** Architecture names, as each driver calls them. */
 export interface Arch {
   apt: "amd64" | "arm64" | "armhf" | "i386" | "ppc64el" | "riscv64" | "s390x";
+  xbps: "i686" | Musl<"x86_64" | "armv6l" | "armv7l" | "aarch64">;
 }
+/** Each architecture with glibc and with musl, as Void names them. */
+export type Musl<A extends string> = A | `${A}-musl`;
 export type Driver = keyof Arch;
 /** A package repository. The driver fixes the architecture names. */
 export interface Repo<D extends Driver> extends Is<"repo"> {
@@ -47,6 +50,8 @@ export interface Repo<D extends Driver> extends Is<"repo"> {
 /** Options of `rootfs` that only one driver has. */
 export interface Extra {
   apt: { variant?: "busybox" | "essential" | "apt" | "minbase" };
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- it has none
+  xbps: {};
 }
 
 /** Environment variables and the like. */

@@ -25,6 +25,7 @@ import {
   driveJob,
   makeTrial,
   mountsOf,
+  commandsOf,
   processesOf,
   startDriver,
   until,
@@ -70,7 +71,7 @@ describe("how a command ends", () => {
     const outcome = await runJob(trial.job("sleep 1000 & (setsid sleep 1000 &) ; echo done"), how, never);
     expect(outcome).toEqual(exited(0));
     expect(trial.said()).toBe("done\n");
-    expect(processesOf(trial)).toEqual([]);
+    expect(commandsOf(trial)).toEqual([]);
   });
 
   test("a command that signals its own process group does not reach its keeper", async () => {
@@ -123,13 +124,13 @@ describe("stopping", () => {
   test("a command that ignores TERM is killed after the grace time", async () => {
     const outcome = await stopped("trap '' TERM; echo ready; while :; do sleep 1; done", { graceMs: 50 });
     expect(outcome).toEqual({ kind: "interrupted" });
-    expect(processesOf(trial)).toEqual([]);
+    expect(commandsOf(trial)).toEqual([]);
   });
 
   test("a second wish to stop does not wait for the grace time", async () => {
     const script = "trap '' TERM; echo ready; while :; do sleep 1; done";
     expect(await stopped(script, { graceMs: 3_600_000 }, true)).toEqual({ kind: "interrupted" });
-    expect(processesOf(trial)).toEqual([]);
+    expect(commandsOf(trial)).toEqual([]);
   });
 
   test("a timeout is told from an interrupt, and an action already stopped is not started", async () => {

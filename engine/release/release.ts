@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { format } from "date-fns";
 import { makeOwnDir, writeWhole } from "../../cache/write.js";
+import type { TargetId } from "../model.js";
 import { isDatecode } from "../names.js";
 import type { Package } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
@@ -21,11 +22,47 @@ export interface PinnedClosure {
   readonly packages: readonly Package[];
 }
 
+/** Where a release stands; DESIGN calls the way from one to the next by the command's name. */
+export type ReleaseState = "open" | "collected" | "signed" | "promoted" | "withdrawn" | "abandoned";
+
+/** How an artifact came into a release. */
+export type Provenance =
+  | { readonly kind: "built"; readonly at: string; readonly machine: string }
+  /** Built elsewhere; `tools` are versions that differ there, by name: [there, here]. */
+  | {
+      readonly kind: "imported";
+      readonly at: string;
+      readonly from: string;
+      readonly machine: string;
+      readonly tools: Readonly<Record<string, readonly [string, string]>>;
+    }
+  | { readonly kind: "adopted"; readonly at: string; readonly because: string };
+
+/** What a release holds of one target. `digest` is lower-case SHA-256 of the file, `size` in bytes. */
+export interface ReleasedArtifact {
+  readonly name: string;
+  readonly key: string;
+  readonly digest: string;
+  readonly executable: boolean;
+  readonly size: number;
+  readonly provenance: Provenance;
+}
+
+/** A person's word on a target, recorded for good. */
+export interface Word {
+  readonly target: TargetId;
+  readonly because: string;
+  readonly at: string;
+}
+
+/** Checksum files as BSD's sha256 writes them (`SHA256 (name) = …`), or as GNU's sha256sum. */
+export type SumsForm = "bsd" | "gnu";
+
 /** The file `releases/<datecode>.json`; `imagemake` is its format. Times are ISO 8601 in UTC. */
 export interface Release {
   readonly imagemake: 1;
   readonly datecode: string;
-  readonly state: "open" | "abandoned";
+  readonly state: ReleaseState;
   readonly explicit: boolean;
   /** Made by naming its date: joined only by naming it again. */
   readonly byName: boolean;
@@ -39,6 +76,24 @@ export interface Release {
   readonly snapshots: Readonly<Record<string, { readonly digest: string; readonly taken: string }>>;
   /** Target id → its packages. */
   readonly closures: Readonly<Record<string, PinnedClosure>>;
+  /** Target id → its artifact: of the whole roster from collect on, before that what was imported or adopted. */
+  readonly artifacts: Readonly<Record<TargetId, ReleasedArtifact>>;
+  /** Targets taken off the roster. */
+  readonly dropped: readonly Word[];
+  /** Failing verdicts on digests. Such an artifact is never linked again. */
+  readonly rejected: readonly (Word & { readonly digest: string })[];
+  /** Check id → the key under which it passed, at sign. */
+  readonly verdicts: Readonly<Record<TargetId, { readonly key: string; readonly at: string }>>;
+  /** Checks of the gate that a person let through. */
+  readonly waived: readonly Word[];
+  /** The project's steps that were done: sentence → when. */
+  readonly ticked: Readonly<Record<string, string>>;
+  /** Each change of state. */
+  readonly history: readonly { readonly state: ReleaseState; readonly at: string }[];
+  /** Where it was collected, absolute, and its checksum file; null before. */
+  readonly collected: { readonly dir: string; readonly sums: string; readonly form: SumsForm } | null;
+  /** Name of the signature file, and the public key that verifies it, as text; null before it is signed. */
+  readonly signature: { readonly tool: string; readonly file: string; readonly publicKey: string } | null;
 }
 
 /** Today's datecode, in UTC. */
@@ -59,6 +114,15 @@ export function newRelease(datecode: string, now: number, more: Partial<Release>
     commit: null,
     snapshots: {},
     closures: {},
+    artifacts: {},
+    dropped: [],
+    rejected: [],
+    verdicts: {},
+    waived: [],
+    ticked: {},
+    history: [],
+    collected: null,
+    signature: null,
     ...more,
   };
 }

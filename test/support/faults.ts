@@ -19,8 +19,10 @@ import { mountsOf, until } from "./sandbox.js";
 
 /** A part of a command that counts its runs and then waits until the test lets it go on. */
 export interface Puppet {
-  /** Shell text, to stand at the command's beginning. */
+  /** Shell text, to stand at the command's beginning. Signals that are caught do not end the waiting. */
   readonly cmd: string;
+  /** Shell text that only counts. */
+  readonly note: string;
   /** How many times it was started. */
   runs(): number;
   /** Waits until it was started that often; fails when `child` ends before. */
@@ -39,7 +41,8 @@ export function makePuppet(): Puppet {
   const fd = openSync(go, "r+");
   const count = (): number => (existsSync(runs) ? readFileSync(runs, "utf8").length : 0);
   return {
-    cmd: `printf . >> ${runs}; read -r _ < ${go}; `,
+    note: `printf . >> ${runs}`,
+    cmd: `printf . >> ${runs}; until read -r _ < ${go}; do :; done; `,
     runs: count,
     started: (times = 1, child) =>
       until(`the action was started ${times} times`, () => {

@@ -60,21 +60,32 @@ export async function until(what: string, condition: () => boolean): Promise<voi
   }
 }
 
-/** The keeper, process 1, the command and all it started, in order of their numbers where those have not wrapped. */
-export function processesOf(trial: Trial): readonly number[] {
+/** What of a process is read to know whose it is. */
+type Sign = (read: (name: "environ" | "cmdline") => string) => boolean;
+
+function processesWith(sign: Sign): readonly number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        // The command has the mark in its environment, those who keep it name the log.
-        const read = (name: string): string => readFileSync(`/proc/${pid}/${name}`, "latin1");
-        return read("environ").includes(trial.mark) || read("cmdline").includes(trial.log);
+        return sign((name) => readFileSync(`/proc/${pid}/${name}`, "latin1"));
       } catch {
         return false;
       }
     })
     .map(Number);
 }
+
+/** The command and all it started: they have the mark in their environment. */
+export const commandsOf = (trial: Trial): readonly number[] =>
+  processesWith((read) => read("environ").includes(trial.mark));
+
+/**
+ * Those, and who keeps them (they name the log): the keeper and process 1. The keeper's last word is that all in the
+ * namespace have ended; it is itself gone a moment later.
+ */
+export const processesOf = (trial: Trial): readonly number[] =>
+  processesWith((read) => read("environ").includes(trial.mark) || read("cmdline").includes(trial.log));
 
 /** Mounts of this namespace below a directory. */
 export const mountsOf = (dir: string): readonly string[] =>

@@ -9,6 +9,7 @@ import type { Project } from "../../project.js";
 import { neededBy, readLines, releasesOver, type Over } from "../../release/needed.js";
 import { formatBytes } from "../render/bytes.js";
 import { counted, listed, tallies } from "../render/count.js";
+import { tableWidth } from "../render/renderer.js";
 import { tableLines } from "../render/table.js";
 import { say, type Call } from "../run.js";
 import { hasState, makersOf, projectOfCall, warn, whileLocked } from "../state.js";
@@ -114,6 +115,6 @@ function table(call: Call, rows: readonly Row[]): string[] {
       { head: "made by", value: (row) => row.target ?? "" },
       { head: "name", value: (row) => row.name, shrinks: true },
     ],
-    { width: process.stdout.isTTY ? process.stdout.columns : null },
+    { width: tableWidth(process.stdout) },
   );
 }

@@ -1,6 +1,7 @@
 // `imagemake cache ls`: artifacts with size, the action that made them, and when.
 import { Index, type ArtifactRow, type BuildRow } from "../../../cache/index.js";
 import { formatBytes } from "../render/bytes.js";
+import { tableWidth } from "../render/renderer.js";
 import { tableLines } from "../render/table.js";
 import type { Call } from "../run.js";
 import { makersOf, projectOfCall } from "../state.js";
@@ -46,7 +47,7 @@ const asTable = (rows: readonly Row[]): string =>
       { head: "made by", value: ({ build }) => (build === undefined ? "" : nameOf(build)) },
       { head: "id", value: ({ artifact }) => artifact.id, shrinks: true },
     ],
-    { width: process.stdout.isTTY ? process.stdout.columns : null },
+    { width: tableWidth(process.stdout) },
   )
     .map((line) => `${line}\n`)
     .join("");

@@ -3,6 +3,7 @@ import { withDate } from "../../names.js";
 import { unwrap } from "../../problem.js";
 import { readReleases, selectRelease } from "../../release/release.js";
 import { openImagefile } from "../open.js";
+import { tableWidth } from "../render/renderer.js";
 import { tableLines } from "../render/table.js";
 import type { Call } from "../run.js";
 import { select } from "../select.js";
@@ -32,7 +33,7 @@ export async function command(call: Call): Promise<number> {
     { head: "output", value: (row: (typeof rows)[number]) => row.output ?? `(${row.kind})`, shrinks: true },
     { head: "rule", value: (row: (typeof rows)[number]) => row.rule },
   ];
-  const width = process.stdout.isTTY ? process.stdout.columns : null;
+  const width = tableWidth(process.stdout);
   process.stdout.write(
     tableLines(rows, columns, { width })
       .map((line) => `${line}\n`)

@@ -3,7 +3,7 @@
 import { stripVTControlCharacters } from "node:util";
 import type { Options, Ora } from "ora";
 import { widthOf } from "./columns.js";
-import type { Sink } from "./renderer.js";
+import { columnsOf, rowsOf, type Sink } from "./renderer.js";
 import type { Status } from "./status.js";
 
 /** The lines at the foot. */
@@ -93,11 +93,11 @@ class Screen {
   }
 
   get columns(): number {
-    return this.#sink.columns ?? 80;
+    return columnsOf(this.#sink);
   }
 
   get rows(): number {
-    return this.#sink.rows ?? 24;
+    return rowsOf(this.#sink);
   }
 
   /** Whatever is put meanwhile goes out as one write. */
@@ -150,6 +150,6 @@ class Screen {
   }
 
   #rowsOf(line: string): number {
-    return this.#reflows ? Math.max(1, Math.ceil(widthOf(line) / Math.max(1, this.columns))) : 1;
+    return this.#reflows ? Math.max(1, Math.ceil(widthOf(line) / this.columns)) : 1;
   }
 }

@@ -18,6 +18,18 @@ export interface Sink {
   off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
+/** What a terminal says of its size; 0 means that it does not know (`script` in a pipe, some CI). */
+const known = (size: number | undefined): number | null => (size === undefined || size < 1 ? null : size);
+
+/** Columns of a terminal. */
+export const columnsOf = (sink: Sink): number => known(sink.columns) ?? 80;
+
+/** Lines of a terminal. */
+export const rowsOf = (sink: Sink): number => known(sink.rows) ?? 24;
+
+/** Columns that a listing has to fit into; null for any width. */
+export const tableWidth = (sink: Sink): number | null => (sink.isTTY === true ? known(sink.columns) : null);
+
 /** How much is said: quiet says failures only, verbose also what is up to date and every reason in full. */
 export type Verbosity = "quiet" | "normal" | "verbose";
 

@@ -5,7 +5,7 @@ import { asError } from "../../problem.js";
 import { Board } from "./board.js";
 import { shortened } from "./change.js";
 import { startLive, type Live } from "./live.js";
-import { lineWriter, type Renderer, type Sink, type Verbosity } from "./renderer.js";
+import { columnsOf, lineWriter, rowsOf, type Renderer, type Sink, type Verbosity } from "./renderer.js";
 import { saidLines } from "./said.js";
 import { statusOf, type Status } from "./status.js";
 import { marksFor, paintFor } from "./style.js";
@@ -40,7 +40,7 @@ export function createTty(options: TtyOptions): TtyRenderer {
   const board = new Board();
   const paint = paintFor(stderr, env);
   const marks = marksFor(env);
-  const columns = (): number => Math.max(1, stderr.columns ?? 80);
+  const columns = (): number => columnsOf(stderr);
   const said = saidLines({
     verbose: options.verbosity === "verbose",
     cwd: options.cwd,
@@ -60,8 +60,7 @@ export function createTty(options: TtyOptions): TtyRenderer {
   };
   const status = (): Status => {
     const now = clock();
-    const rows = Math.max(1, stderr.rows ?? 24);
-    return statusOf(board, { now, columns: columns(), rows, left: left(now), paint });
+    return statusOf(board, { now, columns: columns(), rows: rowsOf(stderr), left: left(now), paint });
   };
 
   let live: Live | null = null;

@@ -1,0 +1,51 @@
+// xbps(…): a Void repository as an Imagefile names it. Only data; the driver (drivers/xbps.ts) speaks to it.
+import { isAbsolute, join } from "node:path";
+import { z } from "zod";
+import { isSource, sourceOf, type SourceHandle } from "../engine/declare.js";
+import { check, option } from "./options.js";
+import type { Repo, Source } from "./types.js";
+
+const place = z.string().regex(/^(?:https?:\/\/\S+|\/\S*|\.{1,2}\/\S*)$/);
+
+export const xbpsSchema = z.strictObject({
+  url: option(
+    z.union([place.transform((one): readonly string[] => [one]), z.array(place).min(1)]),
+    "a URL or a directory, or an array of them",
+    "Where packages come from while building. Of one place its `musl` and `aarch64` beneath are used as well, " +
+      "by architecture; an array is taken as it is. Not in the key.",
+  ),
+  keys: option(
+    z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files").optional(),
+    "files(…)",
+    "Public keys (`keys/*.plist`) that may sign it; without them it must not be signed.",
+  ),
+});
+
+/** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
+export interface XbpsRepo {
+  readonly driver: "xbps";
+  /** One place stands for itself and its subrepositories; several are meant as they are. */
+  readonly urls: readonly string[];
+  /** Patterns of key files, relative to the Imagefile or absolute; null for none. */
+  readonly keys: readonly string[] | null;
+}
+
+/** A Void repository: a URL or a directory such as `/hostdir/binpkgs`. */
+export function xbps(url: string | readonly string[], o: { keys?: Source } = {}): Repo<"xbps"> {
+  const given = check("xbps", xbpsSchema, { url, ...o });
+  const keys = given.keys === undefined ? null : sourceOf(given.keys);
+  const repo: XbpsRepo = {
+    driver: "xbps",
+    urls: given.url,
+    keys:
+      keys?.kind === "files"
+        ? keys.patterns.map((key) => (isAbsolute(key) ? key : join(keys.from ?? "", key)))
+        : null,
+  };
+  // The brand exists only for the compiler.
+  return Object.freeze(repo) as unknown as Repo<"xbps">;
+}
+
+/** Whether a value came from xbps(). */
+export const isXbpsRepo = (value: unknown): value is XbpsRepo =>
+  typeof value === "object" && value !== null && "driver" in value && value.driver === "xbps";

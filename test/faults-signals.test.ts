@@ -1,0 +1,199 @@
+// Signals, terminals, and children that outlive their action: the exit status, nothing left running, a terminal as it
+// was, and a next run that builds what was stopped.
+import { chmodSync, rmSync } from "node:fs";
+import { spawn, type ChildProcess } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { finish, makeProject, MAIN, type Ended, type TestProject } from "./support/cli.js";
+import { expectBuilds, expectSettled, makePuppet, noneLeft } from "./support/faults.js";
+import { until } from "./support/sandbox.js";
+
+jest.setTimeout(120_000);
+
+const puppet = makePuppet();
+const cp = makePuppet();
+/** Counts the TERMs that were ignored. */
+const termed = makePuppet();
+afterAll(() => {
+  for (const one of [puppet, cp, termed]) one.close();
+});
+
+const IMAGEFILE = `
+const wait = (trap: string) => \`if [ -s src/wait ]; then \${trap}; echo half > "$OUT"; ${puppet.cmd} fi; cat $SRC > "$OUT"\`;
+const a = (name: string, trap = ":") => run({ inputs: { SRC: files("src/*") }, cmd: wait(trap), out: name + ".txt" });
+export const plain = a("plain");
+export const polite = a("polite", "trap 'echo stopped >&2; exit 0' TERM");
+export const stubborn = a("stubborn", "trap '${termed.note}' TERM");
+export const after = run({ inputs: { IN: polite }, cmd: 'cp "$IN" "$OUT"', out: "after.txt" });
+export const other = run({ inputs: { SRC: files("src/*") }, cmd: '[ ! -s src/wait ] || sleep 600; cat $SRC > "$OUT"', out: "other.txt" });
+export const disk = run({ inputs: { SRC: files("src/*") }, cmd: 'cat $SRC > "$OUT"', out: "disk.img" });
+export const litter = run({ inputs: {}, cmd: 'sleep 600 & setsid sleep 600 & (sleep 600; echo late) & echo done > "$OUT"', out: "litter.txt" });
+`;
+
+let project: TestProject;
+let builds = 0;
+beforeAll(() => {
+  project = makeProject({ "Imagefile.ts": IMAGEFILE, "src/1": "0\n", "src/wait": "wait" });
+});
+afterAll(() => project.remove());
+
+/** Starts a build and waits until one action waits. */
+async function startWaiting(...words: string[]): Promise<ChildProcess> {
+  project.write("src/1", `${(builds += 1)}\n`);
+  project.write("src/wait", "wait\n");
+  const runs = puppet.runs();
+  const building = project.start({}, ...words);
+  await puppet.started(runs + 1, building);
+  return building;
+}
+
+/** Sends a signal until it is over; several that come close together are one. */
+async function press(building: ChildProcess, signal: NodeJS.Signals): Promise<Ended> {
+  const ended = finish(building);
+  await until("it has ended", () => {
+    if (building.exitCode === null) building.kill(signal);
+    return building.exitCode !== null;
+  });
+  return ended;
+}
+
+/** After an interruption: nothing runs, nothing was made; one run without waiting makes it, another has nothing to do. */
+async function expectStopped(names: readonly string[]): Promise<void> {
+  await noneLeft(project);
+  expect(project.names(".imagemake/stage")).toEqual([]);
+  project.write("src/wait", "");
+  await expectBuilds(project, [...names].sort(), ...names);
+  for (const name of names) rmSync(project.path(`out/${name}.txt`));
+}
+
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 143],
+] as const)("%s stops everything in order: exit status %d", async (signal, status) => {
+  const building = await startWaiting("-j2", "-k", "plain", "other");
+  building.kill(signal);
+  const ended = await finish(building);
+  expect(ended.status).toBe(status);
+  expect(ended.stderr).toContain("interrupted");
+  expect(project.names("out")).toEqual([]);
+  await expectStopped(["plain", "other"]);
+});
+
+test("an action that was sent TERM has not succeeded, even if it says so, and nothing after it starts", async () => {
+  const building = await startWaiting("after");
+  building.kill("SIGTERM");
+  const { status, stderr } = await finish(building);
+  expect(status).toBe(143);
+  expect(stderr).not.toContain("built polite");
+  expect(stderr).not.toContain("start after");
+  expect(project.names("out")).toEqual([]);
+  await expectStopped(["polite", "after"]);
+});
+
+test("an action that ignores TERM is killed after ten seconds", async () => {
+  const building = await startWaiting("stubborn");
+  const begun = Date.now();
+  building.kill("SIGINT");
+  expect((await finish(building)).status).toBe(130);
+  expect(Date.now() - begun).toBeGreaterThan(9_900);
+  await expectStopped(["stubborn"]);
+});
+
+test("a second Ctrl-C does not wait", async () => {
+  const building = await startWaiting("stubborn");
+  const [begun, stopping] = [Date.now(), termed.runs()];
+  building.kill("SIGINT");
+  await termed.started(stopping + 1, building);
+  building.kill("SIGINT");
+  expect((await finish(building)).status).toBe(130);
+  expect(Date.now() - begun).toBeLessThan(9_000);
+  await expectStopped(["stubborn"]);
+});
+
+test("a second Ctrl-C does not wait for a copy either", async () => {
+  project.write("bin/cp", `#!/bin/sh\n${cp.cmd}`);
+  chmodSync(project.path("bin/cp"), 0o755);
+  const env = { PATH: `${project.path("bin")}:${process.env["PATH"] ?? ""}` };
+  const building = project.start({ env }, "disk");
+  await cp.started(1, building);
+  expect((await press(building, "SIGTERM")).status).toBe(143);
+  await noneLeft(project);
+  expect(project.names("out")).toEqual([]);
+  await expectBuilds(project, [], "disk");
+  rmSync(project.path("out/disk.img"));
+});
+
+test("children that hold the log open hold nothing up, and end with their action", async () => {
+  await expectBuilds(project, ["litter"], "litter");
+  await noneLeft(project);
+  const { stdout } = await project.good("log", "litter");
+  expect(stdout).toBe("");
+});
+
+describe("in a terminal", () => {
+  /** Runs a shell script in a terminal of its own; `\x03` written to its input is Ctrl-C. */
+  const inTerminal = (script: string): ChildProcess =>
+    spawn("script", ["--quiet", "--flush", "--return", "--command", script, "/dev/null"], {
+      cwd: project.dir,
+      env: { ...process.env, TERM: "xterm-256color", CI: "" },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+  /** The shell outlives Ctrl-C, and compares the terminal's settings. */
+  const script = (size: string, ...words: string[]): string =>
+    `trap : INT; ${size}; stty -a > before; ${process.execPath} ${MAIN} ${words.join(" ")}; ` +
+    "s=$?; stty -a > after; exit $s";
+  /** Nothing that was switched is left so: cursor, updates held back, colours. */
+  const expectSane = ({ stdout }: Ended): void => {
+    for (const [on, off] of [
+      ["\x1b[?25l", "\x1b[?25h"],
+      ["\x1b[?2026h", "\x1b[?2026l"],
+      ["\x1b[3", "\x1b[39m"],
+    ] as const)
+      expect(stdout.lastIndexOf(off)).toBeGreaterThanOrEqual(stdout.lastIndexOf(on));
+    expect(project.read("after")).toBe(project.read("before"));
+  };
+
+  test.each([
+    ["Ctrl-C stops in order", "plain", 1, "stty rows 24 cols 80"],
+    ["a second Ctrl-C stops at once", "stubborn", 2, "stty rows 24 cols 80"],
+    ["Ctrl-C stops in order where the terminal does not know its size", "plain", 1, "stty rows 0 cols 0"],
+  ] as const)("%s, and leaves it as it was", async (_, target, keys, size) => {
+    project.write("src/1", `${(builds += 1)}\n`);
+    project.write("src/wait", "wait\n");
+    const runs = puppet.runs();
+    const terminal = inTerminal(script(size, target));
+    await puppet.started(runs + 1, terminal);
+    const stopping = termed.runs();
+    terminal.stdin?.write("\x03");
+    if (keys > 1) {
+      await termed.started(stopping + 1, terminal);
+      terminal.stdin?.write("\x03");
+    }
+    const ended = await finish(terminal);
+    expect(ended.status).toBe(130);
+    expectSane(ended);
+    await expectStopped([target]);
+  });
+
+  test("an ordinary end leaves it as it was", async () => {
+    project.write("src/1", `${(builds += 1)}\n`);
+    const ended = await finish(inTerminal(script("stty rows 24 cols 80", "plain")));
+    expect(ended.status).toBe(0);
+    expectSane(ended);
+    await expectSettled(project, "plain");
+  });
+});
+
+describe("a reader that goes away", () => {
+  test.each([
+    ["of a listing", "list", ""],
+    ["of a build's events", "--progress json -B plain", ""],
+    ["of what is said", "-B plain 2>&1", ""],
+  ])("%s ends nothing and is no fault", async (_, words) => {
+    const pipe = `set -o pipefail; ${process.execPath} ${MAIN} ${words} | true`;
+    const ended = await finish(
+      spawn("bash", ["-c", pipe], { cwd: project.dir, stdio: ["ignore", "pipe", "pipe"] }),
+    );
+    expect(ended).toEqual({ status: 0, stdout: "", stderr: "" });
+  });
+});
