@@ -155,6 +155,8 @@ describe("while a build runs", () => {
     expect((await finish(second)).status).toBe(130);
     const ended = finish(third);
     first.kill("SIGKILL");
+    // Not before: the action of the first may still take the word that it can go on.
+    await a.started(runs + 2, third);
     a.release();
     expect((await ended).status).toBe(0);
     expect(a.runs()).toBe(runs + 2);
