@@ -169,7 +169,8 @@ describe("a database that another program holds", () => {
 test("several first runs at once make one database, and build each target once", async () => {
   const project = made();
   const runs = await Promise.all([1, 2, 3, 4].map(() => project.events({})));
-  expect(runs.map(({ status }) => status)).toEqual([0, 0, 0, 0]);
+  // With what was said, for the day it fails.
+  expect(runs.filter(({ status }) => status !== 0)).toEqual([]);
   expect(runs.flatMap((told) => told.which("built")).sort()).toEqual(["a", "b"]);
   expect(runs.map(({ stderr }) => stderr).join("")).not.toContain("set aside");
 });

@@ -108,6 +108,19 @@ test("a dropped node does not bring back what it replaced", () =>
     expect(sh(dir, "ls -A flat/dev flat/run upper")).not.toContain("whiteout");
   }));
 
+test("a dropped node in a directory made anew leaves no name behind that nobody can open", () =>
+  inDir(async (dir) => {
+    const edit = `rm -r run; mkdir run run/deep
+      perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local=>$_,Listen=>1) for @ARGV' run/s run/deep/s`;
+    const { layer, flat } = await layered(
+      dir,
+      "mkdir -p run/deep; echo 1 > run/s; echo 2 > run/deep/s",
+      edit,
+    );
+    expect(layer).toBe(flat);
+    expect(sh(dir, "ls -A flat/run")).toBe("deep\n");
+  }));
+
 test("whiteouts and opaque directories written as attributes count as well", () =>
   inDir(async (dir) => {
     const trees = treesIn(dir);

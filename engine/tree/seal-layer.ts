@@ -62,8 +62,11 @@ async function seal({ upper, parent, manifests, epoch, form, guards }: SealReque
   const attributes = await reading;
   if (!attributes.ok) return attributes;
   if (!beneath.ok) return beneath;
+  const isOpaque = opacityOf(attributes.value, form);
   const { nodes, notices } =
-    epoch === null ? { nodes: scanned, notices: [] } : dropUnwanted(upper, scanned, beneath.value, epoch);
+    epoch === null
+      ? { nodes: scanned, notices: [] }
+      : dropUnwanted(upper, scanned, beneath.value, isOpaque, epoch);
   const hashing = digestsOf(upper, nodes);
   // Awaited below, unless clamping throws first.
   hashing.catch(() => undefined);
@@ -98,6 +101,14 @@ async function digestsOf(upper: string, nodes: readonly Node[]): Promise<Readonl
 
 const NO_ATTRIBUTES: Attributes = new Map();
 
+const overlayPrefix = (form: Form): string => (form === "root" ? "trusted.overlay." : "user.overlay.");
+
+/** Whether a directory of the layer hides what lies beneath at its path ("y", here in hexadecimal). */
+const opacityOf =
+  (attributes: TreeAttributes, form: Form) =>
+  (dir: string): boolean =>
+    attributes.get(dir)?.get(`${overlayPrefix(form)}opaque`) === "79";
+
 function layerEntries(
   nodes: readonly Node[],
   attributes: TreeAttributes,
@@ -105,7 +116,8 @@ function layerEntries(
   epoch: number | null,
   form: Form,
 ): Result<LayerEntry[]> {
-  const overlay = form === "root" ? "trusted.overlay." : "user.overlay.";
+  const overlay = overlayPrefix(form);
+  const isOpaque = opacityOf(attributes, form);
   const layer: LayerEntry[] = [];
   for (const node of nodes) {
     const all = attributes.get(node.path) ?? NO_ATTRIBUTES;
@@ -118,8 +130,7 @@ function layerEntries(
     layer.push({
       path: node.path,
       body: whiteout ? null : encodeBody(entryOf(node, contentAttributes(all), digests, epoch)),
-      // "y" in hexadecimal.
-      transparent: node.type === "dir" && all.get(`${overlay}opaque`) !== "79",
+      transparent: node.type === "dir" && !isOpaque(node.path),
       inode: node.type === "dir" ? null : node.inode,
     });
   }

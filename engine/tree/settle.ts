@@ -17,13 +17,15 @@ export interface Settled {
 
 /**
  * Deletes device nodes under `dev/` and sockets from the layer at `root`; where the parent has something at that
- * path, a whiteout takes the place, so that it does not come back. A whiteout over nothing goes too when there
- * is no parent. `epoch` in seconds. Throws system errors.
+ * path, a whiteout takes the place, so that it does not come back: unless a directory above it hides the parent's
+ * anyway (`isOpaque`), where overlayfs does not look for whiteouts and would list their names. A whiteout over
+ * nothing goes too when there is no parent. `epoch` in seconds. Throws system errors.
  */
 export function dropUnwanted(
   root: string,
   nodes: readonly Node[],
   parent: Manifest | null,
+  isOpaque: (dir: string) => boolean,
   epoch: number,
 ): Settled {
   const unwanted = new Set(nodes.filter((node) => isUnwanted(node, parent !== null)));
@@ -32,8 +34,8 @@ export function dropUnwanted(
   const whiteouts: Node[] = [];
   for (const node of unwanted) {
     unlinkSync(bytePath(pathIn(root, node.path)));
-    touched.add(node.path.slice(0, Math.max(0, node.path.lastIndexOf("/"))));
-    if (parent?.lines.has(node.path) === true) {
+    touched.add(dirsAbove(node.path)[0] ?? "");
+    if (parent?.lines.has(node.path) === true && !dirsAbove(node.path).some(isOpaque)) {
       makeWhiteout(root, node.path);
       touched.add("");
       whiteouts.push({ ...node, type: "char", major: 0, minor: 0 });
@@ -49,6 +51,15 @@ export function dropUnwanted(
     nodes: [...nodes.filter((node) => !unwanted.has(node)), ...whiteouts],
     notices: names.length === 0 ? [] : [`sockets are not kept in a tree: ${names.join(", ")}`],
   };
+}
+
+/** The directories a path lies in, the nearest first, down to the root (the empty path). */
+function dirsAbove(path: string): string[] {
+  const dirs: string[] = [];
+  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
+    dirs.push(path.slice(0, end));
+  }
+  return [...dirs, ""];
 }
 
 function isUnwanted(node: Node, hasParent: boolean): boolean {
