@@ -1,7 +1,16 @@
 // The key pair of a release: a directory of its own in the key directory, which appears whole by rename and is
 // never overwritten. It does not know what is signed.
 import { randomInt } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { makeOwnDir } from "../../cache/write.js";
 import { fail, ok, type Result } from "../problem.js";
@@ -28,7 +37,8 @@ export const keyPlace = (keys: string, name: string): KeyPlace => placeIn(join(k
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 /** 32 characters, about 190 bits. */
-const makePassphrase = (): string => Array.from({ length: 32 }, () => LETTERS[randomInt(LETTERS.length)] ?? "").join("");
+const makePassphrase = (): string =>
+  Array.from({ length: 32 }, () => LETTERS[randomInt(LETTERS.length)] ?? "").join("");
 
 /** The key directory, for its owner alone and out of git's sight. */
 function makeKeyDir(keys: string): void {
@@ -67,10 +77,11 @@ export function ensureKeys(
     renameSync(making.dir, place.dir);
   }
   for (const file of [place.secret, place.public])
-    if (!existsSync(file)) return fail(2, `the key ${file} is missing`, "--new-key sets what is there aside and makes another");
+    if (!existsSync(file))
+      return fail(2, `the key ${file} is missing`, "--new-key sets what is there aside and makes another");
   if (given !== null) return ok({ place, passphrase: given });
   if (!existsSync(place.passphrase))
-    return fail(2, `the passphrase of ${place.secret} is not kept here`, "--passphrase-file FILE or --ask-passphrase gives it");
+    return fail(2, `the passphrase of ${place.secret} is not kept here`, "--passphrase-file FILE gives it");
   return ok({ place, passphrase: readFileSync(place.passphrase, "utf8").trimEnd() });
 }
 

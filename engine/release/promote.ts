@@ -11,7 +11,9 @@ export const currentLink = (dir: string): string => join(dirname(dir), "current"
 export function readCurrent(link: string): Result<string | null> {
   const stats = lstatSync(link, { throwIfNoEntry: false });
   if (stats === undefined) return ok(null);
-  return stats.isSymbolicLink() ? ok(readlinkSync(link)) : fail(2, `${link} is no symbolic link, and is left alone`);
+  return stats.isSymbolicLink()
+    ? ok(readlinkSync(link))
+    : fail(2, `${link} is no symbolic link, and is left alone`);
 }
 
 /** Points it elsewhere by rename, or takes it away. */

@@ -57,7 +57,9 @@ export function signFile(
   const ran = call(tool, ["-S", ...embed, "-s", secret, "-m", message, "-x", signature], `${passphrase}\n`);
   if (!ran.ok) return ran;
   if (ran.value.status === 0) return ok(undefined);
-  const why = /passphrase|password/i.test(ran.value.words) ? "the passphrase does not open it" : ran.value.words;
+  const why = /passphrase|password/i.test(ran.value.words)
+    ? "the passphrase does not open it"
+    : ran.value.words;
   return fail(2, `${secret} cannot sign: ${why}`);
 }
 

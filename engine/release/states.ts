@@ -49,11 +49,20 @@ export function requireMove(release: Release, move: Move): Result<Release> {
   if (from(move).includes(release.state)) return ok(release);
   const message = `release ${release.datecode} is ${release.state}: no ${move} from there`;
   const next = NEXT[release.state];
-  return fail(2, message, move === "collect" ? REOPEN[release.state] : next === null ? undefined : `next is ${next}`);
+  return fail(
+    2,
+    message,
+    move === "collect" ? REOPEN[release.state] : next === null ? undefined : `next is ${next}`,
+  );
 }
 
 /** The release after the move, with its history. */
 export function changeState(release: Release, move: Move, now: number, more: Partial<Release> = {}): Release {
   const state = MOVES[move].to;
-  return { ...release, ...more, state, history: [...release.history, { state, at: new Date(now).toISOString() }] };
+  return {
+    ...release,
+    ...more,
+    state,
+    history: [...release.history, { state, at: new Date(now).toISOString() }],
+  };
 }

@@ -30,13 +30,18 @@ export function readSums(text: string, file: string): Result<Sums> {
 }
 
 /** What differs between a directory and its checksums, one sentence each; `besides` may be there as well. */
-export async function compareWithSums(dir: string, sums: Sums, besides: readonly string[]): Promise<string[]> {
+export async function compareWithSums(
+  dir: string,
+  sums: Sums,
+  besides: readonly string[],
+): Promise<string[]> {
   const found: string[] = [];
   for (const [name, digest] of sums) {
     const stats = lstatSync(join(dir, name), { throwIfNoEntry: false });
     if (stats === undefined) found.push(`${name} is missing`);
     else if (!stats.isFile()) found.push(`${name} is no regular file`);
-    else if ((await hashFile(join(dir, name), stats.size)) !== digest) found.push(`${name} is not what its checksum says`);
+    else if ((await hashFile(join(dir, name), stats.size)) !== digest)
+      found.push(`${name} is not what its checksum says`);
   }
   const known = new Set([...sums.keys(), ...besides]);
   for (const name of readdirSync(dir).sort()) if (!known.has(name)) found.push(`${name} is in no checksum`);
