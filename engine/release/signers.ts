@@ -67,13 +67,14 @@ export function signFile(
 export const toolOf = (signature: string): Tool =>
   /^trusted comment: /m.test(signature.split("\n")[2] ?? "") ? "minisign" : "signify";
 
-/** Verifies that `signature` is one of `message` by this public key; the problem says why not (exit 1). */
+/** Verifies that `signature` is one of `message` by this public key; the problem says why not (exit 1). The key lies in a scratch directory. */
 export function verifyFile(tool: Tool, publicKey: string, message: string, signature: string): Result<void> {
-  const how = tool === "signify" ? ["-V", "-e", "-m", "-"] : ["-V", "-m", message];
+  const opened = `${publicKey}.message`;
+  const how = tool === "signify" ? ["-V", "-e", "-m", opened] : ["-V", "-m", message];
   const ran = call(tool, [...how, "-p", publicKey, "-x", signature], "");
   if (!ran.ok) return ran;
   if (ran.value.status !== 0) return fail(1, `the signature ${signature} is not good: ${ran.value.words}`);
-  if (tool === "signify" && ran.value.stdout !== readFileSync(message, "utf8"))
+  if (tool === "signify" && readFileSync(opened, "utf8") !== readFileSync(message, "utf8"))
     return fail(1, `${message} is not what was signed`);
   return ok(undefined);
 }
