@@ -124,7 +124,7 @@ export class Decider {
       return reason.ok ? ok(judge({ kind: "build", reason: reason.value }, key, components)) : reason;
     }
     const outputs = this.context.index.outputsOf(result.id);
-    const rejected = this.#rejected(action, outputs);
+    const rejected = this.rejected(action, outputs);
     if (rejected !== null) return ok(judge({ kind: "build", reason: rejected }, key, components));
     const lost = this.#lost(outputs);
     const reason = lost === null ? await this.#whyRestore(action, outputs, result, last, components) : null;
@@ -198,7 +198,7 @@ export class Decider {
   }
 
   /** A person's failing verdict on one of these outputs. */
-  #rejected(action: Action, outputs: Readonly<Record<string, ArtifactId>>): BuildReason | null {
+  rejected(action: Action, outputs: Readonly<Record<string, ArtifactId>>): BuildReason | null {
     for (const [output, id] of Object.entries(outputs)) {
       const word = this.context.pins.release.rejected.find(({ digest }) => digest === id.slice(2));
       if (word !== undefined)

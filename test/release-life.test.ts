@@ -99,6 +99,8 @@ test("a rejected digest is out of date though its key is unchanged", async () =>
   await project.good("release", "reject", "image-a", "--because", "no boot");
   expect((await project.good("why", "image-a")).stdout).toContain("was rejected: no boot");
   expect((await project.run("release", "collect")).status).toBe(1);
+  const again = await project.run("image-a");
+  expect(again).toMatchObject({ status: 1, stderr: expect.stringContaining("again what was rejected") });
 });
 
 test("--expect ignores dates and shows what drifted", async () => {

@@ -13,7 +13,6 @@ const PACKAGES = { signify: "signify-openbsd", minisign: "minisign" } as const;
 
 interface Ran {
   readonly status: number | null;
-  readonly stdout: string;
   readonly words: string;
 }
 
@@ -23,7 +22,7 @@ function call(tool: Tool, argv: readonly string[], input: string): Result<Ran> {
     const ran = spawnSync("setsid", ["--wait", program, ...argv], { input, encoding: "utf8" });
     if (ran.status === 127 || /failed to execute/.test(ran.stderr)) continue;
     const words = ran.stderr.replaceAll(/Password[^:\n]*:\s*/g, "").trim();
-    return ok({ status: ran.status, stdout: ran.stdout, words: words.split("\n").at(-1) ?? "" });
+    return ok({ status: ran.status, words: words.split("\n").at(-1) ?? "" });
   }
   return fail(3, `${PROGRAMS[tool][0]} is not installed`, `apt-get install ${PACKAGES[tool]}`);
 }
