@@ -124,6 +124,8 @@ export class Decider {
       return reason.ok ? ok(judge({ kind: "build", reason: reason.value }, key, components)) : reason;
     }
     const outputs = this.context.index.outputsOf(result.id);
+    const rejected = this.rejected(action, outputs);
+    if (rejected !== null) return ok(judge({ kind: "build", reason: rejected }, key, components));
     const lost = this.#lost(outputs);
     const reason = lost === null ? await this.#whyRestore(action, outputs, result, last, components) : null;
     const gone = lost ?? (reason === null ? null : await this.#damaged(outputs, reason.kind === "edited"));
@@ -193,6 +195,16 @@ export class Decider {
       const producer = this.#targets.get(input.target)?.action;
       return producer !== undefined && this.#pending.has(producer) ? [input.target] : [];
     });
+  }
+
+  /** A person's failing verdict on one of these outputs. */
+  rejected(action: Action, outputs: Readonly<Record<string, ArtifactId>>): BuildReason | null {
+    for (const [output, id] of Object.entries(outputs)) {
+      const word = this.context.pins.release.rejected.find(({ digest }) => digest === id.slice(2));
+      if (word !== undefined)
+        return { kind: "rejected", target: this.targetOf(action, output), because: word.because };
+    }
+    return null;
   }
 
   /** Name of the first output that the store does not hold as promised. */

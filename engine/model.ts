@@ -139,6 +139,11 @@ export interface ProjectSettings {
     readonly of: readonly TargetId[];
     readonly gate: readonly TargetId[];
     readonly steps: readonly string[];
+    /** Directory that releases are collected into, relative to the Imagefile's; null for that itself. */
+    readonly into: string | null;
+    readonly sums: { readonly file: string; readonly form: "bsd" | "gnu" };
+    /** The program that signs, and its key directory. */
+    readonly sign: { readonly tool: "signify" | "minisign"; readonly keys: string };
   };
 }
 

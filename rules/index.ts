@@ -9,6 +9,8 @@ export { apt } from "./apt.js";
 export { both, each } from "./each.js";
 export { project } from "./project.js";
 export { arg, env, files, list, probe } from "./sources.js";
+export { minisign, signify } from "./signers.js";
+export type { Signer } from "./signers.js";
 export { step } from "./steps.js";
 export { xbps } from "./xbps.js";
 export { run };

@@ -3,6 +3,8 @@
 import { z } from "zod";
 import { isHandle, isSource, projectValue } from "../engine/declare.js";
 import { check, option, typed } from "./options.js";
+import { filePattern } from "./schema.js";
+import { isSigner, signerOf, type Signer, type SignerGiven } from "./signers.js";
 import type { Group, Project } from "./types.js";
 
 const group = typed(
@@ -42,9 +44,18 @@ export const projectSchema = z.strictObject({
           "an array of sentences",
           "What a person does after it, ticked off one by one.",
         ),
+        into: option(z.string().min(1).optional(), "a directory", "Where releases are collected."),
+        sums: option(
+          z
+            .strictObject({ file: filePattern.optional(), form: z.enum(["bsd", "gnu"]).optional() })
+            .optional(),
+          "{ file, form }",
+          "The checksum file: its name, and the form of its lines.",
+        ),
+        sign: option(z.custom<Signer>(isSigner).optional(), "signify() or minisign()", "What signs it."),
       })
       .optional(),
-    "{ of, gate, steps }",
+    "{ of, gate, into, sums, sign, steps }",
     "What a release is.",
   ),
 });
@@ -59,6 +70,9 @@ export interface ProjectGiven {
     readonly of: readonly Group[] | null;
     readonly gate: readonly Group[];
     readonly steps: readonly string[];
+    readonly into: string | null;
+    readonly sums: { readonly file: string; readonly form: "bsd" | "gnu" };
+    readonly sign: SignerGiven | null;
   };
 }
 
@@ -66,13 +80,27 @@ export interface ProjectGiven {
 export function project(given: {
   default?: readonly Group[];
   epoch?: string;
-  release?: { of?: readonly Group[]; gate?: readonly Group[]; steps?: readonly string[] };
+  release?: {
+    of?: readonly Group[];
+    gate?: readonly Group[];
+    into?: string;
+    sums?: { file?: string; form?: "bsd" | "gnu" };
+    sign?: Signer;
+    steps?: readonly string[];
+  };
 }): Project {
   const o = check("project", projectSchema, given);
   const value: ProjectGiven = {
     default: o.default ?? [],
     epoch: o.epoch ?? null,
-    release: { of: o.release?.of ?? null, gate: o.release?.gate ?? [], steps: o.release?.steps ?? [] },
+    release: {
+      of: o.release?.of ?? null,
+      gate: o.release?.gate ?? [],
+      steps: o.release?.steps ?? [],
+      into: o.release?.into ?? null,
+      sums: { file: o.release?.sums?.file ?? "sha256sum.txt", form: o.release?.sums?.form ?? "bsd" },
+      sign: signerOf(o.release?.sign),
+    },
   };
   // The brand exists only for the compiler.
   return projectValue(value) as unknown as Project;

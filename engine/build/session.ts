@@ -11,6 +11,7 @@ import { Pins } from "../packages/pins.js";
 import { ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { readReleases, releaseFile, selectRelease, type Release, type Selected } from "../release/release.js";
+import { requireOpen } from "../release/states.js";
 import { Facts } from "../sources/facts.js";
 import { Sources } from "../sources/resolve.js";
 import { stampOf } from "../sources/stamp.js";
@@ -56,6 +57,8 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
   if (!releases.ok) return releases;
   const selected = selectRelease(releases.value, options.datecode, options.now());
   if (!selected.ok) return selected;
+  const open = readOnly ? selected : requireOpen(selected.value.release);
+  if (!open.ok) return open;
   const notice = (message: string): void =>
     emit({ type: "notice", level: "warning", message, at: options.now() });
   const index = readOnly ? Index.look(project.index) : Index.open(project.index, notice);

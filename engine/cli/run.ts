@@ -22,6 +22,7 @@ export interface GlobalOptions {
   readonly events?: string;
   readonly trace?: string;
   readonly json?: boolean;
+  readonly expect?: string;
   /** False with --no-wait. */
   readonly wait: boolean;
 }
@@ -106,6 +107,7 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .option("--events <file>", "write every event to a file, as JSON lines")
     .option("--trace <file>", "write a trace for chrome://tracing or Perfetto")
     .option("--json", "data as JSON on stdout")
+    .option("--expect <file>", "with -print: exit 1 where the list is not the file's")
     .option("--no-wait", "fail at once when another imagemake is at work here")
     .version(version(), "-V, --version")
     .addHelpText("after", HELP)
@@ -160,6 +162,41 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .command("refresh [targets...]")
     .description("take new snapshots; say what changes in packages")
     .action(handle(() => import("./commands/release-refresh.js")));
+  const life = (
+    words: string,
+    description: string,
+    load: () => Promise<{ readonly command: Handler }>,
+  ): Command => release.command(words).description(description).action(handle(load));
+  life(
+    "collect [dir]",
+    "its files and their checksums, in one directory",
+    () => import("./commands/release-collect.js"),
+  );
+  life("reopen", "take checksums and signature away again", () => import("./commands/release-reopen.js"));
+  life("abandon", "give it up", () => import("./commands/release-abandon.js"));
+  life("drop <target>", "take a target off the roster", () => import("./commands/release-drop.js")).option(
+    "--because <text>",
+    "why; recorded",
+  );
+  life(
+    "reject <target>",
+    "a failing verdict on what was built",
+    () => import("./commands/release-reject.js"),
+  ).option("--because <text>", "why; recorded");
+  life("sign", "sign the checksums with the release's own key", () => import("./commands/release-sign.js"))
+    .option("--passphrase-file <file>", "the passphrase is its first line")
+    .option("--new-key", "set the release's key aside and make another")
+    .option("--export <file>", "write what is to be signed elsewhere")
+    .option("--import <file>", "take a signature back")
+    .option("--public-key <file>", "the key that verifies it")
+    .option("--waive <check>", "let a check of the gate through")
+    .option("--because <text>", "why; recorded");
+  life("verify [dir]", "signature and checksums", () => import("./commands/release-verify.js"))
+    .option("--public-key <file>", "the key that verifies it")
+    .option("--sums <file>", "name of the checksum file");
+  life("promote", "verify it and make it the current one", () => import("./commands/release-promote.js"));
+  life("rollback", "put back what was current before", () => import("./commands/release-rollback.js"));
+  life("tick <step...>", "a person's step is done", () => import("./commands/release-tick.js"));
   const cache = program.command("cache").description("the store and its index");
   cache
     .command("stats")

@@ -16,6 +16,9 @@ interface Given {
     readonly of?: readonly unknown[] | null;
     readonly gate?: readonly unknown[];
     readonly steps?: readonly string[];
+    readonly into?: string | null;
+    readonly sums?: ProjectSettings["release"]["sums"];
+    readonly sign?: ProjectSettings["release"]["sign"] | null;
   };
 }
 
@@ -40,6 +43,9 @@ export function projectSettings(given: unknown, names: Names, targets: readonly 
       of: release.of == null ? files : ids("release.of", release.of, false),
       gate,
       steps: release.steps ?? [],
+      into: release.into ?? null,
+      sums: release.sums ?? { file: "sha256sum.txt", form: "bsd" },
+      sign: release.sign ?? { tool: "signify", keys: "release-keys" },
     },
   };
 }

@@ -94,6 +94,8 @@ export interface Release {
   readonly collected: { readonly dir: string; readonly sums: string; readonly form: SumsForm } | null;
   /** Name of the signature file, and the public key that verifies it, as text; null before it is signed. */
   readonly signature: { readonly tool: string; readonly file: string; readonly publicKey: string } | null;
+  /** What `current` pointed to before it was promoted; null for nothing. */
+  readonly previous: string | null;
 }
 
 /** Today's datecode, in UTC. */
@@ -123,6 +125,7 @@ export function newRelease(datecode: string, now: number, more: Partial<Release>
     history: [],
     collected: null,
     signature: null,
+    previous: null,
     ...more,
   };
 }
@@ -200,9 +203,9 @@ export function selectRelease(
     const named = releases.find((release) => release.datecode === datecode);
     if (named === undefined)
       return ok({ kind: "opens", release: newRelease(datecode, now, { byName: true }) });
-    return requireOpen(named);
+    return ok({ kind: "joined", release: named });
   }
-  const explicit = releases.filter((release) => release.explicit && release.state === "open").at(-1);
+  const explicit = releases.filter((release) => release.explicit && JOINED.has(release.state)).at(-1);
   if (explicit !== undefined) return ok({ kind: "joined", release: explicit });
   const implicit = releases
     .filter((release) => !release.explicit && !release.byName && release.state === "open")
@@ -218,10 +221,8 @@ export function selectRelease(
   return ok({ kind: "opens", release: newRelease(freeDatecode(releases, today(now)), now) });
 }
 
-const requireOpen = (release: Release): Result<Selected> =>
-  release.state === "open"
-    ? ok({ kind: "joined", release })
-    : fail(2, `release ${release.datecode} is ${release.state}`, "imagemake release start opens another");
+/** An explicit release is joined until it is signed or abandoned; whether it can be built in is another question. */
+const JOINED: ReadonlySet<ReleaseState> = new Set(["open", "collected"]);
 
 /** The day's datecode, or the first respin of it that no explicit release has taken. An implicit one is reopened. */
 function freeDatecode(releases: readonly Release[], day: string): string {

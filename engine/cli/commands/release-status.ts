@@ -1,5 +1,6 @@
 // `imagemake release status`: where the release stands: what is built, what is missing, what it pins.
 import { readReleases, releaseFile } from "../../release/release.js";
+import { NEXT } from "../../release/states.js";
 import { stop, unwrap } from "../../problem.js";
 import { judge, look } from "../look.js";
 import { describeDecision } from "../render/reason.js";
@@ -55,6 +56,10 @@ export async function command(call: Call): Promise<number> {
     ...Object.entries(release.snapshots).map(
       ([name, { taken }]) => `  snapshot of ${name}, taken ${formatWhen(Date.parse(taken), now)}`,
     ),
+    ...opened.graph.project.release.steps.map(
+      (step, at) => `  [${release.ticked[step] === undefined ? " " : "x"}] ${at + 1} ${step}`,
+    ),
+    ...(NEXT[release.state] === null || !release.explicit ? [] : [`  next: ${NEXT[release.state] ?? ""}`]),
     ...others.map((other) => `  beside it: release ${other.datecode} (${other.state})`),
   ];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));

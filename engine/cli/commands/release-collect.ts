@@ -1,0 +1,89 @@
+// `imagemake release collect [DIR]`: the release's artifacts, by what the graph says, in one directory with their
+// checksums.
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { stop, unwrap } from "../../problem.js";
+import { collectInto, type ToCollect } from "../../release/collect.js";
+import { saveRelease, type Release, type ReleasedArtifact } from "../../release/release.js";
+import { changeState, requireMove } from "../../release/states.js";
+import { withDate } from "../../names.js";
+import { meant, tell } from "../life.js";
+import { judge, look, type Looking } from "../look.js";
+import { describeDecision } from "../render/reason.js";
+import type { Call } from "../run.js";
+import { projectOfCall, whileLocked } from "../state.js";
+
+/** Refuses, naming each target that is not what this release wants of it. */
+export async function command(call: Call): Promise<number> {
+  const project = projectOfCall(call);
+  return whileLocked(call, project, async () => {
+    const release = unwrap(requireMove(unwrap(meant(project, call, "collect")), "collect"));
+    const looking = await look({ ...call, options: { ...call.options, release: release.datecode } }, []);
+    const { graph } = looking.opened;
+    const roster = release.roster ?? graph.project.release.of;
+    const { items, verdicts } = await wantedOf(looking, roster, release);
+    const { into, sums } = graph.project.release;
+    const dir = join(resolve(call.names[0] ?? join(project.dir, into ?? ".")), release.datecode);
+    if (call.options.dryRun === true) {
+      process.stderr.write(`would collect ${items.length} files into ${dir}\n`);
+      return 0;
+    }
+    const collected = { dir, sums: sums.file, form: sums.form };
+    unwrap(await collectInto(looking.session.decider.context.store, collected, items));
+    const artifacts = Object.fromEntries(items.map(({ target, artifact }) => [target, artifact]));
+    const more = { explicit: true, roster, artifacts, verdicts, collected, signature: null };
+    const changed = changeState(release, "collect", Date.now(), more);
+    saveRelease(project, changed);
+    tell(call, project, changed);
+    return 0;
+  });
+}
+
+async function wantedOf(
+  { session, opened }: Looking,
+  roster: readonly string[],
+  release: Release,
+): Promise<{ items: ToCollect[]; verdicts: Release["verdicts"] }> {
+  const judgements = await judge(session);
+  const { targets, project } = opened.graph;
+  const wrong: string[] = [];
+  const items: ToCollect[] = [];
+  for (const id of roster) {
+    const target = targets.find((one) => one.id === id);
+    const judged = target === undefined ? undefined : judgements.get(target.action);
+    const artifact = target === undefined ? undefined : judged?.outputs?.[target.output];
+    const row = artifact === undefined ? undefined : session.index.artifact(artifact);
+    if (target === undefined || judged === undefined) wrong.push(`${id}: no longer in the Imagefile`);
+    else if (judged.decision.kind !== "up-to-date") wrong.push(`${id}: ${describeDecision(judged.decision)}`);
+    else if (release.rejected.some(({ digest }) => digest === artifact?.slice(2)))
+      wrong.push(`${id}: rejected`);
+    else if (target.pattern !== null && artifact !== undefined && row !== undefined) {
+      const [key, digest] = [judged.key ?? "", artifact.slice(2)];
+      const before = release.artifacts[id];
+      const at = new Date(session.index.resultOf(key)?.started ?? Date.now()).toISOString();
+      const provenance: ReleasedArtifact["provenance"] =
+        before?.digest === digest ? before.provenance : { kind: "built", at, machine: hostname() };
+      const name = withDate(target.pattern, release.datecode);
+      const executable = artifact.startsWith("x:");
+      items.push({
+        target: id,
+        id: artifact,
+        artifact: { name, key, digest, executable, size: row.size, provenance },
+      });
+    }
+  }
+  if (wrong.length > 0)
+    stop(
+      1,
+      `release ${release.datecode} is not whole: ${wrong.join("; ")}`,
+      "imagemake builds what is out of date",
+    );
+  const at = new Date().toISOString();
+  const passed = project.release.gate.flatMap((id) => {
+    const judged = judgements.get(targets.find((one) => one.id === id)?.action ?? "");
+    return judged?.decision.kind === "up-to-date" && judged.key !== null
+      ? [[id, { key: judged.key, at }] as const]
+      : [];
+  });
+  return { items, verdicts: Object.fromEntries(passed) };
+}

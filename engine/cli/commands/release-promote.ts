@@ -1,0 +1,30 @@
+// `imagemake release promote`: verifies, and makes the release the current one.
+import { basename } from "node:path";
+import { stop, unwrap } from "../../problem.js";
+import { verifyDirectory } from "../../release/check.js";
+import { currentLink, readCurrent, swapCurrent } from "../../release/promote.js";
+import { saveRelease } from "../../release/release.js";
+import { changeState } from "../../release/states.js";
+import { moveRelease } from "../life.js";
+import type { Call } from "../run.js";
+
+export const command = (call: Call): Promise<number> =>
+  moveRelease(
+    call,
+    "promote",
+    ({ datecode }) => `make release ${datecode} the current one`,
+    async (release, project) => {
+      const { collected, signature } = release;
+      if (collected === null || signature === null)
+        return stop(2, `release ${release.datecode} is not signed`);
+      const { dir, sums } = collected;
+      unwrap(await verifyDirectory({ dir, sums, publicKey: signature.publicKey, keyFile: null }));
+      const link = currentLink(dir);
+      const before = unwrap(readCurrent(link));
+      // A run that was killed after the swap has written down what was there before.
+      const previous = before === basename(dir) ? release.previous : before;
+      saveRelease(project, { ...release, previous });
+      swapCurrent(link, basename(dir));
+      return changeState(release, "promote", Date.now(), { previous });
+    },
+  );

@@ -1,0 +1,117 @@
+// `imagemake release sign`: digests every file again and signs the checksums with the release's own key; or hands
+// them out for signing elsewhere and takes the signature back.
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { temporaryName } from "../../../cache/io.js";
+import { writeWhole } from "../../../cache/write.js";
+import { stop, unwrap } from "../../problem.js";
+import { signatureName, verifySignature } from "../../release/check.js";
+import { ensureKeys } from "../../release/keys.js";
+import type { Release } from "../../release/release.js";
+import { signFile, toolOf } from "../../release/signers.js";
+import { changeState, requireMove } from "../../release/states.js";
+import { compareWithSums, sumsText } from "../../release/sums.js";
+import type { ProjectSettings } from "../../model.js";
+import { meant, moveRelease, text } from "../life.js";
+import { openImagefile } from "../open.js";
+import type { Call } from "../run.js";
+
+export async function command(call: Call): Promise<number> {
+  const { graph, project } = unwrap(await openImagefile(call.options, call.args, false));
+  const settings = graph.project.release;
+  const handedOut = text(call, "export");
+  if (handedOut !== null) {
+    const release = unwrap(requireMove(unwrap(meant(project, call, "sign")), "sign"));
+    const { file } = await present(release);
+    if (existsSync(handedOut)) stop(2, `${handedOut} is there already`);
+    writeWhole(resolve(handedOut), readFileSync(file));
+    return 0;
+  }
+  return moveRelease(
+    call,
+    "sign",
+    ({ datecode }) => `sign release ${datecode}`,
+    async (given) => {
+      const release = waived(call, given, settings);
+      const { file, signature } = await present(release);
+      const temporary = temporaryName(signature);
+      try {
+        const signed =
+          text(call, "import") === null
+            ? own(call, release, settings, project, file, temporary)
+            : taken(call, temporary);
+        unwrap(verifySignature(signed, file, temporary));
+        const tool = toolOf(readFileSync(temporary, "utf8"));
+        renameSync(temporary, signature);
+        return changeState(release, "sign", Date.now(), {
+          signature: { tool, file: signatureName(release.collected?.sums ?? ""), publicKey: signed },
+        });
+      } finally {
+        rmSync(temporary, { force: true });
+      }
+    },
+  );
+}
+
+/** The checksum file as it has to be, after every file was digested again. */
+async function present(release: Release): Promise<{ file: string; signature: string }> {
+  const { collected, artifacts } = release;
+  if (collected === null) return stop(2, `release ${release.datecode} is not collected`);
+  const { dir, sums, form } = collected;
+  const [file, signature] = [join(dir, sums), join(dir, signatureName(sums))];
+  const wanted = new Map(Object.values(artifacts).map(({ name, digest }) => [name, digest]));
+  const found = await compareWithSums(dir, wanted, [sums, signatureName(sums)]);
+  const text = existsSync(file) ? readFileSync(file, "utf8") : null;
+  if (text !== sumsText(wanted, form)) found.push(`${sums} is not what was collected`);
+  if (found.length > 0) stop(1, `${dir}: ${found.join("; ")}`, "imagemake release reopen, and collect again");
+  return { file, signature };
+}
+
+function own(
+  call: Call,
+  release: Release,
+  { sign }: ProjectSettings["release"],
+  { dir, line }: { readonly dir: string; readonly line: string },
+  file: string,
+  to: string,
+): string {
+  const passphraseFile = text(call, "passphraseFile");
+  if (passphraseFile !== null && !existsSync(passphraseFile)) stop(2, `there is no ${passphraseFile}`);
+  const given = passphraseFile === null ? null : (readFileSync(passphraseFile, "utf8").split("\n")[0] ?? "");
+  if (given === "") stop(2, `${passphraseFile ?? ""} has no passphrase in its first line`);
+  const name = line === "" ? release.datecode : `${line}-${release.datecode}`;
+  const keys = resolve(dir, sign.keys);
+  const made = unwrap(
+    ensureKeys(sign.tool, keys, name, release.datecode, given, call.own["newKey"] === true),
+  );
+  unwrap(signFile(sign.tool, made.place.secret, made.passphrase, file, to));
+  return readFileSync(made.place.public, "utf8");
+}
+
+function taken(call: Call, to: string): string {
+  const [from, key] = [text(call, "import") ?? "", text(call, "publicKey")];
+  if (key === null)
+    return stop(2, "a signature from elsewhere needs its public key", "--public-key FILE gives it");
+  for (const one of [from, key]) if (!existsSync(one)) stop(2, `there is no ${one}`);
+  copyFileSync(from, to);
+  return readFileSync(key, "utf8");
+}
+
+/** The release with what --waive says; refuses while a check of the gate has neither a pass nor a waiver. */
+function waived(call: Call, release: Release, { gate }: ProjectSettings["release"]): Release {
+  const [check, because] = [text(call, "waive"), text(call, "because")];
+  if (check !== null && !gate.includes(check))
+    stop(2, `${check} is no check of release.gate`, gate.join(", "));
+  if (check !== null && because === null)
+    stop(2, "a waiver is recorded with its reason", "--because TEXT gives it");
+  const word = { target: check ?? "", because: because ?? "", at: new Date().toISOString() };
+  const all = check === null ? release.waived : [...release.waived, word];
+  const open = gate.filter(
+    (id) => release.verdicts[id] === undefined && !all.some(({ target }) => target === id),
+  );
+  if (open.length > 0) {
+    const hint = "release reopen, build them and collect again; or --waive CHECK --because TEXT";
+    stop(1, `no pass for what was collected: ${open.join(", ")}`, hint);
+  }
+  return { ...release, waived: all };
+}

@@ -1,0 +1,35 @@
+// `imagemake release verify [DIR]`: signature and checksums of a release's directory. It needs no Imagefile.
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { stop, unwrap } from "../../problem.js";
+import { verifyDirectory } from "../../release/check.js";
+import { readReleases, type Release } from "../../release/release.js";
+import { meant, text } from "../life.js";
+import type { Call } from "../run.js";
+import { projectOfCall } from "../state.js";
+
+export async function command(call: Call): Promise<number> {
+  const release = releaseOf(call);
+  const dir = resolve(call.names[0] ?? release?.collected?.dir ?? ".");
+  if (!existsSync(dir)) stop(2, `there is no directory ${dir}`);
+  const keyFile = text(call, "publicKey");
+  if (keyFile !== null && !existsSync(keyFile)) stop(2, `there is no ${keyFile}`);
+  const publicKey = keyFile === null ? release?.signature?.publicKey : readFileSync(keyFile, "utf8");
+  if (publicKey === undefined)
+    return stop(2, `no public key is known for ${dir}`, "--public-key FILE gives it");
+  const sums = text(call, "sums") ?? release?.collected?.sums ?? "sha256sum.txt";
+  const files = unwrap(await verifyDirectory({ dir, sums, publicKey, keyFile }));
+  if (call.options.json === true)
+    process.stdout.write(`${JSON.stringify({ dir, sums: join(dir, sums), files })}\n`);
+  else if (call.options.quiet !== true)
+    process.stderr.write(`${dir}: the signature is good, and so are ${files} files\n`);
+  return 0;
+}
+
+/** The release that was collected there; of a directory from elsewhere there is none. */
+function releaseOf(call: Call): Release | undefined {
+  const project = projectOfCall(call);
+  const [given] = call.names;
+  if (given === undefined) return unwrap(meant(project, call, "promote"));
+  return unwrap(readReleases(project)).find(({ collected }) => collected?.dir === resolve(given));
+}

@@ -1,0 +1,67 @@
+// What the commands of a release's life share: which release is meant, changing it under the lock, saying what
+// came of it. It knows none of the commands.
+import { ok, fail, unwrap, type Result } from "../problem.js";
+import type { Project } from "../project.js";
+import { readReleases, releaseFile, saveRelease, type Release } from "../release/release.js";
+import { from, requireMove, type Move } from "../release/states.js";
+import type { Call } from "./run.js";
+import { projectOfCall, whileLocked } from "./state.js";
+
+/** The release of the call: named, else the newest explicit one that can make the move, else the newest at all. */
+export function meant(project: Project, call: Call, move: Move | null): Result<Release> {
+  const releases = unwrap(readReleases(project));
+  const named = call.options.release ?? call.args["DATECODE"];
+  if (named !== undefined) {
+    const found = releases.find(({ datecode }) => datecode === named);
+    return found === undefined ? fail(2, `there is no release ${named}`) : ok(found);
+  }
+  const explicit = releases.filter((release) => release.explicit);
+  const able = move === null ? [] : explicit.filter(({ state }) => from(move).includes(state));
+  const found = able.at(-1) ?? explicit.at(-1) ?? releases.at(-1);
+  return found === undefined
+    ? fail(2, "there is no release here", "imagemake release start opens one")
+    : ok(found);
+}
+
+/** Moves the release under the lock; with -n only says so. `work` gives the release as it is to be written. */
+export async function moveRelease(
+  call: Call,
+  move: Move | null,
+  would: (release: Release) => string,
+  work: (release: Release, project: Project) => Release | Promise<Release>,
+): Promise<number> {
+  const project = projectOfCall(call);
+  const pick = (): Release => {
+    const release = unwrap(meant(project, call, move));
+    return move === null ? release : unwrap(requireMove(release, move));
+  };
+  if (call.options.dryRun === true) {
+    process.stderr.write(`would ${would(pick())}\n`);
+    return 0;
+  }
+  const release = await whileLocked(call, project, async () => {
+    const changed = await work(pick(), project);
+    saveRelease(project, changed);
+    return changed;
+  });
+  tell(call, project, release);
+  return 0;
+}
+
+/** The state, on stderr, or as data. */
+export function tell(call: Call, project: Project, release: Release): void {
+  const { datecode, state, collected } = release;
+  const file = releaseFile(project, release);
+  if (call.options.json === true)
+    process.stdout.write(`${JSON.stringify({ datecode, state, dir: collected?.dir ?? null, file })}\n`);
+  else if (call.options.quiet !== true)
+    process.stderr.write(
+      `release ${datecode} is ${state}${collected === null ? "" : `, ${collected.dir}`}\n`,
+    );
+}
+
+/** An option of a command's own, if it is text. */
+export function text(call: Call, name: string): string | null {
+  const value = call.own[name];
+  return typeof value === "string" ? value : null;
+}

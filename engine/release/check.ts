@@ -1,0 +1,45 @@
+// A collected directory against its checksums and its signature, by the real program. It needs no Imagefile and
+// changes nothing.
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { fail, ok, type Result } from "../problem.js";
+import { toolOf, verifyFile } from "./signers.js";
+import { compareWithSums, readSums } from "./sums.js";
+
+/** `sha256sum.txt` → `sha256sum.sig`. */
+export const signatureName = (sums: string): string => `${sums.replace(/\.[^.]+$/, "")}.sig`;
+
+/** What to verify: names are relative to the directory; the key is text. */
+export interface ToVerify {
+  readonly dir: string;
+  readonly sums: string;
+  readonly publicKey: string;
+  /** Where the key came from, if from a file: it may lie in the directory. */
+  readonly keyFile: string | null;
+}
+
+/** Verifies signature and checksums; the problem (exit 1) names every file that is wrong. */
+export async function verifyDirectory({ dir, sums, publicKey, keyFile }: ToVerify): Promise<Result<number>> {
+  const [file, signature] = [join(dir, sums), join(dir, signatureName(sums))];
+  for (const path of [file, signature]) if (!existsSync(path)) return fail(1, `${path} is missing`);
+  const signed = verifySignature(publicKey, file, signature);
+  if (!signed.ok) return signed;
+  const listed = readSums(readFileSync(file, "utf8"), file);
+  if (!listed.ok) return listed;
+  const own = keyFile !== null && dirname(resolve(keyFile)) === resolve(dir) ? [relative(dir, keyFile)] : [];
+  const found = await compareWithSums(dir, listed.value, [sums, basename(signature), ...own]);
+  return found.length === 0 ? ok(listed.value.size) : fail(1, `${dir}: ${found.join("; ")}`);
+}
+
+/** Verifies one signature; the key is written out for the program and taken away again. */
+export function verifySignature(publicKey: string, message: string, signature: string): Result<void> {
+  const scratch = mkdtempSync(join(tmpdir(), "imagemake-"));
+  try {
+    const key = join(scratch, "key.pub");
+    writeFileSync(key, publicKey);
+    return verifyFile(toolOf(readFileSync(signature, "utf8")), key, message, signature);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
