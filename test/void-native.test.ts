@@ -13,6 +13,8 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
@@ -230,6 +232,84 @@ export const rootfs = rule.rootfs({ repo: xbps("${repository}"${keys}), arch: "x
     expect([taken.status, taken.stderr]).toEqual([0, expect.any(String)]);
   });
 });
+
+withXbps("a signed repository over HTTP", () => {
+  let project: TestProject;
+  let server: Server;
+  const place = (): string => {
+    const address = server.address();
+    return `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
+  };
+  beforeAll(async () => {
+    project = makeProject({
+      "Imagefile.ts": `import { arg, files, rule, xbps } from "imagemake";
+const repo = xbps(arg("REPOSITORY", "./repo"), { keys: files("keys/*.plist") });
+export const rootfs = rule.rootfs({ repo, arch: "x86_64", packages: ["base-container-full"] });`,
+    });
+    addPackages(project.path("repo"), tinyVoid());
+    signRepository(project.path("repo"), project.path("key.pem"), project.path("keys"));
+    server = createServer((request, response) => {
+      const file = project.path("repo", (request.url ?? "").replace(/^\/+/, ""));
+      if (!existsSync(file)) response.writeHead(404).end();
+      else response.end(readFileSync(file));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+  });
+  afterAll(() => {
+    server.close();
+    project.remove();
+  });
+  const forget = (): void => rmSync(project.path(".imagemake"), { recursive: true, force: true });
+
+  test("builds, and has the key of the same repository in a directory", async () => {
+    await project.good(`REPOSITORY=${place()}`, "rootfs");
+    await project.good("release", "refresh");
+    const told = await project.events({}, "rootfs");
+    expect([told.status, told.which("built")]).toEqual([0, []]);
+  });
+
+  test("a package with another one's signature is refused", async () => {
+    forget();
+    const sig = (name: string): string => project.path("repo", `${name}-1.0_1.noarch.xbps.sig2`);
+    const good = readFileSync(sig("busybox"));
+    cpSync(sig("shadow"), sig("busybox"));
+    const ended = await project.run(`REPOSITORY=${place()}`, "rootfs");
+    writeFileSync(sig("busybox"), good);
+    expect(ended.stderr).toMatch(/busybox\S*sig2 is not a signature by one of the keys given/);
+    expect(ended.status).toBe(3);
+  });
+
+  test("a package that the server has no more is named, with what helps", async () => {
+    forget();
+    rmSync(project.path("repo", "busybox-1.0_1.noarch.xbps"));
+    const ended = await project.run(`REPOSITORY=${place()}`, "rootfs");
+    expect(ended.stderr).toMatch(/has dropped busybox 1\.0_1[^]*release refresh/);
+    expect(ended.status).toBe(3);
+  });
+});
+
+/** Signs index and packages with a new key, whose public half goes to `keys`. */
+function signRepository(repo: string, key: string, keys: string): void {
+  const env = { ...process.env, XBPS_TARGET_ARCH: "x86_64" };
+  const index = (...words: string[]) =>
+    execFileSync("xbps-rindex", ["--privkey", key, ...words], { stdio: "pipe", env });
+  execFileSync("openssl", ["genrsa", "-out", key, "2048"], { stdio: "pipe" });
+  index("--sign", "--signedby", "a test", repo);
+  index(
+    "--sign-pkg",
+    ...readdirSync(repo)
+      .filter((name) => name.endsWith(".xbps"))
+      .map((name) => join(repo, name)),
+  );
+  const said = execFileSync("xbps-query", ["-i", "-vL", `--repository=${repo}`], { encoding: "utf8", env });
+  const print = /[0-9a-f]{2}(?::[0-9a-f]{2}){15}/.exec(said)?.[0] ?? "";
+  mkdirSync(keys);
+  const meta = execFileSync("tar", ["xOf", join(repo, "x86_64-repodata"), "index-meta.plist"], {
+    encoding: "utf8",
+  });
+  writeFileSync(join(keys, `${print}.plist`), meta);
+}
 
 /** The table's patterns. */
 function allowedDifferences(): readonly RegExp[] {
