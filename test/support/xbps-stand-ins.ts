@@ -18,8 +18,10 @@ export interface StandIns {
 export function xbpsStandIns(dir: string, arch: string): StandIns {
   const [bin, repo, log] = [join(dir, "bin"), join(dir, "repo"), join(dir, "calls")];
   for (const path of [bin, repo]) mkdirSync(path, { recursive: true });
-  const body = "a package in name only\n";
-  writeFileSync(join(repo, "one-1.0_1.noarch.xbps"), body);
+  const file = join(repo, "one-1.0_1.noarch.xbps");
+  writeFileSync(join(dir, "props.plist"), "no properties\n");
+  execFileSync("tar", ["--create", "--file", file, "-C", dir, "./props.plist"]);
+  const body = readFileSync(file);
   const index = plist(body);
   for (const [name, text] of [
     ["index.plist", index],
@@ -59,7 +61,7 @@ export function xbpsStandIns(dir: string, arch: string): StandIns {
   };
 }
 
-const plist = (body: string): string => `<plist version="1.0">
+const plist = (body: Buffer): string => `<plist version="1.0">
 <dict>
 \t<key>one</key>
 \t<dict>
