@@ -1,0 +1,79 @@
+// Stand-ins for xbps's programs, for machines without them: they record how they were called, and do as little as
+// the driver needs to go on. What xbps itself would do is not tested with them.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Stand-ins in a directory, and one repository with the single package `one-1.0_1`. */
+export interface StandIns {
+  /** Words before a command that sees the stand-ins first on the engine's PATH. */
+  readonly under: readonly string[];
+  readonly repo: string;
+  /** Calls so far, each `program XBPS_ARCH=… XBPS_TARGET_ARCH=… words`. */
+  calls(): readonly string[];
+}
+
+/** Makes them in `dir`. Root is needed: they are mounted, for one command alone, where the engine looks first. */
+export function xbpsStandIns(dir: string, arch: string): StandIns {
+  const [bin, repo, log] = [join(dir, "bin"), join(dir, "repo"), join(dir, "calls")];
+  for (const path of [bin, repo]) mkdirSync(path, { recursive: true });
+  const file = join(repo, "one-1.0_1.noarch.xbps");
+  writeFileSync(join(dir, "props.plist"), "no properties\n");
+  execFileSync("tar", ["--create", "--file", file, "-C", dir, "./props.plist"]);
+  const body = readFileSync(file);
+  const index = plist(body);
+  for (const [name, text] of [
+    ["index.plist", index],
+    ["index-meta.plist", ""],
+  ] as const) {
+    writeFileSync(join(dir, name), text);
+  }
+  const repodata = join(repo, `${arch}-repodata`);
+  execFileSync("tar", ["--create", "--file", repodata, "-C", dir, "index.plist", "index-meta.plist"]);
+  const doing: Readonly<Record<string, string>> = {
+    "xbps-install": `for word; do case $word in
+--dry-run) dry=yes ;; --repository=*) repo=\${word#*=} ;; esac; done
+[ -z "\${dry:-}" ] || echo "one-1.0_1 install noarch $repo 1 ${body.length}"`,
+    "xbps-rindex": `cp "${repodata}" .`,
+    "xbps-uhelper": "echo x86_64",
+    "xbps-query": ":",
+    "xbps-reconfigure": ":",
+    "xbps-fetch": "exit 1",
+  };
+  for (const [name, script] of Object.entries(doing)) {
+    const record = `printf '%s\\n' "${name} XBPS_ARCH=\${XBPS_ARCH:-} XBPS_TARGET_ARCH=\${XBPS_TARGET_ARCH:-} $*" >>"${log}"`;
+    const text = `#!/bin/sh\n# A stand-in for ${name}: records its calls.\n[ "$*" != --version ] || { echo "stand-in for ${name} 0.0"; exit; }\n${record}\n${script}\n`;
+    writeFileSync(join(bin, name), text);
+    chmodSync(join(bin, name), 0o755);
+  }
+  return {
+    under: [
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      'mkdir -p /usr/local/sbin && mount --bind "$0" /usr/local/sbin && exec "$@"',
+      bin,
+    ],
+    repo,
+    calls: () => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
+  };
+}
+
+const plist = (body: Buffer): string => `<plist version="1.0">
+<dict>
+\t<key>one</key>
+\t<dict>
+\t\t<key>architecture</key>
+\t\t<string>noarch</string>
+\t\t<key>filename-sha256</key>
+\t\t<string>${createHash("sha256").update(body).digest("hex")}</string>
+\t\t<key>filename-size</key>
+\t\t<integer>${body.length}</integer>
+\t\t<key>pkgver</key>
+\t\t<string>one-1.0_1</string>
+\t</dict>
+</dict>
+</plist>
+`;

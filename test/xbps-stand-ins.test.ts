@@ -1,0 +1,39 @@
+// The command lines that the xbps driver and its recipes use, by stand-ins that record their calls: so they are
+// checked on machines without xbps too.
+import { afterAll, expect, test } from "@jest/globals";
+import { rmSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeProject } from "./support/cli.js";
+import { xbpsStandIns } from "./support/xbps-stand-ins.js";
+
+const dir = mkdtempSync(join(tmpdir(), "xbps-stand-ins-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
+
+asRoot(
+  "resolving is a dry run with private root, configuration and cache, and only the snapshot's places",
+  async () => {
+    const standIns = xbpsStandIns(dir, "x86_64-musl");
+    const project = makeProject({
+      "Imagefile.ts": `import { rule, xbps } from "imagemake";
+export const rootfs = rule.rootfs({ repo: xbps("${standIns.repo}"), arch: "x86_64-musl", packages: ["one"] });`,
+    });
+    const ended = await project.call({ under: standIns.under }, "rootfs");
+    project.remove();
+    const calls = standIns.calls();
+    const install = calls.filter((call) => call.startsWith("xbps-install"));
+    const resolving =
+      /^xbps-install XBPS_ARCH=x86_64-musl XBPS_TARGET_ARCH= --dry-run --ignore-conf-repos --rootdir (\S+) --config \1\/etc\/xbps.d --cachedir \1\/cache --repository=\S+\/0 -- one$/;
+    expect(install[0]).toMatch(resolving);
+    expect(calls).toContain(
+      "xbps-rindex XBPS_ARCH=x86_64-musl XBPS_TARGET_ARCH=x86_64-musl --add ./one-1.0_1.noarch.xbps",
+    );
+    const installing =
+      /^xbps-install XBPS_ARCH=x86_64-musl XBPS_TARGET_ARCH= --reproducible --ignore-conf-repos --repository=\S+\/repo --cachedir=\S+\/cache --rootdir=\S+ --unpack-only --yes -- one$/;
+    expect(install[1]).toMatch(installing);
+    // The stand-in installs nothing, and that is noticed.
+    expect(ended.stderr).toContain("resolved, but not installed by xbps: one");
+    expect(ended.status).toBe(1);
+  },
+);
