@@ -1,0 +1,47 @@
+// Host programs that Void's scripts call, by kind, and the emulator for architectures of other machines. It does
+// not know what they are called for.
+import type { Tool } from "../../engine/model.js";
+
+const XBPS: readonly Tool[] = ["xbps-install", "xbps-query", "xbps-reconfigure", "xbps-uhelper"].map(
+  (name) => ({ name, package: "xbps" }),
+);
+const of = (name: string, ...programs: readonly string[]): readonly Tool[] =>
+  programs.map((program) => ({ name: program, package: name }));
+
+const BASE: readonly Tool[] = [...XBPS, ...of("tar", "tar"), ...of("kmod", "modprobe")];
+const XZ = of("xz-utils", "xz");
+
+export const TARBALL_TOOLS: readonly Tool[] = [...BASE, ...XZ, ...of("passwd", "chpasswd")];
+export const NET_TOOLS: readonly Tool[] = [...BASE, ...XZ, ...of("gzip", "gzip")];
+export const IMAGE_TOOLS: readonly Tool[] = [
+  ...[...BASE, ...XZ, ...of("gzip", "gzip"), ...of("mount", "losetup"), ...of("fdisk", "sfdisk")],
+  ...[...of("util-linux", "partx", "blkid"), ...of("dosfstools", "mkfs.vfat"), ...of("e2fsprogs", "mkfs.ext4")],
+];
+export const PLAN_TOOLS: readonly Tool[] = of("bash", "bash");
+export const ISO_TOOLS: readonly Tool[] = [
+  ...[...BASE, ...of("xbps", "xbps-uchroot", "xbps-remove", "xbps-pkgdb"), ...PLAN_TOOLS],
+  ...[...of("mount", "losetup"), ...of("dosfstools", "mkfs.vfat"), ...of("e2fsprogs", "mkfs.ext3")],
+  ...[...of("xorriso", "xorriso"), ...of("gawk", "awk")],
+];
+
+/** What this machine's processor runs itself, in xbps's words and without the C library. */
+const NATIVE: Readonly<Partial<Record<NodeJS.Architecture, readonly string[]>>> = {
+  x64: ["x86_64", "i686"],
+  arm64: ["aarch64"],
+  arm: ["armv7l", "armv6l"],
+};
+const QEMU: Readonly<Record<string, string>> = {
+  i686: "i386",
+  x86_64: "x86_64",
+  armv6l: "arm",
+  armv7l: "arm",
+  aarch64: "aarch64",
+};
+
+/** The emulator for programs of `arch`; nothing where this machine runs them. */
+export function emulator(arch: string): readonly Tool[] {
+  const cpu = arch.replace(/-musl$/, "");
+  const qemu = QEMU[cpu];
+  if (qemu === undefined || NATIVE[process.arch]?.includes(cpu) === true) return [];
+  return of("qemu-user-static", `qemu-${qemu}-static`);
+}
