@@ -178,7 +178,7 @@ export class Sources {
     if (run.status !== 0) {
       const why =
         run.error?.message ?? `it ended with status ${run.status ?? "unknown"}: ${run.stderr.trim()}`;
-      return fail(3, `${what ?? `probe ${argv.join(" ")}`} failed`, why);
+      return fail(3, what === undefined ? `probe ${argv.join(" ")} failed` : `${what} is not to be had`, why);
     }
     const digest = hashBytes(run.stdout);
     this.facts.probes.push({ argv, digest });

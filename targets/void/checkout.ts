@@ -50,5 +50,5 @@ export const revision = (from: string): Source => ({
     'dir=$(realpath -m "$1"); git -c safe.directory="$dir" -C "$dir" rev-parse --short HEAD 2>/dev/null || :',
     ...["sh", from],
   ],
-  what: "asking git for the revision of the checkout",
+  what: "the revision of the checkout by git",
 });

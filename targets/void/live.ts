@@ -21,8 +21,9 @@ export const livePackages = (
   live: string,
   flavor: string,
   boards: readonly string[],
-): Wanted => ask(`asking mkiso.sh for the packages of ${live} ${flavor}`, mklive, live, flavor, boards.join(" "));
+): Wanted =>
+  ask(`the package list of mkiso.sh for ${live} ${flavor}`, mklive, live, flavor, boards.join(" "));
 
 /** What mklive.sh installs for itself. */
 export const hostPackages = (mklive: string): Wanted =>
-  ask("asking mklive.sh for its own packages", mklive, "host", "", "");
+  ask("the package list of mklive.sh for this machine", mklive, "host", "", "");

@@ -6,7 +6,9 @@ import type { Arch, Musl } from "../../rules/types.js";
 /** An architecture as xbps calls it. */
 export type VoidArch = Arch["xbps"];
 /** Boards and clouds that have a platform file system. */
-export type VoidPlatform = Musl<"rpi-armv6l" | "rpi-armv7l" | "rpi-aarch64" | "GCP" | "pinebookpro" | "asahi">;
+export type VoidPlatform = Musl<
+  "rpi-armv6l" | "rpi-armv7l" | "rpi-aarch64" | "GCP" | "pinebookpro" | "asahi"
+>;
 /** Platforms with an image for their board. */
 export type SbcPlatform = Exclude<VoidPlatform, `GCP${string}` | `asahi${string}`>;
 /** Platforms with an image for a cloud. */

@@ -1,7 +1,13 @@
 // Void's release by the unmodified scripts of a void-mklive checkout: one action a file, each reading what its
 // script reads. Packages come from the pinned repo/; what a script takes from elsewhere is compared with it
 // afterwards (rules/recipes/void-*.sh). It does not know which artifacts there are.
-import { declareOne, isHandle, type ActionSpec, type Handle, type PackageSpec } from "../../engine/declare.js";
+import {
+  declareOne,
+  isHandle,
+  type ActionSpec,
+  type Handle,
+  type PackageSpec,
+} from "../../engine/declare.js";
 import type { Guards, Json, Source, Wanted } from "../../engine/model.js";
 import { recipe } from "../../rules/recipes.js";
 import { asFile, type FileTarget } from "../../rules/types.js";

@@ -15,7 +15,11 @@ export const TARBALL_TOOLS: readonly Tool[] = [...BASE, ...XZ, ...of("passwd", "
 export const NET_TOOLS: readonly Tool[] = [...BASE, ...XZ, ...of("gzip", "gzip")];
 export const IMAGE_TOOLS: readonly Tool[] = [
   ...[...BASE, ...XZ, ...of("gzip", "gzip"), ...of("mount", "losetup"), ...of("fdisk", "sfdisk")],
-  ...[...of("util-linux", "partx", "blkid"), ...of("dosfstools", "mkfs.vfat"), ...of("e2fsprogs", "mkfs.ext4")],
+  ...[
+    ...of("util-linux", "partx", "blkid"),
+    ...of("dosfstools", "mkfs.vfat"),
+    ...of("e2fsprogs", "mkfs.ext4"),
+  ],
 ];
 export const PLAN_TOOLS: readonly Tool[] = of("bash", "bash");
 export const ISO_TOOLS: readonly Tool[] = [
