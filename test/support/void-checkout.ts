@@ -1,6 +1,7 @@
 // A stand-in for a checkout of void-mklive: scripts of the same names that read the same files and take the same
 // options, but make next to nothing. They install with the real xbps. And a repository with the packages they want.
 import { execFileSync } from "node:child_process";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -28,6 +29,35 @@ install() { XBPS_ARCH=$ARCH xbps-install -Sy $XBPS_REPOSITORY -r "$ROOTFS" $1 ||
 ROOTFS=$(mktemp -d)
 pack() { tar -c -C "$ROOTFS" . | xz >"$1"; echo created "$1"; }
 `;
+
+/** A public key as xbps keeps it, in a file named after the MD5 of what ssh makes of the key. */
+export const KEY = ((): { readonly file: string; readonly text: string } => {
+  const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const { n = "", e = "" } = publicKey.export({ format: "jwk" });
+  const field = (bytes: Buffer): Buffer[] => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    return [length, bytes];
+  };
+  // The modulus begins with a one, which would be a sign.
+  const modulus = Buffer.concat([Buffer.alloc(1), Buffer.from(n, "base64url")]);
+  const parts = [Buffer.from("ssh-rsa"), Buffer.from(e, "base64url"), modulus].flatMap(field);
+  const print = createHash("md5").update(Buffer.concat(parts)).digest("hex");
+  const pem = publicKey.export({ type: "spki", format: "pem" });
+  const data = Buffer.from(pem.toString()).toString("base64");
+  return {
+    file: `keys/${print.replace(/..(?=.)/g, "$&:")}.plist`,
+    text: [
+      '<plist version="1.0">',
+      "<dict>",
+      "\t<key>public-key</key>",
+      `\t<data>${data}</data>`,
+      "</dict>",
+      "</plist>",
+      "",
+    ].join("\n"),
+  };
+})();
 
 /** The files of the checkout by name. */
 export function voidCheckout(): Record<string, string> {
@@ -73,7 +103,7 @@ PACKAGE_LIST=(jq)
 `,
     "installer.sh": "installer\n",
     version: "1\n",
-    "keys/one.plist": "key\n",
+    [KEY.file]: KEY.text,
     "data/splash.png": "png\n",
     "data/issue": "issue\n",
     "dracut/netmenu/netmenu.sh": "netmenu\n",
