@@ -41,9 +41,9 @@ export interface DriverContext {
   readonly progress: (line: string) => void;
 }
 
-/** Help for taking a snapshot. */
+/** Help for what asks the repository itself: taking a snapshot, and fetching. */
 export interface SnapshotContext extends DriverContext {
-  /** The Imagefile's directory: relative paths in `repo` (keyrings) are relative to it. */
+  /** The Imagefile's directory: relative paths in `repo` (keyrings, directories) are relative to it. */
   readonly base: string;
 }
 
@@ -64,7 +64,7 @@ export interface PackageDriver {
     arch: string,
     packages: readonly Package[],
     dir: string,
-    context: DriverContext,
+    context: SnapshotContext,
   ): Promise<Result<void>>;
   /**
    * Indexes `dir` as a repository by the distribution's own tool. The engine has put each package file at

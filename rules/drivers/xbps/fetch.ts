@@ -1,0 +1,136 @@
+// Fetches package files, each verified against the snapshot's checksum, and by its signature where it comes from
+// a signed repository over the network, before it gets its name. It does not know what they are for.
+import { readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { hashFile } from "../../../cache/hash.js";
+import type { Json } from "../../../engine/model.js";
+import type { Package, SnapshotContext } from "../../../engine/packages/driver.js";
+import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import { bring } from "./download.js";
+import { isSigned, readKeys, type Keys } from "./keys.js";
+import { at, isRemote, readRepository } from "./repository.js";
+
+/** Transfers at once. */
+const AT_ONCE = 4;
+
+/** What all transfers of one call share. */
+interface Work {
+  readonly places: readonly string[];
+  /** Null where packages are not signed. */
+  readonly keys: Keys | null;
+  readonly dir: string;
+  readonly context: SnapshotContext;
+}
+
+/**
+ * Fetches `packages` to `<dir>/<sha256>`, from where the repository is now, not from where it was when they were
+ * resolved.
+ */
+export async function fetchPackages(
+  repo: Json,
+  _arch: string,
+  packages: readonly Package[],
+  dir: string,
+  context: SnapshotContext,
+): Promise<Result<void>> {
+  const read = readRepository(repo);
+  if (!read.ok) return read;
+  const keys = await readKeys(context.base, read.value.keys);
+  if (!keys.ok) return keys;
+  const work: Work = {
+    places: read.value.places,
+    keys: read.value.keys === null ? null : keys.value,
+    dir,
+    context,
+  };
+  const queue = [...new Map(packages.map((pkg) => [pkg.sha256, pkg])).values()];
+  const count = queue.length;
+  const gone: Package[] = [];
+  const problems: Problem[] = [];
+  const worker = async (): Promise<void> => {
+    for (let pkg = queue.shift(); pkg !== undefined && problems.length === 0; pkg = queue.shift()) {
+      context.progress(`${count - queue.length} of ${count}: ${pkg.name} ${pkg.version}`);
+      const one = await fetchOne(pkg, work);
+      if (!one.ok) problems.push(one.problem);
+      else if (one.value === "gone") gone.push(pkg);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const [problem] = problems;
+  if (problem !== undefined) return { ok: false, problem };
+  if (gone.length === 0) return ok(undefined);
+  const names = gone.map((pkg) => `${pkg.name} ${pkg.version} (${pkg.arch})`).sort();
+  return fail(
+    3,
+    `the repository has dropped ${names.join(", ")}`,
+    "`imagemake release refresh` takes a new snapshot",
+  );
+}
+
+async function fetchOne(pkg: Package, work: Work): Promise<Result<"here" | "gone">> {
+  const { dir, context } = work;
+  const final = join(dir, pkg.sha256);
+  if (await isWhole(final, pkg)) return ok("here");
+  const [number = "", file = ""] = /^(\d+)\/(.*)$/.exec(pkg.location)?.slice(1) ?? [];
+  const place = work.places[Number(number)];
+  if (place === undefined || file === "") {
+    return fail(
+      3,
+      `the Imagefile's repository has no place for ${pkg.name} ${pkg.version}`,
+      "`imagemake release refresh`",
+    );
+  }
+  const from = at(place, context.base, file);
+  const part = `${final}.part`;
+  await rm(part, { force: true });
+  const brought = await bring(from, part, context);
+  if (!brought.ok) return brought;
+  if (brought.value.kind === "absent") return ok("gone");
+  if (brought.value.kind === "failed") {
+    return fail(3, `cannot fetch ${pkg.name} ${pkg.version}: ${from}: ${brought.value.said}`);
+  }
+  if (!(await isWhole(part, pkg))) {
+    await rm(part, { force: true });
+    return fail(
+      3,
+      `${from} is not what the snapshot promised`,
+      "a broken transfer, or the repository has another file under that name: `imagemake release refresh`",
+    );
+  }
+  const signed = await hasSignature(pkg, place, file, part, work);
+  if (!signed.ok) {
+    await rm(part, { force: true });
+    return signed;
+  }
+  await rename(part, final);
+  return ok("here");
+}
+
+async function isWhole(file: string, pkg: Package): Promise<boolean> {
+  const size = await stat(file).then(
+    (found) => found.size,
+    () => null,
+  );
+  return size === pkg.size && (await hashFile(file, size)) === pkg.sha256;
+}
+
+/** As xbps: what lies in a directory of this machine needs none. */
+async function hasSignature(
+  pkg: Package,
+  place: string,
+  file: string,
+  part: string,
+  work: Work,
+): Promise<Result<void>> {
+  if (work.keys === null || !isRemote(place)) return ok(undefined);
+  const from = at(place, work.context.base, `${file}.sig2`);
+  const to = `${part}.sig2`;
+  const brought = await bring(from, to, work.context);
+  if (!brought.ok) return brought;
+  if (brought.value.kind !== "here") {
+    return fail(3, `the signature of ${pkg.name} ${pkg.version} cannot be fetched: ${from}`);
+  }
+  const good = await isSigned(part, await readFile(to), work.keys);
+  await rm(to, { force: true });
+  return good ? ok(undefined) : fail(3, `${from} is not a signature by one of the keys given`);
+}
