@@ -158,9 +158,9 @@ withXbps("with xbps on PATH and stand-ins for the scripts", () => {
 
   test("a new version of a package rebuilds exactly what holds it", async () => {
     addPackage(repo, "syslinux-1.1_1");
-    const { stdout, stderr } = await imagemake("release", "refresh", "-n");
+    const { stdout, stderr } = await project.run("release", "refresh", "-n", ...words());
     expect(stdout + stderr).toContain("syslinux 1.0_1 → 1.1_1");
-    await imagemake("release", "refresh");
+    await project.good("release", "refresh", ...words());
     const told = await project.events({}, ...words(...BUILT));
     expect(told.which("built")).toEqual(["pxe-x86_64"]);
   });

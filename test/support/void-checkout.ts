@@ -24,7 +24,7 @@ echo "stand-in: $0 $*"
 
 /** Installs `$1` from `$REPOS` into `$ROOTFS`. */
 const LIB = `# A stand-in for lib.sh of void-mklive.
-[ -n "$XBPS_REPOSITORY" ] || XBPS_REPOSITORY=--repository=/default/mirror
+: "\${XBPS_REPOSITORY:=--repository=/default/mirror}"
 install() { XBPS_ARCH=$ARCH xbps-install -Sy $XBPS_REPOSITORY -r "$ROOTFS" $1 || exit 1; }
 ROOTFS=$(mktemp -d)
 pack() { tar -c -C "$ROOTFS" . | xz >"$1"; echo created "$1"; }
