@@ -137,6 +137,18 @@ withXbps("with xbps on PATH and stand-ins for the scripts", () => {
     expect(status).toBe(1);
   });
 
+  test("packages left unpacked because configuring them failed are caught, although the script ends with 0", async () => {
+    const broken = voidCheckout()["mkrootfs.sh"]?.replace(
+      'install "$pkg"',
+      'XBPS_ARCH=$ARCH xbps-install -SyU $XBPS_REPOSITORY -r "$ROOTFS" "$pkg"; chroot "$ROOTFS" sh -c "xbps-reconfigure -a"',
+    );
+    const { status, stderr } = await edited("mkrootfs.sh", () => imagemake("wsl-x86_64"), broken);
+    expect(stderr).toContain(
+      "packages were unpacked, and configuring them failed: base-files-1.0_1 wsl-base-1.0_1",
+    );
+    expect(status).toBe(1);
+  });
+
   test("packages from elsewhere than the pinned repository fail the build, naming them", async () => {
     const other = join(dir, "other");
     addPackage(other, "stray-1.0_1");
