@@ -203,4 +203,18 @@ withXbps("with xbps on PATH and stand-ins for the scripts", () => {
     const tarballs = project.names("out").filter((name) => /^void-x86_64-NETBOOT-2026010/.test(name));
     expect(tarballs).toEqual(["void-x86_64-NETBOOT-20260101.tar.gz"]);
   });
+
+  test("editing one flavour in mkiso.sh leaves what the others are made from as it is", async () => {
+    const plans = ["live-iso-x86_64-base/plan", "live-iso-x86_64-xfce/plan"];
+    const digests = async (): Promise<string[]> => {
+      const told = await project.events({}, ...words("-B", ...plans));
+      return plans.flatMap((plan) => told.about("built", plan)?.digests ?? []);
+    };
+    const [base, xfce] = await digests();
+    const broken = voidCheckout()["mkiso.sh"]?.replace("xfce4", "xfce4 thunar");
+    const [sameBase, otherXfce] = await edited("mkiso.sh", digests, broken);
+    expect(base).toBeDefined();
+    expect(sameBase).toBe(base);
+    expect(otherXfce).not.toBe(xfce);
+  });
 });
