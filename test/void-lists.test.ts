@@ -74,3 +74,30 @@ test("a missing checkout is named with the option that says where it is, before 
   expect(stderr).toContain('option mklive says where that is, now "../no-such-checkout"');
   expect(status).toBe(2);
 });
+
+describe("the doctor", () => {
+  test("looks for what the documentation asks for: tools, emulators, disk, memory", async () => {
+    const { stdout } = await project.run("doctor");
+    for (const what of [/xbps-install/, /\btar\b/, /xz-utils/, /\bgit\b/, /qemu-(arm|aarch64)-static/])
+      expect(stdout).toMatch(what);
+    for (const line of [/^(ok|--) {2}disk: /m, /^(ok|--) {2}memory: /m, /^(ok|--) {2}programs for arm/m])
+      expect(stdout).toMatch(line);
+  });
+
+  test("says where loop devices and vfat are missing only for what needs them", async () => {
+    const { stdout } = await project.run("doctor", "images-cloud-GCP");
+    expect(stdout).toMatch(/^(ok {2}|-- {2}no )the file system vfat/m);
+    expect((await project.run("doctor", "rootfs-x86_64")).stdout).not.toContain("vfat");
+  });
+
+  test("xbps, which Debian does not have, is not said to be installed with apt", async () => {
+    const hidden = { under: ["unshare", "--mount", "sh", "-c", HIDE, "sh"] };
+    const { stdout, status } = await project.call(hidden, "doctor", "rootfs-x86_64");
+    expect(stdout).toMatch(/^-- {2}no xbps-install.*: build xbps from https:/m);
+    expect(status).toBe(3);
+  });
+});
+
+/** A program of that name cannot be run in here, wherever it is. */
+const HIDE =
+  'for dir in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin; do [ ! -e $dir/xbps-install ] || mount --bind /dev/null $dir/xbps-install; done; exec "$@"';

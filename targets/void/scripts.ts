@@ -14,7 +14,7 @@ import { asFile, type FileTarget } from "../../rules/types.js";
 import { checkoutFiles, revision, type Kind } from "./checkout.js";
 import { hostArch, hostPackages, livePackages } from "./live.js";
 import * as matrix from "./matrix.js";
-import { emulator, IMAGE_TOOLS, ISO_TOOLS, NET_TOOLS, PLAN_TOOLS, TARBALL_TOOLS } from "./tools.js";
+import { emulator, GIT, IMAGE_TOOLS, ISO_TOOLS, NET_TOOLS, PLAN_TOOLS, TARBALL_TOOLS } from "./tools.js";
 
 /** What every script is told. */
 export interface ScriptsConfig {
@@ -96,7 +96,7 @@ export class Scripts {
         // The script takes repositories from the image, and has no option for others.
         network: true,
         guards: { magic: suffix === "img.xz" ? XZ : GZIP, minSize: 128 * 1024 },
-        resources: { cpu: 2, memory: 1024 * MiB, named: ["loop"] },
+        resources: { cpu: 2, memory: 1024 * MiB, named: ["loop", "vfat"] },
       }),
     );
   }
@@ -105,6 +105,7 @@ export class Scripts {
     const arch = matrix.LIVE[live];
     const boards = live.startsWith("aarch64") ? this.config.livePlatforms : [];
     const { mklive } = this.config;
+    const isAskingGit = matrix.isX86(arch) && this.config.revision === "";
     // mkiso.sh only says what mklive.sh shall do. Asked beforehand, an edit to one flavour makes that one again.
     const plan = declareOne({
       rule: "void-plan",
@@ -112,10 +113,10 @@ export class Scripts {
       env: { LIVE: live, FLAVOR: flavor, BOARDS: boards.join(" "), REVISION: this.config.revision },
       inputs: {
         SCRIPTS: this.#files("plan", arch),
-        ...(matrix.isX86(arch) && this.config.revision === "" ? { GIT: revision(mklive) } : {}),
+        ...(isAskingGit ? { GIT: revision(mklive) } : {}),
       },
       outputs: [{ name: "OUT", kind: "tree", base: null }],
-      tools: PLAN_TOOLS,
+      tools: isAskingGit ? [...PLAN_TOOLS, GIT] : PLAN_TOOLS,
       root: true,
       guards: { has: ["args"] },
     });
@@ -131,7 +132,7 @@ export class Scripts {
         tools: [...ISO_TOOLS, ...emulator(arch)],
         arch,
         guards: { minSize: MiB },
-        resources: { cpu: 2, memory: 1024 * MiB, named: ["loop"] },
+        resources: { cpu: 2, memory: 1024 * MiB, named: ["loop", "vfat"] },
       }),
     );
   }

@@ -21,6 +21,8 @@ export const IMAGE_TOOLS: readonly Tool[] = [
     ...of("e2fsprogs", "mkfs.ext4"),
   ],
 ];
+/** It says which revision a checkout is. */
+export const GIT: Tool = { name: "git", package: "git" };
 export const PLAN_TOOLS: readonly Tool[] = of("bash", "bash");
 export const ISO_TOOLS: readonly Tool[] = [
   ...[...BASE, ...of("xbps", "xbps-uchroot", "xbps-remove", "xbps-pkgdb"), ...PLAN_TOOLS],
