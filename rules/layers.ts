@@ -8,10 +8,10 @@ import {
   type Lineage,
   type PackageSpec,
 } from "../engine/declare.js";
-import type { Guards, Json, Source as EngineSource, Tool, Wanted } from "../engine/model.js";
-import { emulation } from "./arch.js";
+import type { Guards, Json, Source as EngineSource, Wanted } from "../engine/model.js";
 import { recipe } from "./recipes.js";
 import { stepData, type StepData } from "./steps.js";
+import { systemOf } from "./systems.js";
 import type { Step } from "./types.js";
 
 /** What the last layer gets beside its content. */
@@ -105,19 +105,17 @@ function layerOf(rule: string, part: StepData, tree: Handle, lineage: Lineage | 
   }
 }
 
-/** Host programs of everything that installs with apt. */
-export const APT_TOOLS: readonly Tool[] = [{ name: "apt-get", package: "apt" }];
-
 function installPart(lineage: Lineage, tree: Handle, want: readonly Wanted[], recommends: boolean): Part {
+  const { command, env, inputs, tools } = systemOf(lineage.driver).install(lineage);
   return {
     rule: "step.install",
-    command: recipe("install-apt.sh", ["lib.sh", "tree.sh", "install-apt.sh"]),
+    command,
     // The closure says what is installed. The list itself is no input: what does not change the closure
     // must not build again.
-    env: { ARCH: lineage.arch },
-    inputs: {},
+    env,
+    inputs,
     packages: request(lineage, tree, want, { recommends }),
-    tools: [...APT_TOOLS, ...emulation(lineage.arch)],
+    tools,
     resources: { memory: 512 * 1024 ** 2 },
   };
 }

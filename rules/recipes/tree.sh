@@ -21,8 +21,7 @@ closure() { sed -n 's/^Package: //p' repo/Packages | sort; }
 # uri DIR: a directory's path as it stands in sources.list.
 uri() { printf '%s' "$1" | sed 's/%/%25/g; s/ /%20/g; s/\[/%5B/g; s/\]/%5D/g'; }
 
-# emulate ARCH: sees to it that the kernel runs programs of ARCH. Registers qemu where it is installed but
-# not registered (containers, or a user namespace, which has registrations of its own since Linux 6.7).
+# emulate ARCH: sees to it that the kernel runs programs of ARCH, as Debian calls it.
 emulate() {
     [ "$1" = "$(dpkg --print-architecture)" ] && return
     case $1-$(dpkg --print-architecture) in i386-amd64) return ;; esac
@@ -33,21 +32,7 @@ emulate() {
         ppc64el) em_cpu=ppc64le ;;
         *) em_cpu=$1 ;;
     esac
-    em_dir=/proc/sys/fs/binfmt_misc
-    [ -e "$em_dir/register" ] || mount -t binfmt_misc binfmt_misc "$em_dir" ||
-        die "programs of $1 cannot run here: binfmt_misc cannot be mounted (load the module, or build as root)"
-    if [ -e "$em_dir/qemu-$em_cpu" ]; then
-        grep -q '^enabled' "$em_dir/qemu-$em_cpu" ||
-            die "programs of $1 cannot run here: qemu-$em_cpu is registered but off (update-binfmts --enable qemu-$em_cpu)"
-        grep -q '^flags:.*F' "$em_dir/qemu-$em_cpu" ||
-            die "programs of $1 cannot run in a chroot: qemu-$em_cpu is registered without the flag F (install qemu-user-static)"
-        return
-    fi
-    em_conf=/usr/lib/binfmt.d/qemu-$em_cpu.conf
-    [ -e "$em_conf" ] || die "programs of $1 cannot run here: install qemu-user-static"
-    # The file ends in a line feed, which the kernel does not mind; it wants one line in one write.
-    grep -v '^#' "$em_conf" >"$em_dir/register" ||
-        die "programs of $1 cannot run here: the kernel refused $em_conf"
+    emulate_cpu "$1" "$em_cpu"
 }
 
 # secrets: what in $OUT must differ from machine to machine. Made while building, it would be one for all.

@@ -12,8 +12,8 @@ export const fileName = (pkg: Named): string => `${pkg.name}-${pkg.version}.${pk
 const known = new Map<string, Promise<number>>();
 
 /**
- * The package's build-date where it has that property (xbps stopped writing it), else the newest time among its
- * files, which xbps-src sets to the date of the sources. In seconds since 1970; 0 for a package without files.
+ * The package's build-date where it has that property (xbps stopped writing it), else the newest time of its
+ * files, which is the date of the sources. In seconds since 1970; 0 for a package without files.
  */
 export function buildDate(file: string): Promise<number> {
   const date = known.get(file) ?? readDate(file);
@@ -22,18 +22,23 @@ export function buildDate(file: string): Promise<number> {
 }
 
 async function readDate(file: string): Promise<number> {
-  // Both come first, so little is unpacked.
-  const argv = ["tar", "--extract", "--to-stdout", "--occurrence=1", "--file", file] as const;
-  const context = { scratch: "/", signal: new AbortController().signal };
-  const ran = await run([...argv, "./props.plist", "./files.plist"], context, { cwd: "/" });
-  if (!ran.ok) throw new Error(ran.problem.message);
-  if (ran.value.status !== 0) throw new Error(`${file} is not a package of xbps`);
-  const said = property(ran.value.stdout, "build-date", 1);
+  // The properties come first, so little is unpacked.
+  const props = await tar(file, ["--extract", "--to-stdout", "--occurrence=1"], ["./props.plist"]);
+  const said = property(props, "build-date", 1);
   const stated = said === null ? NaN : Date.parse(said.replace(/^(\S+) (\S+) UTC$/, "$1T$2Z"));
   if (!Number.isNaN(stated)) return Math.floor(stated / 1000);
+  const listing = await tar(file, ["--list", "--verbose", "--full-time", "--quoting-style=escape"], []);
   let newest = 0;
-  for (const match of ran.value.stdout.matchAll(/<key>mtime<\/key>\s*<integer>(\d+)<\/integer>/g)) {
-    newest = Math.max(newest, Number(match[1]));
+  for (const [, day = "", time = ""] of listing.matchAll(/^\S+ \S+ +\d+ (\S+) ([\d:]+) /gm)) {
+    newest = Math.max(newest, Math.floor(Date.parse(`${day}T${time}Z`) / 1000) || 0);
   }
   return newest;
+}
+
+async function tar(file: string, options: readonly string[], members: readonly string[]): Promise<string> {
+  const context = { scratch: "/", signal: new AbortController().signal };
+  const ran = await run(["tar", ...options, "--file", file, ...members], context, { cwd: "/" });
+  if (!ran.ok) throw new Error(ran.problem.message);
+  if (ran.value.status !== 0) throw new Error(`${file} is not a package of xbps`);
+  return ran.value.stdout;
 }

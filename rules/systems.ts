@@ -1,0 +1,132 @@
+// What differs between systems of one package manager and another, as data: one entry a driver. Rules take what
+// they need from here and do not know which drivers there are.
+import type { Lineage } from "../engine/declare.js";
+import type { Command, Guards, Json, Source, Tool } from "../engine/model.js";
+import { isAptRepo, requestRepo, sourceLine } from "./apt.js";
+import { emulation, emulationOfVoid } from "./arch.js";
+import { recipe } from "./recipes.js";
+import type { Arch, Driver } from "./types.js";
+import { isXbpsRepo } from "./xbps.js";
+
+/** A program that makes or changes a tree with packages, and what it needs beside them. */
+export interface Work {
+  readonly command: Command;
+  readonly env: Readonly<Record<string, string>>;
+  readonly inputs: Readonly<Record<string, Source>>;
+  readonly tools: readonly Tool[];
+  readonly guards?: Guards;
+}
+
+/** Systems of one package manager. */
+export interface System {
+  readonly archs: readonly string[];
+  /** What a tree comes from: the repository as package requests name it, and options of the resolver. */
+  lineage(repo: unknown, arch: string, variant: string | undefined): Lineage;
+  /** A root filesystem out of nothing but packages. */
+  bootstrap(repo: unknown, lineage: Lineage): Work;
+  /** More packages on a tree. */
+  install(lineage: Lineage): Work;
+}
+
+/** Architectures, as the driver calls them; the compiler sees that none is missing. */
+const names = <D extends Driver>(archs: Readonly<Record<Arch[D], true>>): readonly string[] =>
+  Object.keys(archs);
+
+const APT_TOOLS: readonly Tool[] = [{ name: "apt-get", package: "apt" }];
+const XBPS_TOOLS: readonly Tool[] = ["xbps-install", "xbps-reconfigure", "xbps-query", "xbps-uhelper"].map(
+  (name) => ({ name, package: "xbps" }),
+);
+
+/** The value is what `repo` was given, which was checked before. */
+const given = <T>(is: (value: unknown) => value is T, repo: unknown): T => {
+  if (!is(repo)) throw new Error("a repository of another driver");
+  return repo;
+};
+
+const apt: System = {
+  archs: names<"apt">({
+    amd64: true,
+    arm64: true,
+    armhf: true,
+    i386: true,
+    ppc64el: true,
+    riscv64: true,
+    s390x: true,
+  }),
+  lineage: (repo, arch, variant = "apt") => ({
+    driver: "apt",
+    repo: requestRepo(given(isAptRepo, repo)),
+    arch,
+    options: { variant },
+  }),
+  bootstrap: (repo, { arch, options }) => ({
+    command: recipe("rootfs-apt.sh", ["lib.sh", "emulate.sh", "tree.sh", "rootfs-apt.sh"]),
+    env: {
+      ARCH: arch,
+      VARIANT: variantIn(options),
+      IN_IMAGE: sourceLine(given(isAptRepo, repo)),
+    },
+    inputs: {},
+    tools: [{ name: "mmdebstrap", package: "mmdebstrap" }, ...APT_TOOLS, ...emulation(arch)],
+    guards: { has: ["var/lib/dpkg/status"] },
+  }),
+  install: ({ arch }) => ({
+    command: recipe("install-apt.sh", ["lib.sh", "emulate.sh", "tree.sh", "install-apt.sh"]),
+    env: { ARCH: arch },
+    inputs: {},
+    tools: [...APT_TOOLS, ...emulation(arch)],
+  }),
+};
+
+const xbps: System = {
+  archs: names<"xbps">({
+    i686: true,
+    x86_64: true,
+    "x86_64-musl": true,
+    armv6l: true,
+    "armv6l-musl": true,
+    armv7l: true,
+    "armv7l-musl": true,
+    aarch64: true,
+    "aarch64-musl": true,
+  }),
+  lineage: (repo, arch) => {
+    const { urls, keys } = given(isXbpsRepo, repo);
+    return { driver: "xbps", repo: { urls, keys }, arch, options: {} };
+  },
+  bootstrap: (repo, { arch }) => {
+    const { keys } = given(isXbpsRepo, repo);
+    return {
+      command: recipe("rootfs-xbps.sh", ["lib.sh", "emulate.sh", "xbps.sh", "rootfs-xbps.sh"]),
+      env: { ARCH: arch },
+      inputs: keys === null ? {} : { KEYS: { kind: "files", patterns: keys } },
+      tools: [...XBPS_TOOLS, ...emulationOfVoid(arch)],
+      guards: { has: ["var/db/xbps/pkgdb-0.38.plist"] },
+    };
+  },
+  install: ({ arch }) => ({
+    command: recipe("install-xbps.sh", ["lib.sh", "emulate.sh", "xbps.sh", "install-xbps.sh"]),
+    env: { ARCH: arch },
+    inputs: {},
+    tools: [...XBPS_TOOLS, ...emulationOfVoid(arch)],
+  }),
+};
+
+function variantIn(options: Json): string {
+  const variant =
+    typeof options === "object" && options !== null && "variant" in options ? options.variant : null;
+  return typeof variant === "string" ? variant : "";
+}
+
+const SYSTEMS: Readonly<Record<Driver, System>> = { apt, xbps };
+
+/** The system of a driver; a lineage has its driver's name as text. */
+export function systemOf(driver: string): System {
+  const found = Object.entries(SYSTEMS).find(([name]) => name === driver)?.[1];
+  if (found === undefined) throw new Error(`no system for the driver ${driver}`);
+  return found;
+}
+
+/** Whether a value is a repository of any driver. */
+export const isRepo = (value: unknown): value is { readonly driver: Driver } =>
+  isAptRepo(value) || isXbpsRepo(value);
