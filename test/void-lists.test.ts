@@ -15,7 +15,7 @@ beforeAll(() => {
 });
 afterAll(() => project.remove());
 
-describe.each(["scripts"])("built by %s", (way) => {
+describe.each(["scripts", "native"])("built by %s", (way) => {
   test.each(LISTS)("%s prints what the Makefile prints, byte for byte, without a checkout", async (list) => {
     const { stdout } = await project.good(`BUILD=${way}`, "DATECODE=20260101", `${list}-print`);
     expect(stdout).toBe(listed(list));

@@ -1,7 +1,10 @@
 # Shared by recipes that run scripts of a void-mklive checkout, which the stage has in mklive/: nothing of theirs is
 # changed, but they find a few programs of ours first on their PATH. ARCH; REPO: the pinned packages.
 
-die() { echo "imagemake: $*" >&2; exit 1; }
+die() {
+    echo "imagemake: $*" >&2
+    exit 1
+}
 
 work=$PWD
 case $work in
@@ -64,7 +67,7 @@ chmod 755 "$bin"/*
 # run COMMAND…: in the checkout. A blank is no repository, so that the script does not add its own.
 run() { (cd mklive && PATH=$bin:$PATH XBPS_REPOSITORY=' ' "$@"); }
 
-# emulate: sees to it that programs of ARCH run here, under the names that lib.sh looks for.
+# emulate: sees to it that programs of ARCH run here, and that lib.sh finds the emulator by the name it looks for.
 emulate() {
     em_host=$(xbps-uhelper arch)
     case ${ARCH%-musl}-${em_host%-musl} in
@@ -75,14 +78,8 @@ emulate() {
     esac
     [ "${ARCH%-musl}" != "${em_host%-musl}" ] || return 0
     command -v "qemu-$em_cpu" >/dev/null || ln -s "$(command -v "qemu-$em_cpu-static")" "$bin/qemu-$em_cpu"
-    em_dir=/proc/sys/fs/binfmt_misc
-    [ -e "$em_dir/register" ] || mount -t binfmt_misc binfmt_misc "$em_dir" ||
-        die "programs of $ARCH cannot run here: binfmt_misc cannot be mounted (load the module, or build as root)"
-    [ ! -e "$em_dir/qemu-$em_cpu" ] || return 0
-    em_conf=/usr/lib/binfmt.d/qemu-$em_cpu.conf
-    [ -e "$em_conf" ] || die "programs of $ARCH cannot run here: install qemu-user-static"
-    grep -v '^#' "$em_conf" >"$em_dir/register" ||
-        die "programs of $ARCH cannot run here: the kernel refused $em_conf"
+    # Where qemu comes with update-binfmts instead, lib.sh calls that.
+    [ ! -e "/usr/lib/binfmt.d/qemu-$em_cpu.conf" ] || emulate_cpu "$ARCH" "$em_cpu"
 }
 
 # needs_vfat: what makes disk images has to mount one.

@@ -1,16 +1,14 @@
 // Void's release by the typed rules: trees as layers, packed only for the user. What has no typed rule yet is made
 // from the packed trees by scripts of the checkout: one line each, at the end. It does not know which artifacts there are.
 import { platformfs } from "../../rules/platformfs.js";
-import { pxe } from "../../rules/pxe.js";
 import { rootfs } from "../../rules/rootfs.js";
-import { step } from "../../rules/steps.js";
 import type { FileTarget, PackedTree, Repo } from "../../rules/types.js";
 import * as matrix from "./matrix.js";
 import type { Scripts } from "./scripts.js";
 import type { Makers } from "./ways.js";
 
 /** Rules on `repo`; `scripts` for what is not a rule yet. */
-export const native = (repo: Repo<"xbps">, mklive: string, scripts: Scripts): Makers => ({
+export const native = (repo: Repo<"xbps">, scripts: Scripts): Makers => ({
   rootfs: (arch) =>
     rootfs({ repo, arch, packages: matrix.ROOTFS_PACKAGES, out: `void-${arch}-ROOTFS-{date}.tar.xz` }),
   wsl: (arch) =>
@@ -21,12 +19,7 @@ export const native = (repo: Repo<"xbps">, mklive: string, scripts: Scripts): Ma
       packages: matrix.platformPackages(platform),
       out: `void-${platform}-PLATFORMFS-{date}.tar.xz`,
     }),
-  pxe: (arch, from) =>
-    pxe({
-      from: packed(from),
-      steps: [step.overlay(`${mklive}/dracut/netmenu`), step.overlay(`${mklive}/dracut/autoinstaller`)],
-      out: `void-${arch}-NETBOOT-{date}.tar.gz`,
-    }),
+  pxe: (arch, from) => scripts.pxe(arch, from),
   image: (platform, from) => scripts.image(platform, from),
   iso: (live, flavor) => scripts.iso(live, flavor),
 });

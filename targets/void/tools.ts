@@ -1,5 +1,4 @@
-// Host programs that Void's scripts call, by kind, and the emulator for architectures of other machines. It does
-// not know what they are called for.
+// Host programs that Void's scripts call, by kind. It does not know what they are called for.
 import type { Tool } from "../../engine/model.js";
 
 const XBPS: readonly Tool[] = ["xbps-install", "xbps-query", "xbps-reconfigure", "xbps-uhelper"].map(
@@ -29,25 +28,3 @@ export const ISO_TOOLS: readonly Tool[] = [
   ...[...of("mount", "losetup"), ...of("dosfstools", "mkfs.vfat"), ...of("e2fsprogs", "mkfs.ext3")],
   ...[...of("xorriso", "xorriso"), ...of("gawk", "awk")],
 ];
-
-/** What this machine's processor runs itself, in xbps's words and without the C library. */
-const NATIVE: Readonly<Partial<Record<NodeJS.Architecture, readonly string[]>>> = {
-  x64: ["x86_64", "i686"],
-  arm64: ["aarch64"],
-  arm: ["armv7l", "armv6l"],
-};
-const QEMU: Readonly<Record<string, string>> = {
-  i686: "i386",
-  x86_64: "x86_64",
-  armv6l: "arm",
-  armv7l: "arm",
-  aarch64: "aarch64",
-};
-
-/** The emulator for programs of `arch`; nothing where this machine runs them. */
-export function emulator(arch: string): readonly Tool[] {
-  const cpu = arch.replace(/-musl$/, "");
-  const qemu = QEMU[cpu];
-  if (qemu === undefined || NATIVE[process.arch]?.includes(cpu) === true) return [];
-  return of("qemu-user-static", `qemu-${qemu}-static`);
-}

@@ -1,7 +1,7 @@
 // The two ways to build Void's release, each a table of one function a kind of artifact.
-import type { Json } from "../../engine/model.js";
 import { xbps } from "../../rules/xbps.js";
 import { files } from "../../rules/sources.js";
+import { systemOf } from "../../rules/systems.js";
 import type { FileTarget, Repo } from "../../rules/types.js";
 import * as matrix from "./matrix.js";
 import { native } from "./native.js";
@@ -32,7 +32,8 @@ export interface Makers {
 export function makers(way: Way, config: VoidConfig): Makers {
   const { mklive, revision, livePlatforms } = config;
   const repo: Repo<"xbps"> = xbps(config.repository, { keys: files("keys/*.plist", { from: mklive }) });
-  // What xbps() returns is plain data; only its type is a brand.
-  const scripts = new Scripts({ mklive, revision, livePlatforms, repo: repo as unknown as Json });
-  return way === "scripts" ? scripts : native(repo, mklive, scripts);
+  // A release knows one repository of a name, so both ways describe it alike.
+  const { repo: request } = systemOf("xbps").lineage(repo, matrix.ARCHS[0] ?? "i686", undefined);
+  const scripts = new Scripts({ mklive, revision, livePlatforms, repo: request });
+  return way === "scripts" ? scripts : native(repo, scripts);
 }
