@@ -67,6 +67,24 @@ withXbps("with xbps on PATH and stand-ins for the scripts", () => {
     expect(status).toBe(0);
   });
 
+  test.each([
+    ["rootfs-x86_64", "./mkrootfs.sh -r REPO -x 0 -b base-container-full -o out.tar.xz x86_64"],
+    ["wsl-x86_64", "./mkrootfs.sh -r REPO -x 0 -b wsl-base -o out.tar.xz x86_64"],
+    [
+      "platformfs-GCP",
+      "./mkplatformfs.sh -r REPO -x 0 -o out.tar.xz GCP WORK/in/ROOTFS/void-x86_64-ROOTFS.tar.xz",
+    ],
+    ["pxe-x86_64", "./mknet.sh -r REPO void-x86_64-ROOTFS.tar.xz"],
+  ])("for %s a script is called as the Makefile does, with the pinned repository", async (id, expected) => {
+    const { stdout } = await project.good("log", id, ...words());
+    const called = stdout
+      .split("\n")
+      .find((line) => line.startsWith("stand-in:"))
+      ?.replace(/\S*\/work\/repo\b/, "REPO")
+      .replace(/\S*\/work\/in\//, "WORK/in/");
+    expect(called).toBe(`stand-in: ${expected}`);
+  });
+
   // What reads a tarball that is made again is out of date too.
   const [all, net] = [[...BUILT], ["pxe-x86_64"]];
   test.each<[string, readonly string[]]>([
