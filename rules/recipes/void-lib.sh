@@ -51,6 +51,11 @@ case \$root in '' | next) ;; *) record "\$root" ;; esac
 exit \$status
 END
 
+for program in xbps-reconfigure xbps-remove xbps-uchroot; do
+    real=$(command -v "$program") || continue
+    printf '#!/bin/sh\nexec env -u TMPDIR "%s" "$@"\n' "$real" >"$bin/$program"
+done
+
 # Partitions of a loop device appear in the machine's /dev, and this one is ours alone.
 cat >"$bin/losetup" <<END
 #!/bin/sh
