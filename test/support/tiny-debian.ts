@@ -62,7 +62,7 @@ const copies = (paths: readonly string[]): Record<string, TinyFile> =>
   Object.fromEntries(paths.map((path) => [path, copyOf(path)]));
 
 /** The libraries that host programs are linked to, the dynamic linker included. */
-function librariesOf(programs: readonly string[]): readonly string[] {
+export function librariesOf(programs: readonly string[]): readonly string[] {
   const said = execFileSync("ldd", programs, { encoding: "utf8" });
   return [...said.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map((match) => match[1] ?? "");
 }

@@ -1,5 +1,5 @@
 // What must not compile.
-import { apt, arg, each, files, rule, run, step } from "imagemake";
+import { apt, arg, each, files, rule, run, step, xbps } from "imagemake";
 import { platformfs, rootfs } from "./debian";
 
 const repo = apt({ url: "host", suite: "bookworm" });
@@ -49,3 +49,8 @@ arg("BUILD", "nativ", ["native", "scripts"]);
 each(["a"], (k) => k);
 // @ts-expect-error a target is not made from a string
 export const wrong: ReturnType<typeof run> = "x";
+const voidRepo = xbps("u");
+// @ts-expect-error apt's name for an xbps repository
+rule.rootfs({ repo: voidRepo, arch: "amd64", packages: ["a"] });
+// @ts-expect-error variant is apt's
+rule.rootfs({ repo: voidRepo, arch: "x86_64", packages: ["a"], variant: "apt" });

@@ -1,0 +1,212 @@
+// Void's trees, built by the typed rules with the real xbps, beside those of void-mklive's own scripts. It needs the
+// programs of xbps, and root; the comparison also a checkout of void-mklive, which the variable VOID_MKLIVE names.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeProject, type TestProject } from "./support/cli.js";
+import { compareTrees } from "./support/compare-trees.js";
+import { addPackages, hasXbps, tinyVoid } from "./support/void-repo.js";
+
+const able = hasXbps() && process.getuid?.() === 0;
+const checkout = process.env["VOID_MKLIVE"] ?? "";
+const withXbps = able ? describe : describe.skip;
+const withScripts = able && existsSync(join(checkout, "mkrootfs.sh")) ? test : test.skip;
+if (!able) console.warn("void-native: skipped, because the programs of xbps (or root) are missing");
+else if (withScripts === test.skip)
+  console.warn("void-native: VOID_MKLIVE names no checkout, so nothing is compared with it");
+
+const IMAGEFILE = `
+import { each, rule, xbps, arg } from "imagemake";
+const repo = xbps(arg("REPOSITORY", "./repo"));
+export const rootfs = each(["x86_64"], (arch) =>
+  rule.rootfs({ repo, arch, packages: ["base-container-full"], out: \`void-\${arch}-ROOTFS-{date}.tar.xz\` }));
+export const platformfs = { GCP: rule.platformfs({ from: rootfs.x86_64, packages: ["base-system", "GCP-base"],
+  out: "void-GCP-PLATFORMFS-{date}.tar.xz" }) };
+`;
+
+withXbps("a Void release, natively", () => {
+  let project: TestProject;
+  const out = (word: string): string => {
+    const name = project.names("out").find((one) => one.includes(word));
+    if (name === undefined) throw new Error(`out/ has no ${word}`);
+    return project.path("out", name);
+  };
+  const unpack = (file: string, name: string): string => {
+    const dir = project.path("trees", name);
+    mkdirSync(dir, { recursive: true });
+    execFileSync("tar", ["xf", file, "--xattrs", "--xattrs-include=*", "-C", dir]);
+    return dir;
+  };
+
+  beforeAll(async () => {
+    project = makeProject({ "Imagefile.ts": IMAGEFILE });
+    addPackages(project.path("repo"), tinyVoid());
+    await project.good("rootfs-all", "platformfs-all");
+  });
+  afterAll(() => project.remove());
+
+  withScripts("differs from what the scripts make only as docs/void-native.md allows", () => {
+    const mklive = project.path("mklive");
+    cpSync(checkout, mklive, { recursive: true });
+    rmSync(join(mklive, "keys"), { recursive: true });
+    mkdirSync(join(mklive, "keys"));
+    writeFileSync(join(mklive, "keys", "none.plist"), "no key: the repository is not signed\n");
+    const script = (...words: string[]): void => {
+      execFileSync("unshare", ["--mount", "--propagation=private", ...words], {
+        cwd: mklive,
+        env: { PATH: process.env["PATH"] ?? "", XBPS_REPOSITORY: " " },
+        stdio: "pipe",
+      });
+    };
+    const repo = ["-r", project.path("repo"), "-x", "1"];
+    script("./mkrootfs.sh", ...repo, "-o", "void-x86_64-ROOTFS-1.tar.xz", "x86_64");
+    script("./mkplatformfs.sh", ...repo, "-o", "GCP.tar.xz", "GCP", "void-x86_64-ROOTFS-1.tar.xz");
+    const pairs = [
+      [join(mklive, "void-x86_64-ROOTFS-1.tar.xz"), out("ROOTFS")],
+      [join(mklive, "GCP.tar.xz"), out("PLATFORMFS")],
+    ] as const;
+    const differences = pairs.flatMap(([theirs, ours], i) =>
+      compareTrees(unpack(theirs, `scripts-${i}`), unpack(ours, `native-${i}`)),
+    );
+    const allowed = allowedDifferences();
+    const unexplained = differences.filter((line) => !allowed.some((one) => one.test(line)));
+    // The checkout's keys are not under test: their stand-in is in one tree only.
+    expect(unexplained.filter((line) => !line.startsWith("var/db/xbps/keys"))).toEqual([]);
+    expect(allowed.filter((one) => !differences.some((line) => one.test(line))).map(String)).toEqual([]);
+  });
+
+  test("two builds of one closure give the same bytes", async () => {
+    const before = [out("ROOTFS"), out("PLATFORMFS")].map((file) => readFileSync(file));
+    await project.good("-B", "rootfs-all", "platformfs-all");
+    const after = [out("ROOTFS"), out("PLATFORMFS")].map((file) => readFileSync(file));
+    expect(after.map((bytes, i) => bytes.equals(before[i] ?? Buffer.alloc(0)))).toEqual([true, true]);
+  });
+
+  test("no trace of where packages came from stays in the image", () => {
+    const tree = unpack(out("PLATFORMFS"), "trace");
+    const files = readdirSync(tree, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    const traces = [project.dir, ".imagemake", "/stage/"].flatMap((word) =>
+      files
+        .filter((entry) => readFileSync(join(entry.parentPath, entry.name)).includes(word))
+        .map((entry) => `${entry.name}: ${word}`),
+    );
+    expect(traces).toEqual([]);
+  });
+
+  test("a repository that moved builds nothing again", async () => {
+    renameSync(project.path("repo"), project.path("moved"));
+    await project.good("release", "refresh", "REPOSITORY=./moved");
+    const told = await project.events({}, "REPOSITORY=./moved", "rootfs-all", "platformfs-all");
+    renameSync(project.path("moved"), project.path("repo"));
+    expect(told.status).toBe(0);
+    expect(told.which("built")).toEqual([]);
+  });
+
+  test("a new version of a package rebuilds what has it in its closure, after a refresh, and nothing else", async () => {
+    addPackages(project.path("repo"), [{ name: "dracut", version: "2.0_1", depends: ["busybox"] }]);
+    expect((await project.events({}, "rootfs-all", "platformfs-all")).which("built")).toEqual([]);
+    const refreshed = await project.good("release", "refresh");
+    expect(refreshed.stdout + refreshed.stderr).toMatch(/dracut.*1\.0_1.*2\.0_1/);
+    const told = await project.events({}, "rootfs-all", "platformfs-all");
+    expect(told.which("built")).toEqual(["platformfs-GCP", "platformfs-GCP.tree"]);
+    const why = await project.good("why", "platformfs-GCP.tree");
+    expect(why.stdout + why.stderr).toContain("dracut");
+  });
+
+  test("a failing INSTALL script fails the build", async () => {
+    const other = makeProject({ "Imagefile.ts": IMAGEFILE });
+    const broken = tinyVoid().map((pkg) =>
+      pkg.name === "xbps"
+        ? { ...pkg, files: { ...pkg.files, INSTALL: "#!/bin/sh\necho no luck\nexit 1\n" } }
+        : pkg,
+    );
+    addPackages(other.path("repo"), broken);
+    const ended = await other.run("rootfs-all");
+    other.remove();
+    expect(ended.status).toBe(1);
+  });
+});
+
+withXbps("what a person can mend is said in one line", () => {
+  const dir = mkdtempSync(join(tmpdir(), "void-native-"));
+  const say = async (
+    repository: string,
+    packages: string,
+    keys = "",
+  ): Promise<{ status: number | null; stderr: string }> => {
+    const project = makeProject({
+      "Imagefile.ts": `import { files, list, rule, xbps } from "imagemake";
+export const rootfs = rule.rootfs({ repo: xbps("${repository}"${keys}), arch: "x86_64", packages: list("base.list") });`,
+      "base.list": packages,
+    });
+    const ended = await project.run("rootfs");
+    project.remove();
+    return ended;
+  };
+  beforeAll(() => addPackages(join(dir, "repo"), tinyVoid()));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  test.each([
+    [
+      "a package that is not there, and the list that asks for it",
+      () => say(join(dir, "repo"), "busybox\nnosuch\n"),
+      /nosuch.*base\.list/,
+    ],
+    ["a directory that is not there", () => say(join(dir, "none"), "busybox\n"), /none does not exist/],
+    ["a directory without packages", () => say(dir, "busybox\n"), /has no packages for x86_64/],
+    ["a server that does not answer", () => say("http://127.0.0.1:9/void", "busybox\n"), /cannot be reached/],
+    [
+      "a key that is none",
+      () => say(join(dir, "repo"), "busybox\n", `, { keys: files("base.list") }`),
+      /not an RSA key/,
+    ],
+  ])("%s", async (_, call, words) => {
+    const ended = await call();
+    expect(ended.stderr).toMatch(words);
+    expect(ended.status).toBe(3);
+  });
+
+  test("a signed repository is refused without its key, and taken with it", async () => {
+    const signed = join(dir, "signed");
+    addPackages(signed, tinyVoid());
+    const key = join(dir, "key.pem");
+    execFileSync("openssl", ["genrsa", "-out", key, "2048"], { stdio: "pipe" });
+    execFileSync("xbps-rindex", ["--privkey", key, "--sign", "--signedby", "a test", signed], {
+      stdio: "pipe",
+      env: { ...process.env, XBPS_TARGET_ARCH: "x86_64" },
+    });
+    const refused = await say(signed, "base-container-full\n");
+    expect([refused.status, refused.stderr]).toEqual([
+      3,
+      expect.stringContaining("is not among the keys given"),
+    ]);
+    const print = /signed with the key ([0-9a-f:]{47})/.exec(refused.stderr)?.[1] ?? "";
+    const meta = execFileSync("tar", ["xOf", join(signed, "x86_64-repodata"), "index-meta.plist"], {
+      encoding: "utf8",
+    });
+    mkdirSync(join(dir, "keys"));
+    writeFileSync(join(dir, "keys", `${print}.plist`), meta);
+    const taken = await say(signed, "base-container-full\n", `, { keys: files("${dir}/keys/*.plist") }`);
+    expect([taken.status, taken.stderr]).toEqual([0, expect.any(String)]);
+  });
+});
+
+/** The table's patterns. */
+function allowedDifferences(): readonly RegExp[] {
+  const text = readFileSync(new URL("../../docs/void-native.md", import.meta.url), "utf8");
+  return [...text.matchAll(/^\| `(\^.*)` +\| .+ \|$/gm)].map((row) => new RegExp(row[1] ?? ""));
+}
