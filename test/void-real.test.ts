@@ -10,6 +10,8 @@ jest.setTimeout(600_000);
 
 const { VOID_MKLIVE: mklive, VOID_REPO: repo } = process.env;
 const withScripts = HAS_XBPS && mklive !== undefined && repo !== undefined ? describe : describe.skip;
+if (withScripts === describe.skip)
+  console.warn("void-real: skipped, because VOID_MKLIVE, VOID_REPO or the programs of xbps are missing");
 
 withScripts("with VOID_MKLIVE, VOID_REPO and xbps", () => {
   let project: TestProject;

@@ -18,6 +18,7 @@ jest.setTimeout(120_000);
 
 const BUILT = ["rootfs-x86_64", "wsl-x86_64", "platformfs-GCP", "pxe-x86_64"] as const;
 const withXbps = HAS_XBPS ? describe : describe.skip;
+if (!HAS_XBPS) console.warn("void-scripts: skipped, because the programs of xbps are missing");
 
 let dir: string;
 let repo: string;
