@@ -84,7 +84,7 @@ function layerOf(rule: string, part: StepData, tree: Handle, lineage: Lineage | 
       return {
         rule: "step.overlay",
         command: recipe("overlay.sh", ["lib.sh", "overlay.sh"]),
-        env: { STRIP: part.strip, OWNER: part.owner, MODES: modes.join("\n") },
+        env: { STRIP: part.strip, TO: part.to, OWNER: part.owner, MODES: modes.join("\n") },
         inputs: { FILES: part.files },
       };
     }

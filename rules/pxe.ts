@@ -1,15 +1,32 @@
 // pxe: what a TFTP server needs to start a tree over the network, as one tarball. A kernel tree, an initial RAM
 // file system and the tarball are actions of their own: another command line makes only the tarball again.
 import { z } from "zod";
-import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/declare.js";
+import {
+  declareOne,
+  isSource,
+  sourceOf,
+  wrongOption,
+  type Handle,
+  type Lineage,
+  type SourceHandle,
+} from "../engine/declare.js";
 import type { Tool } from "../engine/model.js";
 import { layered, request } from "./layers.js";
+import { netbootOfVoid } from "./netboot-xbps.js";
 import { check, option } from "./options.js";
 import { formatOf, packing, packTools } from "./pack.js";
 import { recipe } from "./recipes.js";
 import { stepsOption } from "./steps.js";
 import { asTreeHandle, common, guardsOf, out, packageNames, treeLike } from "./schema.js";
-import { asFile, type AnyTree, type Common, type FileTarget, type Packages, type Step } from "./types.js";
+import {
+  asFile,
+  type AnyTree,
+  type Common,
+  type FileTarget,
+  type Packages,
+  type Source,
+  type Step,
+} from "./types.js";
 
 /** The kernel for virtual machines: 14 MB, modules 90 MB. */
 const KERNEL = "linux-image-cloud-amd64";
@@ -20,6 +37,8 @@ const BUSYBOX_MODULES = [
 ];
 
 const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9+._-]*$/);
+
+const file = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files").optional();
 
 export const pxeSchema = z.strictObject({
   from: option(treeLike, "a tree", "The root file system; all of it runs from memory."),
@@ -32,7 +51,7 @@ export const pxeSchema = z.strictObject({
   kernel: option(
     word.optional(),
     "the name of a package",
-    `The kernel's package, unpacked and not installed; ${KERNEL} unless said.`,
+    `The kernel's package, unpacked and not installed; ${KERNEL} unless said. For Void it is installed; linux unless said.`,
   ),
   modules: option(
     z.union([z.literal("all"), z.array(word)]).optional(),
@@ -49,6 +68,12 @@ export const pxeSchema = z.strictObject({
     "text of one line, without '",
     "The kernel's command line. `{date}` becomes the datecode.",
   ),
+  menu: option(
+    file,
+    `files("a file")`,
+    "For Void, PXELINUX's configuration: void-mklive's pxelinux.cfg/pxelinux.cfg.in.",
+  ),
+  splash: option(file, `files("a file")`, "For Void, the menu's picture."),
   out,
   pack: packing.pack,
   ...common,
@@ -63,6 +88,8 @@ export function pxe(
     kernel?: string;
     modules?: readonly string[] | "all";
     cmdline?: string;
+    menu?: Source;
+    splash?: Source;
     out: string;
     pack?: "tar" | "tar.gz" | "tar.xz" | "tar.zst";
   },
@@ -73,6 +100,19 @@ export function pxe(
   const { lineage } = from;
   if (lineage === undefined) {
     wrongOption("pxe", "from: the tree was not made by rootfs, so no repository is known for its kernel");
+  }
+  if (lineage.driver === "xbps") {
+    if (o.modules !== undefined)
+      wrongOption("pxe", "modules: dracut finds them in a tree of Void; leave it out");
+    const { packages = [], steps = [], kernel, cmdline = "", timeout } = o;
+    const [menu, splash] = [o.menu && sourceOf(o.menu), o.splash && sourceOf(o.splash)];
+    const guards = guardsOf(o.guards, { minSize: 512 });
+    return asFile(
+      netbootOfVoid({
+        ...{ from, lineage, packages, steps, kernel, cmdline, timeout },
+        ...{ menu, splash, guards, format, out: o.out },
+      }),
+    );
   }
   if (lineage.arch !== "amd64") {
     wrongOption("pxe", `from: expected a tree of amd64, found one of ${lineage.arch}`);

@@ -18,6 +18,8 @@ export type StepData =
       readonly files: EngineSource;
       /** Leading directory of each path that is not part of its place in the tree. */
       readonly strip: string;
+      /** Directory in the tree; empty for its root. */
+      readonly to: string;
       readonly owner: string;
       readonly modes: Readonly<Record<string, string>>;
     }
@@ -62,6 +64,11 @@ const overlaySchema = z.strictObject({
     z.union([z.string().min(1), z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files")]),
     "a directory, or files(…)",
     "What is copied into the tree: a directory's contents, or files from their glob's directory on.",
+  ),
+  to: option(
+    imagePath.optional(),
+    "a path inside the tree",
+    "The directory they are put in; the root unless said.",
   ),
   owner: option(
     z
@@ -113,10 +120,17 @@ export const step = {
     return make({ kind: "remove", paths: check("step.remove", removeSchema, { paths }).paths });
   },
   /** Copies files into the tree. */
-  overlay(dir: string | Source, o: { owner?: `${number}:${number}`; modes?: Vars } = {}): Step {
+  overlay(dir: string | Source, o: { to?: string; owner?: `${number}:${number}`; modes?: Vars } = {}): Step {
     const given = check("step.overlay", overlaySchema, { files: dir, ...o });
     const { files, strip } = overlayFiles(given.files);
-    return make({ kind: "overlay", files, strip, owner: given.owner ?? "0:0", modes: given.modes ?? {} });
+    return make({
+      kind: "overlay",
+      files,
+      strip,
+      to: given.to ?? "",
+      owner: given.owner ?? "0:0",
+      modes: given.modes ?? {},
+    });
   },
   /** Writes a file. */
   write(path: string, content: string, o: { mode?: number } = {}): Step {

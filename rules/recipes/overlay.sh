@@ -1,5 +1,5 @@
 # The files named in $FILES, one a line, into the tree at $OUT. STRIP: their leading directory, which is not part
-# of their place. OWNER: user:group. MODES: lines of a mode and a path; the others get 755 or 644 as they are
+# of their place. TO: the directory in the tree, or empty. OWNER: user:group. MODES: lines of a mode and a path; the others get 755 or 644 as they are
 # executable or not.
 
 # From outside the project a file lies under host/<absolute path>.
@@ -14,6 +14,7 @@ while read -r file; do
         host/*"/$strip/"*) path=${file#host/*"/$strip/"} ;;
         *) die "$file does not lie in $STRIP" ;;
     esac
+    path=${TO:+$TO/}$path
     case $path in */*) make_directories "${path%/*}" "$OWNER" ;; esac
     at=$(inside "$path")
     [ ! -d "$at" ] || [ -L "$at" ] || die "$path is a directory in the tree and a file here"
