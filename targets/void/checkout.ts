@@ -1,6 +1,9 @@
 // A checkout of void-mklive: which of its files each kind of target really reads, found by reading its scripts,
 // and these files as sources. It does not know what the scripts do with them.
+import { join } from "node:path";
+import { source } from "../../engine/declare.js";
 import type { Source } from "../../engine/model.js";
+import { asSource, type Source as FileSource } from "../../rules/types.js";
 import { isX86 } from "./matrix.js";
 
 /** What is built by a script of the checkout. */
@@ -39,8 +42,23 @@ export const checkoutFiles = (from: string, kind: Kind, arch: string, platforms:
   patterns: READS[kind](arch, platforms),
   from,
   stage: STAGED,
-  hint: `preset.voidLinux runs the scripts of a checkout of void-mklive; its option mklive says where that is, now "${from}"`,
+  hint: hint(from),
 });
+
+/** Files in a directory of the checkout, for a rule that takes files(…). */
+export const filesIn = (from: string, dir: string, glob: string): FileSource =>
+  asSource(
+    source({
+      kind: "files",
+      patterns: [glob],
+      from: join(from, dir),
+      stage: join(STAGED, dir),
+      hint: hint(from),
+    }),
+  );
+
+const hint = (from: string): string =>
+  `preset.voidLinux reads a checkout of void-mklive; its option mklive says where that is, now "${from}"`;
 
 /** The revision that the installer on a live image shows: what git says of the checkout, nothing where it is no clone. */
 export const revision = (from: string): Source => ({

@@ -35,5 +35,5 @@ export function makers(way: Way, config: VoidConfig): Makers {
   // A release knows one repository of a name, so both ways describe it alike.
   const { repo: request } = systemOf("xbps").lineage(repo, matrix.ARCHS[0] ?? "i686", undefined);
   const scripts = new Scripts({ mklive, revision, livePlatforms, repo: request });
-  return way === "scripts" ? scripts : native(repo, scripts);
+  return way === "scripts" ? scripts : native(repo, mklive, scripts);
 }
