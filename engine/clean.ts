@@ -137,7 +137,7 @@ export function inputsOf(project: Project, graph: Graph, reads: Reads): (path: s
   const named = new Set<string>();
   for (const action of graph.actions) {
     for (const wanted of action.packages?.want ?? [])
-      if (typeof wanted !== "string") named.add(resolve(project.dir, wanted.list));
+      if (typeof wanted !== "string" && "list" in wanted) named.add(resolve(project.dir, wanted.list));
     for (const input of action.inputs) {
       if (input.kind !== "source") continue;
       const { source } = input;

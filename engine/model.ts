@@ -9,10 +9,23 @@ export type TargetId = string;
 
 /** An input from outside the graph. Paths are relative to the Imagefile's directory, or absolute. */
 export type Source =
-  | { readonly kind: "files"; readonly patterns: readonly string[]; readonly from?: string }
+  | {
+      readonly kind: "files";
+      readonly patterns: readonly string[];
+      readonly from?: string;
+      /** Directory of the stage that stands for `from`, so that where it lies is in no key. */
+      readonly stage?: string;
+      /** What helps when a plain name is not there. */
+      readonly hint?: string;
+    }
   | { readonly kind: "list"; readonly file: string }
   | { readonly kind: "env"; readonly name: string }
-  | { readonly kind: "probe"; readonly argv: readonly string[] };
+  | {
+      readonly kind: "probe";
+      readonly argv: readonly string[];
+      /** What it finds out, for messages; the command itself unless said. */
+      readonly what?: string;
+    };
 
 /** One named input of an action; `$NAME` in its command. */
 export type Input = { readonly name: string } & (
@@ -56,8 +69,9 @@ export interface Tool {
   readonly package: string;
 }
 
-/** One entry of what is wanted: a package name, or a list file with names. */
-export type Wanted = string | { readonly list: string };
+/** One entry of what is wanted: a package name, a list file with names, or a command that prints names. */
+export type Wanted =
+  string | { readonly list: string } | { readonly probe: Extract<Source, { readonly kind: "probe" }> };
 
 /** A package list to resolve in the release's snapshot, before anything is built. */
 export interface PackageRequest {

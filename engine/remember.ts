@@ -24,7 +24,7 @@ const KEPT_RECORDS = 64;
 export function engineFiles(): string[] {
   const root = fileURLToPath(new URL("../../", import.meta.url));
   const recipes = join(root, "rules", "recipes");
-  const ours = ["package.json", "dist/engine/cli/main.js", "dist/rules/index.js"].map((file) =>
+  const ours = ["package.json", "dist/engine/cli/main.js", "dist/targets/index.js"].map((file) =>
     join(root, file),
   );
   return [...ours, ...readdirSync(recipes).map((file) => join(recipes, file))].filter((file) =>

@@ -4,6 +4,7 @@ import { check, run } from "./run.js";
 import { platformfs } from "./platformfs.js";
 import { pxe } from "./pxe.js";
 import { rootfs } from "./rootfs.js";
+import { unpack } from "./unpack.js";
 
 export { apt } from "./apt.js";
 export { both, each } from "./each.js";
@@ -16,7 +17,7 @@ export { xbps } from "./xbps.js";
 export { run };
 
 /** The rules. */
-export const rule = { run, check, rootfs, platformfs, pxe, boot } as const;
+export const rule = { run, check, rootfs, platformfs, unpack, pxe, boot } as const;
 
 export type { BootMedium, BootOptions, Expect } from "./boot.js";
 export type {

@@ -15,6 +15,9 @@ export const recipe = (name: string, parts: readonly string[] = [name]): Command
   text: parts.map(read).join("\n"),
 });
 
+/** The text of `rules/recipes/<name>`, for what is run before there is an action. */
+export const recipeText = (name: string): string => read(name);
+
 function read(name: string): string {
   let text = texts.get(name);
   if (text === undefined) {

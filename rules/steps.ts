@@ -156,7 +156,11 @@ function overlayFiles(given: string | SourceHandle): { files: EngineSource; stri
   }
   const files = sourceOf(given);
   if (files.kind !== "files") throw new Error("an overlay's source is files()");
-  if (files.from !== undefined) return { files, strip: posix.normalize(files.from).replace(/\/+$/, "") };
+  if (files.stage !== undefined) return { files, strip: files.stage };
+  if (files.from !== undefined) {
+    const strip = posix.normalize(files.from).replace(/\/+$/, "");
+    return { files, strip: strip === "." ? "" : strip };
+  }
   return { files, strip: commonPrefix(files.patterns.map(literalDirectory)) };
 }
 

@@ -63,7 +63,7 @@ export const rootfs = rule.rootfs({
 
 const place = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-const paths = { imagemake: [place("../../rules/index.d.ts")] };
+const paths = { imagemake: [place("../../targets/index.d.ts")] };
 
 /** What a tsconfig.json has to say of the engine, as a line of it. */
 export const enginePaths = (): string => `"paths": ${JSON.stringify(paths)}`;

@@ -73,7 +73,7 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
   }
 }
 
-const runningEngine = (): Promise<object> => import("../../rules/index.js");
+const runningEngine = (): Promise<object> => import("../../targets/index.js");
 
 /** The line of an export, where it is written as most are; an export has no place of its own at run time. */
 const whereIn = (file: string) => (name: string) => {

@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Index } from "../../cache/index.js";
 import { canonical, toJson } from "../key.js";
-import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
+import type { Action, Graph, PackageRequest, TargetId, Wanted } from "../model.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { PinnedClosure, Release } from "../release/release.js";
+import { namesOf } from "../sources/lists.js";
 import type { Sources } from "../sources/resolve.js";
 import type { Emit } from "../events.js";
 import { closureDigest } from "./closure.js";
@@ -112,7 +113,7 @@ export class Pins {
     if (!distinct.ok) return distinct;
     // What a person can mend is said before the network is asked.
     for (const action of needed) {
-      const wishes = this.#wishes(action);
+      const wishes = await this.#wishes(action);
       if (!wishes.ok) return wishes;
     }
     for (const action of needed) {
@@ -236,7 +237,7 @@ export class Pins {
   async #request(action: Action): Promise<Result<{ wishes: readonly Wish[]; digest: string } | null>> {
     const asked = action.packages;
     if (asked === null) return ok(null);
-    const wishes = this.#wishes(action);
+    const wishes = await this.#wishes(action);
     if (!wishes.ok) return wishes;
     const on = await this.held(asked.on);
     if (!on.ok) return on;
@@ -259,25 +260,38 @@ export class Pins {
     return ok({ wishes: wishes.value, digest });
   }
 
-  #wishes(action: Action): Result<readonly Wish[]> {
+  async #wishes(action: Action): Promise<Result<readonly Wish[]>> {
     const wishes: Wish[] = [];
     for (const wanted of action.packages?.want ?? []) {
       if (typeof wanted === "string") {
         wishes.push({ name: wanted, list: null });
         continue;
       }
-      const text = this.context.sources.list(wanted.list);
-      if (!text.ok) {
-        const { problem } = text;
+      const names = await this.#namesIn(wanted);
+      if (!names.ok) {
+        const { problem } = names;
         return {
           ok: false,
           problem: { ...problem, message: `${action.at}: ${action.id}: ${problem.message}` },
         };
       }
-      const names = text.value.split("\n").filter((name) => name !== "");
-      wishes.push(...names.map((name) => ({ name, list: wanted.list })));
+      const list = "list" in wanted ? wanted.list : (wanted.probe.what ?? wanted.probe.argv.join(" "));
+      wishes.push(...names.value.map((name) => ({ name, list })));
     }
     return ok(wishes);
+  }
+
+  /** What a list file has, or a probe prints. */
+  async #namesIn(wanted: Exclude<Wanted, string>): Promise<Result<readonly string[]>> {
+    const { sources } = this.context;
+    if ("list" in wanted) {
+      const text = sources.list(wanted.list);
+      return text.ok ? ok(text.value.split("\n").filter((name) => name !== "")) : text;
+    }
+    const found = await sources.resolve(wanted.probe, "packages");
+    if (!found.ok) return found;
+    const texts = found.value.kind === "files" ? found.value.files : [];
+    return ok(texts.flatMap((file) => (file.kind === "text" ? namesOf(file.text) : [])));
   }
 
   async #snapshotName(asked: NonNullable<Action["packages"]>): Promise<string> {

@@ -1,13 +1,13 @@
 // Sources become content: which files, with which digests, under which names in the stage. It reads the
 // disk and the environment, remembers digests by stamp, and notes every fact it used.
 import { readlinkSync, readFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { spawnSync } from "node:child_process";
 import { hashBytes, hashFile } from "../../cache/hash.js";
 import type { Index } from "../../cache/index.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
-import { asError, fail, ok, type Result } from "../problem.js";
+import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import type { Facts } from "./facts.js";
 import { matchPatterns, stagePath } from "./globs.js";
 import { normalised } from "./lists.js";
@@ -29,6 +29,8 @@ export type SourceFile =
 export type ResolvedSource =
   | { readonly kind: "files"; readonly files: readonly SourceFile[] }
   | { readonly kind: "value"; readonly value: string | null };
+
+type Kind<K extends Source["kind"]> = Extract<Source, { readonly kind: K }>;
 
 /** Resolves sources for one run; the same source is looked at once. */
 export class Sources {
@@ -96,23 +98,26 @@ export class Sources {
         });
       }
       case "probe":
-        return this.#probe(source.argv, name);
+        return this.#probe(source, name);
       case "files":
-        return this.#files(source.patterns, source.from);
+        return this.#files(source);
     }
   }
 
-  async #files(patterns: readonly string[], from: string | undefined): Promise<Result<ResolvedSource>> {
-    const base = resolve(this.project.dir, from ?? "");
-    const matched = await matchPatterns(base, patterns, [this.project.state, this.project.out]);
-    if (!matched.ok) return matched;
+  async #files(source: Kind<"files">): Promise<Result<ResolvedSource>> {
+    const base = resolve(this.project.dir, source.from ?? "");
+    const matched = await matchPatterns(base, source.patterns, [this.project.state, this.project.out]);
+    if (!matched.ok) return hinted(matched, source.hint);
     for (const directory of matched.value.directories) {
       this.facts.file(directory, stampOf(directory));
       this.#noteRace(directory);
     }
     const files: SourceFile[] = [];
     for (const path of matched.value.files) {
-      const stage = stagePath(this.project.dir, path);
+      const stage =
+        source.stage === undefined
+          ? stagePath(this.project.dir, path)
+          : join(source.stage, relative(base, path));
       const own = ownStamp(path);
       const stamp = stampOf(path);
       if (own === null) return fail(2, `${path} vanished while it was looked at`);
@@ -161,7 +166,7 @@ export class Sources {
     return racy;
   }
 
-  #probe(argv: readonly string[], name: string): Result<ResolvedSource> {
+  #probe({ argv, what }: Kind<"probe">, name: string): Result<ResolvedSource> {
     const [program, ...rest] = argv;
     if (program === undefined) return fail(2, "probe: the command is empty");
     const run = spawnSync(program, rest, {
@@ -173,7 +178,7 @@ export class Sources {
     if (run.status !== 0) {
       const why =
         run.error?.message ?? `it ended with status ${run.status ?? "unknown"}: ${run.stderr.trim()}`;
-      return fail(3, `probe ${argv.join(" ")} failed`, why);
+      return fail(3, what === undefined ? `probe ${argv.join(" ")} failed` : `${what} is not to be had`, why);
     }
     const digest = hashBytes(run.stdout);
     this.facts.probes.push({ argv, digest });
@@ -182,4 +187,11 @@ export class Sources {
       files: [{ kind: "text", stage: join("in", name, "probe"), text: run.stdout, digest }],
     });
   }
+}
+
+/** The problem of a name that is not there, with what its source says to it. */
+function hinted(failed: { readonly ok: false; readonly problem: Problem }, hint: string | undefined) {
+  if (hint === undefined) return failed;
+  const { problem } = failed;
+  return fail(problem.exit, problem.message, [problem.hint, hint].filter(Boolean).join("; "));
 }

@@ -7,6 +7,7 @@ import { stop, unwrap } from "../../problem.js";
 import type { Project } from "../../project.js";
 import { findingLine, fine, lacking, type Finding } from "../doctor/finding.js";
 import { guests } from "../doctor/guests.js";
+import { kernel } from "../doctor/kernel.js";
 import { machine } from "../doctor/machine.js";
 import { programs } from "../doctor/programs.js";
 import { drivers, openImagefile } from "../open.js";
@@ -24,6 +25,7 @@ export async function command(call: Call): Promise<number> {
     finding,
     ...(await machine(project, actions)),
     ...(await programs(actions, drivers)),
+    ...kernel(actions),
     ...guests(actions),
   ];
   print(call, findings);

@@ -1,7 +1,7 @@
 // Looks for the programs that the engine, the package managers' drivers and the actions call. It runs none of them.
 import type { Action, TargetId, Tool } from "../../model.js";
 import type { Drivers } from "../../packages/driver.js";
-import { findTool } from "../../tools.js";
+import { findTool, installing } from "../../tools.js";
 import { listed } from "../render/count.js";
 import { fine, lacking, type Finding } from "./finding.js";
 
@@ -45,7 +45,7 @@ const ids = (actions: readonly Action[]): TargetId[] => actions.map(({ id }) => 
 function look(name: string, programs: readonly string[], wanted: readonly TargetId[]): Finding {
   const missing = programs.filter((program) => findTool(program) === null);
   if (missing.length > 0) {
-    return lacking(`no ${listed(missing)}`, `apt-get install ${name}`, wanted);
+    return lacking(`no ${listed(missing)}`, installing([name]), wanted);
   }
   return fine(
     programs.length === 1 && programs[0] === name ? name : `${name}: ${programs.join(" ")}`,

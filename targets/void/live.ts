@@ -1,0 +1,29 @@
+// The packages of live images, which only mkiso.sh and mklive.sh know: asked of the scripts themselves, so that
+// an edit to a flavour is found without a list of ours. It does not know how an image is made.
+import type { Wanted } from "../../engine/model.js";
+import type { VoidArch } from "./matrix.js";
+import { recipeText } from "../../rules/recipes.js";
+
+/** xbps's word for this machine, where the tools of a live image run. */
+export const hostArch = (): VoidArch => (process.arch === "arm64" ? "aarch64" : "x86_64");
+
+const ask = (what: string, mklive: string, ...words: readonly string[]): Wanted => ({
+  probe: {
+    kind: "probe",
+    argv: ["bash", "-eu", "-c", recipeText("void-live-packages.sh"), "bash", mklive, ...words],
+    what,
+  },
+});
+
+/** What a live image holds and is made from. */
+export const livePackages = (
+  mklive: string,
+  live: string,
+  flavor: string,
+  boards: readonly string[],
+): Wanted =>
+  ask(`the package list of mkiso.sh for ${live} ${flavor}`, mklive, live, flavor, boards.join(" "));
+
+/** What mklive.sh installs for itself. */
+export const hostPackages = (mklive: string): Wanted =>
+  ask("the package list of mklive.sh for this machine", mklive, "host", "", "");

@@ -1,0 +1,45 @@
+// Void's release by the typed rules: trees as layers, packed only for the user. What has no typed rule yet is made
+// from the packed trees by scripts of the checkout: one line each, at the end. It does not know which artifacts there are.
+import { platformfs } from "../../rules/platformfs.js";
+import { pxe } from "../../rules/pxe.js";
+import { rootfs } from "../../rules/rootfs.js";
+import { step } from "../../rules/steps.js";
+import type { FileTarget, PackedTree, Repo } from "../../rules/types.js";
+import { filesIn } from "./checkout.js";
+import * as matrix from "./matrix.js";
+import type { Scripts } from "./scripts.js";
+import type { Makers } from "./ways.js";
+
+/** Where dracut finds its modules. */
+const DRACUT = "usr/lib/dracut/modules.d";
+
+/** Rules on `repo`; `scripts` for what is not a rule yet. */
+export const native = (repo: Repo<"xbps">, mklive: string, scripts: Scripts): Makers => ({
+  rootfs: (arch) =>
+    rootfs({ repo, arch, packages: matrix.ROOTFS_PACKAGES, out: `void-${arch}-ROOTFS-{date}.tar.xz` }),
+  wsl: (arch) =>
+    rootfs({ repo, arch, packages: matrix.WSL_PACKAGES, pack: "tar.xz", out: `void-${arch}-{date}.wsl` }),
+  platformfs: (platform, from) =>
+    platformfs({
+      from: packed(from),
+      packages: matrix.platformPackages(platform),
+      out: `void-${platform}-PLATFORMFS-{date}.tar.xz`,
+    }),
+  pxe: (arch, from) =>
+    pxe({
+      from: packed(from),
+      menu: filesIn(mklive, "pxelinux.cfg", "pxelinux.cfg.in"),
+      splash: filesIn(mklive, "data", "splash.png"),
+      steps: [
+        step.overlay(filesIn(mklive, "dracut/netmenu", "*"), { to: `${DRACUT}/05netmenu` }),
+        step.overlay(filesIn(mklive, ".", "installer.sh"), { to: `${DRACUT}/05netmenu` }),
+        step.overlay(filesIn(mklive, "dracut/autoinstaller", "*"), { to: `${DRACUT}/01autoinstaller` }),
+      ],
+      out: `void-${arch}-NETBOOT-{date}.tar.gz`,
+    }),
+  image: (platform, from) => scripts.image(platform, from),
+  iso: (live, flavor) => scripts.iso(live, flavor),
+});
+
+/** What `rootfs` made above, so a tree is in it. */
+const packed = (target: FileTarget): PackedTree => target as PackedTree;

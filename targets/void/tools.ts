@@ -1,0 +1,30 @@
+// Host programs that Void's scripts call, by kind. It does not know what they are called for.
+import type { Tool } from "../../engine/model.js";
+
+const XBPS: readonly Tool[] = ["xbps-install", "xbps-query", "xbps-reconfigure", "xbps-uhelper"].map(
+  (name) => ({ name, package: "xbps" }),
+);
+const of = (name: string, ...programs: readonly string[]): readonly Tool[] =>
+  programs.map((program) => ({ name: program, package: name }));
+
+const BASE: readonly Tool[] = [...XBPS, ...of("tar", "tar"), ...of("kmod", "modprobe")];
+const XZ = of("xz-utils", "xz");
+
+export const TARBALL_TOOLS: readonly Tool[] = [...BASE, ...XZ, ...of("passwd", "chpasswd")];
+export const NET_TOOLS: readonly Tool[] = [...BASE, ...XZ, ...of("gzip", "gzip")];
+export const IMAGE_TOOLS: readonly Tool[] = [
+  ...[...BASE, ...XZ, ...of("gzip", "gzip"), ...of("mount", "losetup"), ...of("fdisk", "sfdisk")],
+  ...[
+    ...of("util-linux", "partx", "blkid"),
+    ...of("dosfstools", "mkfs.vfat"),
+    ...of("e2fsprogs", "mkfs.ext4"),
+  ],
+];
+/** It says which revision a checkout is. */
+export const GIT: Tool = { name: "git", package: "git" };
+export const PLAN_TOOLS: readonly Tool[] = of("bash", "bash");
+export const ISO_TOOLS: readonly Tool[] = [
+  ...[...BASE, ...of("xbps", "xbps-uchroot", "xbps-remove", "xbps-pkgdb"), ...PLAN_TOOLS],
+  ...[...of("mount", "losetup"), ...of("dosfstools", "mkfs.vfat"), ...of("e2fsprogs", "mkfs.ext3")],
+  ...[...of("xorriso", "xorriso"), ...of("gawk", "awk")],
+];

@@ -1,0 +1,39 @@
+// The two ways to build Void's release, each a table of one function a kind of artifact.
+import { xbps } from "../../rules/xbps.js";
+import { files } from "../../rules/sources.js";
+import { systemOf } from "../../rules/systems.js";
+import type { FileTarget, Repo } from "../../rules/types.js";
+import * as matrix from "./matrix.js";
+import { native } from "./native.js";
+import { Scripts } from "./scripts.js";
+
+export const WAYS = ["native", "scripts"] as const;
+export type Way = (typeof WAYS)[number];
+
+/** What both ways are told. */
+export interface VoidConfig {
+  readonly mklive: string;
+  readonly repository: string;
+  readonly revision: string;
+  readonly livePlatforms: readonly string[];
+}
+
+/** How each kind of artifact is made. */
+export interface Makers {
+  rootfs(arch: matrix.VoidArch): FileTarget;
+  platformfs(platform: matrix.VoidPlatform, rootfs: FileTarget): FileTarget;
+  pxe(arch: matrix.PxeArch, rootfs: FileTarget): FileTarget;
+  wsl(arch: matrix.WslArch): FileTarget;
+  image(platform: matrix.SbcPlatform | matrix.CloudPlatform, platformfs: FileTarget): FileTarget;
+  iso(live: matrix.LiveArch, flavor: matrix.Flavor): FileTarget;
+}
+
+/** The makers of one way. */
+export function makers(way: Way, config: VoidConfig): Makers {
+  const { mklive, revision, livePlatforms } = config;
+  const repo: Repo<"xbps"> = xbps(config.repository, { keys: files("keys/*.plist", { from: mklive }) });
+  // A release knows one repository of a name, so both ways describe it alike.
+  const { repo: request } = systemOf("xbps").lineage(repo, matrix.ARCHS[0] ?? "i686", undefined);
+  const scripts = new Scripts({ mklive, revision, livePlatforms, repo: request });
+  return way === "scripts" ? scripts : native(repo, mklive, scripts);
+}
