@@ -274,6 +274,13 @@ test("the Imagefile of the design, with the real rules", async () => {
   expect(graph.project).toEqual({
     default: [],
     epoch: null,
-    release: { of: ["greeting", "upper", "many-a", "many-b"], gate: [], steps: [] },
+    release: {
+      of: ["greeting", "upper", "many-a", "many-b"],
+      gate: [],
+      steps: [],
+      into: null,
+      sums: { file: "sha256sum.txt", form: "bsd" },
+      sign: { tool: "signify", keys: "release-keys" },
+    },
   });
 });

@@ -19,7 +19,7 @@ import { mountsOf, until } from "./sandbox.js";
 
 /** A part of a command that counts its runs and then waits until the test lets it go on. */
 export interface Puppet {
-  /** Shell text, to stand at the command's beginning. Signals that are caught do not end the waiting. */
+  /** Shell text, to stand at the command's beginning. Signals that are caught do not end the waiting, the end of the test does. */
   readonly cmd: string;
   /** Shell text that only counts. */
   readonly note: string;
@@ -42,7 +42,7 @@ export function makePuppet(): Puppet {
   const count = (): number => (existsSync(runs) ? readFileSync(runs, "utf8").length : 0);
   return {
     note: `printf . >> ${runs}`,
-    cmd: `printf . >> ${runs}; until read -r _ < ${go}; do :; done; `,
+    cmd: `printf . >> ${runs}; until read -r _ < ${go}; do [ -e ${go} ]; done; `,
     runs: count,
     started: (times = 1, child) =>
       until(`the action was started ${times} times`, () => {
