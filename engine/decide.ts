@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactId, ArtifactRow, BuildRow, Component, Index } from "../cache/index.js";
-import { linkedMode, type Store } from "../cache/store.js";
+import { fileId, linkedMode, type Store } from "../cache/store.js";
 import { hashBytes, hashFile } from "../cache/hash.js";
 import { componentsOf, keyOf, type KeyFacts, type KeyInput } from "./key.js";
 import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.js";
@@ -42,8 +42,10 @@ export interface Judgement {
   readonly decision: Decision;
   readonly key: string | null;
   readonly components: readonly Component[];
-  /** Known outputs, by name, where the decision is not to build. */
+  /** Known outputs, by name, where the decision is not to build. Those that nothing links may be absent. */
   readonly outputs: Readonly<Record<string, ArtifactId>> | null;
+  /** A person brought the artifact: what lies beneath it in the graph is not needed for it. */
+  readonly adopted?: boolean;
 }
 
 /** The form of layers that this process can mount. */
@@ -53,6 +55,8 @@ const OWN_FORM = process.getuid?.() === 0 ? "root" : "user";
 export class Decider {
   readonly #produced = new Map<TargetId, Readonly<Record<string, ArtifactId>>>();
   readonly #pending = new Set<TargetId>();
+  readonly #required = new Set<TargetId>();
+  readonly #origins = new Map<TargetId, Promise<Result<string>>>();
   readonly #targets: ReadonlyMap<TargetId, Graph["targets"][number]>;
 
   /** `<output> <action>` → target. */
@@ -77,6 +81,29 @@ export class Decider {
   /** An action will run: what reads it waits. */
   pending(action: TargetId): void {
     this.#pending.add(action);
+  }
+
+  /** Somebody needs what an action made: known outputs that are not here do not do. */
+  require(action: TargetId): void {
+    this.#required.add(action);
+  }
+
+  /** Names of known outputs that the store does not hold. */
+  absent(outputs: Readonly<Record<string, ArtifactId>>): string[] {
+    return Object.entries(outputs).flatMap(([output, id]) => {
+      const row = this.context.index.artifact(id);
+      return row === undefined || !this.holds(row) ? [output] : [];
+    });
+  }
+
+  /** The inputs of an action that are known and not here. */
+  lacks(action: Action): TargetId[] {
+    return action.inputs.flatMap((input) => {
+      const id = input.kind === "artifact" ? this.artifactOf(input.target) : undefined;
+      return input.kind === "artifact" && id !== undefined && this.absent({ id }).length > 0
+        ? [input.target]
+        : [];
+    });
   }
 
   /** The artifact behind a target; undefined while it is not known. */
@@ -109,6 +136,9 @@ export class Decider {
 
   /** The decision for one action; everything it reads must have been decided before. */
   async decide(action: Action): Promise<Result<Judgement>> {
+    const adopted = this.context.force ? ok(null) : await this.#adopted(action);
+    if (!adopted.ok) return adopted;
+    if (adopted.value !== null) return ok(adopted.value);
     const waiting = this.#waitingFor(action);
     if (waiting.length > 0)
       return ok(judge({ kind: "build", reason: { kind: "input-pending", targets: waiting } }));
@@ -124,7 +154,7 @@ export class Decider {
       return reason.ok ? ok(judge({ kind: "build", reason: reason.value }, key, components)) : reason;
     }
     const outputs = this.context.index.outputsOf(result.id);
-    const lost = this.#lost(outputs);
+    const lost = this.#lost(action, outputs);
     const reason = lost === null ? await this.#whyRestore(action, outputs, result, last, components) : null;
     const gone = lost ?? (reason === null ? null : await this.#damaged(outputs, reason.kind === "edited"));
     if (gone !== null) {
@@ -140,18 +170,49 @@ export class Decider {
   }
 
   /** The facts of an action's key; its inputs' artifacts must be known. */
-  async keyFacts(action: Action): Promise<Result<KeyFacts>> {
+  keyFacts(action: Action): Promise<Result<KeyFacts>> {
+    return this.#facts(action, (target) => {
+      const artifact = this.artifactOf(target);
+      return artifact === undefined ? fail(1, `${action.id}: ${target} is not there yet`) : ok(artifact);
+    });
+  }
+
+  /**
+   * What an action is made from, whatever of it is there: a key in which inputs are not what was produced but again
+   * what they are made from. Versions of tools do not count.
+   */
+  originOf(action: Action): Promise<Result<string>> {
+    let found = this.#origins.get(action.id);
+    if (found === undefined) {
+      found = this.#origin(action);
+      this.#origins.set(action.id, found);
+    }
+    return found;
+  }
+
+  async #origin(action: Action): Promise<Result<string>> {
+    const facts = await this.#facts(action, async (target) => {
+      const producer = this.#targets.get(target)?.action;
+      const made = this.context.graph.actions.find(({ id }) => id === producer);
+      if (made === undefined) return fail(2, `${action.id}: nothing makes ${target}`);
+      const origin = await this.originOf(made);
+      return origin.ok ? ok(`o:${origin.value}`) : origin;
+    });
+    return facts.ok ? ok(keyOf(componentsOf(action, { ...facts.value, tools: {} }))) : facts;
+  }
+
+  async #facts(
+    action: Action,
+    contentOfTarget: (target: TargetId) => Result<string> | Promise<Result<string>>,
+  ): Promise<Result<KeyFacts>> {
     const inputs: KeyInput[] = [];
     let dated = action.packages !== null;
     for (const input of action.inputs) {
       if (input.kind === "artifact") {
-        const artifact = this.artifactOf(input.target);
-        if (artifact === undefined) return fail(1, `${action.id}: ${input.target} is not there yet`);
-        inputs.push({
-          input: input.name,
-          path: this.stagePathOf(input.name, input.target),
-          content: artifact,
-        });
+        const content = await contentOfTarget(input.target);
+        if (!content.ok) return content;
+        const path = this.stagePathOf(input.name, input.target);
+        inputs.push({ input: input.name, path, content: content.value });
         dated = true;
       } else {
         const resolved = await this.context.sources.resolve(input.source, input.name);
@@ -195,11 +256,47 @@ export class Decider {
     });
   }
 
-  /** Name of the first output that the store does not hold as promised. */
-  #lost(outputs: Readonly<Record<string, ArtifactId>>): string | null {
-    for (const [output, id] of Object.entries(outputs)) {
-      const row = this.context.index.artifact(id);
-      if (row === undefined || !this.holds(row)) return output;
+  /**
+   * Name of the first output that the store does not hold as promised. Of what nothing here promises (another machine
+   * made it) it is enough to know what it was, unless it is linked, or somebody needs it.
+   */
+  #lost(action: Action, outputs: Readonly<Record<string, ArtifactId>>): string | null {
+    const linked = new Set(this.outPaths(action).map(({ output }) => output));
+    const needed = (output: string): boolean =>
+      this.#required.has(action.id) ||
+      linked.has(output) ||
+      this.context.index.artifact(outputs[output] ?? "") !== undefined;
+    return this.absent(outputs).find(needed) ?? null;
+  }
+
+  /**
+   * What a person brought in place of a build, while the action is what it was then. Gone from the store it counts no
+   * more, nor does one that was rejected.
+   */
+  async #adopted(action: Action): Promise<Result<Judgement | null>> {
+    const [output] = action.outputs;
+    const { release } = this.context.pins;
+    const entry = output && release.artifacts[this.targetOf(action, output.name)];
+    if (output === undefined || entry?.provenance.kind !== "adopted") return ok(null);
+    const origin = await this.originOf(action);
+    if (!origin.ok) return origin;
+    const id = fileId(entry.digest, entry.executable);
+    if (origin.value !== entry.key || !this.context.store.has(id, entry.size)) return ok(null);
+    if (release.rejected.some(({ digest }) => digest === entry.digest)) return ok(null);
+    const outputs = { [output.name]: id };
+    const reason = await this.#whyLink(action, outputs);
+    if (reason !== null && (await this.#damaged(outputs, reason.kind === "edited")) !== null) return ok(null);
+    const decision: Decision = reason === null ? { kind: "up-to-date" } : { kind: "restore", reason };
+    return ok({ decision, key: entry.key, components: [], outputs, adopted: true });
+  }
+
+  async #whyLink(
+    action: Action,
+    outputs: Readonly<Record<string, ArtifactId>>,
+  ): Promise<RestoreReason | null> {
+    for (const { output, path } of this.outPaths(action)) {
+      const state = await this.#linkState(path, outputs[output] ?? "");
+      if (state !== "good") return { kind: state === "other" ? "new-name" : state, path };
     }
     return null;
   }
@@ -210,7 +307,8 @@ export class Decider {
    */
   async #damaged(outputs: Readonly<Record<string, ArtifactId>>, edited: boolean): Promise<string | null> {
     for (const [output, id] of Object.entries(outputs)) {
-      if (this.context.index.artifact(id)?.kind !== "file") continue;
+      const row = this.context.index.artifact(id);
+      if (row?.kind !== "file" || !this.holds(row)) continue;
       if (!(await this.#isWhole(id, edited))) return output;
     }
     return null;
