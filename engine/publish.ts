@@ -95,6 +95,11 @@ export async function linkOutputs(
   action: Action,
   outputs: Readonly<Record<string, ArtifactId>>,
 ): Promise<{ readonly paths: readonly string[] } | { readonly problem: Problem }> {
+  const rejected = decider.rejected(action, outputs);
+  if (rejected?.kind === "rejected") {
+    const message = `${rejected.target} is again what was rejected: ${rejected.because}`;
+    return { problem: { exit: 1, message, hint: "change what it is made from" } };
+  }
   const { index, store, project, datecode, facts } = decider.context;
   const paths: string[] = [];
   for (const { output, path } of decider.outPaths(action)) {

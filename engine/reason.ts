@@ -28,6 +28,8 @@ export type BuildReason =
   | { readonly kind: "not-resolved" }
   | { readonly kind: "failed-before" }
   | { readonly kind: "artifact-lost"; readonly target: string }
+  /** A person's failing verdict on what the key stands for. */
+  | { readonly kind: "rejected"; readonly target: string; readonly because: string }
   | { readonly kind: "forced" };
 
 /** Why a link has to be made although nothing has to run. */

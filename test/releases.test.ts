@@ -57,6 +57,16 @@ describe("release start", () => {
       commit,
       snapshots: {},
       closures: {},
+      artifacts: {},
+      dropped: [],
+      rejected: [],
+      verdicts: {},
+      waived: [],
+      ticked: {},
+      history: [],
+      collected: null,
+      signature: null,
+      previous: null,
     });
     // One value a line, ended by a newline: a diff of two such files can be read.
     expect(text).toBe(`${JSON.stringify(release, null, 1)}\n`);
@@ -155,7 +165,8 @@ describe("an explicit release", () => {
         "release 20310506 (opened 10:00 UTC 3 days ago)",
         `  explicit, open, ${project.path("releases/20310506.json")}`,
         "  2 of 3 targets are up to date",
-        "    extra: never built\n",
+        "    extra: never built",
+        "  next: imagemake release collect\n",
       ].join("\n"),
     );
     expect(JSON.parse(json.stdout)).toMatchObject({

@@ -166,6 +166,7 @@ const buildWords: Table<BuildReason> = {
   "not-resolved": [[{ kind: "not-resolved" }, "packages not resolved"]],
   "failed-before": [[{ kind: "failed-before" }, "failed last time"]],
   "artifact-lost": [[{ kind: "artifact-lost", target: "a" }, "artifact of a is gone from the store"]],
+  rejected: [[{ kind: "rejected", target: "a", because: "no boot" }, "a was rejected: no boot"]],
   forced: [[{ kind: "forced" }, "forced"]],
 };
 

@@ -119,6 +119,7 @@ describe("an action is built because", () => {
     "failed-before": [["fails", "failed last time"]],
     "artifact-lost": [["lost", "artifact of lost is gone from the store"]],
     // Needs -B; below.
+    rejected: [],
     forced: [],
   };
   const rows = Object.entries(cases).flatMap(([kind, ones]) =>

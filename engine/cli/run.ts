@@ -22,6 +22,7 @@ export interface GlobalOptions {
   readonly events?: string;
   readonly trace?: string;
   readonly json?: boolean;
+  readonly expect?: string;
   /** False with --no-wait. */
   readonly wait: boolean;
 }
@@ -106,6 +107,7 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .option("--events <file>", "write every event to a file, as JSON lines")
     .option("--trace <file>", "write a trace for chrome://tracing or Perfetto")
     .option("--json", "data as JSON on stdout")
+    .option("--expect <file>", "with -print: exit 1 where the list is not the file's")
     .option("--no-wait", "fail at once when another imagemake is at work here")
     .version(version(), "-V, --version")
     .addHelpText("after", HELP)
@@ -176,6 +178,11 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     "--because <text>",
     "why; recorded",
   );
+  life(
+    "reject <target>",
+    "a failing verdict on what was built",
+    () => import("./commands/release-reject.js"),
+  ).option("--because <text>", "why; recorded");
   life("sign", "sign the checksums with the release's own key", () => import("./commands/release-sign.js"))
     .option("--passphrase-file <file>", "the passphrase is its first line")
     .option("--new-key", "set the release's key aside and make another")

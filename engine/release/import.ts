@@ -3,8 +3,7 @@
 import type { ArtifactId, Component } from "../../cache/index.js";
 import type { Session } from "../build/session.js";
 import { wantedActions } from "../build/session.js";
-import { compareComponents } from "../decide.js";
-import { componentsOf, keyOf } from "../key.js";
+import { compareComponents, componentsOf, keyOf } from "../key.js";
 import type { Action, TargetId } from "../model.js";
 import { ok, type Result } from "../problem.js";
 import type { Change, PackageChange } from "../reason.js";

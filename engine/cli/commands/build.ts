@@ -1,10 +1,11 @@
 // `imagemake [targets]`: builds, or with -n and -q only says what would be done; `-print` lists names.
+import { existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { build } from "../../build/build.js";
 import { decideAll, nothingToDo, openSession, wantedActions, type RunOptions } from "../../build/session.js";
 import type { Emit } from "../../events.js";
 import { withDate } from "../../names.js";
-import { ProblemError, unwrap } from "../../problem.js";
+import { ProblemError, stop, unwrap } from "../../problem.js";
 import { readReleases, selectRelease } from "../../release/release.js";
 import { saveQuick } from "../../remember.js";
 import { quickWords } from "../../quick.js";
@@ -12,6 +13,7 @@ import { drivers, openImagefile, type Opened } from "../open.js";
 import { chooseRenderer, combine, type Renderer } from "../render/index.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
+import { drift } from "../expect.js";
 import { isPrint, oneDate, select, type Selection } from "../select.js";
 
 /** Builds the named targets. */
@@ -22,12 +24,17 @@ export async function command(call: Call): Promise<number> {
   const opened = unwrap(await openImagefile(options, call.args, changes && !lists));
   const selection = unwrap(select(opened.graph, call.names));
   const datecode = unwrap(oneDate(selection.datecode, opened.datecode));
-  if (selection.print) return print(opened, selection, datecode, options.json === true);
+  if (selection.print) return print(opened, selection, datecode, options);
   return changes ? runBuild(call, opened, selection, datecode) : look(call, opened, selection, datecode);
 }
 
 /** Output names, one a line, in declared order. */
-function print(opened: Opened, selection: Selection, datecode: string | null, json: boolean): number {
+function print(
+  opened: Opened,
+  selection: Selection,
+  datecode: string | null,
+  options: Call["options"],
+): number {
   const releases = unwrap(readReleases(opened.project));
   const { release } = unwrap(selectRelease(releases, datecode, Date.now()));
   const patterns = new Map(opened.graph.targets.map((target) => [target.id, target.pattern]));
@@ -35,8 +42,22 @@ function print(opened: Opened, selection: Selection, datecode: string | null, js
     const pattern = patterns.get(id) ?? null;
     return pattern === null ? [] : [withDate(pattern, release.datecode)];
   });
+  const json = options.json === true;
   process.stdout.write(json ? `${JSON.stringify(names)}\n` : names.map((name) => `${name}\n`).join(""));
-  return 0;
+  return options.expect === undefined ? 0 : compared(options.expect, names);
+}
+
+/** 1, with the difference on stderr, where the list is not the file's. */
+function compared(file: string, names: readonly string[]): number {
+  if (!existsSync(file)) stop(2, `there is no ${file}`);
+  const lines = drift(
+    readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => line !== ""),
+    names,
+  );
+  process.stderr.write(lines.map((line) => `${line}\n`).join(""));
+  return lines.length === 0 ? 0 : 1;
 }
 
 function runOptions(

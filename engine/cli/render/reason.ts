@@ -48,6 +48,8 @@ function describeBuild(reason: BuildReason): string {
       return "failed last time";
     case "artifact-lost":
       return `artifact of ${visible(reason.target)} is gone from the store`;
+    case "rejected":
+      return `${visible(reason.target)} was rejected: ${visible(reason.because)}`;
     case "forced":
       return "forced";
     default:

@@ -1,0 +1,113 @@
+// The life of a release through the real command line, with the real signify, minisign and sha256sum.
+import { spawnSync } from "node:child_process";
+import { appendFileSync, chmodSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { afterEach, expect, jest, test } from "@jest/globals";
+import { makeProject, type TestProject } from "./support/cli.js";
+
+jest.setTimeout(60_000);
+
+const DAY = "20310506";
+const imagefile = (
+  signer: string,
+): string => `import { run, each, project, rule, signify, minisign } from "imagemake";
+export const image = each(["a", "b"], k => run({ inputs: {}, cmd: \`echo \${k} > "$OUT"\`, out: \`image-\${k}-{date}.txt\` }));
+export const works = rule.check({ inputs: { A: image.a }, cmd: "true" });
+export default project({ release: { of: [image], gate: [works], sign: ${signer}, steps: ["publish the key", "announce"] } });
+`;
+
+let project: TestProject;
+afterEach(() => project.remove());
+
+async function collected(signer = "signify()", ...targets: string[]): Promise<void> {
+  project = makeProject({ "Imagefile.ts": imagefile(signer) });
+  await project.good("release", "start", "--release", DAY);
+  await project.good("image-all", ...targets);
+  await project.good("release", "collect");
+}
+
+test("collect refuses what was not built, naming it, and writes sums that sha256sum accepts", async () => {
+  project = makeProject({ "Imagefile.ts": imagefile("signify()") });
+  await project.good("release", "start", "--release", DAY);
+  await project.good("image-a");
+  const refused = await project.run("release", "collect");
+  expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining("image-b: never built") });
+  expect(project.exists(DAY)).toBe(false);
+  await project.good("image-b");
+  await project.good("release", "collect");
+  const sums = spawnSync("sha256sum", ["-c", "sha256sum.txt"], { cwd: project.path(DAY), encoding: "utf8" });
+  expect(sums).toMatchObject({ status: 0, stdout: `image-a-${DAY}.txt: OK\nimage-b-${DAY}.txt: OK\n` });
+  const build = await project.run("image-all");
+  expect(build).toMatchObject({ status: 2, stderr: expect.stringContaining("release reopen") });
+});
+
+test.each(["signify()", "minisign()"])("%s: signed, verified, promoted and rolled back", async (signer) => {
+  await collected(signer, "works");
+  const early = await project.run("release", "promote");
+  expect(early.status).toBe(2);
+  await project.good("release", "sign");
+  await project.good("release", "verify");
+  const keys = `release-keys/${DAY}/${DAY}`;
+  expect(project.read(`${keys}.pub`)).toContain(`This key is only valid for images with date ${DAY}.`);
+  expect(statSync(project.path("release-keys")).mode & 0o777).toBe(0o700);
+  for (const end of ["sec", "pub", "pass"])
+    expect(statSync(project.path(`${keys}.${end}`)).mode & 0o777).toBe(0o600);
+  const secret = project.read(`${keys}.pass`).trim();
+  const found = spawnSync("grep", ["-rlF", secret, "."], { cwd: project.dir, encoding: "utf8" });
+  expect(found.stdout).toBe(`./${keys}.pass\n`);
+  const before = project.read(`${keys}.sec`);
+  await project.good("release", "reopen");
+  expect(project.names(DAY)).toEqual([`image-a-${DAY}.txt`, `image-b-${DAY}.txt`]);
+  await project.good("release", "collect");
+  await project.good("release", "sign");
+  expect(project.read(`${keys}.sec`)).toBe(before);
+  await project.good("release", "promote");
+  expect(readlinkSync(project.path("current"))).toBe(DAY);
+  await project.good("release", "rollback");
+  expect(project.exists("current")).toBe(false);
+});
+
+test("verify names the changed, the missing and the extra file, and promote refuses with it", async () => {
+  await collected("signify()", "works");
+  await project.good("release", "sign");
+  const file = project.path(DAY, `image-a-${DAY}.txt`);
+  chmodSync(file, 0o644);
+  appendFileSync(file, "x");
+  rmSync(project.path(DAY, `image-b-${DAY}.txt`));
+  project.write(`${DAY}/extra`, "");
+  for (const command of ["verify", "promote"]) {
+    const { status, stderr } = await project.run("release", command);
+    expect(status).toBe(1);
+    for (const name of [`image-a-${DAY}.txt is not`, `image-b-${DAY}.txt is missing`, "extra is in no"])
+      expect(stderr).toContain(name);
+  }
+  expect(project.exists("current")).toBe(false);
+});
+
+test("a check without a pass stops sign; a waiver with its reason is recorded", async () => {
+  await collected();
+  const refused = await project.run("release", "sign");
+  expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining("works") });
+  expect(project.exists(`${DAY}/sha256sum.sig`)).toBe(false);
+  await project.good("release", "sign", "--waive", "works", "--because", "no machine");
+  expect(project.read(`releases/${DAY}.json`)).toContain("no machine");
+});
+
+test("a rejected digest is out of date though its key is unchanged", async () => {
+  project = makeProject({ "Imagefile.ts": imagefile("signify()") });
+  await project.good("release", "start", "--release", DAY);
+  await project.good("image-all");
+  await project.good("release", "reject", "image-a", "--because", "no boot");
+  expect((await project.good("why", "image-a")).stdout).toContain("was rejected: no boot");
+  expect((await project.run("release", "collect")).status).toBe(1);
+  const again = await project.run("image-a");
+  expect(again).toMatchObject({ status: 1, stderr: expect.stringContaining("again what was rejected") });
+});
+
+test("--expect ignores dates and shows what drifted", async () => {
+  project = makeProject({ "Imagefile.ts": imagefile("signify()"), list: "image-a-20200101.txt\nold\n" });
+  const drifted = await project.run("image-all-print", "--expect", "list");
+  expect(drifted.status).toBe(1);
+  expect(drifted.stderr).toMatch(/^-old\n\+image-b-\d{8}\.txt\n$/);
+  project.write("list", "image-a-20200101.txt\nimage-b-20200101.txt\n");
+  expect(await project.run("image-all-print", "--expect", "list")).toMatchObject({ status: 0, stderr: "" });
+});
