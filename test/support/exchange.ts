@@ -12,7 +12,7 @@ import { makeProject, type Ended, type TestProject } from "./cli.js";
 export interface Machines<Name extends string> {
   readonly at: Readonly<Record<Name, TestProject>>;
   /** A path in the directory between them. */
-  between(...parts: string[]): string;
+  readonly between: (...parts: string[]) => string;
   remove(): void;
 }
 
