@@ -1,7 +1,7 @@
 // Takes a file from elsewhere for a target of this release: the target's guards run on it, and it counts while the
 // target is made from what it is made from now. It prints nothing.
 import { randomBytes } from "node:crypto";
-import { lstatSync, mkdirSync } from "node:fs";
+import { mkdirSync, statSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hashFile } from "../../cache/hash.js";
@@ -37,9 +37,9 @@ export async function judgeAdoption(
     return fail(2, `${target} is no file`, "a file is adopted for a target that is one");
   if (action.outputs.length > 1)
     return fail(2, `${target} is made together with others, and cannot be adopted alone`);
-  const stats = lstatSync(file, { throwIfNoEntry: false });
-  if (stats?.isFile() !== true)
-    return fail(2, `${called} ${stats === undefined ? "is not there" : "is no regular file"}`);
+  const there = statsOf(file, called);
+  if (!there.ok) return there;
+  const stats = there.value;
   const wrong = checkFileGuards(file, action.guards);
   if (wrong !== null) return fail(1, `${called} is refused for ${target}: ${wrong}`, "these are its guards");
   const digest = await hashFile(file, stats.size);
@@ -62,10 +62,18 @@ export async function judgeAdoption(
   return free.ok ? ok({ action, output: found.output, entry }) : free;
 }
 
+function statsOf(file: string, called: string): Result<Stats> {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats?.isFile() === true) return ok(stats);
+  return fail(2, `${called} ${stats === undefined ? "is not there" : "is no regular file"}`);
+}
+
 /** Stores a copy of the file, records it and links it. What was judged is the copy. */
 export async function adopt(session: Session, adoption: Adoption): Promise<Result<ReleasedArtifact>> {
   const { project, graph } = session.options;
   const { decider, index, pins } = session;
+  const there = statsOf(adoption.file, adoption.file);
+  if (!there.ok) return there;
   const scratch = join(project.stage, `adopt-${randomBytes(6).toString("hex")}`);
   try {
     mkdirSync(scratch, { recursive: true, mode: 0o700 });
