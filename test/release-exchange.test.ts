@@ -22,7 +22,8 @@ export const rootfs = each([...archs], a => run({
 export const pxe = each([...archs], a => run({
   inputs: { IN: rootfs[a], TREE: base[a] }, cmd: 'tr a-z A-Z < "$IN" > "$OUT"; ls "$TREE" >> "$OUT"', out: \`pxe-\${a}-{date}.txt\`,
 }), only);
-export default project({ default: [rootfs, pxe] });
+export const sane = each([...archs], a => rule.check({ inputs: { IN: pxe[a] }, cmd: 'test -s "$IN"' }), only);
+export default project({ default: [rootfs, pxe, sane], release: { of: [rootfs, pxe], gate: [sane] } });
 `;
 /** Another target on a tree that did not come along. */
 const MORE = `export const more = run({ inputs: { TREE: base.aarch64 }, cmd: 'ls "$TREE" > "$OUT"', out: "more-{date}.txt" });\n`;
@@ -59,7 +60,7 @@ describe("one machine an architecture, and one that merges", () => {
   });
 
   test("VAR= narrows what is exported, and nothing but files goes out", () => {
-    expect(indexOf(between("x86_64")).targets).toEqual(["rootfs-x86_64", "pxe-x86_64"]);
+    expect(indexOf(between("x86_64")).targets).toEqual(["rootfs-x86_64", "pxe-x86_64", "sane-x86_64"]);
     expect(indexOf(between("x86_64")).files.map(({ name }) => name)).toEqual([
       `rootfs-x86_64-${date}.txt`,
       `pxe-x86_64-${date}.txt`,
@@ -68,7 +69,7 @@ describe("one machine an architecture, and one that merges", () => {
 
   test("-n says what would come and changes nothing", async () => {
     const ended = await at.merge.good("release", "import", "-n", ...exports);
-    expect(ended.stderr).toBe(`would import 4 targets into release ${date}\n`);
+    expect(ended.stderr).toBe(`would import 6 targets into release ${date}\n`);
     expect(at.merge.names("out")).toEqual([]);
     expect((await at.merge.run("-q")).status).toBe(1);
   });
@@ -84,7 +85,11 @@ describe("one machine an architecture, and one that merges", () => {
     expect(at.merge.names(".imagemake/store/layers")).toEqual([]);
   });
 
-  test("the release says where each artifact comes from", () => {
+  test("the release says where each artifact comes from", async () => {
+    expect(said(await at.merge.run("log", "pxe-aarch64"))).toEqual([
+      2,
+      expect.stringContaining("pxe-aarch64 was built on another machine"),
+    ]);
     const { artifacts } = releaseOf(at.merge);
     expect(Object.keys(artifacts).sort()).toEqual([
       "pxe-aarch64",
@@ -124,6 +129,8 @@ describe("one machine an architecture, and one that merges", () => {
       `rootfs-x86_64-${date}.txt`,
       "sha256sum.txt",
     ]);
+    // The checks ran elsewhere, and judged these very files.
+    expect(Object.keys(releaseOf(at.merge).verdicts).sort()).toEqual(["sane-aarch64", "sane-x86_64"]);
     await at.merge.good("release", "reopen");
   });
 
@@ -141,6 +148,8 @@ describe("one machine an architecture, and one that merges", () => {
       "rootfs-aarch64/in",
       "rootfs-x86_64",
       "rootfs-x86_64/in",
+      "sane-aarch64",
+      "sane-x86_64",
     ]);
     at.merge.write("src/a.txt", "void\n");
     // What was imported is known still.
@@ -205,7 +214,7 @@ describe("release export", () => {
     await at.one.good("release", "export", "ARCHS=x86_64", between("a"));
     await at.one.good();
     await at.one.good("release", "export", between("a"));
-    expect(indexOf(between("a")).targets).toHaveLength(4);
+    expect(indexOf(between("a")).targets).toHaveLength(6);
     writeFileSync(between("file"), "");
     expect(said(await at.one.run("release", "export", between("file")))[0]).toBe(2);
     expect(said(await at.one.run("release", "export", at.one.path("src")))).toEqual([
@@ -218,7 +227,7 @@ describe("release export", () => {
       2,
       expect.stringContaining("holds the export of release"),
     ]);
-    expect(indexOf(between("a")).targets).toHaveLength(4);
+    expect(indexOf(between("a")).targets).toHaveLength(6);
   });
 
   test("-n and --json tell what it would write", async () => {

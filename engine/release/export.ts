@@ -1,14 +1,6 @@
 // Writes what another machine needs of a release: its pins, or artifacts with all that they were made from. Everything
 // is copied and digested, into a directory that gets its name when it is whole. It prints nothing.
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-} from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, renameSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
@@ -19,6 +11,7 @@ import { makeOwnDir, writeWhole } from "../../cache/write.js";
 import type { Session } from "../build/session.js";
 import { wantedActions } from "../build/session.js";
 import type { Judgement } from "../decide.js";
+import { giveToUser } from "../execute/own.js";
 import { removeTree } from "../execute/remove.js";
 import type { Action, Graph, TargetId } from "../model.js";
 import { withDate } from "../names.js";
@@ -199,17 +192,24 @@ async function fill(
 ): Promise<Result<void>> {
   const { project } = session.options;
   const { store } = session.decider.context;
+  // Whoever called sudo should own all of it.
+  for (const part of ["files", "packages", "snapshots"] as const)
+    if (index[part].length > 0) makeOwnDir(join(dir, NAMES[part]));
   for (const { id, name, target } of index.files) {
     progress(`copy ${name}`);
-    const copied = await copyAndHash(store.path(id), join(dir, NAMES.files, name));
+    const file = join(dir, NAMES.files, name);
+    const copied = await copyAndHash(store.path(id), file);
     if (!copied.ok) return copied;
+    giveToUser(file);
     if (copied.value.digest !== digestOf(id))
       return fail(3, `${target} is damaged in the store`, "imagemake cache verify finds what is damaged");
   }
   if (index.packages.length > 0) progress(`copy ${index.packages.length} packages`);
   for (const sha256 of index.packages) {
-    const copied = await copyAndHash(join(project.packages, sha256), join(dir, NAMES.packages, sha256));
+    const file = join(dir, NAMES.packages, sha256);
+    const copied = await copyAndHash(join(project.packages, sha256), file);
     if (!copied.ok) return copied;
+    giveToUser(file);
     if (copied.value.digest !== sha256)
       return fail(
         3,
@@ -219,9 +219,10 @@ async function fill(
   }
   for (const digest of index.snapshots) {
     const to = join(dir, NAMES.snapshots, digest);
-    mkdirSync(to, { recursive: true });
+    makeOwnDir(to);
     const copied = await copySnapshot(join(project.snapshots, digest), to);
     if (!copied.ok) return copied;
+    for (const entry of readdirSync(to, { recursive: true, encoding: "utf8" })) giveToUser(join(to, entry));
   }
   const texts = {
     [NAMES.index]: `${JSON.stringify(index, null, 1)}\n`,
