@@ -1,23 +1,23 @@
 // Answers for one action: up to date, restore, or build, and why, as data. It compares the key with the
 // index and the artifacts with the store and the output directory. It runs nothing and changes nothing
 // but the links' stamps.
-import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { ArtifactId, ArtifactRow, BuildRow, Component, Index } from "../cache/index.js";
-import { linkedMode, type Store } from "../cache/store.js";
-import { hashBytes, hashFile } from "../cache/hash.js";
-import { componentsOf, keyOf, type KeyFacts, type KeyInput } from "./key.js";
+import type { ArtifactId, BuildRow, Component, Index } from "../cache/index.js";
+import { fileId, type Store } from "../cache/store.js";
+import { hashBytes } from "../cache/hash.js";
+import { compareComponents, componentsOf, keyOf, type KeyFacts, type KeyInput } from "./key.js";
 import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.js";
-import { isDiskImage, undated, withDate } from "./names.js";
+import { undated, withDate } from "./names.js";
 import { packageChanges } from "./packages/closure.js";
 import type { Package } from "./packages/driver.js";
 import type { Pins } from "./packages/pins.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
-import type { BuildReason, Change, Decision, RestoreReason } from "./reason.js";
+import type { ReleasedArtifact } from "./release/release.js";
+import type { BuildReason, Decision, RestoreReason } from "./reason.js";
 import type { Facts } from "./sources/facts.js";
 import type { ResolvedSource, Sources } from "./sources/resolve.js";
-import { ownStamp } from "./sources/stamp.js";
+import { Standing } from "./standing.js";
 import type { ToolVersions } from "./tools.js";
 
 /** What deciding needs; the same for a whole run. */
@@ -42,17 +42,18 @@ export interface Judgement {
   readonly decision: Decision;
   readonly key: string | null;
   readonly components: readonly Component[];
-  /** Known outputs, by name, where the decision is not to build. */
+  /** Known outputs, by name, where the decision is not to build. Those that nothing links may be absent. */
   readonly outputs: Readonly<Record<string, ArtifactId>> | null;
+  /** A person brought the artifact: what lies beneath it in the graph is not needed for it. */
+  readonly adopted?: boolean;
 }
-
-/** The form of layers that this process can mount. */
-const OWN_FORM = process.getuid?.() === 0 ? "root" : "user";
 
 /** Decides action after action, in build order; remembers what each produced. */
 export class Decider {
   readonly #produced = new Map<TargetId, Readonly<Record<string, ArtifactId>>>();
   readonly #pending = new Set<TargetId>();
+  readonly #required = new Set<TargetId>();
+  readonly #origins = new Map<TargetId, Promise<Result<string>>>();
   readonly #targets: ReadonlyMap<TargetId, Graph["targets"][number]>;
 
   /** `<output> <action>` → target. */
@@ -60,7 +61,10 @@ export class Decider {
   /** How many targets have an output name. */
   readonly #patterns = new Map<string, number>();
 
+  readonly #standing: Standing;
+
   constructor(readonly context: DecideContext) {
+    this.#standing = new Standing(context);
     for (const { pattern } of context.graph.targets) {
       if (pattern !== null) this.#patterns.set(pattern, (this.#patterns.get(pattern) ?? 0) + 1);
     }
@@ -77,6 +81,26 @@ export class Decider {
   /** An action will run: what reads it waits. */
   pending(action: TargetId): void {
     this.#pending.add(action);
+  }
+
+  /** Somebody needs what an action made: known outputs that are not here do not do. */
+  require(action: TargetId): void {
+    this.#required.add(action);
+  }
+
+  /** Names of known outputs that the store does not hold. */
+  absent(outputs: Readonly<Record<string, ArtifactId>>): string[] {
+    return this.#standing.absent(outputs);
+  }
+
+  /** The inputs of an action that are known and not here. */
+  lacks(action: Action): TargetId[] {
+    return action.inputs.flatMap((input) => {
+      const id = input.kind === "artifact" ? this.artifactOf(input.target) : undefined;
+      return input.kind === "artifact" && id !== undefined && this.absent({ id }).length > 0
+        ? [input.target]
+        : [];
+    });
   }
 
   /** The artifact behind a target; undefined while it is not known. */
@@ -109,6 +133,9 @@ export class Decider {
 
   /** The decision for one action; everything it reads must have been decided before. */
   async decide(action: Action): Promise<Result<Judgement>> {
+    const adopted = this.context.force ? ok(null) : await this.#adopted(action);
+    if (!adopted.ok) return adopted;
+    if (adopted.value !== null) return ok(adopted.value);
     const waiting = this.#waitingFor(action);
     if (waiting.length > 0)
       return ok(judge({ kind: "build", reason: { kind: "input-pending", targets: waiting } }));
@@ -126,9 +153,10 @@ export class Decider {
     const outputs = this.context.index.outputsOf(result.id);
     const rejected = this.rejected(action, outputs);
     if (rejected !== null) return ok(judge({ kind: "build", reason: rejected }, key, components));
-    const lost = this.#lost(outputs);
+    const lost = this.#lost(action, outputs);
     const reason = lost === null ? await this.#whyRestore(action, outputs, result, last, components) : null;
-    const gone = lost ?? (reason === null ? null : await this.#damaged(outputs, reason.kind === "edited"));
+    const gone =
+      lost ?? (reason === null ? null : await this.#standing.damaged(outputs, reason.kind === "edited"));
     if (gone !== null) {
       const target = this.targetOf(action, gone);
       return ok(judge({ kind: "build", reason: { kind: "artifact-lost", target } }, key, components));
@@ -142,18 +170,49 @@ export class Decider {
   }
 
   /** The facts of an action's key; its inputs' artifacts must be known. */
-  async keyFacts(action: Action): Promise<Result<KeyFacts>> {
+  keyFacts(action: Action): Promise<Result<KeyFacts>> {
+    return this.#facts(action, (target) => {
+      const artifact = this.artifactOf(target);
+      return artifact === undefined ? fail(1, `${action.id}: ${target} is not there yet`) : ok(artifact);
+    });
+  }
+
+  /**
+   * What an action is made from, whatever of it is there: a key in which inputs are not what was produced but again
+   * what they are made from. Versions of tools do not count.
+   */
+  originOf(action: Action): Promise<Result<string>> {
+    let found = this.#origins.get(action.id);
+    if (found === undefined) {
+      found = this.#origin(action);
+      this.#origins.set(action.id, found);
+    }
+    return found;
+  }
+
+  async #origin(action: Action): Promise<Result<string>> {
+    const facts = await this.#facts(action, async (target) => {
+      const producer = this.#targets.get(target)?.action;
+      const made = this.context.graph.actions.find(({ id }) => id === producer);
+      if (made === undefined) return fail(2, `${action.id}: nothing makes ${target}`);
+      const origin = await this.originOf(made);
+      return origin.ok ? ok(`o:${origin.value}`) : origin;
+    });
+    return facts.ok ? ok(keyOf(componentsOf(action, { ...facts.value, tools: {} }))) : facts;
+  }
+
+  async #facts(
+    action: Action,
+    contentOfTarget: (target: TargetId) => Result<string> | Promise<Result<string>>,
+  ): Promise<Result<KeyFacts>> {
     const inputs: KeyInput[] = [];
     let dated = action.packages !== null;
     for (const input of action.inputs) {
       if (input.kind === "artifact") {
-        const artifact = this.artifactOf(input.target);
-        if (artifact === undefined) return fail(1, `${action.id}: ${input.target} is not there yet`);
-        inputs.push({
-          input: input.name,
-          path: this.stagePathOf(input.name, input.target),
-          content: artifact,
-        });
+        const content = await contentOfTarget(input.target);
+        if (!content.ok) return content;
+        const path = this.stagePathOf(input.name, input.target);
+        inputs.push({ input: input.name, path, content: content.value });
         dated = true;
       } else {
         const resolved = await this.context.sources.resolve(input.source, input.name);
@@ -207,55 +266,60 @@ export class Decider {
     return null;
   }
 
-  /** Name of the first output that the store does not hold as promised. */
-  #lost(outputs: Readonly<Record<string, ArtifactId>>): string | null {
-    for (const [output, id] of Object.entries(outputs)) {
-      const row = this.context.index.artifact(id);
-      if (row === undefined || !this.holds(row)) return output;
-    }
-    return null;
+  /**
+   * Name of the first output that the store does not hold as promised. Of what nothing here promises (another machine
+   * made it) it is enough to know what it was, unless it is linked, or somebody needs it.
+   */
+  #lost(action: Action, outputs: Readonly<Record<string, ArtifactId>>): string | null {
+    const linked = new Set(this.outPaths(action).map(({ output }) => output));
+    const needed = (output: string): boolean =>
+      this.#required.has(action.id) ||
+      linked.has(output) ||
+      this.context.index.artifact(outputs[output] ?? "") !== undefined;
+    return this.absent(outputs).find(needed) ?? null;
   }
 
   /**
-   * Name of the first file output whose bytes in the store are no longer what they were: where links are hard
-   * links, an edit in place went into the store as well. `edited`: do not believe the stamp.
+   * What a person brought in place of a build, while the action is what it was then. Gone from the store it counts no
+   * more, nor does one that was rejected.
    */
-  async #damaged(outputs: Readonly<Record<string, ArtifactId>>, edited: boolean): Promise<string | null> {
-    for (const [output, id] of Object.entries(outputs)) {
-      if (this.context.index.artifact(id)?.kind !== "file") continue;
-      if (!(await this.#isWhole(id, edited))) return output;
+  async #adopted(action: Action): Promise<Result<Judgement | null>> {
+    const [output] = action.outputs;
+    const { release } = this.context.pins;
+    const entry = output && release.artifacts[this.targetOf(action, output.name)];
+    if (output === undefined || entry?.provenance.kind !== "adopted") return ok(null);
+    const origin = await this.originOf(action);
+    if (!origin.ok) return origin;
+    const id = fileId(entry.digest, entry.executable);
+    if (origin.value !== entry.key || !this.context.store.has(id, entry.size)) return ok(null);
+    const outputs = { [output.name]: id };
+    if (this.rejected(action, outputs) !== null) return ok(null);
+    const reason = this.#recall(id, entry) ?? (await this.#whyLink(action, outputs));
+    if (reason !== null && (await this.#standing.damaged(outputs, reason.kind === "edited")) !== null)
+      return ok(null);
+    const decision: Decision = reason === null ? { kind: "up-to-date" } : { kind: "restore", reason };
+    return ok({ decision, key: entry.key, components: [], outputs, adopted: true });
+  }
+
+  /** The index may have been set aside since: the release file and the store know enough of what was adopted. */
+  #recall(id: ArtifactId, { name, size }: ReleasedArtifact): RestoreReason | null {
+    const { index, graph, project, readOnly } = this.context;
+    if (index.artifact(id) !== undefined) return null;
+    const epoch = graph.project.epoch ?? DEFAULT_EPOCH;
+    if (!readOnly)
+      index.addArtifact({ id, kind: "file", size, epoch, layer: null, parent: null, form: null });
+    return { kind: "new-name", path: join(project.out, name) };
+  }
+
+  async #whyLink(
+    action: Action,
+    outputs: Readonly<Record<string, ArtifactId>>,
+  ): Promise<RestoreReason | null> {
+    for (const { output, path } of this.outPaths(action)) {
+      const state = await this.#standing.linkState(path, outputs[output] ?? "");
+      if (state !== "good") return { kind: state === "other" ? "new-name" : state, path };
     }
     return null;
-  }
-
-  /** Digests again what was written to since; the change time says nothing, since links come and go. */
-  async #isWhole(id: ArtifactId, edited: boolean): Promise<boolean> {
-    const { index, store, readOnly } = this.context;
-    const path = store.path(id);
-    const [stamp, known] = [ownStamp(path), index.stamp(path)];
-    const same = stamp?.size === known?.size && stamp?.mtime === known?.mtime && stamp?.ino === known?.ino;
-    if (!edited && known !== undefined && same) return true;
-    if ((await store.verify(id)) !== "whole") return false;
-    if (!readOnly && stamp !== null) index.setStamp(path, stamp, id.slice(2));
-    return true;
-  }
-
-  /** Whether the store holds what the row promises, down to the layers beneath. */
-  holds(row: ArtifactRow): boolean {
-    switch (row.kind) {
-      case "verdict":
-        return true;
-      case "file":
-        return this.context.store.has(row.id, row.size);
-      case "tree": {
-        // A layer is only mounted in the form it was made in: in the other one its owners would be wrong.
-        if (row.form !== OWN_FORM) return false;
-        if (row.layer === null || !existsSync(join(this.context.project.layers, row.layer))) return false;
-        if (!existsSync(join(this.context.project.manifests, row.id.slice(2)))) return false;
-        const parent = row.parent === null ? null : this.context.index.artifact(row.parent);
-        return parent === null || (parent !== undefined && this.holds(parent));
-      }
-    }
   }
 
   async #whyBuild(
@@ -294,7 +358,7 @@ export class Decider {
     for (const { output, path } of this.outPaths(action)) {
       const artifact = outputs[output];
       if (artifact === undefined) continue;
-      const state = await this.#linkState(path, artifact);
+      const state = await this.#standing.linkState(path, artifact);
       if (state === "good") continue;
       if (state === "edited") return { kind: "edited", path };
       if (last !== undefined && last.key !== result.key) {
@@ -304,25 +368,6 @@ export class Decider {
       return state === "missing" ? { kind: "missing", path } : { kind: "new-name", path };
     }
     return null;
-  }
-
-  /** Whether a linked output is still what was linked there. */
-  async #linkState(
-    path: string,
-    artifact: ArtifactId,
-  ): Promise<"good" | "edited" | "missing" | "new-name" | "other"> {
-    const stamp = ownStamp(path);
-    const link = this.context.index.link(path);
-    this.context.facts.file(path, stamp);
-    if (stamp === null) return link === undefined ? "new-name" : "missing";
-    if (link === undefined || link.artifact !== artifact) return "other";
-    if (stamp.size !== link.size || stamp.mtime !== link.mtime || stamp.ino !== link.ino) return "edited";
-    if (stamp.ctime === link.ctime) return "good";
-    if ((stamp.mode & 0o7777) !== linkedMode(artifact, isDiskImage(path))) return "edited";
-    // Only the change time differs: a link was made or removed elsewhere, or somebody edited and put the time back.
-    if ((await hashFile(path, stamp.size)) !== artifact.slice(2)) return "edited";
-    if (!this.context.readOnly) this.context.index.setLink({ ...link, ctime: stamp.ctime });
-    return "good";
   }
 }
 
@@ -354,18 +399,4 @@ export function contentOf(input: string, resolved: ResolvedSource): KeyInput[] {
         ? `l:${file.to}`
         : `${file.kind === "file" && file.executable ? "x" : "f"}:${file.digest}`,
   }));
-}
-
-/** The rows that differ, by name. */
-export function compareComponents(before: readonly Component[], after: readonly Component[]): Change[] {
-  const old = new Map(before.map(({ name, value }) => [name, value]));
-  const now = new Map(after.map(({ name, value }) => [name, value]));
-  return [...new Set([...old.keys(), ...now.keys()])]
-    .sort()
-    .filter((component) => old.get(component) !== now.get(component))
-    .map((component) => ({
-      component,
-      before: old.get(component) ?? null,
-      after: now.get(component) ?? null,
-    }));
 }

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import type { Component } from "../cache/index.js";
 import type { Action, Json } from "./model.js";
 import { hasDate } from "./names.js";
+import type { Change } from "./reason.js";
 
 /** Changes whenever the meaning of a component does. */
 const KEY_SCHEMA = "1";
@@ -77,6 +78,20 @@ export function componentsOf(action: Action, facts: KeyFacts): Component[] {
   for (const flag of ["date", "network", "interactive", "root"] as const)
     if (action[flag]) add(flag === "date" ? "sees date" : flag, "yes");
   return components.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** The rows that differ, by name. */
+export function compareComponents(before: readonly Component[], after: readonly Component[]): Change[] {
+  const old = new Map(before.map(({ name, value }) => [name, value]));
+  const now = new Map(after.map(({ name, value }) => [name, value]));
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .sort()
+    .filter((component) => old.get(component) !== now.get(component))
+    .map((component) => ({
+      component,
+      before: old.get(component) ?? null,
+      after: now.get(component) ?? null,
+    }));
 }
 
 /** SHA-256 over the length-prefixed components. */

@@ -63,7 +63,7 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
     await clearAfterCrash(options.project, lockNote());
     announceRelease(first.value);
     emitPlan(first.value, looked.value);
-    emitDone(options, started, { upToDate: first.value.actions.length });
+    emitDone(options, started, { upToDate: looked.value.size });
     return { exit: 0, problem: null, interrupted: false, session: first.value };
   }
   first.value.index.close();
@@ -94,18 +94,24 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const judged = await decideAll(session);
   if (!judged.ok) return ended(session, judged.problem);
   emitPlan(session, judged.value);
-  const toBuild = session.actions.filter((action) => judged.value.get(action.id)?.decision.kind === "build");
-  const toDo = session.actions.filter(
-    (action) => judged.value.get(action.id)?.decision.kind !== "up-to-date",
-  );
+  const needed = session.actions.filter(({ id }) => judged.value.has(id));
+  const toBuild = needed.filter(({ id }) => judged.value.get(id)?.decision.kind === "build");
+  const toDo = needed.filter(({ id }) => judged.value.get(id)?.decision.kind !== "up-to-date");
   const free = checkClaims(session, toDo);
   if (!free.ok) return ended(session, free.problem);
   const able = checkAbility(toBuild, isolation);
   if (!able.ok) return ended(session, able.problem);
   const fetched = await session.pins.fetch(toBuild);
   if (!fetched.ok) return ended(session, fetched.problem);
-  const overlays = await checkOverlays(options, toBuild, isolation);
-  const tally = await performAll(session, isolation, overlays, options);
+  const overlays = await checkOverlays(options, toBuild.length === 0 ? [] : needed, isolation);
+  const planned = new Set(toBuild.map(({ id }) => id));
+  const prepare = async (action: Action): Promise<Result<void>> => {
+    const ready = planned.has(action.id) ? ok(undefined) : checkAbility([action], isolation);
+    return ready.ok && !planned.has(action.id) ? session.pins.fetch([action]) : ready;
+  };
+  const expected = session.index.durations(options.project.line);
+  const context = { session, isolation, overlays, expected, prepare, making: new Map() };
+  const tally = await performAll(context, needed, options);
   remember(session);
   emitDone(options, started, tally);
   const interrupted = options.signal.aborted;
@@ -122,14 +128,13 @@ interface Tally {
 }
 
 async function performAll(
-  session: Session,
-  isolation: Isolation,
-  overlays: boolean,
+  context: PerformContext,
+  needed: readonly Action[],
   options: BuildOptions,
 ): Promise<Tally> {
   const producer = new Map(options.graph.targets.map((target) => [target.id, target.action]));
-  const expected = session.index.durations(options.project.line);
-  const jobs = session.actions.map((action) => ({
+  const { expected } = context;
+  const jobs = needed.map((action) => ({
     id: action.id,
     deps: action.inputs.flatMap((input) =>
       input.kind === "artifact" ? [producer.get(input.target) ?? ""] : [],
@@ -139,9 +144,8 @@ async function performAll(
   }));
   const limits = { slots: options.jobs, cpu: Math.max(options.jobs, cpus().length), memory: totalmem() };
   const scheduler = new Scheduler(jobs, limits);
-  const actions = new Map(session.actions.map((action) => [action.id, action]));
+  const actions = new Map(needed.map((action) => [action.id, action]));
   const tally: Tally = { built: 0, restored: 0, upToDate: 0, failed: 0, skipped: 0, exit: 0 };
-  const context: PerformContext = { session, isolation, overlays, expected };
   const running = new Map<string, Promise<{ readonly id: string; readonly end: Performed }>>();
   for (;;) {
     const stopping = options.signal.aborted || (tally.failed > 0 && !options.keepGoing);

@@ -14,7 +14,7 @@ import { removeTree } from "../execute/remove.js";
 import { stageAction, type Staged } from "../execute/stage.js";
 import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
-import { asError } from "../problem.js";
+import { asError, fail, ok, type Result } from "../problem.js";
 import type { Session } from "./session.js";
 
 /** How one action ended. */
@@ -29,6 +29,10 @@ export interface PerformContext {
   /** Whether the stage can carry an overlay's upper directory. */
   readonly overlays: boolean;
   readonly expected: ReadonlyMap<string, number>;
+  /** Tools, privilege and packages of an action that the plan did not hold; nothing for those that it did. */
+  readonly prepare: (action: Action) => Promise<Result<void>>;
+  /** Actions that are made anew for a reader that the plan did not hold. */
+  readonly making: Map<string, Promise<Performed>>;
 }
 
 const TAIL_LINES = 20;
@@ -70,8 +74,30 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
   return { kind: "restored" };
 }
 
+/**
+ * An input made anew that came out different makes readers run that the plan took for up to date: what these read and
+ * is not here is made first, once.
+ */
+async function provide(context: PerformContext, action: Action): Promise<Result<void>> {
+  const { decider, options } = context.session;
+  const prepared = await context.prepare(action);
+  if (!prepared.ok) return prepared;
+  for (const target of decider.lacks(action)) {
+    const producer = options.graph.targets.find(({ id }) => id === target)?.action;
+    const maker = options.graph.actions.find(({ id }) => id === producer);
+    if (maker === undefined) continue;
+    const decision: Decision = { kind: "build", reason: { kind: "artifact-lost", target } };
+    const making = context.making.get(maker.id) ?? build(context, maker, decision);
+    context.making.set(maker.id, making);
+    if ((await making).kind === "failed") return fail(1, `${target}, which it reads, could not be made anew`);
+  }
+  return ok(undefined);
+}
+
 async function build(context: PerformContext, action: Action, decision: Decision): Promise<Performed> {
   const { decider, options } = context.session;
+  const provided = await provide(context, action);
+  if (!provided.ok) return failed(context, action, null, { kind: "problem", problem: provided.problem }, 0);
   const { project } = decider.context;
   const { isolation, overlays } = context;
   const id = `${options.now().toString(36)}-${randomBytes(4).toString("hex")}`;

@@ -16,6 +16,7 @@ import { Facts } from "../sources/facts.js";
 import { Sources } from "../sources/resolve.js";
 import { stampOf } from "../sources/stamp.js";
 import { ToolVersions } from "../tools.js";
+import { settleNeeds } from "./needs.js";
 
 /** What the caller wants of a run. */
 export interface RunOptions {
@@ -119,7 +120,10 @@ export function wantedActions(graph: Graph, wanted: readonly TargetId[]): Action
   return graph.actions.filter((action) => needed.has(action.id));
 }
 
-/** Decides every wanted action with what is known now; what has to be built makes its readers wait. */
+/**
+ * Decides every needed action with what is known now; what has to be built makes its readers wait. Known outputs that
+ * are not here are built anew only where something needs them.
+ */
 export async function decideAll(session: Session): Promise<Result<ReadonlyMap<string, Judgement>>> {
   const judgements = new Map<string, Judgement>();
   for (const action of session.actions) {
@@ -129,7 +133,7 @@ export async function decideAll(session: Session): Promise<Result<ReadonlyMap<st
     else session.decider.produced(action.id, judged.value.outputs);
     judgements.set(action.id, judged.value);
   }
-  return ok(judgements);
+  return ok(settleNeeds(session, judgements));
 }
 
 /** Whether every action is up to date. */

@@ -194,6 +194,23 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
   life("verify [dir]", "signature and checksums", () => import("./commands/release-verify.js"))
     .option("--public-key <file>", "the key that verifies it")
     .option("--sums <file>", "name of the checksum file");
+  life(
+    "export [words...]",
+    "[TARGET…] DIR: artifacts for another machine, or with --pins where it starts",
+    () => import("./commands/release-export.js"),
+  )
+    .option("--pins", "the release file alone: date, roster, snapshots, packages by name")
+    .option("--packages", "also the snapshots and the package files");
+  life(
+    "import <dirs...>",
+    "take over what other machines exported",
+    () => import("./commands/release-import.js"),
+  ).option("--prefer <dir>", "whose artifact it is where two differ");
+  life(
+    "adopt <target> <file>",
+    "a file from elsewhere for a target",
+    () => import("./commands/release-adopt.js"),
+  ).option("--because <text>", "why; recorded");
   life("promote", "verify it and make it the current one", () => import("./commands/release-promote.js"));
   life("rollback", "put back what was current before", () => import("./commands/release-rollback.js"));
   life("tick <step...>", "a person's step is done", () => import("./commands/release-tick.js"));

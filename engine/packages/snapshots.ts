@@ -4,16 +4,19 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   renameSync,
+  utimesSync,
 } from "node:fs";
 import { join } from "node:path";
+import { copyAndHash } from "../../cache/copy.js";
 import { hashFile } from "../../cache/hash.js";
 import type { Json } from "../model.js";
-import { ok, type Result } from "../problem.js";
+import { fail, ok, type Result } from "../problem.js";
 import type { PackageDriver, SnapshotContext } from "./driver.js";
 
 /** Directories of snapshots; each snapshot is a directory named by its digest. */
@@ -40,12 +43,44 @@ export class Snapshots {
     const taken = await driver.snapshot(repo, arch, dir, context);
     if (!taken.ok) return taken;
     const digest = await settle(dir);
-    if (this.find(digest) === null) {
-      mkdirSync(this.dir, { recursive: true, mode: 0o700 });
-      renameSync(dir, join(this.dir, digest));
-    }
+    this.#keep(dir, digest);
     return ok(digest);
   }
+
+  /** Takes over a copy of the snapshot `digest` that lies in `from`, if it is that one; `scratch` is beside the store. */
+  async add(from: string, digest: string, scratch: string): Promise<Result<void>> {
+    if (this.find(digest) !== null) return ok(undefined);
+    const dir = mkdtempSync(join(scratch, "snapshot-"));
+    const copied = await copySnapshot(from, dir);
+    if (!copied.ok) return copied;
+    if ((await settle(dir)) !== digest) return fail(2, `${from} is not the snapshot that it is called`);
+    this.#keep(dir, digest);
+    return ok(undefined);
+  }
+
+  #keep(dir: string, digest: string): void {
+    if (this.find(digest) !== null) return;
+    mkdirSync(this.dir, { recursive: true, mode: 0o700 });
+    renameSync(dir, join(this.dir, digest));
+  }
+}
+
+/** Copies a snapshot into a directory that is there. Times are part of it: apt's cache records those of its lists. */
+export async function copySnapshot(from: string, to: string): Promise<Result<void>> {
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, copy] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) {
+      mkdirSync(copy, { recursive: true });
+      const copied = await copySnapshot(source, copy);
+      if (!copied.ok) return copied;
+    } else if (entry.isFile()) {
+      const copied = await copyAndHash(source, copy);
+      if (!copied.ok) return copied;
+    } else return fail(2, `${source} is neither a file nor a directory, so it is no part of a snapshot`);
+    const { atime, mtime } = lstatSync(source);
+    utimesSync(copy, atime, mtime);
+  }
+  return ok(undefined);
 }
 
 /** Flushes the files below a directory to the disk; the digest over their names and contents. */

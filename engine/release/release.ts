@@ -163,7 +163,8 @@ export function readReleases(project: Project): Result<Release[]> {
   );
 }
 
-function readRelease(file: string, datecode: string, explicit: boolean): Result<Release> {
+/** One release file; `datecode` is what it must be called. */
+export function readRelease(file: string, datecode: string, explicit: boolean): Result<Release> {
   try {
     const value = JSON.parse(readFileSync(file, "utf8")) as Partial<Release>;
     const isRecord = (part: unknown): boolean =>

@@ -14,7 +14,9 @@ export async function command(call: Call): Promise<number> {
   if (last === undefined) return stop(2, `${action.id} was never built here`);
   if (call.options.json === true) {
     process.stdout.write(`${JSON.stringify(last, null, 2)}\n`);
-  } else if (last.log === null || !existsSync(last.log)) {
+  } else if (last.log === null) {
+    return stop(2, `${action.id} was built on another machine`, "its log is there");
+  } else if (!existsSync(last.log)) {
     return stop(2, `the log of ${action.id} was removed`, "imagemake clean removes logs");
   } else {
     await print(last.log);

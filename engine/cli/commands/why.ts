@@ -1,5 +1,5 @@
 // `imagemake why TARGET`: why it would be built now; where it is up to date, why it was built last.
-import { compareComponents } from "../../decide.js";
+import { compareComponents } from "../../key.js";
 import { packageChanges } from "../../packages/closure.js";
 import type { Package } from "../../packages/driver.js";
 import type { Decision } from "../../reason.js";

@@ -1,0 +1,53 @@
+// What a plan needs of what is known: outputs that are not here have to be made anew only where an action that is to be
+// built reads them, or where they were asked for; and nothing beneath what a person brought is needed. It decides
+// nothing from keys and looks at no source.
+import type { Judgement } from "../decide.js";
+import type { Action, TargetId } from "../model.js";
+import type { Session } from "./session.js";
+
+/** The judgements of the needed actions, with those that must run after all because their outputs are not here. */
+export function settleNeeds(
+  { actions, decider, options }: Pick<Session, "actions" | "decider" | "options">,
+  judged: ReadonlyMap<string, Judgement>,
+): ReadonlyMap<string, Judgement> {
+  const producer = new Map(options.graph.targets.map((target) => [target.id, target.action]));
+  const settled = new Map<string, Judgement>();
+  const needed = new Set<TargetId>();
+  const missed = new Map<TargetId, TargetId>();
+  for (const target of options.wanted) {
+    const action = producer.get(target) ?? "";
+    needed.add(action);
+    const absent = decider.absent(judged.get(action)?.outputs ?? {});
+    if (absent.length > 0) missed.set(action, target);
+  }
+  // Readers before what they read.
+  for (const action of [...actions].reverse()) {
+    const before = judged.get(action.id);
+    if (before === undefined || !needed.has(action.id)) continue;
+    const target = missed.get(action.id);
+    const judgement: Judgement =
+      target === undefined || before.outputs === null
+        ? before
+        : {
+            ...before,
+            decision: { kind: "build", reason: { kind: "artifact-lost", target } },
+            outputs: null,
+          };
+    if (judgement !== before) decider.require(action.id);
+    settled.set(action.id, judgement);
+    if (judgement.adopted === true) continue;
+    for (const id of readsOf(action)) needed.add(producer.get(id) ?? "");
+    if (judgement.decision.kind !== "build") continue;
+    for (const id of decider.lacks(action)) missed.set(producer.get(id) ?? "", id);
+  }
+  // In build order, which is the order in which plans are told.
+  return new Map(
+    actions.flatMap(({ id }) => {
+      const judgement = settled.get(id);
+      return judgement === undefined ? [] : [[id, judgement] as const];
+    }),
+  );
+}
+
+const readsOf = (action: Action): TargetId[] =>
+  action.inputs.flatMap((input) => (input.kind === "artifact" ? [input.target] : []));

@@ -1,0 +1,104 @@
+// Takes a file from elsewhere for a target of this release: the target's guards run on it, and it counts while the
+// target is made from what it is made from now. It prints nothing.
+import { randomBytes } from "node:crypto";
+import { mkdirSync, statSync, type Stats } from "node:fs";
+import { join } from "node:path";
+import { copyAndHash } from "../../cache/copy.js";
+import { hashFile } from "../../cache/hash.js";
+import { ioProblem } from "../../cache/io.js";
+import { fileId } from "../../cache/store.js";
+import { checkClaims } from "../build/claims.js";
+import type { Session } from "../build/session.js";
+import { checkFileGuards } from "../execute/guards.js";
+import { removeTree } from "../execute/remove.js";
+import { DEFAULT_EPOCH, type Action, type TargetId } from "../model.js";
+import { withDate } from "../names.js";
+import { fail, ok, type Result } from "../problem.js";
+import { linkOutputs } from "../publish.js";
+import { saveRelease, type ReleasedArtifact } from "./release.js";
+
+/** A file for a target, and a person's reason. */
+export interface Adoption {
+  readonly target: TargetId;
+  readonly file: string;
+  readonly because: string;
+}
+
+/** The adoption as the release would record it, by the file or a copy of it; only looks. Exit 1 where a guard or a person's verdict is against it. */
+export async function judgeAdoption(
+  session: Session,
+  { target, file: called, because }: Adoption,
+  file = called,
+): Promise<Result<{ readonly action: Action; readonly output: string; readonly entry: ReleasedArtifact }>> {
+  const { graph, now } = session.options;
+  const found = graph.targets.find(({ id }) => id === target);
+  const action = graph.actions.find(({ id }) => id === found?.action);
+  if (found === undefined || action === undefined || found.pattern === null)
+    return fail(2, `${target} is no file`, "a file is adopted for a target that is one");
+  if (action.outputs.length > 1)
+    return fail(2, `${target} is made together with others, and cannot be adopted alone`);
+  const there = statsOf(file, called);
+  if (!there.ok) return there;
+  const stats = there.value;
+  const wrong = checkFileGuards(file, action.guards);
+  if (wrong !== null) return fail(1, `${called} is refused for ${target}: ${wrong}`, "these are its guards");
+  const digest = await hashFile(file, stats.size);
+  const { release } = session.pins;
+  if (release.rejected.some((word) => word.digest === digest))
+    return fail(1, `${called} is refused for ${target}: this very file was rejected`);
+  const resolved = await session.pins.resolve(session.actions);
+  if (!resolved.ok) return resolved;
+  const key = await session.decider.originOf(action);
+  if (!key.ok) return key;
+  const entry: ReleasedArtifact = {
+    name: withDate(found.pattern, release.datecode),
+    key: key.value,
+    digest,
+    executable: (stats.mode & 0o100) !== 0,
+    size: stats.size,
+    provenance: { kind: "adopted", at: new Date(now()).toISOString(), because },
+  };
+  const free = checkClaims(session, [action]);
+  return free.ok ? ok({ action, output: found.output, entry }) : free;
+}
+
+function statsOf(file: string, called: string): Result<Stats> {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats?.isFile() === true) return ok(stats);
+  return fail(2, `${called} ${stats === undefined ? "is not there" : "is no regular file"}`);
+}
+
+/** Stores a copy of the file, records it and links it. What was judged is the copy. */
+export async function adopt(session: Session, adoption: Adoption): Promise<Result<ReleasedArtifact>> {
+  const { project, graph } = session.options;
+  const { decider, index, pins } = session;
+  const there = statsOf(adoption.file, adoption.file);
+  if (!there.ok) return there;
+  const scratch = join(project.stage, `adopt-${randomBytes(6).toString("hex")}`);
+  try {
+    mkdirSync(scratch, { recursive: true, mode: 0o700 });
+    const copy = join(scratch, "file");
+    const copied = await copyAndHash(adoption.file, copy);
+    if (!copied.ok) return fail(2, copied.problem.message);
+    const judged = await judgeAdoption(session, adoption, copy);
+    if (!judged.ok) return judged;
+    const { action, output, entry } = judged.value;
+    const id = fileId(entry.digest, entry.executable);
+    const added = await decider.context.store.addFile(copy, id);
+    if (!added.ok) return added;
+    const epoch = graph.project.epoch ?? DEFAULT_EPOCH;
+    index.addArtifact({ id, kind: "file", size: entry.size, epoch, layer: null, parent: null, form: null });
+    pins.release = {
+      ...pins.release,
+      artifacts: { ...pins.release.artifacts, [adoption.target]: entry },
+      lastBuild: new Date(session.options.now()).toISOString(),
+    };
+    saveRelease(project, pins.release);
+    const linked = await linkOutputs(decider, action, { [output]: id });
+    return "problem" in linked ? { ok: false, problem: linked.problem } : ok(entry);
+  } catch (error) {
+    return ioProblem(`adopt ${adoption.file}`, error);
+  } finally {
+    await removeTree(scratch);
+  }
+}

@@ -1,0 +1,135 @@
+// What one machine hands to another, as a directory: the release file, an index of what the artifacts were made from,
+// the files themselves and, on demand, what was pinned. It knows the form and checks it; it judges no key.
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { z } from "zod";
+import { hashFile } from "../../cache/hash.js";
+import { codeOf } from "../../cache/io.js";
+import { keyOf } from "../key.js";
+import { isDatecode } from "../names.js";
+import { fail, ok, type Result } from "../problem.js";
+import { readRelease, type Release } from "./release.js";
+import { readSums } from "./sums.js";
+
+/** Names in an export. Files lie under their dated names, snapshots and packages under their digests. */
+export const NAMES = {
+  index: "index.json",
+  release: "release.json",
+  sums: "sha256sum.txt",
+  files: "files",
+  snapshots: "snapshots",
+  packages: "packages",
+} as const;
+
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+const artifact = z.string().regex(/^(?:[fxt]:[0-9a-f]{64}|v:pass)$/);
+const count = z.number().int().min(0);
+/** A name in a directory, and nothing that leads out of it. */
+const fileName = z.string().regex(/^(?!\.{1,2}$)[^/\0]+$/);
+
+const built = z.strictObject({
+  kind: z.literal("built"),
+  key: digest,
+  components: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+  outputs: z.record(z.string(), artifact),
+  /** Milliseconds since 1970, and milliseconds. */
+  started: count,
+  duration: count,
+  /** Seconds since 1970. */
+  epoch: count,
+  /** Where it ran. */
+  machine: z.string(),
+});
+
+/** A person brought the artifact: `key` is what the action was made from then. */
+const adopted = z.strictObject({
+  kind: z.literal("adopted"),
+  key: digest,
+  outputs: z.record(z.string(), artifact),
+  because: z.string(),
+  at: z.string(),
+});
+
+const file = z.strictObject({
+  action: z.string(),
+  output: z.string(),
+  target: z.string(),
+  name: fileName,
+  id: artifact,
+  size: count,
+  epoch: count,
+});
+
+const index = z.strictObject({
+  imagemakeExport: z.literal(1),
+  line: z.string(),
+  datecode: z.string().refine(isDatecode),
+  /** Where it was written. */
+  machine: z.string(),
+  at: z.string(),
+  /** Nothing but pins: importing it opens the release. */
+  pins: z.boolean(),
+  /** What was asked for; of what lies beneath there are the actions, and the files. */
+  targets: z.array(z.string()),
+  actions: z.record(z.string(), z.discriminatedUnion("kind", [built, adopted])),
+  files: z.array(file),
+  snapshots: z.array(digest),
+  packages: z.array(digest),
+});
+
+/** An action beneath an exported target. */
+export type ExportedAction = z.infer<typeof built> | z.infer<typeof adopted>;
+/** A file in an export, and the output that it is. */
+export type ExportedFile = z.infer<typeof file>;
+/** The index of an export. */
+export type ExportIndex = z.infer<typeof index>;
+
+/** An export, read and found whole as far as its index and its release file go. */
+export interface Export {
+  readonly dir: string;
+  readonly index: ExportIndex;
+  readonly release: Release;
+}
+
+/** Reads an export; exit 2 for what is none, or was changed or cut off since it was written. */
+export async function readExport(dir: string): Promise<Result<Export>> {
+  const no = (why: string): Result<never> =>
+    fail(2, `${dir} is no export that this imagemake knows: ${why}`, "imagemake release export writes one");
+  const texts = new Map<string, string>();
+  for (const name of [NAMES.sums, NAMES.index, NAMES.release]) {
+    try {
+      texts.set(name, readFileSync(join(dir, name), "utf8"));
+    } catch (error) {
+      return no(codeOf(error) === "ENOENT" ? `${name} is missing` : `${name} cannot be read`);
+    }
+  }
+  const sums = readSums(texts.get(NAMES.sums) ?? "", join(dir, NAMES.sums));
+  if (!sums.ok) return no(`${NAMES.sums} is no list of checksums`);
+  for (const name of [NAMES.index, NAMES.release]) {
+    if ((await hashFile(join(dir, name))) !== sums.value.get(name))
+      return fail(2, `${join(dir, name)} was changed after it was exported`, "export it again");
+  }
+  const parsed = index.safeParse(jsonOf(texts.get(NAMES.index) ?? ""));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return no(`${NAMES.index}: ${[issue?.path.join("."), issue?.message].join(": ")}`);
+  }
+  const release = readRelease(join(dir, NAMES.release), parsed.data.datecode, true);
+  if (!release.ok) return release;
+  for (const [id, action] of Object.entries(parsed.data.actions)) {
+    if (action.kind === "built" && keyOf(action.components) !== action.key)
+      return fail(2, `${join(dir, NAMES.index)}: the key of ${id} is not that of its components`);
+  }
+  return ok({ dir, index: parsed.data, release: release.value });
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** A short name for where something came from, fit to be committed: no path of a machine. */
+export const nameOfExport = ({ dir, index: { machine } }: Export): string => `${machine}:${basename(dir)}`;

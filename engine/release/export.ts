@@ -1,0 +1,235 @@
+// Writes what another machine needs of a release: its pins, or artifacts with all that they were made from. Everything
+// is copied and digested, into a directory that gets its name when it is whole. It prints nothing.
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, renameSync } from "node:fs";
+import { hostname } from "node:os";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import { copyAndHash } from "../../cache/copy.js";
+import { hashBytes } from "../../cache/hash.js";
+import { ioProblem, temporaryName } from "../../cache/io.js";
+import { digestOf } from "../../cache/store.js";
+import { makeOwnDir, writeWhole } from "../../cache/write.js";
+import type { Session } from "../build/session.js";
+import { wantedActions } from "../build/session.js";
+import type { Judgement } from "../decide.js";
+import { giveToUser } from "../execute/own.js";
+import { removeTree } from "../execute/remove.js";
+import type { Action, Graph, TargetId } from "../model.js";
+import { withDate } from "../names.js";
+import { copySnapshot, Snapshots } from "../packages/snapshots.js";
+import { fail, ok, type Result } from "../problem.js";
+import type { Project } from "../project.js";
+import { NAMES, type ExportedAction, type ExportedFile, type ExportIndex } from "./exchange.js";
+import type { Release } from "./release.js";
+import { sumsText } from "./sums.js";
+
+/** What is to be exported. */
+export interface ExportWish {
+  /** Targets that are up to date, with their judgements; none where only pins are wanted. */
+  readonly targets: readonly TargetId[];
+  readonly judgements: ReadonlyMap<string, Judgement>;
+  readonly pins: boolean;
+  /** Also the snapshots and package files of these actions. */
+  readonly packagesOf: readonly Action[];
+  readonly dir: string;
+  /** A line about long work. */
+  readonly progress: (line: string) => void;
+}
+
+/** Targets that this run is about: the roster's, as far as VAR= leaves them, and the checks that judge them. */
+export function rosterHere(graph: Graph, release: Release): TargetId[] {
+  const chosen = new Set(graph.groups.flatMap(({ members }) => members));
+  const { of, gate } = graph.project.release;
+  return [...new Set([...(release.roster ?? of), ...gate])].filter((id) => chosen.has(id));
+}
+
+/** What the index says of the targets, and of everything beneath them. */
+export function exportIndex(session: Session, wish: ExportWish): Result<ExportIndex> {
+  const { decider, pins, options } = session;
+  const { release } = pins;
+  const actions: Record<string, ExportedAction> = {};
+  const files: ExportedFile[] = [];
+  for (const action of neededActions(options.graph, wish)) {
+    const exported = exportedAction(session, action, wish.judgements.get(action.id));
+    if (!exported.ok) return exported;
+    actions[action.id] = exported.value;
+    for (const { output } of decider.outPaths(action)) {
+      const id = exported.value.outputs[output] ?? "";
+      const row = session.index.artifact(id);
+      const target = decider.targetOf(action, output);
+      const pattern = action.outputs.find(({ name }) => name === output);
+      if (row === undefined || pattern?.kind !== "file")
+        return fail(1, `${target} is not here`, `imagemake ${target} builds it`);
+      const { size, epoch } = row;
+      const name = withDate(pattern.pattern, release.datecode);
+      files.push({ action: action.id, output, target, name, id, size, epoch });
+    }
+  }
+  const closures = wish.packagesOf.flatMap(({ id }) => release.closures[id]?.packages ?? []);
+  const packages = [...new Set(closures.map(({ sha256 }) => sha256))].sort();
+  const kept = new Snapshots(options.project.snapshots);
+  const snapshots = Object.values(release.snapshots).map(({ digest }) => digest);
+  return ok({
+    imagemakeExport: 1,
+    line: options.project.line,
+    datecode: release.datecode,
+    machine: hostname(),
+    at: new Date(options.now()).toISOString(),
+    pins: wish.pins,
+    targets: [...wish.targets],
+    actions,
+    files,
+    snapshots: packages.length === 0 ? [] : [...new Set(snapshots)].filter((one) => kept.find(one) !== null),
+    packages,
+  });
+}
+
+/** What lies beneath the targets; beneath what a person brought nothing is needed. */
+function neededActions(graph: Graph, { targets, judgements }: ExportWish): Action[] {
+  const cut = new Set([...judgements].flatMap(([id, { adopted }]) => (adopted === true ? [id] : [])));
+  const actions = graph.actions.map((action) => (cut.has(action.id) ? { ...action, inputs: [] } : action));
+  return wantedActions({ ...graph, actions }, targets);
+}
+
+function exportedAction(
+  { index, pins, decider }: Session,
+  action: Action,
+  judgement: Judgement | undefined,
+): Result<ExportedAction> {
+  const outputs = judgement?.outputs ?? null;
+  if (judgement === undefined || outputs === null)
+    return fail(1, `${action.id} is out of date`, `imagemake ${action.id} builds it`);
+  const entries = action.outputs.map(({ name }) => pins.release.artifacts[decider.targetOf(action, name)]);
+  const provenance = entries.find((entry) => entry !== undefined)?.provenance;
+  if (judgement.adopted === true && provenance?.kind === "adopted") {
+    const { because, at } = provenance;
+    return ok({ kind: "adopted", key: judgement.key ?? "", outputs, because, at });
+  }
+  const result = index.resultOf(judgement.key ?? "");
+  if (result === undefined) return fail(1, `${action.id} is out of date`, `imagemake ${action.id} builds it`);
+  const { key, started, duration, epoch } = result;
+  const machine = provenance?.kind === "imported" ? provenance.machine : hostname();
+  const components = [...judgement.components];
+  return ok({ kind: "built", key, components, outputs, started, duration, epoch, machine });
+}
+
+/** Whether `dir` may be written: it is not there, empty, or an earlier export of the same release. */
+export function checkPlace(project: Project, dir: string, datecode: string): Result<void> {
+  const place = existsSync(dir) ? realpathSync(dir) : resolve(dir);
+  for (const own of [project.state, project.out]) {
+    if (place === own || place.startsWith(`${own}${sep}`))
+      return fail(2, `${dir} is imagemake's own place`, "name a directory elsewhere");
+  }
+  if (!existsSync(place)) return ok(undefined);
+  if (!lstatSync(place).isDirectory()) return fail(2, `${dir} is not a directory`);
+  if (readdirSync(place).length === 0) return ok(undefined);
+  const there = exportThere(place);
+  if (there === null)
+    return fail(2, `${dir} holds what is no export`, "name a directory that is empty or not there");
+  return there.datecode === datecode && there.line === project.line
+    ? ok(undefined)
+    : fail(
+        2,
+        `${dir} holds the export of release ${[there.line, there.datecode].join(" ").trim()}`,
+        "name another directory, or remove that one",
+      );
+}
+
+function exportThere(dir: string): { readonly datecode: string; readonly line: string } | null {
+  try {
+    const value = JSON.parse(readFileSync(join(dir, NAMES.index), "utf8")) as Partial<ExportIndex>;
+    const { imagemakeExport, datecode, line } = value;
+    return imagemakeExport === 1 && typeof datecode === "string" && typeof line === "string"
+      ? { datecode, line }
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Writes the export. Until it is whole it has another name, beside its own; what a killed run left there goes. */
+export async function writeExport(
+  session: Session,
+  index: ExportIndex,
+  { dir, progress }: ExportWish,
+): Promise<Result<void>> {
+  const place = existsSync(dir) ? realpathSync(dir) : resolve(dir);
+  const parent = dirname(place);
+  const making = temporaryName(place);
+  try {
+    makeOwnDir(parent);
+    await clearDead(place);
+    makeOwnDir(making);
+    const written = await fill(session, index, making, progress);
+    if (!written.ok) {
+      await removeTree(making);
+      return written;
+    }
+    const old = existsSync(place) ? temporaryName(place) : null;
+    if (old !== null) renameSync(place, old);
+    renameSync(making, place);
+    return old === null ? ok(undefined) : await removeTree(old);
+  } catch (error) {
+    await removeTree(making);
+    return ioProblem(`write the export ${dir}`, error);
+  }
+}
+
+/** Half-made exports of processes that are no more. */
+async function clearDead(place: string): Promise<void> {
+  for (const name of readdirSync(dirname(place))) {
+    const rest = name.startsWith(`${basename(place)}.`) ? name.slice(basename(place).length) : "";
+    const pid = /^\.(\d+)-\d+\.tmp$/.exec(rest)?.[1];
+    if (pid !== undefined && Number(pid) !== process.pid && !existsSync(`/proc/${pid}`))
+      await removeTree(join(dirname(place), name));
+  }
+}
+
+async function fill(
+  session: Session,
+  index: ExportIndex,
+  dir: string,
+  progress: (line: string) => void,
+): Promise<Result<void>> {
+  const { project } = session.options;
+  const { store } = session.decider.context;
+  // Whoever called sudo should own all of it.
+  for (const part of ["files", "packages", "snapshots"] as const)
+    if (index[part].length > 0) makeOwnDir(join(dir, NAMES[part]));
+  for (const { id, name, target } of index.files) {
+    progress(`copy ${name}`);
+    const file = join(dir, NAMES.files, name);
+    const copied = await copyAndHash(store.path(id), file);
+    if (!copied.ok) return copied;
+    giveToUser(file);
+    if (copied.value.digest !== digestOf(id))
+      return fail(3, `${target} is damaged in the store`, "imagemake cache verify finds what is damaged");
+  }
+  if (index.packages.length > 0) progress(`copy ${index.packages.length} packages`);
+  for (const sha256 of index.packages) {
+    const file = join(dir, NAMES.packages, sha256);
+    const copied = await copyAndHash(join(project.packages, sha256), file);
+    if (!copied.ok) return copied;
+    giveToUser(file);
+    if (copied.value.digest !== sha256)
+      return fail(
+        3,
+        `the package ${sha256} is damaged in the store`,
+        "imagemake cache verify finds what is damaged",
+      );
+  }
+  for (const digest of index.snapshots) {
+    const to = join(dir, NAMES.snapshots, digest);
+    makeOwnDir(to);
+    const copied = await copySnapshot(join(project.snapshots, digest), to);
+    if (!copied.ok) return copied;
+    for (const entry of readdirSync(to, { recursive: true, encoding: "utf8" })) giveToUser(join(to, entry));
+  }
+  const texts = {
+    [NAMES.index]: `${JSON.stringify(index, null, 1)}\n`,
+    [NAMES.release]: `${JSON.stringify(session.pins.release, null, 1)}\n`,
+  };
+  for (const [name, text] of Object.entries(texts)) writeWhole(join(dir, name), text);
+  const sums = new Map(Object.entries(texts).map(([name, text]) => [name, hashBytes(text)]));
+  writeWhole(join(dir, NAMES.sums), sumsText(sums, "gnu"));
+  return ok(undefined);
+}

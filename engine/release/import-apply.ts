@@ -1,0 +1,210 @@
+// Takes over what import.ts accepted: files are copied, digested, and only then stored; then the release file, the rows
+// in one transaction, the links. Killed between any two steps, the same import goes on where it stood.
+import { randomBytes } from "node:crypto";
+import { lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { copyAndHash } from "../../cache/copy.js";
+import { ioProblem } from "../../cache/io.js";
+import { digestOf } from "../../cache/store.js";
+import { checkClaims } from "../build/claims.js";
+import type { Session } from "../build/session.js";
+import { removeTree } from "../execute/remove.js";
+import type { TargetId } from "../model.js";
+import { Snapshots } from "../packages/snapshots.js";
+import { fail, ok, type Result } from "../problem.js";
+import type { Project } from "../project.js";
+import { linkOutputs } from "../publish.js";
+import { ownStamp } from "../sources/stamp.js";
+import { nameOfExport, NAMES, type Export, type ExportedFile } from "./exchange.js";
+import type { Accepted, ImportPlan } from "./import.js";
+import { releaseFile, saveRelease, type Provenance, type Release, type ReleasedArtifact } from "./release.js";
+
+/** A line about long work. */
+type Progress = (line: string) => void;
+
+/** Takes over snapshots and package files that are not here, each verified. */
+export async function importPackages(
+  project: Project,
+  exports: readonly Export[],
+  progress: Progress,
+): Promise<Result<void>> {
+  return withScratch(project, async (scratch) => {
+    const snapshots = new Snapshots(project.snapshots);
+    for (const { dir, index, release } of exports) {
+      for (const digest of index.snapshots) {
+        const added = await snapshots.add(join(dir, NAMES.snapshots, digest), digest, scratch);
+        if (!added.ok) return added;
+      }
+      const pinned = Object.values(release.closures).flatMap(({ packages }) => packages);
+      const names = new Map(pinned.map(({ sha256, name, version }) => [sha256, `${name} ${version}`]));
+      if (index.packages.length > 0) progress(`take ${index.packages.length} packages from ${dir}`);
+      for (const sha256 of index.packages) {
+        const to = join(project.packages, sha256);
+        if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) continue;
+        const copy = join(scratch, sha256);
+        const copied = await copyAndHash(join(dir, NAMES.packages, sha256), copy);
+        if (!copied.ok) return refuse(dir, copied.problem.message);
+        if (copied.value.digest !== sha256)
+          return refuse(dir, `the package ${names.get(sha256) ?? sha256} was changed after it was exported`);
+        mkdirSync(project.packages, { recursive: true, mode: 0o700 });
+        renameSync(copy, to);
+      }
+    }
+    return ok(undefined);
+  });
+}
+
+const refuse = (dir: string, why: string): Result<never> => fail(2, `${dir}: ${why}`, "export it again");
+
+/** Runs `work` with a directory beside the store; what a kill leaves of it goes with the next build. */
+async function withScratch<T>(
+  { stage }: Project,
+  work: (dir: string) => Promise<Result<T>>,
+): Promise<Result<T>> {
+  const dir = join(stage, `import-${randomBytes(6).toString("hex")}`);
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    return await work(dir);
+  } catch (error) {
+    return ioProblem("take over an export", error);
+  } finally {
+    await removeTree(dir);
+  }
+}
+
+/** Stores, records and links everything accepted. Returns the release as it was written. */
+export async function applyImport(
+  session: Session,
+  plan: ImportPlan,
+  progress: Progress,
+): Promise<Result<Release>> {
+  const { options, index, decider } = session;
+  const accepted = [...plan.accepted.values()];
+  const claims = checkClaims(
+    session,
+    accepted.map(({ action }) => action),
+  );
+  if (!claims.ok) return claims;
+  const stored = await withScratch(options.project, (scratch) =>
+    storeFiles(session, accepted, scratch, progress),
+  );
+  if (!stored.ok) return stored;
+  const before = session.pins.release;
+  const artifacts = { ...before.artifacts, ...released(session, plan) };
+  const lastBuild = new Date(options.now()).toISOString();
+  const release = { ...before, artifacts, lastBuild };
+  session.pins.release = release;
+  // First where it came from, then what it is: a kill in between leaves nothing that passes for built here.
+  takeRelease(options.project, release);
+  index.transaction(() => {
+    for (const one of accepted) record(session, one, release.datecode);
+    for (const { digest, packages } of Object.values(release.closures))
+      index.addClosure(digest, JSON.stringify(packages));
+  });
+  for (const { action, exported } of accepted) {
+    decider.produced(action.id, exported.outputs);
+    const linked = await linkOutputs(decider, action, exported.outputs);
+    if ("problem" in linked) return { ok: false, problem: linked.problem };
+  }
+  return ok(release);
+}
+
+/** Writes the release; an implicit one of its date that it replaces goes. */
+export function takeRelease(project: Project, release: Release): void {
+  saveRelease(project, release);
+  if (release.explicit) rmSync(releaseFile(project, { ...release, explicit: false }), { force: true });
+}
+
+async function storeFiles(
+  { decider, index }: Session,
+  accepted: readonly Accepted[],
+  scratch: string,
+  progress: Progress,
+): Promise<Result<void>> {
+  const { store } = decider.context;
+  for (const { action, from, exported } of accepted) {
+    for (const { output } of decider.outPaths(action)) {
+      const file = fileOf(from, action.id, output);
+      if (file === undefined || file.id !== exported.outputs[output])
+        return refuse(from.dir, `the file of ${decider.targetOf(action, output)} is not in its index`);
+      if (store.has(file.id, file.size) && (await store.verify(file.id)) === "whole") continue;
+      progress(`take ${file.name}`);
+      const copy = join(scratch, `${action.id.replaceAll("/", "_")}-${output}`);
+      const copied = await copyAndHash(join(from.dir, NAMES.files, file.name), copy);
+      if (!copied.ok) return refuse(from.dir, `${file.name}: ${copied.problem.message}`);
+      if (copied.value.digest !== digestOf(file.id))
+        return refuse(from.dir, `${file.name} was changed after it was exported (${file.target})`);
+      const added = await store.addFile(copy, file.id);
+      if (!added.ok) return added;
+      const stamp = ownStamp(store.path(file.id));
+      if (stamp !== null) index.setStamp(store.path(file.id), stamp, digestOf(file.id));
+    }
+  }
+  return ok(undefined);
+}
+
+const fileOf = ({ index }: Export, action: TargetId, output: string): ExportedFile | undefined =>
+  index.files.find((file) => file.action === action && file.output === output);
+
+/** What the release file says of the files that come in. What was built here stays so. */
+function released(
+  { decider, pins, options }: Session,
+  { accepted, tools }: ImportPlan,
+): Record<TargetId, ReleasedArtifact> {
+  const at = new Date(options.now()).toISOString();
+  const entries = [...accepted.values()].flatMap(({ action, from, exported, key, known }) =>
+    decider.outPaths(action).flatMap(({ output }) => {
+      const file = fileOf(from, action.id, output);
+      if (file === undefined) return [];
+      const digest = digestOf(file.id);
+      const before = pins.release.artifacts[file.target];
+      if (known && before?.digest !== digest) return [];
+      const provenance: Provenance =
+        before?.digest === digest
+          ? before.provenance
+          : exported.kind === "adopted"
+            ? { kind: "adopted", at: exported.at, because: exported.because }
+            : {
+                kind: "imported",
+                at,
+                from: nameOfExport(from),
+                machine: exported.machine,
+                tools: tools.get(action.id) ?? {},
+              };
+      const { name, size } = file;
+      const executable = file.id.startsWith("x:");
+      return [[file.target, { name, key, digest, executable, size, provenance }] as const];
+    }),
+  );
+  return Object.fromEntries(entries);
+}
+
+/** Rows as if it had been built here, but for the log. Of trees that did not come nothing is promised. */
+function record({ index, options, decider }: Session, one: Accepted, release: string): void {
+  const { action, from, exported, key, components, known } = one;
+  for (const { output } of decider.outPaths(action)) {
+    const file = fileOf(from, action.id, output);
+    if (file === undefined) continue;
+    const { id, size, epoch } = file;
+    index.addArtifact({ id, kind: "file", size, epoch, layer: null, parent: null, form: null });
+  }
+  if (Object.values(exported.outputs).includes("v:pass"))
+    index.addArtifact({
+      id: "v:pass",
+      kind: "verdict",
+      size: 0,
+      epoch: 0,
+      layer: null,
+      parent: null,
+      form: null,
+    });
+  if (known || exported.kind === "adopted") return;
+  const { started, duration, epoch } = exported;
+  const id = `imported-${randomBytes(8).toString("hex")}`;
+  const { line } = options.project;
+  index.addBuild(
+    { id, line, action: action.id, key, status: "built", started, duration, release, log: null, epoch },
+    components,
+    exported.outputs,
+  );
+}

@@ -1,0 +1,90 @@
+// Whether what was promised still stands: artifacts in the store, whole, and files in the output directory as they were
+// linked there. It knows neither keys nor actions, and repairs nothing.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { hashFile } from "../cache/hash.js";
+import type { ArtifactId, ArtifactRow } from "../cache/index.js";
+import { linkedMode } from "../cache/store.js";
+import type { DecideContext } from "./decide.js";
+import { isDiskImage } from "./names.js";
+import { ownStamp } from "./sources/stamp.js";
+
+/** The form of layers that this process can mount. */
+const OWN_FORM = process.getuid?.() === 0 ? "root" : "user";
+
+/** Looks at the store and the output directory; notes stamps unless it may only look. */
+export class Standing {
+  constructor(
+    private readonly context: Pick<DecideContext, "project" | "index" | "store" | "facts" | "readOnly">,
+  ) {}
+
+  /** Names of known outputs that the store does not hold. */
+  absent(outputs: Readonly<Record<string, ArtifactId>>): string[] {
+    return Object.entries(outputs).flatMap(([output, id]) => {
+      const row = this.context.index.artifact(id);
+      return row === undefined || !this.holds(row) ? [output] : [];
+    });
+  }
+
+  /**
+   * Name of the first file output whose bytes in the store are no longer what they were: where links are hard
+   * links, an edit in place went into the store as well. `edited`: do not believe the stamp.
+   */
+  async damaged(outputs: Readonly<Record<string, ArtifactId>>, edited: boolean): Promise<string | null> {
+    for (const [output, id] of Object.entries(outputs)) {
+      const row = this.context.index.artifact(id);
+      if (row?.kind !== "file" || !this.holds(row)) continue;
+      if (!(await this.#isWhole(id, edited))) return output;
+    }
+    return null;
+  }
+
+  /** Digests again what was written to since; the change time says nothing, since links come and go. */
+  async #isWhole(id: ArtifactId, edited: boolean): Promise<boolean> {
+    const { index, store, readOnly } = this.context;
+    const path = store.path(id);
+    const [stamp, known] = [ownStamp(path), index.stamp(path)];
+    const same = stamp?.size === known?.size && stamp?.mtime === known?.mtime && stamp?.ino === known?.ino;
+    if (!edited && known !== undefined && same) return true;
+    if ((await store.verify(id)) !== "whole") return false;
+    if (!readOnly && stamp !== null) index.setStamp(path, stamp, id.slice(2));
+    return true;
+  }
+
+  /** Whether the store holds what the row promises, down to the layers beneath. */
+  holds(row: ArtifactRow): boolean {
+    switch (row.kind) {
+      case "verdict":
+        return true;
+      case "file":
+        return this.context.store.has(row.id, row.size);
+      case "tree": {
+        // A layer is only mounted in the form it was made in: in the other one its owners would be wrong.
+        if (row.form !== OWN_FORM) return false;
+        if (row.layer === null || !existsSync(join(this.context.project.layers, row.layer))) return false;
+        if (!existsSync(join(this.context.project.manifests, row.id.slice(2)))) return false;
+        const parent = row.parent === null ? null : this.context.index.artifact(row.parent);
+        return parent === null || (parent !== undefined && this.holds(parent));
+      }
+    }
+  }
+
+  /** Whether a linked output is still what was linked there. */
+  async linkState(
+    path: string,
+    artifact: ArtifactId,
+  ): Promise<"good" | "edited" | "missing" | "new-name" | "other"> {
+    const stamp = ownStamp(path);
+    const link = this.context.index.link(path);
+    this.context.facts.file(path, stamp);
+    if (stamp === null) return link === undefined ? "new-name" : "missing";
+    if (link === undefined || link.artifact !== artifact) return "other";
+    if (stamp.size !== link.size || stamp.mtime !== link.mtime || stamp.ino !== link.ino) return "edited";
+    if (stamp.ctime === link.ctime) return "good";
+    if ((stamp.mode & 0o7777) !== linkedMode(artifact, isDiskImage(path))) return "edited";
+    // Only the change time differs: a link was made or removed elsewhere, or somebody edited and put the time back.
+    if ((await hashFile(path, stamp.size)) !== artifact.slice(2)) return "edited";
+    if (!this.context.readOnly) this.context.index.setLink({ ...link, ctime: stamp.ctime });
+    return "good";
+  }
+}
