@@ -131,6 +131,9 @@ describe("one machine an architecture, and one that merges", () => {
     ]);
     // The checks ran elsewhere, and judged these very files.
     expect(Object.keys(releaseOf(at.merge).verdicts).sort()).toEqual(["sane-aarch64", "sane-x86_64"]);
+    const before = at.merge.read(`releases/${date}.json`);
+    await at.merge.good("release", "export", "pxe-aarch64", between("collected"));
+    expect(at.merge.read(`releases/${date}.json`)).toBe(before);
     await at.merge.good("release", "reopen");
   });
 
