@@ -78,7 +78,9 @@ describe("an adopted file", () => {
   test("counts as up to date, and nothing beneath it is built", async () => {
     expect(project.read(OUT)).toBe("image\n");
     await expectSettled(project);
-    expect((await project.good("release", "status")).stdout).toContain("1 of 1 targets are up to date\n");
+    const { stdout } = await project.good("release", "status");
+    expect(stdout).toContain("1 of 1 targets are up to date\n");
+    expect(stdout).toContain("  image is adopted: their machine broke\n");
     expect(releaseOf(project).artifacts["image"]?.provenance).toMatchObject({
       kind: "adopted",
       because: "their machine broke",

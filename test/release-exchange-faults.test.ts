@@ -284,7 +284,7 @@ describe("killed", () => {
   const machines = makeMachines(["there", "here"], FILES);
   const { at, between } = machines;
   const CALLS = ["rename", "link", "unlink", "mkdir", "fsync", "pwrite64", "copy_file_range"];
-  const POINTS = 6;
+  const POINTS = 5;
   beforeAll(async () => {
     for (const project of [at.there, at.here]) await project.good(...START);
     await at.there.good("pxe");

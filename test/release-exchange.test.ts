@@ -78,7 +78,9 @@ describe("one machine an architecture, and one that merges", () => {
     await at.merge.good("release", "import", ...exports);
     expect((await at.merge.run("-q")).status).toBe(0);
     await expectSettled(at.merge);
-    expect((await at.merge.good("release", "status")).stdout).toContain("4 of 4 targets are up to date\n");
+    const { stdout } = await at.merge.good("release", "status");
+    expect(stdout).toContain("4 of 4 targets are up to date\n");
+    expect(stdout).toMatch(/^ {2}2 imported from \S+:aarch64$/m);
     expect((await at.merge.good("-n")).stdout).toBe("nothing to do\n");
     expect(at.merge.read(`out/pxe-aarch64-${date}.txt`)).toBe("AARCH64\nVOID\netc\n");
     // No tree came along.
@@ -131,6 +133,9 @@ describe("one machine an architecture, and one that merges", () => {
     ]);
     // The checks ran elsewhere, and judged these very files.
     expect(Object.keys(releaseOf(at.merge).verdicts).sort()).toEqual(["sane-aarch64", "sane-x86_64"]);
+    const before = at.merge.read(`releases/${date}.json`);
+    await at.merge.good("release", "export", "pxe-aarch64", between("collected"));
+    expect(at.merge.read(`releases/${date}.json`)).toBe(before);
     await at.merge.good("release", "reopen");
   });
 

@@ -3,6 +3,7 @@
 import { openSession, type RunOptions, type Session } from "../build/session.js";
 import type { TargetId } from "../model.js";
 import { stop, unwrap } from "../problem.js";
+import type { Selected } from "../release/release.js";
 import { drivers, type Opened } from "./open.js";
 import type { Call } from "./run.js";
 
@@ -38,15 +39,12 @@ export function sessionOf(
   return unwrap(openSession(options, readOnly));
 }
 
-/** The same, in a release that is there. */
-export function joinedSession(...given: Parameters<typeof sessionOf>): Session {
-  const session = sessionOf(...given);
-  const { kind, release } = session.selected;
-  if (kind === "joined") return session;
-  const [, , datecode] = given;
+/** The release, if it is there already: neither export nor adoption opens one. */
+export function joined(selected: Selected, datecode: string | null): Selected {
+  if (selected.kind === "joined") return selected;
   return stop(
     2,
-    datecode === null ? "no release is open" : `there is no release ${release.datecode}`,
+    datecode === null ? "no release is open" : `there is no release ${datecode}`,
     "imagemake release start opens one; a build opens one by itself",
   );
 }

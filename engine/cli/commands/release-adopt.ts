@@ -1,8 +1,9 @@
 // `imagemake release adopt TARGET FILE --because TEXT`: a file from elsewhere for a target of this release.
 import { resolve } from "node:path";
+import type { Session } from "../../build/session.js";
 import { adopt, judgeAdoption, type Adoption } from "../../release/adopt.js";
 import { stop, unwrap } from "../../problem.js";
-import { joinedSession, tellLine } from "../exchange.js";
+import { joined, sessionOf, tellLine } from "../exchange.js";
 import { text } from "../life.js";
 import { openImagefile } from "../open.js";
 import type { Call } from "../run.js";
@@ -24,8 +25,11 @@ export async function command(call: Call): Promise<number> {
     return stop(2, `name one target, not ${others.length + 1}`, selection.targets.join(" "));
   const datecode = unwrap(oneDate(selection.datecode, opened.datecode));
   const adoption: Adoption = { target, file: resolve(file), because };
-  const open = (): ReturnType<typeof joinedSession> =>
-    joinedSession(call, opened, datecode, [target], preview);
+  const open = (): Session => {
+    const session = sessionOf(call, opened, datecode, [target], preview);
+    joined(session.selected, datecode);
+    return session;
+  };
   const entry = preview
     ? unwrap(await judgeAdoption(open(), adoption)).entry
     : await whileLocked(call, opened.project, async () => unwrap(await adopt(open(), adoption)));

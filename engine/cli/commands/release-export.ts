@@ -6,8 +6,8 @@ import type { Graph, TargetId } from "../../model.js";
 import { stop, unwrap } from "../../problem.js";
 import { checkPlace, exportIndex, rosterHere, writeExport, type ExportWish } from "../../release/export.js";
 import type { ExportIndex } from "../../release/exchange.js";
-import { saveRelease } from "../../release/release.js";
-import { joinedSession, tellLine } from "../exchange.js";
+import { readReleases, saveRelease, selectRelease } from "../../release/release.js";
+import { joined, sessionOf, tellLine } from "../exchange.js";
 import { openImagefile, type Opened } from "../open.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
@@ -36,11 +36,14 @@ async function write(
   const preview = options.dryRun === true;
   const { graph, project } = opened;
   const datecode = unwrap(oneDate(selection?.datecode ?? null, opened.datecode));
-  const first = joinedSession(call, opened, datecode, [], preview);
-  const asked = selection?.targets ?? rosterHere(graph, first.pins.release);
-  first.index.close();
+  const { release } = joined(
+    unwrap(selectRelease(unwrap(readReleases(project)), datecode, Date.now())),
+    datecode,
+  );
   requireFiles(graph, selection?.targets ?? []);
-  const session = joinedSession(call, opened, datecode, asked, preview);
+  const asked = selection?.targets ?? rosterHere(graph, release);
+  // What is no longer open can be handed on, and stays as it is.
+  const session = sessionOf(call, opened, datecode, asked, preview || release.state !== "open");
   unwrap(checkPlace(project, resolve(dir), session.pins.release.datecode));
   // What the others start from is settled now: a release that was only started has pinned nothing yet.
   unwrap(await session.pins.resolve(session.actions));
@@ -58,7 +61,7 @@ async function write(
   const packagesOf = own["packages"] === true ? wantedActions(graph, pins ? asked : targets) : [];
   if (!preview) {
     unwrap(await session.pins.fetch(packagesOf));
-    saveRelease(project, session.pins.release);
+    if (session.pins.release !== session.selected.release) saveRelease(project, session.pins.release);
   }
   const progress = (line: string): void => tellLine(call, line);
   const wish: ExportWish = { targets, judgements, pins, packagesOf, dir: resolve(dir), progress };

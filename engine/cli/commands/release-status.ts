@@ -1,9 +1,10 @@
 // `imagemake release status`: where the release stands: what is built, what is missing, what it pins.
-import { readReleases, releaseFile } from "../../release/release.js";
+import { readReleases, releaseFile, type Release } from "../../release/release.js";
 import { NEXT } from "../../release/states.js";
 import { stop, unwrap } from "../../problem.js";
 import { judge, look } from "../look.js";
 import { describeDecision } from "../render/reason.js";
+import { visible } from "../render/visible.js";
 import { formatWhen, releaseLine } from "../render/when.js";
 import type { Call } from "../run.js";
 
@@ -53,6 +54,7 @@ export async function command(call: Call): Promise<number> {
           ? []
           : [`    ${target}: ${describeDecision(decision)}`],
     ),
+    ...foreignLines(release),
     ...Object.entries(release.snapshots).map(
       ([name, { taken }]) => `  snapshot of ${name}, taken ${formatWhen(Date.parse(taken), now)}`,
     ),
@@ -64,4 +66,16 @@ export async function command(call: Call): Promise<number> {
   ];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
+}
+
+/** What was not built here: how much came from where, and each file that a person brought. */
+function foreignLines({ artifacts }: Release): string[] {
+  const counts = new Map<string, number>();
+  const adopted: string[] = [];
+  for (const [target, { provenance }] of Object.entries(artifacts)) {
+    if (provenance.kind === "imported") counts.set(provenance.from, (counts.get(provenance.from) ?? 0) + 1);
+    if (provenance.kind === "adopted") adopted.push(`  ${target} is adopted: ${visible(provenance.because)}`);
+  }
+  const imported = [...counts].map(([from, count]) => `  ${count} imported from ${visible(from)}`);
+  return [...imported, ...adopted];
 }
