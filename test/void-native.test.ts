@@ -243,7 +243,7 @@ withXbps("a signed repository over HTTP", () => {
   beforeAll(async () => {
     project = makeProject({
       "Imagefile.ts": `import { arg, files, rule, xbps } from "imagemake";
-const repo = xbps(arg("REPOSITORY", "./repo"), { keys: files("keys/*.plist") });
+const repo = xbps(arg("REPOSITORY", "./repo"), { keys: files("*.plist", { from: arg("KEYS", "keys") }) });
 export const rootfs = rule.rootfs({ repo, arch: "x86_64", packages: ["base-container-full"] });`,
     });
     addPackages(project.path("repo"), tinyVoid());
@@ -266,6 +266,16 @@ export const rootfs = rule.rootfs({ repo, arch: "x86_64", packages: ["base-conta
     await project.good(`REPOSITORY=${place()}`, "rootfs");
     await project.good("release", "refresh");
     const told = await project.events({}, "rootfs");
+    expect([told.status, told.which("built")]).toEqual([0, []]);
+  });
+
+  test("keys in a checkout elsewhere have the key of those in the project", async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), "void-keys-"));
+    cpSync(project.path("keys"), elsewhere, { recursive: true });
+    const words = [`REPOSITORY=${place()}`, `KEYS=${elsewhere}`];
+    await project.good("release", "refresh", ...words);
+    const told = await project.events({}, ...words, "rootfs");
+    rmSync(elsewhere, { recursive: true });
     expect([told.status, told.which("built")]).toEqual([0, []]);
   });
 
