@@ -19,7 +19,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { compareTrees } from "./support/compare-trees.js";
-import { addPackages, hasXbps, tinyVoid } from "./support/void-repo.js";
+import { librariesOf } from "./support/tiny-debian.js";
+import { addPackages, CHPASSWD, hasXbps, tinyVoid } from "./support/void-repo.js";
 
 const able = hasXbps() && process.getuid?.() === 0;
 const checkout = process.env["VOID_MKLIVE"] ?? "";
@@ -28,6 +29,9 @@ const withScripts = able && existsSync(join(checkout, "mkrootfs.sh")) ? test : t
 if (!able) console.warn("void-native: skipped, because the programs of xbps (or root) are missing");
 else if (withScripts === test.skip)
   console.warn("void-native: VOID_MKLIVE names no checkout, so nothing is compared with it");
+
+/** The host's. */
+const XZ = "/usr/bin/xz";
 
 const IMAGEFILE = `
 import { each, files, rule, step, xbps, arg } from "imagemake";
@@ -166,6 +170,57 @@ withXbps("a Void release, natively", () => {
     const ended = await other.run("rootfs-all");
     other.remove();
     expect(ended.status).toBe(1);
+  });
+});
+
+/** A dracut that leaves in its archives what the real one may: times, inode numbers, an uncompressed archive first. */
+const VARYING = `#!/bin/sh
+set -e
+echo "dracut (stand-in)"
+while [ $# -gt 2 ]; do shift; done
+w=$(mktemp -d /tmp/dracut.XXXXXX)
+mkdir -p "$w/early/kernel" "$w/main/lib"
+echo microcode >"$w/early/kernel/code"
+echo one >"$w/main/lib/one"
+ln "$w/main/lib/one" "$w/main/lib/same"
+(cd "$w/early" && find . | sort | cpio -o -H newc) >"$1"
+(cd "$w/main" && find . | sort | cpio -o -H newc) | /usr/bin/xz --check=crc32 >>"$1"
+rm -r "$w"
+chmod 600 "$1"
+`;
+
+withXbps("an initial RAM file system that holds the times of its build", () => {
+  const projects: TestProject[] = [];
+  afterAll(() => projects.forEach((project) => project.remove()));
+
+  test("gives the same netboot tarball in two directories, with all that was in it", async () => {
+    const libraries = librariesOf([XZ]).filter((path) => !librariesOf([CHPASSWD]).includes(path));
+    const packages = tinyVoid().map((pkg) => {
+      if (pkg.name === "dracut") return { ...pkg, files: { "usr/bin/dracut": VARYING } };
+      const copies = [XZ, ...libraries].map((path) => [path.slice(1), { copy: path }] as const);
+      return pkg.name === "xz" ? { ...pkg, files: Object.fromEntries(copies) } : pkg;
+    });
+    const made: Buffer[] = [];
+    while (made.length < 2) {
+      const project = makeProject({ "Imagefile.ts": IMAGEFILE, ...NETBOOT });
+      projects.push(project);
+      addPackages(project.path("repo"), packages);
+      await project.good("pxe-all");
+      const name = project.names("out").find((one) => one.includes("NETBOOT")) ?? "";
+      made.push(readFileSync(project.path("out", name)));
+    }
+    const [one = Buffer.alloc(0), other] = made;
+    const initrd = execFileSync("tar", ["xzO", "./initrd"], { input: one });
+    const packed = initrd.indexOf(Buffer.from("fd377a585a00", "hex"));
+    const names = (archive: Buffer): string[] =>
+      execFileSync("cpio", ["-it", "--quiet"], { input: archive, encoding: "utf8" })
+        .trim()
+        .split("\n")
+        .sort();
+    expect(names(initrd.subarray(0, packed))).toEqual([".", "kernel", "kernel/code"]);
+    const main = execFileSync("xz", ["-dc"], { input: initrd.subarray(packed) });
+    expect(names(main)).toEqual([".", "lib", "lib/one", "lib/same"]);
+    expect(other?.equals(one)).toBe(true);
   });
 });
 

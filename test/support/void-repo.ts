@@ -91,7 +91,7 @@ function pack(pkg: VoidPackage, dir: string, work: string): string {
 }
 
 /** The host's: busybox is often built without it. */
-const CHPASSWD = "/usr/sbin/chpasswd";
+export const CHPASSWD = "/usr/sbin/chpasswd";
 
 /** Programs of busybox that scripts in and around the tree call. */
 const APPLETS =
