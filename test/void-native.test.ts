@@ -19,6 +19,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { compareTrees } from "./support/compare-trees.js";
+import { skipping } from "./support/skipping.js";
 import { librariesOf } from "./support/tiny-debian.js";
 import { addPackages, CHPASSWD, hasXbps, tinyVoid } from "./support/void-repo.js";
 
@@ -26,9 +27,9 @@ const able = hasXbps() && process.getuid?.() === 0;
 const checkout = process.env["VOID_MKLIVE"] ?? "";
 const withXbps = able ? describe : describe.skip;
 const withScripts = able && existsSync(join(checkout, "mkrootfs.sh")) ? test : test.skip;
-if (!able) console.warn("void-native: skipped, because the programs of xbps (or root) are missing");
+if (!able) skipping("void-native", "the programs of xbps (or root) are missing");
 else if (withScripts === test.skip)
-  console.warn("void-native: VOID_MKLIVE names no checkout, so nothing is compared with it");
+  skipping("void-native's comparison with the scripts", "VOID_MKLIVE names no checkout");
 
 /** The host's. */
 const XZ = "/usr/bin/xz";
@@ -40,6 +41,7 @@ export const rootfs = each(["x86_64"], (arch) =>
   rule.rootfs({ repo, arch, packages: ["base-container-full"], out: \`void-\${arch}-ROOTFS-{date}.tar.xz\` }));
 export const platformfs = { GCP: rule.platformfs({ from: rootfs.x86_64, packages: ["base-system", "GCP-base"],
   out: "void-GCP-PLATFORMFS-{date}.tar.xz" }) };
+export const wsl = { x86_64: rule.rootfs({ repo, arch: "x86_64", packages: ["wsl-base"], pack: "tar.xz", out: "void-x86_64-{date}.wsl" }) };
 const module = (name: string, number: string) => step.overlay("dracut/" + name, { to: "usr/lib/dracut/modules.d/" + number + name });
 export const pxe = { x86_64: rule.pxe({ from: rootfs.x86_64, menu: files("pxelinux.cfg/pxelinux.cfg.in"), splash: files("data/splash.png"),
   steps: [module("netmenu", "05"), step.overlay(files("installer.sh"), { to: "usr/lib/dracut/modules.d/05netmenu" }), module("autoinstaller", "01")],
@@ -79,7 +81,7 @@ withXbps("a Void release, natively", () => {
         cpSync(join(checkout, path), project.path(path), { recursive: true });
       }
     }
-    await project.good("rootfs-all", "platformfs-all", "pxe-all");
+    await project.good("rootfs-all", "platformfs-all", "pxe-all", "wsl-all");
   });
   afterAll(() => project.remove());
 
@@ -99,6 +101,7 @@ withXbps("a Void release, natively", () => {
     const repo = ["-r", project.path("repo"), "-x", "1"];
     script("./mkrootfs.sh", ...repo, "-o", "void-x86_64-ROOTFS-1.tar.xz", "x86_64");
     script("./mkplatformfs.sh", ...repo, "-o", "GCP.tar.xz", "GCP", "void-x86_64-ROOTFS-1.tar.xz");
+    script("./mkrootfs.sh", ...repo, "-b", "wsl-base", "-o", "void-x86_64-1.wsl", "x86_64");
     // It takes its repositories from the image beside those it is given.
     script("./mknet.sh", "-r", project.path("repo"), "void-x86_64-ROOTFS-1.tar.xz");
     const netboot = readdirSync(mklive).find((name) => name.includes("NETBOOT")) ?? "";
@@ -106,6 +109,7 @@ withXbps("a Void release, natively", () => {
       ["netboot", join(mklive, netboot), out("NETBOOT")],
       ["rootfs", join(mklive, "void-x86_64-ROOTFS-1.tar.xz"), out("ROOTFS")],
       ["platformfs", join(mklive, "GCP.tar.xz"), out("PLATFORMFS")],
+      ["wsl", join(mklive, "void-x86_64-1.wsl"), out(".wsl")],
     ] as const;
     const differences = pairs.flatMap(([name, theirs, ours]) =>
       compareTrees(unpack(theirs, `scripts-${name}`), unpack(ours, `native-${name}`)).map(

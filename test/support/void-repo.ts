@@ -155,6 +155,7 @@ export function tinyVoid(): readonly VoidPackage[] {
         ...Object.fromEntries(librariesOf([CHPASSWD]).map((path) => [path.slice(1), { copy: path }])),
       },
     },
+    { name: "wsl-base", depends: ["base-container-full"] },
     { name: "base-container-full", depends: ["busybox", "shadow", "xbps"] },
     {
       name: "linux6.1",
