@@ -10,6 +10,8 @@ import { pxeSchema } from "./pxe.js";
 import { rootfsSchema } from "./rootfs.js";
 import { checkSchema, runSchema } from "./run.js";
 import { stepSchemas } from "./steps.js";
+import { unpackSchema } from "./unpack.js";
+import { xbpsSchema } from "./xbps.js";
 
 /** One option. `type` is in words, `description` a sentence or two of Markdown. */
 export interface OptionText {
@@ -33,15 +35,20 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   "rule.rootfs": rootfsSchema,
   "rule.platformfs": platformfsSchema,
   "rule.pxe": pxeSchema,
+  "rule.unpack": unpackSchema,
   "rule.boot": bootSchema,
   ...Object.fromEntries(Object.entries(stepSchemas).map(([name, schema]) => [`step.${name}`, schema])),
   apt: aptSchema,
+  xbps: xbpsSchema,
   project: projectSchema,
 };
 
-/** Everything that takes options. */
-export function describeRules(): readonly RuleText[] {
-  return Object.entries(SCHEMAS).map(([name, schema]) => ({ name, options: optionsOf(schema) }));
+/** Everything that takes options; `more` is what is built on the rules. */
+export function describeRules(more: Readonly<Record<string, z.ZodObject>> = {}): readonly RuleText[] {
+  return Object.entries({ ...SCHEMAS, ...more }).map(([name, schema]) => ({
+    name,
+    options: optionsOf(schema),
+  }));
 }
 
 function optionsOf(schema: z.ZodObject): readonly OptionText[] {

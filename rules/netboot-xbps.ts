@@ -65,11 +65,27 @@ export function netbootOfVoid(o: Netboot): Handle {
     },
     lineage,
   );
+  // Not every dracut heeds --reproducible, and xz's blocks would depend on the number of cores.
+  const initrd = declareOne({
+    rule: "initrd",
+    command: recipe("initrd-settle.mjs"),
+    inputs: { FROM: tree },
+    outputs: [{ name: "OUT", kind: "file", pattern: "initrd" }],
+    tools: packTools("tar.xz"),
+    root: true,
+    resources: { cpu: 2, memory: 1024 ** 3 },
+    ...limit,
+  });
   return declareOne({
     rule: "pxe",
     command: recipe("netboot-xbps.sh", ["lib.sh", "netboot-xbps.sh", "pack.sh"]),
     env: { ARCH: lineage.arch, CMDLINE: o.cmdline, FORMAT: o.format },
-    inputs: { FROM: tree, MENU: o.menu, ...(o.splash === undefined ? {} : { SPLASH: o.splash }) },
+    inputs: {
+      FROM: tree,
+      INITRD: initrd,
+      MENU: o.menu,
+      ...(o.splash === undefined ? {} : { SPLASH: o.splash }),
+    },
     outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
     tools: packTools(o.format),
     root: true,

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { isSource, sourceOf, wrongOption, type SourceHandle } from "../engine/declare.js";
 import type { Source as EngineSource, Wanted } from "../engine/model.js";
 import { check, option, render, typed } from "./options.js";
+import { directoryOf, isOutside, staged } from "./patterns.js";
 import { imagePath, packageNames, pathNames } from "./schema.js";
 import type { ListSource, Packages, Source, Step, Vars } from "./types.js";
 
@@ -145,11 +146,19 @@ export const step = {
   },
 } as const;
 
+/** Where the stage has an overlay from outside the project. */
+const STAGED = "overlay";
+
 function overlayFiles(given: string | SourceHandle): { files: EngineSource; strip: string } {
   if (typeof given === "string") {
-    const strip = posix.normalize(given).replace(/\/+$/, "");
-    if (strip === "." || strip === "") {
+    const strip = directoryName(given);
+    if (strip === "" || strip === "/") {
       wrongOption("step.overlay", `expected a directory beside the Imagefile, found ${render(given)}`);
+    }
+    if (isOutside(strip)) {
+      const patterns = [posix.isAbsolute(strip) ? strip : "."];
+      const hint = `step.overlay(${render(given)}) copies a directory from outside the project`;
+      return { files: { kind: "files", patterns, from: strip, stage: STAGED, hint }, strip: STAGED };
     }
     // A directory as a pattern means every file beneath it.
     return { files: { kind: "files", patterns: [strip] }, strip };
@@ -157,22 +166,19 @@ function overlayFiles(given: string | SourceHandle): { files: EngineSource; stri
   const files = sourceOf(given);
   if (files.kind !== "files") throw new Error("an overlay's source is files()");
   if (files.stage !== undefined) return { files, strip: files.stage };
-  if (files.from !== undefined) {
-    const strip = posix.normalize(files.from).replace(/\/+$/, "");
-    return { files, strip: strip === "." ? "" : strip };
+  const { patterns } = files;
+  const from = files.from === undefined ? undefined : directoryName(files.from);
+  const strip = from ?? directoryOf(patterns);
+  if (!isOutside(strip) && !patterns.some(isOutside)) return { files, strip };
+  const own = from === undefined ? staged(patterns, STAGED) : { ...files, stage: STAGED };
+  if (own.stage === undefined || (from !== undefined && patterns.some(isOutside))) {
+    wrongOption("step.overlay", `expected files of one directory, found ${render(patterns)}`);
   }
-  return { files, strip: commonPrefix(files.patterns.map(literalDirectory)) };
+  return { files: own, strip: STAGED };
 }
 
-/** The directories of a glob before its first special character. */
-function literalDirectory(glob: string): readonly string[] {
-  const parts = glob.split("/").slice(0, -1);
-  const special = parts.findIndex((part) => /[*?[\]{}()!]/.test(part));
-  return special === -1 ? parts : parts.slice(0, special);
-}
-
-function commonPrefix(paths: readonly (readonly string[])[]): string {
-  const [first = [], ...rest] = paths;
-  const differs = first.findIndex((part, i) => rest.some((path) => path[i] !== part));
-  return (differs === -1 ? first : first.slice(0, differs)).join("/");
-}
+/** A directory as it is written, without what says nothing; empty for the Imagefile's own. */
+const directoryName = (given: string): string => {
+  const plain = posix.normalize(given).replace(/(?<=.)\/+$/, "");
+  return plain === "." ? "" : plain;
+};

@@ -4,6 +4,7 @@ import type { Lineage } from "../engine/declare.js";
 import type { Command, Guards, Json, Source, Tool } from "../engine/model.js";
 import { isAptRepo, requestRepo, sourceLine } from "./apt.js";
 import { emulation, emulationOfVoid } from "./arch.js";
+import { staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
 import type { Arch, Driver } from "./types.js";
 import { isXbpsRepo } from "./xbps.js";
@@ -99,7 +100,8 @@ const xbps: System = {
     return {
       command: recipe("rootfs-xbps.sh", ["lib.sh", "emulate.sh", "xbps.sh", "rootfs-xbps.sh"]),
       env: { ARCH: arch },
-      inputs: keys === null ? {} : { KEYS: { kind: "files", patterns: keys } },
+      // The checkout may lie anywhere: that is no part of the key.
+      inputs: keys === null ? {} : { KEYS: staged(keys, "keys") },
       tools: [...XBPS_TOOLS, ...emulationOfVoid(arch)],
       guards: { has: ["var/db/xbps/pkgdb-0.38.plist"] },
     };

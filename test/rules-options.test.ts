@@ -5,7 +5,21 @@ import { inside, isHandle, orderOf, projectOf, type ActionSpec } from "../engine
 import { askedFor, resetArgs, setArgs } from "../engine/evaluate/args.js";
 import { ProblemError } from "../engine/problem.js";
 import { describeRules } from "../rules/describe.js";
-import { apt, arg, both, each, env, files, list, probe, project, rule, run, step } from "../rules/index.js";
+import {
+  apt,
+  arg,
+  both,
+  each,
+  env,
+  files,
+  list,
+  probe,
+  project,
+  rule,
+  run,
+  step,
+  xbps,
+} from "../rules/index.js";
 
 afterEach(resetArgs);
 
@@ -120,6 +134,21 @@ describe("a wrong option is told what was expected and what was found", () => {
       { from: rule.rootfs({ repo, arch: "arm64", packages: [] }), out: "x.tar.gz" },
     ],
     [
+      "rootfs",
+      'arch: expected one of i686, x86_64, x86_64-musl, armv6l, armv6l-musl, armv7l, armv7l-musl, aarch64, aarch64-musl, found "amd64"',
+      { repo: xbps("./repo"), arch: "amd64", packages: [] },
+    ],
+    [
+      "rootfs",
+      'variant: expected nothing, because only apt has variants, found "minbase"',
+      { repo: xbps("./repo"), arch: "x86_64", packages: [], variant: "minbase" },
+    ],
+    [
+      "rootfs",
+      'arch: expected one of amd64, arm64, armhf, i386, ppc64el, riscv64, s390x, found "x86_64-musl"',
+      { repo, arch: "x86_64-musl", packages: [] },
+    ],
+    [
       "apt",
       'url: expected a URL, a directory, or "host", found "mirror"',
       { url: "mirror", suite: "bookworm" },
@@ -153,6 +182,12 @@ describe("a wrong option is told what was expected and what was found", () => {
 
   test.each<[string, readonly unknown[], string]>([
     ["overlay", ["."], 'step.overlay: expected a directory beside the Imagefile, found "."'],
+    ["overlay", ["/"], 'step.overlay: expected a directory beside the Imagefile, found "/"'],
+    [
+      "overlay",
+      [files(["etc/*", "/srv/files/*"])],
+      'step.overlay: expected files of one directory, found ["etc/*","/srv/files/*"]',
+    ],
     [
       "overlay",
       ["a", { modes: { b: "rwx" } }],

@@ -19,15 +19,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { compareTrees } from "./support/compare-trees.js";
-import { addPackages, hasXbps, tinyVoid } from "./support/void-repo.js";
+import { skipping } from "./support/skipping.js";
+import { librariesOf } from "./support/tiny-debian.js";
+import { addPackages, CHPASSWD, hasXbps, tinyVoid } from "./support/void-repo.js";
 
 const able = hasXbps() && process.getuid?.() === 0;
 const checkout = process.env["VOID_MKLIVE"] ?? "";
 const withXbps = able ? describe : describe.skip;
 const withScripts = able && existsSync(join(checkout, "mkrootfs.sh")) ? test : test.skip;
-if (!able) console.warn("void-native: skipped, because the programs of xbps (or root) are missing");
+if (!able) skipping("void-native", "the programs of xbps (or root) are missing");
 else if (withScripts === test.skip)
-  console.warn("void-native: VOID_MKLIVE names no checkout, so nothing is compared with it");
+  skipping("void-native's comparison with the scripts", "VOID_MKLIVE names no checkout");
+
+/** The host's. */
+const XZ = "/usr/bin/xz";
 
 const IMAGEFILE = `
 import { each, files, rule, step, xbps, arg } from "imagemake";
@@ -36,6 +41,7 @@ export const rootfs = each(["x86_64"], (arch) =>
   rule.rootfs({ repo, arch, packages: ["base-container-full"], out: \`void-\${arch}-ROOTFS-{date}.tar.xz\` }));
 export const platformfs = { GCP: rule.platformfs({ from: rootfs.x86_64, packages: ["base-system", "GCP-base"],
   out: "void-GCP-PLATFORMFS-{date}.tar.xz" }) };
+export const wsl = { x86_64: rule.rootfs({ repo, arch: "x86_64", packages: ["wsl-base"], pack: "tar.xz", out: "void-x86_64-{date}.wsl" }) };
 const module = (name: string, number: string) => step.overlay("dracut/" + name, { to: "usr/lib/dracut/modules.d/" + number + name });
 export const pxe = { x86_64: rule.pxe({ from: rootfs.x86_64, menu: files("pxelinux.cfg/pxelinux.cfg.in"), splash: files("data/splash.png"),
   steps: [module("netmenu", "05"), step.overlay(files("installer.sh"), { to: "usr/lib/dracut/modules.d/05netmenu" }), module("autoinstaller", "01")],
@@ -75,7 +81,7 @@ withXbps("a Void release, natively", () => {
         cpSync(join(checkout, path), project.path(path), { recursive: true });
       }
     }
-    await project.good("rootfs-all", "platformfs-all", "pxe-all");
+    await project.good("rootfs-all", "platformfs-all", "pxe-all", "wsl-all");
   });
   afterAll(() => project.remove());
 
@@ -95,6 +101,7 @@ withXbps("a Void release, natively", () => {
     const repo = ["-r", project.path("repo"), "-x", "1"];
     script("./mkrootfs.sh", ...repo, "-o", "void-x86_64-ROOTFS-1.tar.xz", "x86_64");
     script("./mkplatformfs.sh", ...repo, "-o", "GCP.tar.xz", "GCP", "void-x86_64-ROOTFS-1.tar.xz");
+    script("./mkrootfs.sh", ...repo, "-b", "wsl-base", "-o", "void-x86_64-1.wsl", "x86_64");
     // It takes its repositories from the image beside those it is given.
     script("./mknet.sh", "-r", project.path("repo"), "void-x86_64-ROOTFS-1.tar.xz");
     const netboot = readdirSync(mklive).find((name) => name.includes("NETBOOT")) ?? "";
@@ -102,6 +109,7 @@ withXbps("a Void release, natively", () => {
       ["netboot", join(mklive, netboot), out("NETBOOT")],
       ["rootfs", join(mklive, "void-x86_64-ROOTFS-1.tar.xz"), out("ROOTFS")],
       ["platformfs", join(mklive, "GCP.tar.xz"), out("PLATFORMFS")],
+      ["wsl", join(mklive, "void-x86_64-1.wsl"), out(".wsl")],
     ] as const;
     const differences = pairs.flatMap(([name, theirs, ours]) =>
       compareTrees(unpack(theirs, `scripts-${name}`), unpack(ours, `native-${name}`)).map(
@@ -166,6 +174,57 @@ withXbps("a Void release, natively", () => {
     const ended = await other.run("rootfs-all");
     other.remove();
     expect(ended.status).toBe(1);
+  });
+});
+
+/** A dracut that leaves in its archives what the real one may: times, inode numbers, an uncompressed archive first. */
+const VARYING = `#!/bin/sh
+set -e
+echo "dracut (stand-in)"
+while [ $# -gt 2 ]; do shift; done
+w=$(mktemp -d /tmp/dracut.XXXXXX)
+mkdir -p "$w/early/kernel" "$w/main/lib"
+echo microcode >"$w/early/kernel/code"
+echo one >"$w/main/lib/one"
+ln "$w/main/lib/one" "$w/main/lib/same"
+(cd "$w/early" && find . | sort | cpio -o -H newc) >"$1"
+(cd "$w/main" && find . | sort | cpio -o -H newc) | /usr/bin/xz --check=crc32 >>"$1"
+rm -r "$w"
+chmod 600 "$1"
+`;
+
+withXbps("an initial RAM file system that holds the times of its build", () => {
+  const projects: TestProject[] = [];
+  afterAll(() => projects.forEach((project) => project.remove()));
+
+  test("gives the same netboot tarball in two directories, with all that was in it", async () => {
+    const libraries = librariesOf([XZ]).filter((path) => !librariesOf([CHPASSWD]).includes(path));
+    const packages = tinyVoid().map((pkg) => {
+      if (pkg.name === "dracut") return { ...pkg, files: { "usr/bin/dracut": VARYING } };
+      const copies = [XZ, ...libraries].map((path) => [path.slice(1), { copy: path }] as const);
+      return pkg.name === "xz" ? { ...pkg, files: Object.fromEntries(copies) } : pkg;
+    });
+    const made: Buffer[] = [];
+    while (made.length < 2) {
+      const project = makeProject({ "Imagefile.ts": IMAGEFILE, ...NETBOOT });
+      projects.push(project);
+      addPackages(project.path("repo"), packages);
+      await project.good("pxe-all");
+      const name = project.names("out").find((one) => one.includes("NETBOOT")) ?? "";
+      made.push(readFileSync(project.path("out", name)));
+    }
+    const [one = Buffer.alloc(0), other] = made;
+    const initrd = execFileSync("tar", ["xzO", "./initrd"], { input: one });
+    const packed = initrd.indexOf(Buffer.from("fd377a585a00", "hex"));
+    const names = (archive: Buffer): string[] =>
+      execFileSync("cpio", ["-it", "--quiet"], { input: archive, encoding: "utf8" })
+        .trim()
+        .split("\n")
+        .sort();
+    expect(names(initrd.subarray(0, packed))).toEqual([".", "kernel", "kernel/code"]);
+    const main = execFileSync("xz", ["-dc"], { input: initrd.subarray(packed) });
+    expect(names(main)).toEqual([".", "lib", "lib/one", "lib/same"]);
+    expect(other?.equals(one)).toBe(true);
   });
 });
 
@@ -243,7 +302,7 @@ withXbps("a signed repository over HTTP", () => {
   beforeAll(async () => {
     project = makeProject({
       "Imagefile.ts": `import { arg, files, rule, xbps } from "imagemake";
-const repo = xbps(arg("REPOSITORY", "./repo"), { keys: files("keys/*.plist") });
+const repo = xbps(arg("REPOSITORY", "./repo"), { keys: files("*.plist", { from: arg("KEYS", "keys") }) });
 export const rootfs = rule.rootfs({ repo, arch: "x86_64", packages: ["base-container-full"] });`,
     });
     addPackages(project.path("repo"), tinyVoid());
@@ -266,6 +325,16 @@ export const rootfs = rule.rootfs({ repo, arch: "x86_64", packages: ["base-conta
     await project.good(`REPOSITORY=${place()}`, "rootfs");
     await project.good("release", "refresh");
     const told = await project.events({}, "rootfs");
+    expect([told.status, told.which("built")]).toEqual([0, []]);
+  });
+
+  test("keys in a checkout elsewhere have the key of those in the project", async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), "void-keys-"));
+    cpSync(project.path("keys"), elsewhere, { recursive: true });
+    const words = [`REPOSITORY=${place()}`, `KEYS=${elsewhere}`];
+    await project.good("release", "refresh", ...words);
+    const told = await project.events({}, ...words, "rootfs");
+    rmSync(elsewhere, { recursive: true });
     expect([told.status, told.which("built")]).toEqual([0, []]);
   });
 

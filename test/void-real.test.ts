@@ -4,14 +4,15 @@ import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { makeProject, type TestProject } from "./support/cli.js";
-import { HAS_XBPS } from "./support/void-checkout.js";
+import { skipping } from "./support/skipping.js";
+import { hasXbps } from "./support/void-repo.js";
 
 jest.setTimeout(600_000);
 
 const { VOID_MKLIVE: mklive, VOID_REPO: repo } = process.env;
-const withScripts = HAS_XBPS && mklive !== undefined && repo !== undefined ? describe : describe.skip;
+const withScripts = hasXbps() && mklive !== undefined && repo !== undefined ? describe : describe.skip;
 if (withScripts === describe.skip)
-  console.warn("void-real: skipped, because VOID_MKLIVE, VOID_REPO or the programs of xbps are missing");
+  skipping("void-real", "VOID_MKLIVE, VOID_REPO or the programs of xbps are missing");
 
 withScripts("with VOID_MKLIVE, VOID_REPO and xbps", () => {
   let project: TestProject;

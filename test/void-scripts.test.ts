@@ -5,20 +5,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { atTime, makeProject, type Ended, type TestProject } from "./support/cli.js";
-import {
-  addPackage,
-  HAS_XBPS,
-  KEY,
-  voidCheckout,
-  voidRepository,
-  writeCheckout,
-} from "./support/void-checkout.js";
+import { addPackage, KEY, voidCheckout, voidRepository, writeCheckout } from "./support/void-checkout.js";
+import { skipping } from "./support/skipping.js";
+import { hasXbps } from "./support/void-repo.js";
 
 jest.setTimeout(120_000);
 
 const BUILT = ["rootfs-x86_64", "wsl-x86_64", "platformfs-GCP", "pxe-x86_64"] as const;
+const HAS_XBPS = hasXbps();
 const withXbps = HAS_XBPS ? describe : describe.skip;
-if (!HAS_XBPS) console.warn("void-scripts: skipped, because the programs of xbps are missing");
+if (!HAS_XBPS) skipping("void-scripts", "the programs of xbps are missing");
 
 let dir: string;
 let repo: string;

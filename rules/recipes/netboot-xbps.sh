@@ -1,10 +1,10 @@
-# What a TFTP server serves, as one tarball, as mknet.sh makes it: kernel and /boot/initrd of $FROM with PXELINUX.
+# What a TFTP server serves, as one tarball, as mknet.sh makes it: the kernel of $FROM and $INITRD with PXELINUX.
 # MENU: its configuration, in which @@NAME@@ is filled in; SPLASH: a picture, or empty. ARCH, CMDLINE, FORMAT.
 
 top=$TMPDIR/tftp
 kernel=$(ls "$FROM/usr/lib/modules/")
 mkdir -p "$top/pxelinux.cfg"
-cp "$FROM/boot/initrd" "$top/initrd"
+cp "$INITRD" "$top/initrd"
 cp "$FROM/boot/vmlinuz-$kernel" "$top/vmlinuz"
 for program in pxelinux.0 ldlinux.c32 libcom32.c32 vesamenu.c32 libutil.c32 chain.c32; do
     cp "$FROM/usr/lib/syslinux/$program" "$top/" || die "the package syslinux has no $program"

@@ -1,17 +1,13 @@
 # The files named in $FILES, one a line, into the tree at $OUT. STRIP: their leading directory, which is not part
-# of their place. TO: the directory in the tree, or empty. OWNER: user:group. MODES: lines of a mode and a path; the others get 755 or 644 as they are
-# executable or not.
+# of their place. TO: the directory in the tree, or empty. OWNER: user:group. MODES: lines of a mode and a path; the
+# others get 755 or 644 as they are executable or not.
 
-# From outside the project a file lies under host/<absolute path>.
-strip=${STRIP#/}
-while :; do case $strip in ../*) strip=${strip#../} ;; *) break ;; esac; done
 # The names of very many files do not fit into a variable.
 if [ -e .inputs/FILES ]; then cp .inputs/FILES "$TMPDIR/files"; else printf '%s\n' "$FILES" >"$TMPDIR/files"; fi
 while read -r file; do
     [ -n "$file" ] || continue
     case $file in
         "${STRIP:+$STRIP/}"*) path=${file#"${STRIP:+$STRIP/}"} ;;
-        host/*"/$strip/"*) path=${file#host/*"/$strip/"} ;;
         *) die "$file does not lie in $STRIP" ;;
     esac
     path=${TO:+$TO/}$path

@@ -6,16 +6,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-/** Whether xbps's programs are on PATH. */
-export const HAS_XBPS = (() => {
-  try {
-    execFileSync("xbps-rindex", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
 const HEAD = `#!/bin/sh
 # A stand-in for a script of void-mklive.
 echo "stand-in: $0 $*"

@@ -91,7 +91,7 @@ function pack(pkg: VoidPackage, dir: string, work: string): string {
 }
 
 /** The host's: busybox is often built without it. */
-const CHPASSWD = "/usr/sbin/chpasswd";
+export const CHPASSWD = "/usr/sbin/chpasswd";
 
 /** Programs of busybox that scripts in and around the tree call. */
 const APPLETS =
@@ -155,6 +155,7 @@ export function tinyVoid(): readonly VoidPackage[] {
         ...Object.fromEntries(librariesOf([CHPASSWD]).map((path) => [path.slice(1), { copy: path }])),
       },
     },
+    { name: "wsl-base", depends: ["base-container-full"] },
     { name: "base-container-full", depends: ["busybox", "shadow", "xbps"] },
     {
       name: "linux6.1",

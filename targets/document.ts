@@ -1,16 +1,18 @@
-// docs/rules.md, written from the schemas that check Imagefiles: `npm run docs`. It knows Markdown and nothing else.
+// docs/rules.md, written from the schemas that check Imagefiles: `npm run docs`. It lies above rules and
+// presets, and knows Markdown.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describeRules, type OptionText, type RuleText } from "./describe.js";
+import { describeRules, type OptionText, type RuleText } from "../rules/describe.js";
+import { voidLinuxSchema } from "./void.js";
 
 /** Where the page lies. */
 export const PAGE = fileURLToPath(new URL("../../docs/rules.md", import.meta.url));
 
 /** The whole page. */
 export function rulesPage(): string {
-  const rules = describeRules();
+  const rules = describeRules({ "preset.voidLinux": voidLinuxSchema });
   return [
-    "# Rules and steps",
+    "# Rules, steps and presets",
     "",
     "Made by `npm run docs` from the schemas that check an Imagefile when it is loaded; do not edit.",
     "",
