@@ -67,6 +67,8 @@ export interface Guards {
 export interface Tool {
   readonly name: string;
   readonly package: string;
+  /** Where its sources are, when Debian has no such package. */
+  readonly sources?: string;
 }
 
 /** One entry of what is wanted: a package name, a list file with names, or a command that prints names. */

@@ -39,21 +39,17 @@ export function missingTools(tools: readonly Tool[], wantedBy: string): Result<v
   const missing = tools.filter((tool) => findTool(tool.name) === null);
   if (missing.length === 0) return ok(undefined);
   const names = missing.map((tool) => `${tool.name} (package ${tool.package})`);
-  const packages = [...new Set(missing.map((tool) => tool.package))].sort();
-  return fail(3, `${wantedBy} needs ${names.join(", ")}, which this machine lacks`, installing(packages));
+  return fail(3, `${wantedBy} needs ${names.join(", ")}, which this machine lacks`, installing(missing));
 }
 
-/** What no distribution but its own has as a package, and where it comes from. */
-const ELSEWHERE: Readonly<Record<string, string>> = { xbps: "https://github.com/void-linux/xbps" };
-
-/** How packages come onto the machine. */
-export function installing(packages: readonly string[]): string {
-  const ours = packages.filter((name) => !(name in ELSEWHERE));
-  const apt = ours.length === 0 ? [] : [`apt-get install ${ours.join(" ")}`];
-  const built = packages.flatMap((name) => {
-    const from = ELSEWHERE[name];
-    return from === undefined ? [] : [`build ${name} from ${from}, which Debian does not have`];
-  });
+/** How the packages of these tools come onto the machine. */
+export function installing(tools: readonly Tool[]): string {
+  const packages = new Map(tools.map((tool) => [tool.package, tool.sources]));
+  const debian = [...packages.keys()].filter((name) => packages.get(name) === undefined).sort();
+  const apt = debian.length === 0 ? [] : [`apt-get install ${debian.join(" ")}`];
+  const built = [...packages].flatMap(([name, sources]) =>
+    sources === undefined ? [] : [`build ${name} from ${sources}, which Debian does not have`],
+  );
   return [...apt, ...built].join("; ");
 }
 

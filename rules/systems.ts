@@ -6,6 +6,7 @@ import { isAptRepo, requestRepo, sourceLine } from "./apt.js";
 import { emulation, emulationOfVoid } from "./arch.js";
 import { staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
+import { xbpsTools } from "./drivers/xbps/tools.js";
 import type { Arch, Driver } from "./types.js";
 import { isXbpsRepo } from "./xbps.js";
 
@@ -34,9 +35,7 @@ const names = <D extends Driver>(archs: Readonly<Record<Arch[D], true>>): readon
   Object.keys(archs);
 
 const APT_TOOLS: readonly Tool[] = [{ name: "apt-get", package: "apt" }];
-const XBPS_TOOLS: readonly Tool[] = ["xbps-install", "xbps-reconfigure", "xbps-query", "xbps-uhelper"].map(
-  (name) => ({ name, package: "xbps" }),
-);
+const XBPS_TOOLS = xbpsTools("xbps-install", "xbps-reconfigure", "xbps-query", "xbps-uhelper");
 
 /** The value is what `repo` was given, which was checked before. */
 const given = <T>(is: (value: unknown) => value is T, repo: unknown): T => {

@@ -8,6 +8,7 @@ import { writeIndex } from "./xbps/publish.js";
 import { nameOf } from "./xbps/repository.js";
 import { resolve } from "./xbps/resolve.js";
 import { takeSnapshot } from "./xbps/snapshot.js";
+import { xbpsTools } from "./xbps/tools.js";
 
 /** What the file system refuses (a full disk, no permission) is a problem of the environment like any other. */
 async function attempt<T>(work: Promise<Result<T>>): Promise<Result<T>> {
@@ -22,9 +23,7 @@ async function attempt<T>(work: Promise<Result<T>>): Promise<Result<T>> {
 export const driver: PackageDriver = {
   name: "xbps",
   tools: [
-    { name: "xbps-install", package: "xbps" },
-    { name: "xbps-rindex", package: "xbps" },
-    { name: "xbps-fetch", package: "xbps" },
+    ...xbpsTools("xbps-install", "xbps-rindex", "xbps-fetch"),
     { name: "tar", package: "tar" },
     { name: "zstd", package: "zstd" },
   ],

@@ -1,9 +1,8 @@
 // Host programs that Void's scripts call, by kind. It does not know what they are called for.
 import type { Tool } from "../../engine/model.js";
+import { xbpsTools } from "../../rules/drivers/xbps/tools.js";
 
-const XBPS: readonly Tool[] = ["xbps-install", "xbps-query", "xbps-reconfigure", "xbps-uhelper"].map(
-  (name) => ({ name, package: "xbps" }),
-);
+const XBPS = xbpsTools("xbps-install", "xbps-query", "xbps-reconfigure", "xbps-uhelper");
 const of = (name: string, ...programs: readonly string[]): readonly Tool[] =>
   programs.map((program) => ({ name: program, package: name }));
 
@@ -24,7 +23,7 @@ export const IMAGE_TOOLS: readonly Tool[] = [
 export const GIT: Tool = { name: "git", package: "git" };
 export const PLAN_TOOLS: readonly Tool[] = of("bash", "bash");
 export const ISO_TOOLS: readonly Tool[] = [
-  ...[...BASE, ...of("xbps", "xbps-uchroot", "xbps-remove", "xbps-pkgdb"), ...PLAN_TOOLS],
+  ...[...BASE, ...xbpsTools("xbps-uchroot", "xbps-remove", "xbps-pkgdb"), ...PLAN_TOOLS],
   ...[...of("mount", "losetup"), ...of("dosfstools", "mkfs.vfat"), ...of("e2fsprogs", "mkfs.ext3")],
   ...[...of("xorriso", "xorriso"), ...of("gawk", "awk")],
 ];

@@ -10,6 +10,7 @@ import { readReleases, saveRelease, selectRelease } from "../../release/release.
 import { joined, sessionOf, tellLine } from "../exchange.js";
 import { openImagefile, type Opened } from "../open.js";
 import { describeDecision } from "../render/reason.js";
+import { counted } from "../render/count.js";
 import type { Call } from "../run.js";
 import { oneDate, select, type Selection } from "../select.js";
 import { whileLocked } from "../state.js";
@@ -116,8 +117,11 @@ function report(call: Call, session: Session, dir: string, index: ExportIndex): 
   }
   const resolved = Object.keys(session.pins.release.closures).length;
   const what = pins
-    ? `release ${datecode} with ${resolved} package lists`
-    : `${targets.length} targets in ${files.length} files`;
-  const also = packages.length === 0 ? "" : `, ${snapshots.length} snapshots and ${packages.length} packages`;
+    ? `release ${datecode} with ${counted(resolved, "package list")}`
+    : `${counted(targets.length, "target")} in ${counted(files.length, "file")}`;
+  const also =
+    packages.length === 0
+      ? ""
+      : `, ${counted(snapshots.length, "snapshot")} and ${counted(packages.length, "package")}`;
   tellLine(call, `${preview ? "would export" : "exported"} ${what}${also}: ${dir}`);
 }

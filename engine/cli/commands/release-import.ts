@@ -11,6 +11,7 @@ import { sessionOf, tellLine } from "../exchange.js";
 import { text } from "../life.js";
 import { openImagefile, type Opened } from "../open.js";
 import { changesInFull } from "../render/change.js";
+import { counted } from "../render/count.js";
 import type { Call } from "../run.js";
 import { whileLocked } from "../state.js";
 
@@ -103,7 +104,7 @@ function report(call: Call, release: Release, exports: readonly Export[], plan: 
     tellLine(call, `another version of ${tool}: ${there} there, ${own} here`);
   const would = preview ? "would import" : "imported";
   if (exports.some(({ index }) => index.pins)) tellLine(call, `${would} release ${datecode}: its pins`);
-  if (came.length > 0) tellLine(call, `${would} ${came.length} targets into release ${datecode}`);
+  if (came.length > 0) tellLine(call, `${would} ${counted(came.length, "target")} into release ${datecode}`);
 }
 
 /** Each tool once, however many actions used it. */

@@ -20,12 +20,12 @@ const FOR_TREES: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
 
 /** A line for each package, with its programs and the actions that call them. */
 export async function programs(actions: readonly Action[], drivers: Drivers): Promise<Finding[]> {
-  const packages = new Map<string, { names: Set<string>; wanted: Set<TargetId> }>();
+  const packages = new Map<string, { tools: Map<string, Tool>; wanted: Set<TargetId> }>();
   const need = (tools: readonly Tool[], wanted: readonly TargetId[]): void => {
     for (const tool of tools) {
-      const entry = packages.get(tool.package) ?? { names: new Set(), wanted: new Set() };
+      const entry = packages.get(tool.package) ?? { tools: new Map(), wanted: new Set() };
       packages.set(tool.package, entry);
-      entry.names.add(tool.name);
+      entry.tools.set(tool.name, tool);
       for (const id of wanted) entry.wanted.add(id);
     }
   };
@@ -37,16 +37,17 @@ export async function programs(actions: readonly Action[], drivers: Drivers): Pr
     if (request !== null) byDriver.set(request.driver, [...(byDriver.get(request.driver) ?? []), id]);
   for (const [name, wanted] of byDriver) need((await drivers[name]?.())?.tools ?? [], wanted);
   for (const { id, tools } of actions) need(tools, [id]);
-  return [...packages].map(([name, { names, wanted }]) => look(name, [...names], [...wanted]));
+  return [...packages].map(([name, { tools, wanted }]) => look(name, [...tools.values()], [...wanted]));
 }
 
 const ids = (actions: readonly Action[]): TargetId[] => actions.map(({ id }) => id);
 
-function look(name: string, programs: readonly string[], wanted: readonly TargetId[]): Finding {
-  const missing = programs.filter((program) => findTool(program) === null);
+function look(name: string, tools: readonly Tool[], wanted: readonly TargetId[]): Finding {
+  const missing = tools.filter((tool) => findTool(tool.name) === null);
   if (missing.length > 0) {
-    return lacking(`no ${listed(missing)}`, installing([name]), wanted);
+    return lacking(`no ${listed(missing.map((tool) => tool.name))}`, installing(missing), wanted);
   }
+  const programs = tools.map((tool) => tool.name);
   return fine(
     programs.length === 1 && programs[0] === name ? name : `${name}: ${programs.join(" ")}`,
     wanted,
