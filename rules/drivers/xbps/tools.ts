@@ -1,0 +1,6 @@
+// xbps's programs as tools of the host. It does not know what they are called for.
+import type { Tool } from "../../../engine/model.js";
+
+/** Debian does not package them. */
+export const xbpsTools = (...names: readonly string[]): readonly Tool[] =>
+  names.map((name) => ({ name, package: "xbps", sources: "https://github.com/void-linux/xbps" }));
