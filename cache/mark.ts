@@ -6,6 +6,8 @@ import type { ArtifactId, ArtifactRow, BuildRow, Index, LinkRow, Rows } from "./
 export interface Needed {
   /** Whether what was linked there has to stay. */
   readonly link: (link: LinkRow) => boolean;
+  /** Artifacts that a release counts as its own, whether or not they are linked in out/. */
+  readonly artifacts: ReadonlySet<ArtifactId>;
   /** Digests of closures, SHA-256 of package files, digests of snapshots. */
   readonly closures: ReadonlySet<string>;
   readonly packages: ReadonlySet<string>;
@@ -28,6 +30,7 @@ export interface Marked {
 export function mark(index: Index, needed: Needed, exists: (path: string) => boolean): Marked {
   const marker = new Marker(index);
   marker.lastBuilds();
+  for (const artifact of needed.artifacts) marker.madeFrom(artifact);
   for (const link of index.links()) if (needed.link(link)) marker.madeFrom(link.artifact);
   marker.parents();
   marker.verdicts();

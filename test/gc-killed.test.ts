@@ -103,6 +103,7 @@ async function twoGenerations(): Promise<Needed> {
   }
   return {
     link: () => false,
+    artifacts: new Set(),
     closures: new Set(),
     packages: new Set(["new"]),
     snapshots: new Set(["new"]),

@@ -3,17 +3,9 @@ import { spawnSync } from "node:child_process";
 import { appendFileSync, chmodSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { afterEach, expect, jest, test } from "@jest/globals";
 import { makeProject, type TestProject } from "./support/cli.js";
+import { DAY, imagefile } from "./support/release.js";
 
 jest.setTimeout(60_000);
-
-const DAY = "20310506";
-const imagefile = (
-  signer: string,
-): string => `import { run, each, project, rule, signify, minisign } from "imagemake";
-export const image = each(["a", "b"], k => run({ inputs: {}, cmd: \`echo \${k} > "$OUT"\`, out: \`image-\${k}-{date}.txt\` }));
-export const works = rule.check({ inputs: { A: image.a }, cmd: "true" });
-export default project({ release: { of: [image], gate: [works], sign: ${signer}, steps: ["publish the key", "announce"] } });
-`;
 
 let project: TestProject;
 afterEach(() => project.remove());

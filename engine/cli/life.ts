@@ -1,6 +1,7 @@
 // What the commands of a release's life share: which release is meant, changing it under the lock, saying what
 // came of it. It knows none of the commands.
-import { ok, fail, unwrap, type Result } from "../problem.js";
+import { existsSync, readFileSync } from "node:fs";
+import { asError, ok, fail, unwrap, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { readReleases, releaseFile, saveRelease, type Release } from "../release/release.js";
 import { from, requireMove, type Move } from "../release/states.js";
@@ -58,6 +59,16 @@ export function tell(call: Call, project: Project, release: Release): void {
     process.stderr.write(
       `release ${datecode} is ${state}${collected === null ? "" : `, ${collected.dir}`}\n`,
     );
+}
+
+/** The text of a small file that the command line names; `what` says what it should be. */
+export function readGiven(path: string, what: string): Result<string> {
+  if (!existsSync(path)) return fail(2, `there is no ${path}`, `it should be ${what}`);
+  try {
+    return ok(readFileSync(path, "utf8"));
+  } catch (error) {
+    return fail(2, `${path} cannot be read as ${what}`, asError(error).message);
+  }
 }
 
 /** An option of a command's own, if it is text. */

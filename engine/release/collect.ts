@@ -18,13 +18,22 @@ export interface ToCollect {
   readonly artifact: ReleasedArtifact;
 }
 
-/** Whatever is in the directory already must be of this release, else nothing is touched. Every file is digested again. */
+/**
+ * Whatever is in the directory already must be of this release, now or when it was collected `before`, else nothing
+ * is touched. Every file is digested again.
+ */
 export async function collectInto(
   store: Store,
   { dir, sums, form }: NonNullable<Release["collected"]>,
   items: readonly ToCollect[],
+  before: readonly string[],
 ): Promise<Result<void>> {
-  const names = new Set([...items.map(({ artifact }) => artifact.name), sums, signatureName(sums)]);
+  const names = new Set([
+    ...before,
+    ...items.map(({ artifact }) => artifact.name),
+    sums,
+    signatureName(sums),
+  ]);
   if (existsSync(dir)) {
     const foreign = lstatSync(dir).isDirectory()
       ? readdirSync(dir).filter((name) => !names.has(name))

@@ -1,18 +1,11 @@
 // The key pair of a release: a directory of its own in the key directory, which appears whole by rename and is
 // never overwritten. It does not know what is signed.
 import { randomInt } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeOwnDir } from "../../cache/write.js";
+import { giveToUser } from "../execute/own.js";
+import { DATECODE } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";
 import { makeKeys, type Tool } from "./signers.js";
 
@@ -45,7 +38,9 @@ function makeKeyDir(keys: string): void {
   makeOwnDir(keys, 0o700);
   chmodSync(keys, 0o700);
   const ignore = join(keys, ".gitignore");
-  if (!existsSync(ignore)) writeFileSync(ignore, "*\n", { mode: 0o600 });
+  if (existsSync(ignore)) return;
+  writeFileSync(ignore, "*\n", { mode: 0o600 });
+  giveToUser(ignore);
 }
 
 /**
@@ -67,13 +62,16 @@ export function ensureKeys(
     const making = placeIn(join(keys, `.${name}.making`), name);
     // A pair that never got its name has signed nothing.
     rmSync(making.dir, { recursive: true, force: true });
-    mkdirSync(making.dir, { mode: 0o700 });
+    makeOwnDir(making.dir, 0o700);
     const passphrase = given ?? makePassphrase();
     if (given === null) writeFileSync(making.passphrase, `${passphrase}\n`, { mode: 0o600, flag: "wx" });
     const comment = `This key is only valid for images with date ${datecode}.`;
     const made = makeKeys(tool, making, comment, passphrase);
     if (!made.ok) return made;
-    for (const file of readdirSync(making.dir)) chmodSync(join(making.dir, file), 0o600);
+    for (const file of readdirSync(making.dir).map((one) => join(making.dir, one))) {
+      chmodSync(file, 0o600);
+      giveToUser(file);
+    }
     renameSync(making.dir, place.dir);
   }
   for (const file of [place.secret, place.public])
@@ -83,6 +81,18 @@ export function ensureKeys(
   if (!existsSync(place.passphrase))
     return fail(2, `the passphrase of ${place.secret} is not kept here`, "--passphrase-file FILE gives it");
   return ok({ place, passphrase: readFileSync(place.passphrase, "utf8").trimEnd() });
+}
+
+/** The date that a public key's comment binds it to; null where it says none. */
+export const dateOfKey = (publicKey: string): string | null =>
+  new RegExp(`only valid for images with date (${DATECODE})\\.?(?:\\s|$)`).exec(publicKey)?.[1] ?? null;
+
+/** The key itself if it may sign this release: one that names another date may not. */
+export function requireDate(publicKey: string, datecode: string): Result<string> {
+  const date = dateOfKey(publicKey);
+  return date === null || date === datecode
+    ? ok(publicKey)
+    : fail(1, `the public key is only valid for images with date ${date}, not ${datecode}`);
 }
 
 function setAside(keys: string, name: string, dir: string): void {

@@ -89,13 +89,14 @@ export function releasesOver(
 }
 
 /**
- * Links of explicit releases that were not abandoned and of the current implicit one of each line, and everything
- * pinned by any release that is not over.
+ * Links of explicit releases that were not abandoned and of the current implicit one of each line, the artifacts
+ * that a release not abandoned counts as its own, and everything pinned by any release that is not over.
  */
 export function neededBy(lines: readonly Line[], over: readonly Over[]): Needed {
   const gone = new Set(over.map(({ line, datecode }) => idOf(line, datecode)));
   const linking = new Set<string>();
   const live = new Set<string>();
+  const artifacts = new Set<string>();
   const [closures, packages, snapshots] = [new Set<string>(), new Set<string>(), new Set<string>()];
   for (const line of lines) {
     const current = currentOf(line);
@@ -106,6 +107,9 @@ export function neededBy(lines: readonly Line[], over: readonly Over[]): Needed 
         linking.add(id);
         live.add(line.project.line);
       }
+      if (release.state !== "abandoned")
+        for (const { executable, digest } of Object.values(release.artifacts))
+          artifacts.add(`${executable ? "x" : "f"}:${digest}`);
       for (const { digest } of Object.values(release.snapshots)) snapshots.add(digest);
       for (const closure of Object.values(release.closures)) {
         closures.add(closure.digest);
@@ -115,7 +119,7 @@ export function neededBy(lines: readonly Line[], over: readonly Over[]): Needed 
   }
   const link = (row: LinkRow): boolean =>
     isDated(row) ? linking.has(idOf(row.line, row.release)) : live.has(row.line);
-  return { link, closures, packages, snapshots };
+  return { link, artifacts, closures, packages, snapshots };
 }
 
 /**

@@ -1,7 +1,7 @@
 // The `current` symlink beside collected releases: read, and swapped in one step. It knows no state.
 import { lstatSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { temporaryName } from "../../cache/io.js";
+import { giveToUser } from "../execute/own.js";
 import { fail, ok, type Result } from "../problem.js";
 
 /** The link beside a collected directory. */
@@ -22,7 +22,10 @@ export function swapCurrent(link: string, to: string | null): void {
     rmSync(link, { force: true });
     return;
   }
-  const temporary = temporaryName(link);
+  // One name: what an interrupted run left is replaced by the next one.
+  const temporary = join(dirname(link), ".current.making");
+  rmSync(temporary, { force: true });
   symlinkSync(to, temporary);
+  giveToUser(temporary);
   renameSync(temporary, link);
 }

@@ -16,7 +16,7 @@ import { projectOfCall, whileLocked } from "../state.js";
 /** Refuses, naming each target that is not what this release wants of it. */
 export async function command(call: Call): Promise<number> {
   const project = projectOfCall(call);
-  return whileLocked(call, project, async () => {
+  const work = async (): Promise<number> => {
     const release = unwrap(requireMove(unwrap(meant(project, call, "collect")), "collect"));
     const looking = await look({ ...call, options: { ...call.options, release: release.datecode } }, []);
     const { graph } = looking.opened;
@@ -28,15 +28,19 @@ export async function command(call: Call): Promise<number> {
       process.stderr.write(`would collect ${items.length} files into ${dir}\n`);
       return 0;
     }
+    const earlier = release.collected?.dir === dir ? Object.values(release.artifacts) : [];
+    const before = earlier.map(({ name }) => name);
     const collected = { dir, sums: sums.file, form: sums.form };
-    unwrap(await collectInto(looking.session.decider.context.store, collected, items));
+    unwrap(await collectInto(looking.session.decider.context.store, collected, items, before));
     const artifacts = Object.fromEntries(items.map(({ target, artifact }) => [target, artifact]));
     const more = { explicit: true, roster, artifacts, verdicts, collected, signature: null };
     const changed = changeState(release, "collect", Date.now(), more);
     saveRelease(project, changed);
     tell(call, project, changed);
     return 0;
-  });
+  };
+  // Saying what would be done makes no state directory.
+  return call.options.dryRun === true ? work() : whileLocked(call, project, work);
 }
 
 async function wantedOf(

@@ -1,6 +1,7 @@
 // `imagemake release rollback`: puts back what was current before; the release is withdrawn.
-import { basename } from "node:path";
-import { unwrap } from "../../problem.js";
+import { existsSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { stop, unwrap } from "../../problem.js";
 import { currentLink, readCurrent, swapCurrent } from "../../release/promote.js";
 import { changeState } from "../../release/states.js";
 import { moveRelease } from "../life.js";
@@ -14,7 +15,16 @@ export const command = (call: Call): Promise<number> =>
     (release) => {
       const dir = release.collected?.dir ?? "";
       const link = currentLink(dir);
-      if (unwrap(readCurrent(link)) === basename(dir)) swapCurrent(link, release.previous);
+      const { previous } = release;
+      if (unwrap(readCurrent(link)) === basename(dir)) {
+        if (previous !== null && !existsSync(join(dirname(link), previous)))
+          return stop(
+            2,
+            `${join(dirname(link), previous)}, which was current before, is gone`,
+            "put it back first",
+          );
+        swapCurrent(link, previous);
+      }
       return changeState(release, "rollback", Date.now());
     },
   );

@@ -1,18 +1,18 @@
 // `imagemake release sign`: digests every file again and signs the checksums with the release's own key; or hands
 // them out for signing elsewhere and takes the signature back.
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { temporaryName } from "../../../cache/io.js";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { writeWhole } from "../../../cache/write.js";
+import { giveToUser } from "../../execute/own.js";
 import { stop, unwrap } from "../../problem.js";
 import { signatureName, verifySignature } from "../../release/check.js";
-import { ensureKeys } from "../../release/keys.js";
+import { ensureKeys, requireDate } from "../../release/keys.js";
 import type { Release } from "../../release/release.js";
 import { signFile, toolOf } from "../../release/signers.js";
 import { changeState, requireMove } from "../../release/states.js";
 import { compareWithSums, sumsText } from "../../release/sums.js";
 import type { ProjectSettings } from "../../model.js";
-import { meant, moveRelease, text } from "../life.js";
+import { meant, moveRelease, readGiven, text } from "../life.js";
 import { openImagefile } from "../open.js";
 import type { Call } from "../run.js";
 
@@ -24,7 +24,9 @@ export async function command(call: Call): Promise<number> {
     const release = unwrap(requireMove(unwrap(meant(project, call, "sign")), "sign"));
     const { file } = await present(release);
     if (existsSync(handedOut)) stop(2, `${handedOut} is there already`);
-    writeWhole(resolve(handedOut), readFileSync(file));
+    if (call.options.dryRun === true)
+      process.stderr.write(`would write what is to be signed to ${handedOut}\n`);
+    else writeWhole(resolve(handedOut), readFileSync(file));
     return 0;
   }
   return moveRelease(
@@ -34,14 +36,18 @@ export async function command(call: Call): Promise<number> {
     async (given) => {
       const release = waived(call, given, settings);
       const { file, signature } = await present(release);
-      const temporary = temporaryName(signature);
+      // Not in the directory: what an interrupted run leaves there would be an extra file.
+      const dir = dirname(signature);
+      const temporary = join(dirname(dir), `.${basename(dir)}.signing`);
+      rmSync(temporary, { force: true });
       try {
         const signed =
           text(call, "import") === null
             ? own(call, release, settings, project, file, temporary)
-            : taken(call, temporary);
+            : taken(call, release, temporary);
         unwrap(verifySignature(signed, file, temporary));
         const tool = toolOf(readFileSync(temporary, "utf8"));
+        giveToUser(temporary);
         renameSync(temporary, signature);
         return changeState(release, "sign", Date.now(), {
           signature: { tool, file: signatureName(release.collected?.sums ?? ""), publicKey: signed },
@@ -76,8 +82,8 @@ function own(
   to: string,
 ): string {
   const passphraseFile = text(call, "passphraseFile");
-  if (passphraseFile !== null && !existsSync(passphraseFile)) stop(2, `there is no ${passphraseFile}`);
-  const given = passphraseFile === null ? null : (readFileSync(passphraseFile, "utf8").split("\n")[0] ?? "");
+  const given =
+    passphraseFile === null ? null : (unwrap(readGiven(passphraseFile, "a passphrase")).split("\n")[0] ?? "");
   if (given === "") stop(2, `${passphraseFile ?? ""} has no passphrase in its first line`);
   const name = line === "" ? release.datecode : `${line}-${release.datecode}`;
   const keys = resolve(dir, sign.keys);
@@ -88,13 +94,13 @@ function own(
   return readFileSync(made.place.public, "utf8");
 }
 
-function taken(call: Call, to: string): string {
+function taken(call: Call, { datecode }: Release, to: string): string {
   const [from, key] = [text(call, "import") ?? "", text(call, "publicKey")];
   if (key === null)
     return stop(2, "a signature from elsewhere needs its public key", "--public-key FILE gives it");
-  for (const one of [from, key]) if (!existsSync(one)) stop(2, `there is no ${one}`);
-  copyFileSync(from, to);
-  return readFileSync(key, "utf8");
+  const publicKey = unwrap(requireDate(unwrap(readGiven(key, "a public key")), datecode));
+  writeFileSync(to, unwrap(readGiven(from, "a signature")));
+  return publicKey;
 }
 
 /** The release with what --waive says; refuses while a check of the gate has neither a pass nor a waiver. */

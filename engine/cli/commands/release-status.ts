@@ -7,10 +7,12 @@ import { describeDecision } from "../render/reason.js";
 import { visible } from "../render/visible.js";
 import { formatWhen, releaseLine } from "../render/when.js";
 import type { Call } from "../run.js";
+import { projectOfCall } from "../state.js";
 
 /** Says the state of each target on the roster; exit 0 also while something is missing. */
 export async function command(call: Call): Promise<number> {
-  const looking = await look(call, []);
+  const shown = shownRelease(call);
+  const looking = await look({ ...call, options: { ...call.options, ...shown } }, []);
   const { session, opened } = looking;
   const { selected } = session;
   if (selected.kind === "opens") {
@@ -33,12 +35,21 @@ export async function command(call: Call): Promise<number> {
   const others = unwrap(readReleases(opened.project)).filter(
     ({ explicit, datecode }) => explicit && datecode !== release.datecode,
   );
+  const missing = rows.filter((row) => row.decision?.kind !== "up-to-date").map(({ target }) => target);
+  const next =
+    release.state === "open" && missing.length > 0 ? `imagemake ${missing.join(" ")}` : NEXT[release.state];
+  const steps = opened.graph.project.release.steps.map((step) => ({
+    step,
+    done: release.ticked[step] ?? null,
+  }));
   if (call.options.json === true) {
     const { closures, ...rest } = release;
     const counts = Object.fromEntries(
       Object.entries(closures).map(([target, closure]) => [target, closure.packages.length]),
     );
-    process.stdout.write(`${JSON.stringify({ ...rest, packages: counts, targets: rows }, null, 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ ...rest, packages: counts, targets: rows, steps, next }, null, 2)}\n`,
+    );
     return 0;
   }
   const now = Date.now();
@@ -58,10 +69,8 @@ export async function command(call: Call): Promise<number> {
     ...Object.entries(release.snapshots).map(
       ([name, { taken }]) => `  snapshot of ${name}, taken ${formatWhen(Date.parse(taken), now)}`,
     ),
-    ...opened.graph.project.release.steps.map(
-      (step, at) => `  [${release.ticked[step] === undefined ? " " : "x"}] ${at + 1} ${step}`,
-    ),
-    ...(NEXT[release.state] === null || !release.explicit ? [] : [`  next: ${NEXT[release.state] ?? ""}`]),
+    ...steps.map(({ step, done: at }, number) => `  [${at === null ? " " : "x"}] ${number + 1} ${step}`),
+    ...(next === null || !release.explicit ? [] : [`  next: ${next}`]),
     ...others.map((other) => `  beside it: release ${other.datecode} (${other.state})`),
   ];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));
@@ -78,4 +87,14 @@ function foreignLines({ artifacts }: Release): string[] {
   }
   const imported = [...counts].map(([from, count]) => `  ${count} imported from ${visible(from)}`);
   return [...imported, ...adopted];
+}
+
+/** Without a name it is the newest explicit release that was not given up; a signed one still has steps to come. */
+function shownRelease(call: Call): { readonly release?: string } {
+  if (call.options.release !== undefined || call.args["DATECODE"] !== undefined) return {};
+  const given = unwrap(readReleases(projectOfCall(call))).filter(
+    ({ explicit, state }) => explicit && state !== "abandoned" && state !== "withdrawn",
+  );
+  const newest = given.at(-1)?.datecode;
+  return newest === undefined ? {} : { release: newest };
 }

@@ -1,22 +1,26 @@
 // `imagemake release verify [DIR]`: signature and checksums of a release's directory. It needs no Imagefile.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stop, unwrap } from "../../problem.js";
 import { verifyDirectory } from "../../release/check.js";
+import { requireDate } from "../../release/keys.js";
 import { readReleases, type Release } from "../../release/release.js";
-import { meant, text } from "../life.js";
+import { meant, readGiven, text } from "../life.js";
 import type { Call } from "../run.js";
 import { projectOfCall } from "../state.js";
 
 export async function command(call: Call): Promise<number> {
   const release = releaseOf(call);
+  if (call.names.length === 0 && release?.collected === null)
+    stop(2, `release ${release.datecode} is not collected`, "imagemake release verify DIR names a directory");
   const dir = resolve(call.names[0] ?? release?.collected?.dir ?? ".");
   if (!existsSync(dir)) stop(2, `there is no directory ${dir}`);
   const keyFile = text(call, "publicKey");
-  if (keyFile !== null && !existsSync(keyFile)) stop(2, `there is no ${keyFile}`);
-  const publicKey = keyFile === null ? release?.signature?.publicKey : readFileSync(keyFile, "utf8");
+  const publicKey =
+    keyFile === null ? release?.signature?.publicKey : unwrap(readGiven(keyFile, "a public key"));
   if (publicKey === undefined)
     return stop(2, `no public key is known for ${dir}`, "--public-key FILE gives it");
+  if (release !== undefined) unwrap(requireDate(publicKey, release.datecode));
   const sums = text(call, "sums") ?? release?.collected?.sums ?? "sha256sum.txt";
   const files = unwrap(await verifyDirectory({ dir, sums, publicKey, keyFile }));
   if (call.options.json === true)

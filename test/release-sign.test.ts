@@ -1,0 +1,158 @@
+// Signing with keys of one's own, elsewhere, and with what does not fit; verifying what came from elsewhere. With the
+// real signify and minisign.
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, statSync } from "node:fs";
+import { afterEach, expect, jest, test } from "@jest/globals";
+import type { TestProject } from "./support/cli.js";
+import { collectedRelease, DAY } from "./support/release.js";
+
+jest.setTimeout(90_000);
+
+let project: TestProject;
+afterEach(() => project.remove());
+
+const PASSPHRASE = "a person's own words";
+const SIGNED = `${DAY}/sha256sum.sig`;
+const KEYS = `release-keys/${DAY}/${DAY}`;
+
+/** What another machine does with one of the programs, without imagemake. */
+function elsewhere(program: string, ...words: string[]): void {
+  const ran = spawnSync("setsid", ["--wait", program, ...words], {
+    input: `${PASSPHRASE}\n${PASSPHRASE}\n`,
+    cwd: project.path("far"),
+    encoding: "utf8",
+  });
+  expect(`${ran.status} ${ran.status === 0 ? "" : ran.stderr}`).toBe("0 ");
+}
+
+/** Where a secret of the project is found in it. */
+const filesWith = (secret: string): string =>
+  spawnSync("grep", ["-rlF", secret, "."], { cwd: project.dir, encoding: "utf8" }).stdout;
+
+test.each([
+  { signer: "signify()", program: "signify-openbsd", embed: ["-e"] },
+  { signer: "minisign()", program: "minisign", embed: [] },
+])("$signer: what is exported is signed elsewhere and taken back", async ({ signer, program, embed }) => {
+  project = await collectedRelease(signer);
+  mkdirSync(project.path("far"));
+  await project.good("release", "sign", "--export", "far/sums", "-n");
+  expect(project.exists("far/sums")).toBe(false);
+  await project.good("release", "sign", "--export", "far/sums");
+  expect(project.read("far/sums")).toBe(project.read(`${DAY}/sha256sum.txt`));
+  elsewhere(program, "-G", "-p", "key.pub", "-s", "key.sec");
+  elsewhere(program, "-S", ...embed, "-s", "key.sec", "-m", "sums", "-x", "sums.sig");
+  const keyless = await project.run("release", "sign", "--import", "far/sums.sig");
+  expect(keyless).toMatchObject({ status: 2, stderr: expect.stringContaining("--public-key") });
+  project.write("far/garbage", "no signature\n");
+  const bad = await project.run(
+    ...["release", "sign", "--import", "far/garbage", "--public-key", "far/key.pub"],
+  );
+  expect(bad).toMatchObject({ status: 1, stderr: expect.stringContaining("is not good") });
+  expect(project.names(DAY)).not.toContain("sha256sum.sig");
+  expect(project.read(`releases/${DAY}.json`)).toContain('"state": "collected"');
+  await project.good("release", "sign", "--import", "far/sums.sig", "--public-key", "far/key.pub");
+  await project.good("release", "verify");
+  expect(project.exists("release-keys")).toBe(false);
+  cpSync(project.path(DAY), project.path("far/copy"), { recursive: true });
+  const cwd = project.path("far");
+  const there = await project.call({ cwd }, "release", "verify", "copy", "--public-key", "key.pub");
+  expect(there).toMatchObject({ status: 0, stderr: expect.stringContaining("2 files") });
+  const unknown = await project.call({ cwd }, "release", "verify", "copy");
+  expect(unknown).toMatchObject({ status: 2, stderr: expect.stringContaining("--public-key") });
+  project.write("far/copy/extra", "");
+  const extra = await project.call({ cwd }, "release", "verify", "copy", "--public-key", "key.pub");
+  expect(extra).toMatchObject({ status: 1, stderr: expect.stringContaining("extra is in no checksum") });
+});
+
+test("a key and a signature of another date are refused, naming it, and nothing counts", async () => {
+  project = await collectedRelease();
+  mkdirSync(project.path("far"));
+  const comment = "This key is only valid for images with date 20300101.";
+  elsewhere("signify-openbsd", "-G", "-c", comment, "-p", "key.pub", "-s", "key.sec");
+  cpSync(project.path(DAY, "sha256sum.txt"), project.path("far/sums"));
+  elsewhere("signify-openbsd", "-S", "-e", "-s", "key.sec", "-m", "sums", "-x", "sums.sig");
+  const taken = await project.run(
+    ...["release", "sign", "--import", "far/sums.sig", "--public-key", "far/key.pub"],
+  );
+  expect(taken).toMatchObject({ status: 1, stderr: expect.stringContaining("20300101") });
+  expect(project.exists(SIGNED)).toBe(false);
+  await project.good("release", "sign");
+  cpSync(project.path("far/sums.sig"), project.path(SIGNED));
+  for (const command of ["verify", "promote"]) {
+    const { status, stderr } = await project.run("release", command);
+    expect(status).toBe(1);
+    expect(stderr).toContain("sha256sum.sig is not good");
+  }
+  expect(project.exists("current")).toBe(false);
+});
+
+test.each(["signify()", "minisign()"])(
+  "%s: a person's passphrase is kept nowhere, a wrong one signs nothing",
+  async (signer) => {
+    project = await collectedRelease(signer);
+    project.write("right", `${PASSPHRASE}\n`);
+    project.write("wrong", "something else\n");
+    await project.good("release", "sign", "--passphrase-file", "right");
+    expect(project.names(`release-keys/${DAY}`)).toEqual([`${DAY}.pub`, `${DAY}.sec`]);
+    expect(filesWith(PASSPHRASE)).toBe("./right\n");
+    const before = project.read(`${DAY}/sha256sum.sig`);
+    const wrong = await project.run("release", "sign", "--passphrase-file", "wrong");
+    expect(wrong).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("passphrase does not open it"),
+    });
+    const none = await project.run("release", "sign");
+    expect(none).toMatchObject({ status: 2, stderr: expect.stringContaining("--passphrase-file") });
+    expect(project.read(`${DAY}/sha256sum.sig`)).toBe(before);
+    await project.good("release", "verify");
+  },
+);
+
+test("--new-key sets the old pair aside, and what it signed is signed again", async () => {
+  project = await collectedRelease();
+  await project.good("release", "sign");
+  const [secret, signed] = [project.read(`${KEYS}.sec`), project.read(SIGNED)];
+  await project.good("release", "sign", "--new-key");
+  expect(project.read(`release-keys/${DAY}.old-1/${DAY}.sec`)).toBe(secret);
+  expect(project.read(`${KEYS}.sec`)).not.toBe(secret);
+  expect(project.read(SIGNED)).not.toBe(signed);
+  await project.good("release", "verify");
+});
+
+test("keys that cannot be read are named, and none is overwritten", async () => {
+  project = await collectedRelease();
+  await project.good("release", "sign");
+  project.write(`${KEYS}.sec`, "no key\n");
+  const garbage = await project.run("release", "sign");
+  expect(garbage).toMatchObject({ status: 2, stderr: expect.stringContaining(`${DAY}.sec cannot sign`) });
+  expect(project.read(`${KEYS}.sec`)).toBe("no key\n");
+  project.write("far/key.pub", "no key\n");
+  const wrong = await project.run("release", "verify", "--public-key", "far/key.pub");
+  expect(wrong).toMatchObject({ status: 1, stderr: expect.stringContaining("is not good") });
+  for (const [file, words] of [
+    ["far", "cannot be read as a public key"],
+    ["missing", "there is no missing"],
+  ] as const) {
+    const refused = await project.run("release", "verify", "--public-key", file);
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining(words) });
+  }
+});
+
+test("what sudo's user should own is his: keys, checksums, signature, link", async () => {
+  project = await collectedRelease();
+  const env = { SUDO_UID: "1234", SUDO_GID: "1234" };
+  const root = process.getuid?.() === 0;
+  await project.good("release", "reopen");
+  for (const command of ["collect", "sign", "promote"])
+    expect((await project.call({ env }, "release", command)).status).toBe(0);
+  const wanted = root ? 1234 : process.getuid?.();
+  for (const path of [
+    DAY,
+    SIGNED,
+    `${DAY}/sha256sum.txt`,
+    "release-keys",
+    `release-keys/${DAY}`,
+    `${KEYS}.sec`,
+  ])
+    expect(`${path} ${statSync(project.path(path)).uid}`).toBe(`${path} ${wanted}`);
+});

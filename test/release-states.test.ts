@@ -1,0 +1,128 @@
+// What else happens to a release: given up, narrowed, collected elsewhere, cleaned around; what only looks and what
+// refuses.
+import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { afterEach, expect, jest, test } from "@jest/globals";
+import { makeProject, type TestProject } from "./support/cli.js";
+import { builtRelease, collectedRelease, DAY, imagefile } from "./support/release.js";
+
+jest.setTimeout(90_000);
+
+let project: TestProject;
+afterEach(() => project.remove());
+
+const RELEASE = `releases/${DAY}.json`;
+
+test("a dropped target leaves roster and directory, with its reason", async () => {
+  project = await collectedRelease();
+  const early = await project.run("release", "drop", "image-b", "--because", "no time");
+  expect(early).toMatchObject({ status: 2, stderr: expect.stringContaining("release reopen") });
+  await project.good("release", "reopen");
+  expect((await project.run("release", "drop", "image-b")).stderr).toContain("--because TEXT");
+  expect((await project.run("release", "drop", "image-c", "--because", "x")).status).toBe(2);
+  await project.good("release", "drop", "image-b", "--because", "no time");
+  await project.good("release", "collect");
+  expect(project.names(DAY)).toEqual([`image-a-${DAY}.txt`, "sha256sum.txt"]);
+  expect(JSON.parse(project.read(RELEASE))).toMatchObject({
+    roster: ["image-a"],
+    dropped: [{ target: "image-b", because: "no time" }],
+  });
+});
+
+test("an abandoned release is final, and no longer joined", async () => {
+  project = await collectedRelease();
+  const would = await project.good("release", "abandon", "-n");
+  expect(would.stderr).toContain(`would abandon release ${DAY}`);
+  expect(project.read(RELEASE)).toContain('"state": "collected"');
+  await project.good("release", "abandon");
+  for (const command of ["collect", "reopen", "sign", "promote", "abandon"]) {
+    const refused = await project.run("release", command, "--release", DAY);
+    expect(`${command} ${refused.status} ${refused.stderr}`).toMatch(/^\w+ 2 .*is abandoned/);
+  }
+  expect(project.exists(`${DAY}/sha256sum.txt`)).toBe(true);
+  const { stderr } = await project.good("image-all");
+  expect(stderr).not.toContain(DAY);
+});
+
+test("GNU's form in another place, under another name", async () => {
+  project = await collectedRelease(
+    "signify()",
+    'into: "www/live", sums: { file: "SHA256SUMS", form: "gnu" }',
+  );
+  expect(project.read(`www/live/${DAY}/SHA256SUMS`)).toMatch(/^[0-9a-f]{64} {2}image-a-20310506\.txt\n/);
+  const cwd = project.path("www/live", DAY);
+  expect(spawnSync("sha256sum", ["-c", "--strict", "SHA256SUMS"], { cwd }).status).toBe(0);
+  await project.good("release", "sign");
+  await project.good("release", "promote");
+  expect(project.names("www/live")).toEqual([DAY, "current"]);
+  const { signature } = JSON.parse(project.read(RELEASE)) as { signature: { publicKey: string } };
+  project.write("key.pub", signature.publicKey);
+  await project.good("release", "verify", cwd, "--sums", "SHA256SUMS", "--public-key", "key.pub");
+});
+
+test("gc and clean keep what a release holds, also where out/ is gone, until it is abandoned", async () => {
+  project = await collectedRelease();
+  await project.good("release", "sign");
+  project.write("Imagefile.ts", imagefile().replace("echo ${k}", "echo new ${k}"));
+  await project.good("image-all", "--release", "20310507");
+  rmSync(project.path("out"), { recursive: true });
+  const old = (): Promise<string[]> => removed("cache", "gc");
+  expect(await old()).toEqual([]);
+  await project.good("clean");
+  await project.good("cache", "gc");
+  await project.good("release", "verify", "--release", DAY);
+  await project.good("release", "reopen", "--release", DAY);
+  await project.good("release", "abandon", "--release", DAY);
+  expect(await old()).not.toEqual([]);
+});
+
+/** Files of the store that would go. */
+async function removed(...words: string[]): Promise<string[]> {
+  const { stdout } = await project.good(...words, "-n", "--json");
+  const { removed: rows } = JSON.parse(stdout) as { removed: { kind: string; path: string }[] };
+  return rows.filter(({ path }) => path.includes("/store/")).map(({ path }) => path);
+}
+
+test("status has steps and the next command as data, and shows a signed release", async () => {
+  project = makeProject({ "Imagefile.ts": imagefile() });
+  await project.good("release", "start", "--release", DAY);
+  const status = async (): Promise<unknown> =>
+    JSON.parse((await project.good("release", "status", "--json")).stdout);
+  expect(await status()).toMatchObject({ next: "imagemake image-a image-b" });
+  await project.good("image-all", "works");
+  expect(await status()).toMatchObject({ next: "imagemake release collect" });
+  await project.good("release", "collect");
+  await project.good("release", "sign");
+  await project.good("release", "tick", "1");
+  await project.good("release", "tick", "announce", "-n");
+  expect(await status()).toMatchObject({
+    datecode: DAY,
+    state: "signed",
+    next: "imagemake release promote",
+    steps: [
+      { step: "publish the key", done: expect.any(String) },
+      { step: "announce", done: null },
+    ],
+  });
+  expect((await project.good("release", "status")).stdout).toMatch(/\[x\] 1 publish.*\n {2}\[ \] 2 announce/);
+  await project.good("release", "promote");
+  expect(await status()).toMatchObject({ state: "promoted", next: null });
+});
+
+test("verify of what was never collected refuses; collect -n makes nothing", async () => {
+  project = makeProject({ "Imagefile.ts": imagefile() });
+  await project.good("release", "start", "--release", DAY);
+  const refused = await project.run("release", "verify");
+  expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining("is not collected") });
+  rmSync(project.path(".imagemake"), { recursive: true, force: true });
+  expect((await project.run("release", "collect", "-n")).status).toBe(1);
+  expect(project.exists(".imagemake")).toBe(false);
+});
+
+test("collect as data, and with -n nothing is there", async () => {
+  project = await builtRelease();
+  expect((await project.good("release", "collect", "-n")).stderr).toContain("would collect 2 files");
+  expect(project.exists(DAY)).toBe(false);
+  const { stdout } = await project.good("release", "collect", "--json");
+  expect(JSON.parse(stdout)).toMatchObject({ datecode: DAY, state: "collected", dir: project.path(DAY) });
+});
