@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals
 import { finish, makeProject, MAIN, type Ended, type TestProject } from "./support/cli.js";
 import { expectBuilds, expectSettled, makePuppet, noneLeft } from "./support/faults.js";
 import { until } from "./support/sandbox.js";
+import { inTerminal } from "./support/terminal.js";
 
 jest.setTimeout(120_000);
 
@@ -131,13 +132,6 @@ test("children that hold the log open hold nothing up, and end with their action
 });
 
 describe("in a terminal", () => {
-  /** Runs a shell script in a terminal of its own; `\x03` written to its input is Ctrl-C. */
-  const inTerminal = (script: string): ChildProcess =>
-    spawn("script", ["--quiet", "--flush", "--return", "--command", script, "/dev/null"], {
-      cwd: project.dir,
-      env: { ...process.env, TERM: "xterm-256color", CI: "" },
-      stdio: ["pipe", "pipe", "pipe"],
-    });
   /** The shell outlives Ctrl-C, and compares the terminal's settings. */
   const script = (size: string, ...words: string[]): string =>
     `trap : INT; ${size}; stty -a > before; ${process.execPath} ${MAIN} ${words.join(" ")}; ` +
@@ -161,7 +155,7 @@ describe("in a terminal", () => {
     project.write("src/1", `${(builds += 1)}\n`);
     project.write("src/wait", "wait\n");
     const runs = puppet.runs();
-    const terminal = inTerminal(script(size, target));
+    const terminal = inTerminal(project.dir, script(size, target));
     await puppet.started(runs + 1, terminal);
     const stopping = termed.runs();
     terminal.stdin?.write("\x03");
@@ -177,7 +171,7 @@ describe("in a terminal", () => {
 
   test("an ordinary end leaves it as it was", async () => {
     project.write("src/1", `${(builds += 1)}\n`);
-    const ended = await finish(inTerminal(script("stty rows 24 cols 80", "plain")));
+    const ended = await finish(inTerminal(project.dir, script("stty rows 24 cols 80", "plain")));
     expect(ended.status).toBe(0);
     expectSane(ended);
     await expectSettled(project, "plain");

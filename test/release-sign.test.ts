@@ -3,8 +3,9 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, statSync } from "node:fs";
 import { afterEach, expect, jest, test } from "@jest/globals";
-import type { TestProject } from "./support/cli.js";
+import { finish, MAIN, type Ended, type TestProject } from "./support/cli.js";
 import { collectedRelease, DAY } from "./support/release.js";
+import { answer, inTerminal } from "./support/terminal.js";
 
 jest.setTimeout(90_000);
 
@@ -107,6 +108,31 @@ test.each(["signify()", "minisign()"])(
     await project.good("release", "verify");
   },
 );
+
+test("a passphrase is typed without being shown, twice for a new key, and is kept nowhere", async () => {
+  project = await collectedRelease();
+  const [first, again] = ["passphrase of the release's key: ", "the same again: "];
+  const asking = `stty -a > before; ${process.execPath} ${MAIN} release sign --ask-passphrase; s=$?; stty -a > after; exit $s`;
+  const sign = async (...dialogue: [string, string][]): Promise<Ended> => {
+    const terminal = inTerminal(project.dir, asking);
+    const ended = finish(terminal);
+    await answer(terminal, dialogue);
+    const end = await ended;
+    expect(end.stdout).not.toContain(PASSPHRASE);
+    expect(project.read("after")).toBe(project.read("before"));
+    return end;
+  };
+  expect((await sign([first, `${PASSPHRASE}\n`], [again, "other words\n"])).status).toBe(2);
+  expect(project.exists("release-keys")).toBe(false);
+  expect((await sign([first, "\x03"])).status).not.toBe(0);
+  expect((await sign([first, `${PASSPHRASE}\n`], [again, `${PASSPHRASE}\n`])).status).toBe(0);
+  expect(project.names(`release-keys/${DAY}`)).toEqual([`${DAY}.pub`, `${DAY}.sec`]);
+  expect(filesWith(PASSPHRASE)).toBe("");
+  await project.good("release", "verify");
+  expect((await sign([first, "something else\n"])).status).toBe(2);
+  expect((await sign([first, `${PASSPHRASE}\n`])).status).toBe(0);
+  await project.good("release", "verify");
+});
 
 test("--new-key sets the old pair aside, and what it signed is signed again", async () => {
   project = await collectedRelease();

@@ -185,6 +185,7 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
   ).option("--because <text>", "why; recorded");
   life("sign", "sign the checksums with the release's own key", () => import("./commands/release-sign.js"))
     .option("--passphrase-file <file>", "the passphrase is its first line")
+    .option("--ask-passphrase", "type the passphrase at the terminal; it is kept nowhere")
     .option("--new-key", "set the release's key aside and make another")
     .option("--export <file>", "write what is to be signed elsewhere")
     .option("--import <file>", "take a signature back")

@@ -79,7 +79,11 @@ export function ensureKeys(
       return fail(2, `the key ${file} is missing`, "--new-key sets what is there aside and makes another");
   if (given !== null) return ok({ place, passphrase: given });
   if (!existsSync(place.passphrase))
-    return fail(2, `the passphrase of ${place.secret} is not kept here`, "--passphrase-file FILE gives it");
+    return fail(
+      2,
+      `the passphrase of ${place.secret} is not kept here`,
+      "--passphrase-file FILE gives it, --ask-passphrase asks for it",
+    );
   return ok({ place, passphrase: readFileSync(place.passphrase, "utf8").trimEnd() });
 }
 

@@ -6,7 +6,7 @@ import { writeWhole } from "../../../cache/write.js";
 import { giveToUser } from "../../execute/own.js";
 import { stop, unwrap } from "../../problem.js";
 import { signatureName, verifySignature } from "../../release/check.js";
-import { ensureKeys, requireDate } from "../../release/keys.js";
+import { ensureKeys, keyPlace, requireDate } from "../../release/keys.js";
 import type { Release } from "../../release/release.js";
 import { signFile, toolOf } from "../../release/signers.js";
 import { changeState, requireMove } from "../../release/states.js";
@@ -15,6 +15,7 @@ import type { ProjectSettings } from "../../model.js";
 import { meant, moveRelease, readGiven, text } from "../life.js";
 import { openImagefile } from "../open.js";
 import type { Call } from "../run.js";
+import { askSecret } from "../secret.js";
 
 export async function command(call: Call): Promise<number> {
   const { graph, project } = unwrap(await openImagefile(call.options, call.args, false));
@@ -81,17 +82,27 @@ function own(
   file: string,
   to: string,
 ): string {
-  const passphraseFile = text(call, "passphraseFile");
-  const given =
-    passphraseFile === null ? null : (unwrap(readGiven(passphraseFile, "a passphrase")).split("\n")[0] ?? "");
-  if (given === "") stop(2, `${passphraseFile ?? ""} has no passphrase in its first line`);
   const name = line === "" ? release.datecode : `${line}-${release.datecode}`;
   const keys = resolve(dir, sign.keys);
-  const made = unwrap(
-    ensureKeys(sign.tool, keys, name, release.datecode, given, call.own["newKey"] === true),
-  );
+  const anew = call.own["newKey"] === true;
+  const given = passphrase(call, anew || !existsSync(keyPlace(keys, name).dir));
+  const made = unwrap(ensureKeys(sign.tool, keys, name, release.datecode, given, anew));
   unwrap(signFile(sign.tool, made.place.secret, made.passphrase, file, to));
   return readFileSync(made.place.public, "utf8");
+}
+
+/** A person's passphrase, from a file or the terminal (twice for a key that is to be made); null for one of our making. */
+function passphrase(call: Call, fresh: boolean): string | null {
+  const file = text(call, "passphraseFile");
+  if (file !== null) {
+    const [first = ""] = unwrap(readGiven(file, "a passphrase")).split("\n");
+    return first === "" ? stop(2, `${file} has no passphrase in its first line`) : first;
+  }
+  if (call.own["askPassphrase"] !== true) return null;
+  const typed = unwrap(askSecret("passphrase of the release's key: "));
+  if (fresh && unwrap(askSecret("the same again: ")) !== typed)
+    return stop(2, "the two are not the same; nothing was made");
+  return typed;
 }
 
 function taken(call: Call, { datecode }: Release, to: string): string {
