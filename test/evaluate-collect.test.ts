@@ -221,7 +221,14 @@ describe("project", () => {
     expect(graph.project).toEqual({
       default: ["r-b", "t"],
       epoch: 5,
-      release: { of: ["r-a", "r-b"], gate: ["boots-x"], steps: ["announce"] },
+      release: {
+        of: ["r-a", "r-b"],
+        gate: ["boots-x"],
+        steps: ["announce"],
+        into: null,
+        sums: { file: "sha256sum.txt", form: "bsd" },
+        sign: { tool: "signify", keys: "release-keys" },
+      },
     });
     const said = await graphOf(lines(`of: [r, r.a]`), { K: "b" });
     expect(said.project.release.of).toEqual(["r-a", "r-b"]);

@@ -166,7 +166,7 @@ describe("an explicit release", () => {
         `  explicit, open, ${project.path("releases/20310506.json")}`,
         "  2 of 3 targets are up to date",
         "    extra: never built",
-        "  next: imagemake release collect\n",
+        "  next: imagemake extra\n",
       ].join("\n"),
     );
     expect(JSON.parse(json.stdout)).toMatchObject({
