@@ -44,10 +44,21 @@ export const projectSchema = z.strictObject({
           "an array of sentences",
           "What a person does after it, ticked off one by one.",
         ),
-        into: option(z.string().min(1).optional(), "a directory", "Where releases are collected."),
+        into: option(
+          z.string().min(1).optional(),
+          "a directory",
+          "Where releases are collected, each in a directory of its date; beside the Imagefile unless said.",
+        ),
         sums: option(
           z
-            .strictObject({ file: filePattern.optional(), form: z.enum(["bsd", "gnu"]).optional() })
+            .strictObject({
+              file: option(filePattern.optional(), "a file name", "Its name; `sha256sum.txt` unless said."),
+              form: option(
+                z.enum(["bsd", "gnu"]).optional(),
+                "bsd or gnu",
+                "`SHA256 (name) = …` as BSD writes it, unless said, or GNU's `…  name`.",
+              ),
+            })
             .optional(),
           "{ file, form }",
           "The checksum file: its name, and the form of its lines.",
