@@ -46,7 +46,7 @@ export function lookDatabase(file: string): Database.Database {
 function openChecked(file: string): Database.Database {
   const db = new Database(file, { timeout: PATIENCE });
   try {
-    db.pragma("journal_mode = WAL");
+    keepLog(db);
     db.pragma("synchronous = NORMAL");
     db.pragma("foreign_keys = ON");
     if (versionOf(db) < SCHEMA_VERSION) {
@@ -62,6 +62,22 @@ function openChecked(file: string): Database.Database {
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/**
+ * Switches to a write-ahead log. Where several do so at once in a new file, SQLite refuses some without waiting: two
+ * readers that both want to write would wait for each other (https://sqlite.org/c3ref/busy_handler.html).
+ */
+function keepLog(db: Database.Database): void {
+  for (const end = Date.now() + PATIENCE; ;) {
+    try {
+      db.pragma("journal_mode = WAL");
+      return;
+    } catch (error) {
+      if (!codeOf(error).startsWith("SQLITE_BUSY") || Date.now() >= end) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
   }
 }
 
