@@ -82,7 +82,7 @@ export interface Release {
   readonly dropped: readonly Word[];
   /** Failing verdicts on digests. Such an artifact is never linked again. */
   readonly rejected: readonly (Word & { readonly digest: string })[];
-  /** Check id → the key under which it passed, at sign. */
+  /** Check id → the key under which it passed, as the graph had it at collect. */
   readonly verdicts: Readonly<Record<TargetId, { readonly key: string; readonly at: string }>>;
   /** Checks of the gate that a person let through. */
   readonly waived: readonly Word[];

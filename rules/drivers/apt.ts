@@ -1,22 +1,13 @@
 // The driver for Debian's apt: answers the engine's questions with apt's own programs, in private
 // directories. It knows nothing of targets, keys or releases; each answer has its own file in apt/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
-import { asError, fail, type Result } from "../../engine/problem.js";
+import { attempt } from "./attempt.js";
 import { buildDate, fileName } from "./apt/deb.js";
 import { APT_HELPER, fetchPackages } from "./apt/fetch.js";
 import { writeIndex } from "./apt/publish.js";
 import { nameOf } from "./apt/repository.js";
 import { resolve } from "./apt/resolve.js";
 import { takeSnapshot } from "./apt/snapshot.js";
-
-/** What the file system refuses (a full disk, no permission) is a problem of the environment like any other. */
-async function attempt<T>(work: Promise<Result<T>>): Promise<Result<T>> {
-  try {
-    return await work;
-  } catch (thrown) {
-    return fail(3, `the apt driver cannot work: ${asError(thrown).message}`);
-  }
-}
 
 /** Speaks to apt. */
 export const driver: PackageDriver = {
@@ -29,10 +20,10 @@ export const driver: PackageDriver = {
     { name: "apt-ftparchive", package: "apt-utils" },
   ],
   repositoryName: nameOf,
-  snapshot: (...given) => attempt(takeSnapshot(...given)),
-  resolve: (...given) => attempt(resolve(...given)),
-  fetch: (...given) => attempt(fetchPackages(...given)),
-  index: (...given) => attempt(writeIndex(...given)),
+  snapshot: (...given) => attempt("apt", takeSnapshot(...given)),
+  resolve: (...given) => attempt("apt", resolve(...given)),
+  fetch: (...given) => attempt("apt", fetchPackages(...given)),
+  index: (...given) => attempt("apt", writeIndex(...given)),
   fileName,
   buildDate,
 };

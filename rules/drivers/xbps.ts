@@ -1,7 +1,7 @@
 // The driver for Void's xbps: answers the engine's questions with xbps's own programs, in private directories.
 // It knows nothing of targets, keys of actions or releases; each answer has its own file in xbps/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
-import { asError, fail, type Result } from "../../engine/problem.js";
+import { attempt } from "./attempt.js";
 import { fetchPackages } from "./xbps/fetch.js";
 import { buildDate, fileName } from "./xbps/package.js";
 import { writeIndex } from "./xbps/publish.js";
@@ -9,15 +9,6 @@ import { nameOf } from "./xbps/repository.js";
 import { resolve } from "./xbps/resolve.js";
 import { takeSnapshot } from "./xbps/snapshot.js";
 import { xbpsTools } from "./xbps/tools.js";
-
-/** What the file system refuses (a full disk, no permission) is a problem of the environment like any other. */
-async function attempt<T>(work: Promise<Result<T>>): Promise<Result<T>> {
-  try {
-    return await work;
-  } catch (thrown) {
-    return fail(3, `the xbps driver cannot work: ${asError(thrown).message}`);
-  }
-}
 
 /** Speaks to xbps. */
 export const driver: PackageDriver = {
@@ -28,10 +19,10 @@ export const driver: PackageDriver = {
     { name: "zstd", package: "zstd" },
   ],
   repositoryName: nameOf,
-  snapshot: (...given) => attempt(takeSnapshot(...given)),
-  resolve: (...given) => attempt(resolve(...given)),
-  fetch: (...given) => attempt(fetchPackages(...given)),
-  index: (...given) => attempt(writeIndex(...given)),
+  snapshot: (...given) => attempt("xbps", takeSnapshot(...given)),
+  resolve: (...given) => attempt("xbps", resolve(...given)),
+  fetch: (...given) => attempt("xbps", fetchPackages(...given)),
+  index: (...given) => attempt("xbps", writeIndex(...given)),
   fileName,
   buildDate,
 };
