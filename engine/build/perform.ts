@@ -1,6 +1,6 @@
 // One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
 // failure becomes a row, so that `why` and `log` know of it.
-import { appendFileSync, closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { appendFileSync, closeSync, fstatSync, openSync, readSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { problemIn } from "../../cache/io.js";
@@ -106,7 +106,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
   options.emit({ type: "started", target: action.id, build: id, reason: decision, expected, at: started });
   makeOwnDir(project.logs);
   const log = join(project.logs, `${id}.log`);
-  makeLog(log);
+  makeLog(log, join(project.stage, `${id}.log`));
   try {
     const staged = await stageAction({ decider, signal: options.signal, isolation, overlays }, action, id);
     if (!staged.ok)
@@ -164,14 +164,15 @@ async function build(context: PerformContext, action: Action, decision: Decision
   }
 }
 
-/** It is the user's from its first byte. */
-function makeLog(log: string): void {
-  const fd = openSync(log, "a", 0o644);
+/** Among the stages, which are nobody's but ours, it is given to the user: a kill finds no other file among the logs. */
+function makeLog(log: string, nursery: string): void {
+  const fd = openSync(nursery, "a", 0o644);
   try {
     giveFdToUser(fd);
   } finally {
     closeSync(fd);
   }
+  renameSync(nursery, log);
 }
 
 /** A stage that cannot be removed now is removed before the next build; it spoils nothing. */
