@@ -48,3 +48,10 @@ export function emulationOfVoid(arch: string): readonly Tool[] {
   if (qemu === undefined || VOID_NATIVE[process.arch]?.includes(cpu) === true) return [];
   return [{ name: `qemu-${qemu}-static`, package: "qemu-user-static" }];
 }
+
+/**
+ * The processor that programs of an architecture run on, by qemu's name; the host plays no part. Null for a name that
+ * neither Debian nor Void has.
+ */
+export const cpuOf = (arch: string): string | null =>
+  QEMU[arch] ?? VOID_QEMU[arch.replace(/-musl$/, "")] ?? null;

@@ -3,6 +3,12 @@
 import { z } from "zod";
 import { aptSchema } from "./apt.js";
 import { bootSchema } from "./boot.js";
+import { diskSchema } from "./disk.js";
+import { extractSchema } from "./extract.js";
+import { initramfsSchema } from "./initramfs.js";
+import { isoSchema } from "./iso.js";
+import { kernelSchema } from "./kernel.js";
+import { squashfsSchema } from "./squashfs.js";
 import { typeOf } from "./options.js";
 import { platformfsSchema } from "./platformfs.js";
 import { projectSchema } from "./project.js";
@@ -34,8 +40,14 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   "rule.check": checkSchema,
   "rule.rootfs": rootfsSchema,
   "rule.platformfs": platformfsSchema,
-  "rule.pxe": pxeSchema,
   "rule.unpack": unpackSchema,
+  "rule.kernel": kernelSchema,
+  "rule.initramfs": initramfsSchema,
+  "rule.extract": extractSchema,
+  "rule.squashfs": squashfsSchema,
+  "rule.iso": isoSchema,
+  "rule.disk": diskSchema,
+  "rule.pxe": pxeSchema,
   "rule.boot": bootSchema,
   ...Object.fromEntries(Object.entries(stepSchemas).map(([name, schema]) => [`step.${name}`, schema])),
   apt: aptSchema,

@@ -1,9 +1,15 @@
 // What `import … from "imagemake"` gives an Imagefile. Only names; each is in a file of its own.
 import { boot } from "./boot.js";
+import { disk } from "./disk.js";
+import { extract } from "./extract.js";
+import { initramfs } from "./initramfs.js";
+import { iso } from "./iso.js";
+import { kernel } from "./kernel.js";
 import { check, run } from "./run.js";
 import { platformfs } from "./platformfs.js";
 import { pxe } from "./pxe.js";
 import { rootfs } from "./rootfs.js";
+import { squashfs } from "./squashfs.js";
 import { unpack } from "./unpack.js";
 
 export { apt } from "./apt.js";
@@ -17,9 +23,14 @@ export { xbps } from "./xbps.js";
 export { run };
 
 /** The rules. */
-export const rule = { run, check, rootfs, platformfs, unpack, pxe, boot } as const;
+export const rule = {
+  ...{ run, check, rootfs, platformfs, unpack, kernel, initramfs, extract },
+  ...{ squashfs, iso, disk, pxe, boot },
+} as const;
 
 export type { BootMedium, BootOptions, Expect } from "./boot.js";
+export type { Generator } from "./initramfs.js";
+export type { MenuEntry } from "./menu.js";
 export type {
   AnyTree,
   Arch,

@@ -7,11 +7,11 @@ import {
   sourceOf,
   wrongOption,
   type Handle,
-  type Lineage,
   type SourceHandle,
 } from "../engine/declare.js";
 import type { Tool } from "../engine/model.js";
-import { layered, request } from "./layers.js";
+import { BUSYBOX_MODULES, KERNEL, kernelTree, moduleNames, packageName } from "./kernel.js";
+import { layered } from "./layers.js";
 import { netbootOfVoid } from "./netboot-xbps.js";
 import { check, option } from "./options.js";
 import { formatOf, packing, packTools } from "./pack.js";
@@ -28,16 +28,6 @@ import {
   type Step,
 } from "./types.js";
 
-/** The kernel for virtual machines: 14 MB, modules 90 MB. */
-const KERNEL = "linux-image-cloud-amd64";
-/** Where nothing loads modules by itself: what virtual machines have, and file systems of live images. */
-const BUSYBOX_MODULES = [
-  ...["virtio_pci", "virtio_net", "virtio_blk", "virtio_scsi"],
-  ...["sr_mod", "ata_piix", "isofs", "squashfs", "loop", "overlay"],
-];
-
-const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9+._-]*$/);
-
 const file = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files").optional();
 
 export const pxeSchema = z.strictObject({
@@ -49,12 +39,12 @@ export const pxeSchema = z.strictObject({
   ),
   steps: stepsOption,
   kernel: option(
-    word.optional(),
+    packageName,
     "the name of a package",
     `The kernel's package, unpacked and not installed; ${KERNEL} unless said. For Void it is installed; linux unless said.`,
   ),
   modules: option(
-    z.union([z.literal("all"), z.array(word)]).optional(),
+    moduleNames,
     `names of kernel modules in an array, or "all"`,
     "Kernel modules that go with it, and what they depend on. Unless said, all for a tree with udev; for one " +
       `on busybox, which loads them in this order: ${BUSYBOX_MODULES.join(", ")}.`,
@@ -121,9 +111,8 @@ export function pxe(
   const tree = changed
     ? layered("pxe", from, o.packages, o.steps ?? [], { guards: {}, timeout: o.timeout })
     : from;
-  const modules = o.modules ?? (isBusybox(lineage) ? BUSYBOX_MODULES : "all");
   const limit = o.timeout === undefined ? {} : { timeout: o.timeout };
-  const kernel = kernelTree(lineage, from, o.kernel ?? KERNEL, modules, limit);
+  const kernel = kernelTree(lineage, from, o.kernel, o.modules, limit);
   const initrd = initrdTree(tree, kernel, limit);
   return asFile(
     declareOne({
@@ -141,41 +130,12 @@ export function pxe(
   );
 }
 
-const isBusybox = (lineage: Lineage): boolean =>
-  JSON.stringify(lineage.options) === JSON.stringify({ variant: "busybox" });
-
 const BOOT_LOADERS: readonly Tool[] = [
   { name: "/usr/lib/PXELINUX/pxelinux.0", package: "pxelinux" },
   { name: "/usr/lib/syslinux/modules/bios/ldlinux.c32", package: "syslinux-common" },
   { name: "grub-mkimage", package: "grub-common" },
   { name: "/usr/lib/grub/x86_64-efi/kernel.img", package: "grub-efi-amd64-bin" },
 ];
-
-/** The kernel's package and its modules, unpacked: `vmlinuz`, `lib/modules`, and `load`, the order to load them in. */
-function kernelTree(
-  lineage: Lineage,
-  on: Handle,
-  name: string,
-  modules: readonly string[] | "all",
-  limit: { readonly timeout?: number },
-): Handle {
-  return declareOne({
-    rule: "kernel",
-    command: recipe("kernel-apt.sh", ["lib.sh", "kernel-apt.sh"]),
-    env: { MODULES: modules === "all" ? "all" : modules.join(" ") },
-    inputs: {},
-    outputs: [{ name: "OUT", kind: "tree", base: null }],
-    packages: request(lineage, on, [name], {}),
-    tools: [
-      { name: "dpkg-deb", package: "dpkg" },
-      { name: "depmod", package: "kmod" },
-    ],
-    root: true,
-    arch: lineage.arch,
-    guards: { has: ["vmlinuz", "lib/modules"] },
-    ...limit,
-  });
-}
 
 /** `initrd.img`: the whole tree with the kernel's modules, and a first program where it has none. */
 function initrdTree(tree: Handle, kernel: Handle, limit: { readonly timeout?: number }): Handle {

@@ -25,7 +25,8 @@ export const asTreeHandle = (given: Handle): Handle => given.tree ?? given;
 
 /** Names of variables: capitals, as $NAME in a command. */
 export const VARIABLE = /^[A-Z][A-Z0-9_]*$/;
-const REFUSED = ["OUT", "PATH", "HOME", "DATECODE"];
+/** Variables that are the engine's own. */
+export const REFUSED = ["OUT", "PATH", "HOME", "DATECODE"];
 
 const variable = z.string().superRefine((name, context) => {
   if (!VARIABLE.test(name)) {

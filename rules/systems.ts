@@ -97,7 +97,7 @@ const xbps: System = {
   bootstrap: (repo, { arch }) => {
     const { keys } = given(isXbpsRepo, repo);
     return {
-      command: recipe("rootfs-xbps.sh", ["lib.sh", "emulate.sh", "xbps.sh", "rootfs-xbps.sh"]),
+      command: recipe("rootfs-xbps.sh", ["lib.sh", "emulate.sh", "chroot.sh", "xbps.sh", "rootfs-xbps.sh"]),
       env: { ARCH: arch },
       // The checkout may lie anywhere: that is no part of the key.
       inputs: keys === null ? {} : { KEYS: staged(keys, "keys") },
@@ -106,7 +106,7 @@ const xbps: System = {
     };
   },
   install: ({ arch }) => ({
-    command: recipe("install-xbps.sh", ["lib.sh", "emulate.sh", "xbps.sh", "install-xbps.sh"]),
+    command: recipe("install-xbps.sh", ["lib.sh", "emulate.sh", "chroot.sh", "xbps.sh", "install-xbps.sh"]),
     env: { ARCH: arch },
     inputs: {},
     tools: [...XBPS_TOOLS, ...emulationOfVoid(arch)],

@@ -21,3 +21,11 @@ emulate_cpu() {
     grep -v '^#' "$ec_conf" >"$ec_dir/register" ||
         die "programs of $1 cannot run here: the kernel refused $ec_conf"
 }
+
+# emulate_foreign ARCH CPU: the same, where this machine does not run programs of CPU itself.
+emulate_foreign() {
+    case $2-$(uname -m) in
+        i386-x86_64 | arm-armv*) ;;
+        *) [ "$2" = "$(uname -m)" ] || emulate_cpu "$1" "$2" ;;
+    esac
+}

@@ -1,0 +1,252 @@
+// disk: a tree as a partitioned disk image, written without loop devices and without a mount. One action adds to the
+// tree what a disk needs (fstab, a boot loader's menu), another makes the image. It does not know who boots it.
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
+import type { Guards, Tool } from "../engine/model.js";
+import { cpuOf } from "./arch.js";
+import { cmdlineOption, grubCpus, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
+import { check, option } from "./options.js";
+import { recipe } from "./recipes.js";
+import { asTreeHandle, common, fileTarget, guardsOf, imagePath, out, size, treeLike } from "./schema.js";
+import { asFile, type AnyTree, type Common, type FileTarget, type Size } from "./types.js";
+
+const FILE_SYSTEMS = ["ext4", "btrfs", "vfat"] as const;
+const LOADERS = ["grub-bios", "grub-efi", "grub", "rpi", "uboot"] as const;
+
+/** How an image is put into its file, by the end of its name. */
+const FORMS = {
+  ".img": { magic: null, tool: null },
+  ".raw": { magic: null, tool: null },
+  ".img.xz": { magic: "fd377a585a00", tool: { name: "xz", package: "xz-utils" } },
+  ".img.gz": { magic: "1f8b", tool: { name: "pigz", package: "pigz" } },
+  ".img.zst": { magic: "28b52ffd", tool: { name: "zstd", package: "zstd" } },
+  ".tar.gz": { magic: "1f8b", tool: { name: "pigz", package: "pigz" } },
+} as const;
+
+const blob = z.strictObject({ file: imagePath, at: size });
+
+export const diskSchema = z.strictObject({
+  from: option(treeLike, "a tree", "The root file system."),
+  fs: option(
+    z.enum(FILE_SYSTEMS).optional(),
+    FILE_SYSTEMS.join(", "),
+    "Its file system; ext4 unless said, and that one is the same bit for bit when it is made again (btrfs is not).",
+  ),
+  size: option(
+    size.optional(),
+    `a size such as "4GiB"`,
+    "Size of the whole image; computed from the tree, with 64 MiB to spare, unless said.",
+  ),
+  label: option(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9_.-]{1,16}$/)
+      .optional(),
+    "at most 16 letters, digits, . _ and -",
+    "The root file system's label.",
+  ),
+  boot: option(
+    z.enum(LOADERS).optional(),
+    LOADERS.join(", "),
+    "How it starts: GRUB for BIOS, for UEFI, or (`grub`) both; `rpi`, whose firmware reads a FAT partition that is " +
+      "the tree's /boot; `uboot`, the same with a boot loader written before the partitions (see `raw`). Unless said " +
+      "it does not start by itself.",
+  ),
+  bootSize: option(
+    size.optional(),
+    `a size such as "256MiB"`,
+    "With rpi and uboot, size of the FAT partition that is /boot; 256 MiB unless said.",
+  ),
+  raw: option(
+    z.array(blob).optional(),
+    "an array of { file, at }",
+    "Files of the tree that are written to places of the disk, before the first partition, which begins at 16 MiB then.",
+  ),
+  journal: option(
+    z.boolean().optional(),
+    "true or false",
+    "Whether ext4 has a journal; it has unless said. Flash memory lasts longer without.",
+  ),
+  kernel: option(fileTarget.optional(), "a file target", "With GRUB, the kernel; the tree's own unless said."),
+  initrd: option(
+    fileTarget.optional(),
+    "a file target",
+    "With GRUB, its initial RAM file system; the tree's own unless said.",
+  ),
+  cmdline: cmdlineOption,
+  menu: menuOption,
+  wait: waitOption,
+  out,
+  ...common,
+});
+type Given = z.output<typeof diskSchema>;
+
+/** A disk image of `from`: `.img`, the same packed (`.img.xz`), or the `disk.raw` in `.tar.gz` that clouds want. */
+export function disk(
+  given: Common & {
+    from: AnyTree;
+    fs?: (typeof FILE_SYSTEMS)[number];
+    size?: Size;
+    label?: string;
+    boot?: (typeof LOADERS)[number];
+    bootSize?: Size;
+    raw?: readonly { readonly file: string; readonly at: Size }[];
+    journal?: boolean;
+    kernel?: FileTarget;
+    initrd?: FileTarget;
+    cmdline?: string;
+    menu?: readonly MenuEntry[];
+    wait?: number;
+    out: string;
+  },
+): FileTarget {
+  const o = check("disk", diskSchema, given);
+  const form = Object.entries(FORMS)
+    .filter(([suffix]) => o.out.endsWith(suffix))
+    .at(-1);
+  if (form === undefined) {
+    const names = Object.keys(FORMS).join(", ");
+    wrongOption("disk", `out: expected a name that ends in ${names}, found "${o.out}"`);
+  }
+  const hasGrub = o.boot === "grub" || o.boot === "grub-bios" || o.boot === "grub-efi";
+  for (const name of ["kernel", "initrd", "cmdline", "menu", "wait"] as const) {
+    if (o[name] !== undefined && !hasGrub) {
+      wrongOption("disk", `${name}: it is GRUB's; expected boot: "grub", "grub-bios" or "grub-efi"`);
+    }
+  }
+  const hasBootPartition = o.boot === "rpi" || o.boot === "uboot";
+  if (o.bootSize !== undefined && !hasBootPartition) {
+    wrongOption("disk", `bootSize: only rpi and uboot have a partition for /boot`);
+  }
+  if (hasGrub && o.fs === "vfat") wrongOption("disk", "fs: GRUB's menu and a system's links need ext4 or btrfs");
+  const tree = asTreeHandle(o.from);
+  const ids = idsOf(o);
+  const root = prepared(o, tree, ids, hasGrub);
+  const [suffix, { magic, tool }] = form;
+  const grub = grubOf(tree);
+  return asFile(
+    declareOne({
+      rule: "disk",
+      command: recipe("disk.sh", ["lib.sh", "space.sh", "disk.sh"]),
+      env: {
+        ...ids,
+        FS: o.fs ?? "ext4",
+        SIZE: o.size === undefined ? "" : String(o.size),
+        LABEL: o.label ?? "",
+        BOOT: o.boot ?? "",
+        BOOT_SIZE: String(o.bootSize ?? (hasBootPartition ? 256 * 1024 ** 2 : 0)),
+        JOURNAL: o.journal === false ? "" : "yes",
+        RAW: (o.raw ?? []).map(({ file, at }) => `${at} ${file}`).join("\n"),
+        FORM: suffix,
+        EFI_NAME: grub.file,
+        GRUB_PLATFORM: grub.platform,
+      },
+      inputs: { TREE: root },
+      outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
+      tools: [...TOOLS, ...FS_TOOLS[o.fs ?? "ext4"], ...loaderTools(o.boot, grub.tool), ...(tool === null ? [] : [tool])],
+      root: true,
+      guards: guardsOf(o.guards, diskGuards(magic)),
+      resources: { cpu: tool === null ? 1 : 2, memory: 1024 ** 3 },
+      ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+    }),
+  );
+}
+
+const diskGuards = (magic: string | null): Guards => ({ minSize: 4096, ...(magic === null ? {} : { magic }) });
+
+/** The tree with fstab and, with GRUB, kernel and menu. */
+function prepared(o: Given, tree: Handle, ids: Ids, hasGrub: boolean): Handle {
+  const fs = o.fs ?? "ext4";
+  const fstab = [`UUID=${fs === "vfat" ? ids.ROOT_FAT : ids.ROOT_UUID} / ${fs} defaults 0 1`];
+  if (o.boot === "rpi" || o.boot === "uboot") fstab.push(`UUID=${ids.BOOT_FAT} /boot vfat defaults 0 2`);
+  const cmdline = `root=UUID=${ids.ROOT_UUID} ${o.cmdline ?? ""}`.trim();
+  return declareOne(
+    {
+      rule: "disk.tree",
+      command: recipe("disk-tree.sh", ["lib.sh", "menu.sh", "disk-tree.sh"]),
+      env: {
+        FSTAB: fstab.join("\n"),
+        BOOT: o.boot ?? "",
+        PARTUUID: `${ids.DISK_ID}-02`,
+        ...(hasGrub ? { MENU: menuText("disk", o.menu, cmdline, "Linux"), WAIT: waitOf(o) } : {}),
+      },
+      inputs: {
+        BASE: tree,
+        ...(o.kernel === undefined ? {} : { KERNEL: o.kernel }),
+        ...(o.initrd === undefined ? {} : { INITRD: o.initrd }),
+      },
+      outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
+      root: true,
+      ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+    },
+    tree.lineage,
+  );
+}
+
+const waitOf = (o: Given): string => String(o.wait ?? (o.menu === undefined || o.menu.length < 2 ? 0 : 5));
+
+const TOOLS: readonly Tool[] = [{ name: "sfdisk", package: "fdisk" }];
+const FAT: readonly Tool[] = [
+  { name: "mkfs.vfat", package: "dosfstools" },
+  { name: "mcopy", package: "mtools" },
+];
+const FS_TOOLS: Readonly<Record<(typeof FILE_SYSTEMS)[number], readonly Tool[]>> = {
+  ext4: [
+    { name: "mke2fs", package: "e2fsprogs" },
+    { name: "debugfs", package: "e2fsprogs" },
+  ],
+  btrfs: [{ name: "mkfs.btrfs", package: "btrfs-progs" }],
+  vfat: FAT,
+};
+const GRUB: Tool = { name: "grub-mkimage", package: "grub-common" };
+const GRUB_BIOS: Tool = { name: "/usr/lib/grub/i386-pc/boot.img", package: "grub-pc-bin" };
+
+function loaderTools(boot: Given["boot"], efi: Tool): readonly Tool[] {
+  switch (boot) {
+    case undefined:
+      return [];
+    case "grub-bios":
+      return [GRUB, GRUB_BIOS];
+    case "grub-efi":
+      return [GRUB, efi, ...FAT];
+    case "grub":
+      return [GRUB, GRUB_BIOS, efi, ...FAT];
+    case "rpi":
+    case "uboot":
+      return FAT;
+  }
+}
+
+/** GRUB for the tree's processor; the first, which nothing uses, where GRUB is not for it. */
+function grubOf(tree: Handle): (typeof grubCpus)[number] {
+  const cpu = tree.lineage === undefined ? "x86_64" : cpuOf(tree.lineage.arch);
+  const found = grubCpus.find((one) => one.cpu === cpu) ?? grubCpus[0];
+  if (found === undefined) throw new Error("GRUB is for no processor");
+  return found;
+}
+
+type Ids = ReturnType<typeof idsOf>;
+
+/**
+ * What file systems and partitions are known by. From the declaration, so that the same image is the same bit for bit,
+ * and the images of one project are not mistaken for each other.
+ */
+function idsOf(o: Given) {
+  const seed = JSON.stringify([o.out, o.fs, o.label, o.boot, o.size]);
+  const bytes = (what: string): string => createHash("sha256").update(`${what} ${seed}`).digest("hex");
+  // RFC 9562, version 8: what is in it is our own affair.
+  const uuid = (what: string): string =>
+    bytes(what).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, "$1-$2-8$3-8$4-$5");
+  const fat = (what: string): string => bytes(what).slice(0, 8).toUpperCase().replace(/^(.{4})/, "$1-");
+  return {
+    DISK_ID: bytes("disk").slice(0, 8),
+    DISK_UUID: uuid("disk"),
+    ROOT_UUID: uuid("root"),
+    ROOT_FAT: fat("root"),
+    ROOT_PART: uuid("root partition"),
+    BOOT_FAT: fat("boot"),
+    BOOT_PART: uuid("boot partition"),
+    BIOS_PART: uuid("bios partition"),
+  };
+}

@@ -1,0 +1,71 @@
+// The boot menu as data, for images that have one: entries of a title and a command line, and how long it waits. It
+// does not know what a boot loader makes of it.
+import { z } from "zod";
+import { wrongOption } from "../engine/declare.js";
+import type { Tool } from "../engine/model.js";
+import { option } from "./options.js";
+
+/** One entry: what the menu shows, and what comes after the common command line. */
+export interface MenuEntry {
+  readonly title: string;
+  readonly cmdline?: string;
+}
+
+// GRUB's quotes are single ones, and have no escape.
+const line = z.string().regex(/^[^\n']*$/);
+
+export const cmdlineOption = option(
+  line.optional(),
+  "text of one line, without '",
+  "The kernel's command line, in every entry. `{date}` becomes the datecode.",
+);
+export const menuOption = option(
+  z
+    .array(z.strictObject({ title: z.string().regex(/^[^\n'|]*[^\n'| ][^\n'|]*$/), cmdline: line.optional() }))
+    .min(1)
+    .optional(),
+  "an array of { title, cmdline }, without ' and |",
+  "Entries of the menu: what is shown, and what comes after `cmdline`; the first is the default. One entry unless said.",
+);
+export const waitOption = option(
+  z.number().int().min(0).max(3600).optional(),
+  "a number of seconds",
+  "Seconds that the menu waits; 5 where it has several entries, otherwise none unless said.",
+);
+
+/** Lines of `title|command line`. */
+export function menuText(
+  rule: string,
+  menu: readonly { readonly title: string; readonly cmdline?: string | undefined }[] | undefined,
+  cmdline = "",
+  title: string,
+): string {
+  const entries = menu ?? [{ title }];
+  const titles = entries.map((entry) => entry.title);
+  const twice = titles.find((one, i) => titles.indexOf(one) !== i);
+  if (twice !== undefined) wrongOption(rule, `menu: two entries are called ${JSON.stringify(twice)}`);
+  return entries.map((entry) => `${entry.title}|${[cmdline, entry.cmdline ?? ""].join(" ").trim()}`).join("\n");
+}
+
+/** GRUB for a processor's UEFI: the file that firmware looks for (UEFI 2.10, 3.5.1.1), and GRUB's name for it. */
+export interface GrubCpu {
+  readonly cpu: string;
+  readonly platform: string;
+  readonly file: string;
+  readonly tool: Tool;
+  /** Whether machines of the kind may have a BIOS. */
+  readonly bios: boolean;
+}
+
+const grub = (cpu: string, platform: string, file: string, bios: boolean): GrubCpu => ({
+  ...{ cpu, platform, file, bios },
+  tool: { name: `/usr/lib/grub/${platform}/kernel.img`, package: `grub-efi-${DEBIAN[cpu] ?? cpu}-bin` },
+});
+const DEBIAN: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64", i386: "ia32" };
+
+/** Processors that GRUB starts a kernel on. */
+export const grubCpus: readonly GrubCpu[] = [
+  grub("x86_64", "x86_64-efi", "BOOTX64.EFI", true),
+  grub("i386", "i386-efi", "BOOTIA32.EFI", true),
+  grub("aarch64", "arm64-efi", "BOOTAA64.EFI", false),
+];

@@ -1,0 +1,204 @@
+# The tree $TREE as a disk image, $OUT, without loop devices and mounts. FS, SIZE (bytes, or empty), LABEL, BOOT,
+# BOOT_SIZE (bytes), JOURNAL, RAW (lines of a place and a file of the tree), FORM (the suffix), names of file systems
+# and partitions; EFI_NAME, GRUB_PLATFORM. Units are sectors of 512 bytes unless said.
+
+MIB=2048
+image=$TMPDIR/disk.raw
+[ "$FORM" = .img ] && image=$OUT
+[ "$FORM" = .raw ] && image=$OUT
+
+# sectors BYTES: whole MiB.
+sectors() { echo $((($1 + 1048575) / 1048576 * MIB)); }
+
+# need DIR: what a file system for DIR takes, in bytes; the same wherever DIR lies. A file takes blocks of 4 KiB and an
+# inode; each is counted once.
+need() {
+    find "$1" -printf '%i %s %y\n' | sort -u | awk '
+        $3 == "f" || $3 == "d" { b += int(($2 + 4095) / 4096) * 4096 } { b += 512 } END { printf "%d\n", b * 1.06 }'
+}
+
+root=$TREE
+boot_partition=
+case $BOOT in
+    rpi | uboot) boot_partition=yes ;;
+esac
+if [ -n "$boot_partition" ]; then
+    # /boot is a file system of its own: an overlay hides it, so that nothing is copied.
+    mkdir "$TMPDIR/root" "$TMPDIR/empty"
+    mount --rbind "$TREE" "$TMPDIR/root"
+    mount --bind "$TMPDIR/empty" "$TMPDIR/root/boot"
+    chmod 755 "$TMPDIR/empty"
+    touch -d "@$SOURCE_DATE_EPOCH" "$TMPDIR/empty"
+    root=$TMPDIR/root
+fi
+
+# Where things are: first what is before the file systems, the root last.
+at=$MIB
+[ -z "$RAW" ] || at=$((16 * MIB))
+table= number=0
+# part SIZE TYPE UUID NAME: the next partition; sets `start` and `number`.
+part() {
+    number=$((number + 1)) start=$at
+    at=$((at + $1))
+    table="$table
+start=$start, size=$1, $(if [ "$scheme" = gpt ]; then echo "type=$2, uuid=$3, name=$4"; else echo "type=$5${6:-}"; fi)"
+}
+scheme=gpt
+[ "$BOOT" != rpi ] || scheme=dos
+bios= esp= bootfs=
+case $BOOT in grub | grub-bios)
+    part $MIB 21686148-6449-6E6F-744E-656564454649 "$BIOS_PART" bios
+    bios=$start ;;
+esac
+case $BOOT in grub | grub-efi)
+    esp_size=$((64 * MIB))
+    part $esp_size C12A7328-F81F-11D2-BA4B-00A0C93EC93B "$BOOT_PART" efi
+    esp=$start ;;
+esac
+if [ -n "$boot_partition" ]; then
+    boot_size=$(sectors "$BOOT_SIZE")
+    part "$boot_size" L "$BOOT_PART" "BootFS, attrs=LegacyBIOSBootable" b ", bootable"
+    bootfs=$start
+fi
+# GPT has its second half in the last MiB.
+if [ -n "$SIZE" ]; then
+    root_size=$((SIZE / 512 / MIB * MIB - at - MIB))
+    [ "$root_size" -ge $((8 * MIB)) ] || die "size: nothing is left of it for the root file system"
+else
+    spare=64
+    # Its metadata is written twice, in chunks.
+    [ $FS != btrfs ] || spare=192
+    root_size=$(sectors $(($(need "$root") + spare * 1048576)))
+fi
+part "$root_size" L "$ROOT_PART" root 83
+rootfs=$start root_number=$number
+total=$((at + MIB))
+needs_space $(($(need "$root") / 1024)) "this image"
+truncate -s $((total * 512)) "$image"
+id=$DISK_UUID
+[ $scheme = gpt ] || id=0x$DISK_ID
+printf 'label: %s\nlabel-id: %s\nunit: sectors\n%s%s\n' $scheme "$id" "$([ $scheme = dos ] || echo 'first-lba: 34')" "$table" |
+    sfdisk --quiet --no-reread --no-tell-kernel "$image"
+
+# fat FILE SIZE ID LABEL: an empty FAT file system, at its place in the image.
+fat() {
+    mkfs.vfat --invariant -i "$(printf %s "$3" | tr -d -)" -n "$4" $5 "$TMPDIR/$1" >/dev/null
+}
+# fill FILE DIR: DIR's contents into it, without links, which it cannot hold.
+fill() {
+    (cd "$2" && find . -mindepth 1 -type d | LC_ALL=C sort) | while read -r dir; do mmd -i "$TMPDIR/$1" "::${dir#.}"; done
+    (cd "$2" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while read -r file; do
+        [ -f "$2/$file" ] || { echo "left out, because FAT has no links: $file"; continue; }
+        mcopy -m -i "$TMPDIR/$1" "$2/$file" "::${file#.}" || die "${file#./} does not fit into a FAT file system of ${1%.fat}"
+    done
+}
+# place FILE SECTOR: its bytes into the image, holes left out.
+place() { dd if="$1" of="$image" bs=1M oflag=seek_bytes seek=$(($2 * 512)) conv=notrunc,sparse status=none; }
+
+case $FS in
+    ext4)
+        features=
+        [ -n "$JOURNAL" ] || features='-O ^has_journal'
+        # All that it makes itself has the time of the epoch.
+        export E2FSPROGS_FAKE_TIME="$SOURCE_DATE_EPOCH"
+        # shellcheck disable=SC2086 # words
+        mke2fs -q -F -t ext4 $features -U "$ROOT_UUID" ${LABEL:+-L "$LABEL"} -m 1 \
+            -E "offset=$((rootfs * 512)),hash_seed=$ROOT_UUID,lazy_itable_init=0,root_owner=0:0" \
+            -d "$root" "$image" $((root_size / 2))k ||
+            die "the tree does not fit into the image (${SIZE:+size: $((SIZE / 1048576)) MiB}): say a larger size"
+        # It takes the time of each file's last change from the tree, which is that of this build.
+        debugfs -R 'ls' "$image?offset=$((rootfs * 512))" >/dev/null 2>&1 || die "debugfs cannot read the image"
+        count=$(dumpe2fs -h "$image?offset=$((rootfs * 512))" 2>/dev/null | awk '/^Inode count:/ { c = $3 } /^Free inodes:/ { f = $3 } END { print c - f }')
+        # Inodes are given in order.
+        awk -v count="$count" -v epoch="$SOURCE_DATE_EPOCH" 'BEGIN { for (i = 2; i <= count; i++) {
+            if (i > 2 && i < 11) continue
+            print "sif <" i "> ctime @" epoch; print "sif <" i "> atime @" epoch; print "sif <" i "> crtime @" epoch
+            print "sif <" i "> ctime_extra 0"; print "sif <" i "> atime_extra 0"; print "sif <" i "> crtime_extra 0" } }' \
+            >"$TMPDIR/times"
+        debugfs -w -f "$TMPDIR/times" "$image?offset=$((rootfs * 512))" >"$TMPDIR/debugfs" 2>&1 ||
+            die "debugfs failed: $(tail -1 "$TMPDIR/debugfs")"
+        ;;
+    btrfs)
+        truncate -s $((root_size * 512)) "$TMPDIR/root.btrfs"
+        mkfs.btrfs -q -U "$ROOT_UUID" ${LABEL:+-L "$LABEL"} --rootdir "$root" "$TMPDIR/root.btrfs" ||
+            die "mkfs.btrfs failed"
+        # It makes the file larger where it has to.
+        [ "$(stat -c %s "$TMPDIR/root.btrfs")" = $((root_size * 512)) ] ||
+            die "the tree does not fit into the image (${SIZE:+size: $((SIZE / 1048576)) MiB}): say a larger size"
+        place "$TMPDIR/root.btrfs" "$rootfs"
+        ;;
+    vfat)
+        truncate -s $((root_size * 512)) "$TMPDIR/root.fat"
+        fat root.fat "$root_size" "$ROOT_FAT" "${LABEL:-ROOT}" ''
+        fill root.fat "$root"
+        place "$TMPDIR/root.fat" "$rootfs"
+        ;;
+esac
+
+if [ -n "$bootfs" ]; then
+    truncate -s $((boot_size * 512)) "$TMPDIR/boot.fat"
+    fat boot.fat "$boot_size" "$BOOT_FAT" BOOT '-F 16'
+    fill boot.fat "$TREE/boot"
+    place "$TMPDIR/boot.fat" "$bootfs"
+fi
+
+# grub_image PLATFORM FILE MODULE…: GRUB that finds the root file system and its menu.
+grub_image() {
+    gi_platform=$1 gi_file=$2
+    shift 2
+    cat >"$TMPDIR/early.cfg" <<END
+search --no-floppy --set=root --fs-uuid $ROOT_UUID
+set prefix=(\$root)/boot/grub
+configfile (\$root)/boot/grub/grub.cfg
+END
+    grub-mkimage -O "$gi_platform" -o "$gi_file" -p /boot/grub -c "$TMPDIR/early.cfg" "$@" \
+        part_gpt part_msdos ext2 btrfs search search_fs_uuid normal configfile linux serial terminal echo test
+}
+# word OFFSET VALUE BYTES FILE: a little-endian number.
+word() {
+    wo_value=$2 wo_left=$3 wo_text=
+    while [ "$wo_left" -gt 0 ]; do
+        wo_text="$wo_text\\$(printf %03o $((wo_value % 256)))"
+        wo_value=$((wo_value / 256)) wo_left=$((wo_left - 1))
+    done
+    # shellcheck disable=SC2059 # these are the bytes
+    printf "$wo_text" | dd of="$4" bs=1 seek="$1" conv=notrunc status=none
+}
+if [ -n "$bios" ]; then
+    grub_image i386-pc "$TMPDIR/core.img" biosdisk
+    [ "$(stat -c %s "$TMPDIR/core.img")" -le 1048576 ] || die "GRUB is larger than its partition"
+    # As grub-bios-setup does it: the first sector says where the second is, and the second where the rest is.
+    cp /usr/lib/grub/i386-pc/boot.img "$TMPDIR/boot.img"
+    word 92 "$bios" 8 "$TMPDIR/boot.img"
+    word 500 $((bios + 1)) 8 "$TMPDIR/core.img"
+    dd if="$TMPDIR/boot.img" of="$image" bs=1 count=440 conv=notrunc status=none
+    place "$TMPDIR/core.img" "$bios"
+fi
+if [ -n "$esp" ]; then
+    mkdir -p "$TMPDIR/esp/EFI/BOOT"
+    grub_image "$GRUB_PLATFORM" "$TMPDIR/esp/EFI/BOOT/$EFI_NAME" fat all_video
+    find "$TMPDIR/esp" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+    truncate -s $((esp_size * 512)) "$TMPDIR/esp.fat"
+    fat esp.fat "$esp_size" "$BOOT_FAT" EFI '-F 32'
+    fill esp.fat "$TMPDIR/esp"
+    place "$TMPDIR/esp.fat" "$esp"
+fi
+[ -z "$RAW" ] || printf '%s\n' "$RAW" | while read -r where file; do
+    blob=$(OUT=$TREE inside "$file")
+    [ -f "$blob" ] || die "raw: there is no file $file in the tree"
+    [ $((where + $(stat -c %s "$blob"))) -le $((16 * 1048576)) ] || die "raw: $file reaches into the first partition"
+    dd if="$blob" of="$image" bs=1M oflag=seek_bytes seek="$where" conv=notrunc status=none
+done
+
+case $FORM in
+    .img | .raw) ;;
+    .img.xz) xz -T0 -c "$image" >"$OUT" ;;
+    .img.gz) pigz -n -c "$image" >"$OUT" ;;
+    .img.zst) zstd -q -T0 -9 -c "$image" >"$OUT" ;;
+    .tar.gz)
+        # The name and the format are what Google Compute Engine's import demands.
+        { tar --directory="$TMPDIR" --create --sparse --format=oldgnu --owner=0 --group=0 --numeric-owner \
+            --mode=644 --mtime="@$SOURCE_DATE_EPOCH" disk.raw || echo $? >"$TMPDIR/failed"; } | pigz -n >"$OUT"
+        [ ! -e "$TMPDIR/failed" ] || die "tar failed with status $(cat "$TMPDIR/failed")"
+        ;;
+esac

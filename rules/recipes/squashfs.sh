@@ -1,0 +1,15 @@
+# The tree $TREE as the squashfs $OUT, the same bytes for the same tree on any number of cores. COMPRESS, LEVEL;
+# WITHOUT: lines of what is left out.
+
+# Nothing that is worth compressing gets smaller than a quarter.
+needs_space $(($(du -sk "$TREE" | cut -f1) / 4)) "the squashfs of this tree"
+
+set -- "$TREE" "$OUT" -comp "$COMPRESS" -noappend -no-progress
+case $COMPRESS in zstd | gzip) [ -z "$LEVEL" ] || set -- "$@" -Xcompression-level "$LEVEL" ;; esac
+# -e swallows all that follows.
+if [ -n "$WITHOUT" ]; then
+    printf '%s\n' "$WITHOUT" >"$TMPDIR/without"
+    set -- "$@" -wildcards -ef "$TMPDIR/without"
+fi
+# Times come from SOURCE_DATE_EPOCH, which -all-time and -mkfs-time would contradict.
+mksquashfs "$@"
