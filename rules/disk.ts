@@ -68,7 +68,11 @@ export const diskSchema = z.strictObject({
     "true or false",
     "Whether ext4 has a journal; it has unless said. Flash memory lasts longer without.",
   ),
-  kernel: option(fileTarget.optional(), "a file target", "With GRUB, the kernel; the tree's own unless said."),
+  kernel: option(
+    fileTarget.optional(),
+    "a file target",
+    "With GRUB, the kernel; the tree's own unless said.",
+  ),
   initrd: option(
     fileTarget.optional(),
     "a file target",
@@ -119,7 +123,8 @@ export function disk(
   if (o.bootSize !== undefined && !hasBootPartition) {
     wrongOption("disk", `bootSize: only rpi and uboot have a partition for /boot`);
   }
-  if (hasGrub && o.fs === "vfat") wrongOption("disk", "fs: GRUB's menu and a system's links need ext4 or btrfs");
+  if (hasGrub && o.fs === "vfat")
+    wrongOption("disk", "fs: GRUB's menu and a system's links need ext4 or btrfs");
   const tree = asTreeHandle(o.from);
   const ids = idsOf(o);
   const root = prepared(o, tree, ids, hasGrub);
@@ -144,7 +149,12 @@ export function disk(
       },
       inputs: { TREE: root },
       outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
-      tools: [...TOOLS, ...FS_TOOLS[o.fs ?? "ext4"], ...loaderTools(o.boot, grub.tool), ...(tool === null ? [] : [tool])],
+      tools: [
+        ...TOOLS,
+        ...FS_TOOLS[o.fs ?? "ext4"],
+        ...loaderTools(o.boot, grub.tool),
+        ...(tool === null ? [] : [tool]),
+      ],
       root: true,
       guards: guardsOf(o.guards, diskGuards(magic)),
       resources: { cpu: tool === null ? 1 : 2, memory: 1024 ** 3 },
@@ -153,7 +163,10 @@ export function disk(
   );
 }
 
-const diskGuards = (magic: string | null): Guards => ({ minSize: 4096, ...(magic === null ? {} : { magic }) });
+const diskGuards = (magic: string | null): Guards => ({
+  minSize: 4096,
+  ...(magic === null ? {} : { magic }),
+});
 
 /** The tree with fstab and, with GRUB, kernel and menu. */
 function prepared(o: Given, tree: Handle, ids: Ids, hasGrub: boolean): Handle {
@@ -238,7 +251,11 @@ function idsOf(o: Given) {
   // RFC 9562, version 8: what is in it is our own affair.
   const uuid = (what: string): string =>
     bytes(what).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, "$1-$2-8$3-8$4-$5");
-  const fat = (what: string): string => bytes(what).slice(0, 8).toUpperCase().replace(/^(.{4})/, "$1-");
+  const fat = (what: string): string =>
+    bytes(what)
+      .slice(0, 8)
+      .toUpperCase()
+      .replace(/^(.{4})/, "$1-");
   return {
     DISK_ID: bytes("disk").slice(0, 8),
     DISK_UUID: uuid("disk"),

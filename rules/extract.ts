@@ -14,7 +14,8 @@ export const extractSchema = z.strictObject({
   paths: option(
     z.record(
       z.string().superRefine((name, context) => {
-        if (!NAME.test(name)) context.addIssue("a name is letters, digits, . _ and -, and begins with a letter");
+        if (!NAME.test(name))
+          context.addIssue("a name is letters, digits, . _ and -, and begins with a letter");
       }),
       z.string().regex(/^[^\n]*[^\n/]$/),
     ),
@@ -59,5 +60,7 @@ export function extract<const K extends string>(from: AnyTree, paths: Readonly<R
 /** `kernel` is `$KERNEL` in the recipe; what the engine has for itself gets a mark. */
 const variableOf = (name: string): string => {
   const variable = name.toUpperCase().replace(/[.-]/g, "_");
-  return variable === "TREE" || variable === "PATHS" || REFUSED.includes(variable) ? `${variable}_` : variable;
+  return variable === "TREE" || variable === "PATHS" || REFUSED.includes(variable)
+    ? `${variable}_`
+    : variable;
 };

@@ -1,7 +1,14 @@
 // initramfs: the initial RAM file system of a tree, made by the tree's own generator, or of its busybox with a first
 // program that finds a live medium. It does not know which image it is for.
 import { z } from "zod";
-import { declareOne, isSource, sourceOf, wrongOption, type Handle, type SourceHandle } from "../engine/declare.js";
+import {
+  declareOne,
+  isSource,
+  sourceOf,
+  wrongOption,
+  type Handle,
+  type SourceHandle,
+} from "../engine/declare.js";
 import type { Source as EngineSource, Tool } from "../engine/model.js";
 import { cpuOf, emulation, emulationOfVoid } from "./arch.js";
 import { BUSYBOX_MODULES } from "./kernel.js";
@@ -76,7 +83,8 @@ export function initramfs(
       ),
     );
   }
-  if (o.kernel !== undefined) wrongOption("initramfs", `kernel: ${o.with} takes the tree's own; leave it out`);
+  if (o.kernel !== undefined)
+    wrongOption("initramfs", `kernel: ${o.with} takes the tree's own; leave it out`);
   if (o.with === "mkinitcpio" && o.modules !== undefined) {
     wrongOption("initramfs", "modules: mkinitcpio has them in its configuration; give conf");
   }

@@ -1,7 +1,14 @@
 // iso: a live image that starts from CD and, the same file, from a disk, with BIOS and UEFI. It does not know what the
 // system in it is; the kernel's command line is the Imagefile's.
 import { z } from "zod";
-import { declareOne, isSource, sourceOf, wrongOption, type Handle, type SourceHandle } from "../engine/declare.js";
+import {
+  declareOne,
+  isSource,
+  sourceOf,
+  wrongOption,
+  type Handle,
+  type SourceHandle,
+} from "../engine/declare.js";
 import type { Source as EngineSource, Tool } from "../engine/model.js";
 import { cpuOf } from "./arch.js";
 import { cmdlineOption, grubCpus, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
@@ -13,7 +20,9 @@ import { asFile, type Common, type FileTarget, type Input } from "./types.js";
 
 const place = z
   .string()
-  .refine((path) => /[^/]/.test(path) && !/[\n=\\]/.test(path) && !path.split("/").some((part) => part === ".."))
+  .refine(
+    (path) => /[^/]/.test(path) && !/[\n=\\]/.test(path) && !path.split("/").some((part) => part === ".."),
+  )
   .transform((path) => path.replace(/^\/+/, ""));
 
 /** What the image has for itself. */
@@ -65,7 +74,9 @@ export function iso(
     const known = grubCpus.map((one) => one.cpu).join(", ");
     wrongOption("iso", `kernel: expected one for ${known}, found one for ${arch ?? "?"}`);
   }
-  const entries = Object.entries(o.contents).map(([path, input], i) => content(path, input, variableOf(path, i)));
+  const entries = Object.entries(o.contents).map(([path, input], i) =>
+    content(path, input, variableOf(path, i)),
+  );
   return asFile(
     declareOne({
       rule: "iso",
@@ -108,7 +119,10 @@ const BIOS: readonly Tool[] = [
 /** `live/filesystem.squashfs` is FILESYSTEM_SQUASHFS_0: a person reads it in the ids of targets. */
 const variableOf = (path: string, i: number): string => {
   const last = path.split("/").filter(Boolean).at(-1) ?? "";
-  return `${last.toUpperCase().replace(/^[^A-Z]+/, "F").replace(/[^A-Z0-9]/g, "_")}_${i}`;
+  return `${last
+    .toUpperCase()
+    .replace(/^[^A-Z]+/, "F")
+    .replace(/[^A-Z0-9]/g, "_")}_${i}`;
 };
 
 interface Content {

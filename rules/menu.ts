@@ -21,7 +21,9 @@ export const cmdlineOption = option(
 );
 export const menuOption = option(
   z
-    .array(z.strictObject({ title: z.string().regex(/^[^\n'|]*[^\n'| ][^\n'|]*$/), cmdline: line.optional() }))
+    .array(
+      z.strictObject({ title: z.string().regex(/^[^\n'|]*[^\n'| ][^\n'|]*$/), cmdline: line.optional() }),
+    )
     .min(1)
     .optional(),
   "an array of { title, cmdline }, without ' and |",
@@ -44,7 +46,9 @@ export function menuText(
   const titles = entries.map((entry) => entry.title);
   const twice = titles.find((one, i) => titles.indexOf(one) !== i);
   if (twice !== undefined) wrongOption(rule, `menu: two entries are called ${JSON.stringify(twice)}`);
-  return entries.map((entry) => `${entry.title}|${[cmdline, entry.cmdline ?? ""].join(" ").trim()}`).join("\n");
+  return entries
+    .map((entry) => `${entry.title}|${[cmdline, entry.cmdline ?? ""].join(" ").trim()}`)
+    .join("\n");
 }
 
 /** GRUB for a processor's UEFI: the file that firmware looks for (UEFI 2.10, 3.5.1.1), and GRUB's name for it. */

@@ -51,7 +51,8 @@ export function squashfs(
   const compress = o.compress ?? "zstd";
   const most = LEVELS[compress];
   if (o.level !== undefined && o.level > most) {
-    const expected = most === 0 ? `nothing, because ${compress} has none` : `at most ${most} with ${compress}`;
+    const expected =
+      most === 0 ? `nothing, because ${compress} has none` : `at most ${most} with ${compress}`;
     wrongOption("squashfs", `level: expected ${expected}, found ${o.level}`);
   }
   return asFile(

@@ -12,4 +12,6 @@ if [ -n "$WITHOUT" ]; then
     set -- "$@" -wildcards -ef "$TMPDIR/without"
 fi
 # Times come from SOURCE_DATE_EPOCH, which -all-time and -mkfs-time would contradict.
-mksquashfs "$@"
+# What it says is kept in memory: when the disk is full, so is the log's.
+said=$(mksquashfs "$@" 2>&1) || die "mksquashfs failed: $(printf '%s\n' "$said" | grep . | tail -n 5)"
+printf '%s\n' "$said"

@@ -1,0 +1,144 @@
+// Live images and disk images of a busybox system out of Debian's mirror, booted by QEMU with BIOS and UEFI. Slow, so
+// there is one of each kind.
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
+import { makeProject, type TestProject } from "./support/cli.js";
+
+jest.setTimeout(600_000);
+
+const IMAGEFILE = `
+import { apt, each, files, rule, run, step } from "imagemake";
+const repo = apt({ url: "host", suite: "bookworm" });
+const packages = ["dpkg", "busybox-static", "libc-bin", "base-files", "base-passwd", "debianutils"];
+const root = rule.rootfs({ repo, arch: "amd64", variant: "busybox", packages, steps: [
+  step.write("etc/inittab", "::sysinit:/bin/cat /etc/motd\\nttyS0::respawn:/bin/echo SYSTEM-READY\\n"),
+  step.overlay("overlay") ] });
+const modules = ["virtio_pci", "virtio_blk", "ata_piix", "sr_mod", "isofs", "squashfs", "loop", "overlay", "ext4", "btrfs"];
+const kernel = rule.kernel({ from: root, modules });
+const initrd = rule.initramfs({ from: root, kernel, with: "busybox", modules });
+const boots = { ...rule.extract(kernel, { kernel: "vmlinuz" }), initrd };
+const cmdline = "console=ttyS0,115200 panic=-1 quiet";
+export const squash = rule.squashfs({ from: root, level: 1, out: "root.sfs" });
+export const iso = rule.iso({ ...boots, label: "LIVE_{date}", cmdline, menu: [
+  { title: "First, with (odd) \\"words\\" $here" }, { title: process.env["SECOND"] ?? "Second", cmdline: "second=1" } ], wait: 1,
+  contents: { "live/filesystem.squashfs": squash, "texts/": files("overlay/**"), "tree": run({ inputs: {}, tree: true, cmd: "mkdir $OUT/a; echo b >$OUT/a/b" }) },
+  out: "live-{date}.iso" });
+const disk = { from: root, ...boots, cmdline } as const;
+export const disks = {
+  ext4: rule.disk({ ...disk, boot: "grub", label: "SYSTEM", out: "ext4-{date}.img" }),
+  btrfs: rule.disk({ ...disk, boot: "grub-bios", fs: "btrfs", out: "btrfs-{date}.img.zst" }),
+  cloud: rule.disk({ ...disk, boot: "grub-bios", size: "300MiB", out: "cloud-{date}.tar.gz" }),
+};
+const expect = "SYSTEM-READY";
+export const starts = {
+  iso: each(["bios", "uefi"], firmware => each(["cd", "disk"], as => rule.boot({ image: iso, as, firmware, expect: ["overlay file", expect] }))),
+  ext4: each(["bios", "uefi"], firmware => rule.boot({ image: disks.ext4, as: "disk", firmware, expect })),
+  btrfs: rule.boot({ image: disks.btrfs, as: "disk", expect }),
+};
+`;
+
+let project: TestProject;
+beforeAll(() => {
+  project = makeProject({
+    "Imagefile.ts": IMAGEFILE,
+    "overlay/etc/motd": "overlay file\n",
+    "overlay/usr/lib/deep/file": "deep\n",
+  });
+});
+afterAll(() => project.remove());
+
+const built = (start: string): string => {
+  const name = project.names("out").find((one) => one.startsWith(start));
+  if (name === undefined) throw new Error(`nothing in out/ begins with ${start}`);
+  return name;
+};
+const inOut = (command: string, ...args: string[]): string =>
+  execFileSync(command, args, {
+    cwd: project.path("out"),
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+
+describe("a live image", () => {
+  test("is made once, and again for what changed alone: the menu, a file of the overlay", async () => {
+    await project.good("iso");
+    const menu = await project.events({ env: { SECOND: "Another" } }, "iso");
+    expect(menu.which("built")).toEqual(["iso"]);
+    await project.good("iso");
+    project.write("overlay/etc/motd", "the overlay file\n");
+    const overlay = (await project.events({}, "iso")).which("built");
+    expect(overlay).toContain("squash");
+    expect(overlay.filter((id) => /base|kernel/.test(id))).toEqual([]);
+  });
+
+  test("holds what the Imagefile says, at its place, under its label", async () => {
+    await project.good("iso");
+    const listed = inOut("xorriso", "-indev", built("live-"), "-find", "/", "-type", "f").replaceAll("'", "");
+    const names = listed.split("\n");
+    for (const name of ["live/filesystem.squashfs", "texts/etc/motd", "texts/usr/lib/deep/file", "tree/a/b"])
+      expect(names).toContain(`/${name}`);
+    const label = inOut("xorriso", "-indev", built("live-"), "-pvd_info");
+    expect(label).toMatch(/^Volume Id *: LIVE_\d{8}$/m);
+  });
+
+  test("starts from CD and from a disk, with BIOS and with UEFI", async () => {
+    const { status, stderr } = await project.run("-k", "starts-iso");
+    expect(stderr).not.toContain("failed");
+    expect(status).toBe(0);
+  });
+
+  test("is the same bit for bit from another directory on another machine's clock", async () => {
+    await project.good("iso", "disks-ext4", "disks-cloud");
+    const sums = (one: TestProject): string =>
+      one
+        .names("out")
+        .map((name) => execFileSync("sha256sum", [name], { cwd: one.path("out"), encoding: "utf8" }))
+        .join("");
+    const other = makeProject({
+      "Imagefile.ts": IMAGEFILE,
+      "overlay/etc/motd": "the overlay file\n",
+      "overlay/usr/lib/deep/file": "deep\n",
+    });
+    try {
+      const date = /live-(\d{8})/.exec(built("live-"))?.[1] ?? "";
+      const again = await other.call(
+        { under: ["faketime", "2031-05-06 07:08:09"] },
+        ...["--release", date, "iso", "disks-ext4", "disks-cloud"],
+      );
+      expect(again.stderr).not.toContain("failed");
+      expect(sums(other)).toBe(sums(project));
+    } finally {
+      other.remove();
+    }
+  });
+});
+
+describe("a disk image", () => {
+  test("of ext4 starts with BIOS and with UEFI, one of btrfs with BIOS", async () => {
+    const { status, stderr } = await project.run("-k", "starts-ext4", "starts-btrfs");
+    expect(stderr).not.toContain("failed");
+    expect(status).toBe(0);
+  });
+
+  test("has a file system without faults, its label, and owners, modes and times of the tree", async () => {
+    await project.good("disks-ext4");
+    const image = built("ext4-");
+    const table = JSON.parse(inOut("sfdisk", "--json", image)) as {
+      partitiontable: { partitions: { start: number; name: string }[] };
+    };
+    const { partitions } = table.partitiontable;
+    expect(partitions.map(({ name }) => name)).toEqual(["bios", "efi", "root"]);
+    const offset = (partitions[2]?.start ?? 0) * 512;
+    expect(inOut("e2fsck", "-fn", `${image}?offset=${offset}`)).toMatch(/files/);
+    const asked = (question: string): string => inOut("debugfs", "-R", question, `${image}?offset=${offset}`);
+    expect(asked("stats")).toContain("Filesystem volume name:   SYSTEM");
+    expect(asked("cat etc/fstab")).toMatch(/^UUID=[0-9a-f-]{36} \/ ext4 defaults 0 1$/m);
+    expect(asked("stat bin/busybox")).toMatch(/User: +0 +Group: +0/);
+  });
+
+  test("for a cloud is disk.raw in a tarball, of the size that was said", async () => {
+    await project.good("disks-cloud");
+    const listed = inOut("tar", "-tvzf", built("cloud-"));
+    expect(listed).toMatch(/^-rw-r--r-- 0\/0 +314572800 .* disk\.raw$/m);
+  });
+});
