@@ -2,10 +2,10 @@
 // the tree's own dracut in a layer, and the tarball. It does not know what is in the modules.
 import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/declare.js";
 import type { Guards, Source, Wanted } from "../engine/model.js";
+import { DRACUT_COMPRESS, dracutOfVoid } from "./dracut-xbps.js";
 import { layered } from "./layers.js";
 import { packTools } from "./pack.js";
 import { recipe } from "./recipes.js";
-import { systemOf } from "./systems.js";
 import type { Packing, Step } from "./types.js";
 
 /** What pxe was asked for, checked. */
@@ -26,8 +26,7 @@ export interface Netboot {
 }
 
 const ARCHS = ["x86_64", "x86_64-musl", "i686"];
-const COMPRESS = "xz";
-const PACKAGES = ["dracut", "binutils", "dracut-network", "dialog", "jq", COMPRESS, "syslinux"];
+const PACKAGES = ["dracut", "binutils", "dracut-network", "dialog", "jq", DRACUT_COMPRESS, "syslinux"];
 /** Modules of void-mklive that nothing else asks for, by what they are called in modules.d. */
 const FORCED = "autoinstaller netmenu";
 
@@ -48,34 +47,7 @@ export function netbootOfVoid(o: Netboot): Handle {
   const prepared = o.steps.length === 0 ? o.from : layered("pxe", o.from, undefined, o.steps, plain);
   const want = [o.kernel ?? "linux", ...PACKAGES, ...o.packages];
   const installed = layered("pxe", prepared, want, [], plain);
-  const tools = systemOf(lineage.driver).install(lineage).tools;
-  const tree = declareOne(
-    {
-      rule: "dracut",
-      command: recipe("dracut.sh", ["lib.sh", "emulate.sh", "chroot.sh", "xbps.sh", "dracut.sh"]),
-      env: { ARCH: lineage.arch, COMPRESS, DRIVERS: "ahci", FORCE: FORCED },
-      inputs: { BASE: installed },
-      outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
-      tools,
-      root: true,
-      arch: lineage.arch,
-      guards: { has: ["boot/initrd"] },
-      resources: { cpu: 2, memory: 512 * 1024 ** 2 },
-      ...limit,
-    },
-    lineage,
-  );
-  // Not every dracut heeds --reproducible, and xz's blocks would depend on the number of cores.
-  const initrd = declareOne({
-    rule: "initrd",
-    command: recipe("initrd-settle.mjs"),
-    inputs: { FROM: tree },
-    outputs: [{ name: "OUT", kind: "file", pattern: "initrd" }],
-    tools: packTools("tar.xz"),
-    root: true,
-    resources: { cpu: 2, memory: 1024 ** 3 },
-    ...limit,
-  });
+  const { tree, initrd } = dracutOfVoid(installed, lineage, FORCED, limit);
   return declareOne({
     rule: "pxe",
     command: recipe("netboot-xbps.sh", ["lib.sh", "netboot-xbps.sh", "pack.sh"]),

@@ -71,7 +71,8 @@ export function rootfs<D extends Driver, O extends string | undefined = undefine
   return treeOrFile<O>("rootfs", tree, o, guards.file);
 }
 
-function bootstrap(
+/** The first tree: what `want` names, on nothing. For rules whose packages are not a user's list. */
+export function bootstrap(
   system: System,
   repo: unknown,
   want: readonly Wanted[],

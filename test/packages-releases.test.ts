@@ -102,6 +102,20 @@ describe("refresh", () => {
     expect(project.names(".imagemake/releases")).toEqual([]);
     project.remove();
   });
+
+  test("brings what a list could not be resolved for", async () => {
+    const project = makePackageProject(makeTinyRepo());
+    await project.good("rootfs.tree");
+    project.write("lists/a.list", "late\n");
+    expect(await project.run("platformfs-a.tree")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("late") as unknown,
+    });
+    addPackage(project.repo, { name: "late", files: { "/usr/share/late": "late\n" } });
+    await project.good("release", "refresh", "platformfs-a");
+    await project.good("platformfs-a.tree");
+    project.remove();
+  });
 });
 
 describe("what a release has pinned", () => {

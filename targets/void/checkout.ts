@@ -57,6 +57,15 @@ export const filesIn = (from: string, dir: string, glob: string): FileSource =>
     }),
   );
 
+/** The texts that a live image shows. */
+export const staticFiles = (from: string): Source => ({
+  kind: "files",
+  patterns: ["data/{issue,motd}"],
+  from,
+  stage: STAGED,
+  hint: hint(from),
+});
+
 const hint = (from: string): string =>
   `preset.voidLinux reads a checkout of void-mklive; its option mklive says where that is, now "${from}"`;
 

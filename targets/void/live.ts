@@ -15,15 +15,24 @@ const ask = (what: string, mklive: string, ...words: readonly string[]): Wanted 
   },
 });
 
-/** What a live image holds and is made from. */
+/** What a live image holds and is made from (`all`), what it holds, or what is there while its initrd is made. */
+export type Part = "all" | "image" | "initramfs";
+
+/** Packages of a live image. */
 export const livePackages = (
   mklive: string,
   live: string,
   flavor: string,
   boards: readonly string[],
-): Wanted =>
-  ask(`the package list of mkiso.sh for ${live} ${flavor}`, mklive, live, flavor, boards.join(" "));
+  part: Part = "all",
+): Wanted => {
+  const what =
+    part === "initramfs"
+      ? "the package list of mklive.sh for an initrd"
+      : `the package list of mkiso.sh for ${live} ${flavor}`;
+  return ask(what, mklive, live, flavor, boards.join(" "), part);
+};
 
 /** What mklive.sh installs for itself. */
 export const hostPackages = (mklive: string): Wanted =>
-  ask("the package list of mklive.sh for this machine", mklive, "host", "", "");
+  ask("the package list of mklive.sh for this machine", mklive, "host", "", "", "all");

@@ -1,5 +1,5 @@
-// Void's release by the typed rules: trees as layers, packed only for the user. What has no typed rule yet is made
-// from the packed trees by scripts of the checkout: one line each, at the end. It does not know which artifacts there are.
+// Void's release by the typed rules: trees as layers, packed only for the user. It does not know which artifacts there
+// are; disk images and live images are in files of their own.
 import { platformfs } from "../../rules/platformfs.js";
 import { pxe } from "../../rules/pxe.js";
 import { rootfs } from "../../rules/rootfs.js";
@@ -7,13 +7,15 @@ import { step } from "../../rules/steps.js";
 import type { FileTarget, PackedTree, Repo } from "../../rules/types.js";
 import { filesIn } from "./checkout.js";
 import * as matrix from "./matrix.js";
+import { nativeImage } from "./native-image.js";
+import { nativeIso } from "./native-iso.js";
 import type { Scripts } from "./scripts.js";
 import type { Makers } from "./ways.js";
 
 /** Where dracut finds its modules. */
 const DRACUT = "usr/lib/dracut/modules.d";
 
-/** Rules on `repo`; `scripts` for what is not a rule yet. */
+/** Rules on `repo`; `scripts` for live images that start on boards. */
 export const native = (repo: Repo<"xbps">, mklive: string, scripts: Scripts): Makers => ({
   rootfs: (arch) =>
     rootfs({ repo, arch, packages: matrix.ROOTFS_PACKAGES, out: `void-${arch}-ROOTFS-{date}.tar.xz` }),
@@ -37,8 +39,12 @@ export const native = (repo: Repo<"xbps">, mklive: string, scripts: Scripts): Ma
       ],
       out: `void-${arch}-NETBOOT-{date}.tar.gz`,
     }),
-  image: (platform, from) => scripts.image(platform, from),
-  iso: (live, flavor) => scripts.iso(live, flavor),
+  image: (platform, from) => nativeImage(platform, packed(from)),
+  // Boards need device trees, and entries of the menu that only mklive.sh knows.
+  iso: (live, flavor) =>
+    scripts.boards(live).length > 0
+      ? scripts.iso(live, flavor)
+      : nativeIso(repo, mklive, scripts, live, flavor),
 });
 
 /** What `rootfs` made above, so a tree is in it. */

@@ -104,23 +104,9 @@ export class Scripts {
 
   iso(live: matrix.LiveArch, flavor: matrix.Flavor): FileTarget {
     const arch = matrix.LIVE[live];
-    const boards = live.startsWith("aarch64") ? this.config.livePlatforms : [];
+    const boards = this.boards(live);
     const { mklive } = this.config;
-    const isAskingGit = matrix.isX86(arch) && this.config.revision === "";
-    // mkiso.sh only says what mklive.sh shall do. Asked beforehand, an edit to one flavour makes that one again.
-    const plan = declareOne({
-      rule: "void-plan",
-      command: recipe("void-plan.sh"),
-      env: { LIVE: live, FLAVOR: flavor, BOARDS: boards.join(" "), REVISION: this.config.revision },
-      inputs: {
-        SCRIPTS: this.#files("plan", arch),
-        ...(isAskingGit ? { GIT: revision(mklive) } : {}),
-      },
-      outputs: [{ name: "OUT", kind: "tree", base: null }],
-      tools: isAskingGit ? [...PLAN_TOOLS, GIT] : PLAN_TOOLS,
-      root: true,
-      guards: { has: ["args"] },
-    });
+    const plan = this.plan(live, flavor, boards);
     return asFile(
       this.#run("iso", "void-iso.sh", `void-live-${live}-{date}-${flavor}.iso`, {
         env: { ARCH: arch },
@@ -136,6 +122,32 @@ export class Scripts {
         resources: { cpu: 2, memory: 1024 * MiB, named: ["loop", "vfat"] },
       }),
     );
+  }
+
+  /** Boards that a live image is for; only aarch64 has any. */
+  boards(live: matrix.LiveArch): readonly string[] {
+    return live.startsWith("aarch64") ? this.config.livePlatforms : [];
+  }
+
+  /** What mkiso.sh would tell mklive.sh: `args`, and `include`. */
+  plan(live: matrix.LiveArch, flavor: matrix.Flavor, boards: readonly string[]): Handle {
+    const arch = matrix.LIVE[live];
+    const { mklive } = this.config;
+    const isAskingGit = matrix.isX86(arch) && this.config.revision === "";
+    // mkiso.sh only says what mklive.sh shall do. Asked beforehand, an edit to one flavour makes that one again.
+    return declareOne({
+      rule: "void-plan",
+      command: recipe("void-plan.sh"),
+      env: { LIVE: live, FLAVOR: flavor, BOARDS: boards.join(" "), REVISION: this.config.revision },
+      inputs: {
+        SCRIPTS: this.#files("plan", arch),
+        ...(isAskingGit ? { GIT: revision(mklive) } : {}),
+      },
+      outputs: [{ name: "OUT", kind: "tree", base: null }],
+      tools: isAskingGit ? [...PLAN_TOOLS, GIT] : PLAN_TOOLS,
+      root: true,
+      guards: { has: ["args"] },
+    });
   }
 
   #tarball(kind: "rootfs" | "wsl", arch: matrix.VoidArch, want: readonly string[], out: string): Handle {

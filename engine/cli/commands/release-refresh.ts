@@ -65,11 +65,15 @@ async function previewed(session: Session, targets: readonly TargetId[] | null):
   }
 }
 
-/** Resolves anew what the release has resolved already; the rest comes with the next build. */
+/**
+ * Resolves anew what the release has resolved already. The rest comes with the next build, out of the new snapshots too:
+ * what could not be resolved was asked of the old one.
+ */
 async function refresh(pins: Pins, graph: Graph, targets: readonly TargetId[] | null): Promise<Row[]> {
   const before = pins.release.closures;
-  const actions = toRefresh(graph, targets).filter((action) => Object.hasOwn(before, action.id));
-  await pins.forget(actions);
+  const all = toRefresh(graph, targets);
+  const actions = all.filter((action) => Object.hasOwn(before, action.id));
+  await pins.forget(all);
   unwrap(await pins.resolve(actions));
   const after = pins.release.closures;
   return actions.flatMap(({ id }) => {

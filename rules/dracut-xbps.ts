@@ -1,0 +1,55 @@
+// The initial RAM file system of a tree of Void, as void-mklive makes it: by the tree's own dracut in a layer, and then
+// settled. It does not know what the modules are for.
+import { declareOne, type Handle, type Lineage } from "../engine/declare.js";
+import { packTools } from "./pack.js";
+import { recipe } from "./recipes.js";
+import { systemOf } from "./systems.js";
+
+/** Kernel and initrd, the tree that holds them, and the settled initrd as a file. */
+export interface DracutMade {
+  readonly tree: Handle;
+  readonly initrd: Handle;
+}
+
+/** Compression of the initrd, and the package that dracut needs for it. */
+export const DRACUT_COMPRESS = "xz";
+
+/** Runs dracut of `installed`. `force`: modules that nothing else asks for, by what they are called in modules.d. */
+export function dracutOfVoid(
+  installed: Handle,
+  lineage: Lineage,
+  force: string,
+  limit: { readonly timeout?: number },
+): DracutMade {
+  const tree = declareOne(
+    {
+      rule: "dracut",
+      command: recipe("dracut.sh", ["lib.sh", "emulate.sh", "chroot.sh", "xbps.sh", "dracut.sh"]),
+      env: { ARCH: lineage.arch, COMPRESS: DRACUT_COMPRESS, DRIVERS: "ahci", FORCE: force },
+      inputs: { BASE: installed },
+      outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
+      tools: systemOf(lineage.driver).install(lineage).tools,
+      root: true,
+      arch: lineage.arch,
+      guards: { has: ["boot/initrd"] },
+      resources: { cpu: 2, memory: 512 * 1024 ** 2 },
+      ...limit,
+    },
+    lineage,
+  );
+  // Not every dracut heeds --reproducible, and xz's blocks would depend on the number of cores.
+  const initrd = declareOne(
+    {
+      rule: "initrd",
+      command: recipe("initrd-settle.mjs"),
+      inputs: { FROM: tree },
+      outputs: [{ name: "OUT", kind: "file", pattern: "initrd" }],
+      tools: packTools("tar.xz"),
+      root: true,
+      resources: { cpu: 2, memory: 1024 ** 3 },
+      ...limit,
+    },
+    lineage,
+  );
+  return { tree, initrd };
+}

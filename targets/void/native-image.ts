@@ -1,0 +1,68 @@
+// Void's disk images by the typed rules: what mkimage.sh does to a platform's tree in a layer, and the disk that its
+// board or cloud wants, as data. No loop device, no mount, no vfat in the kernel.
+import { declareOne, isHandle, type Handle } from "../../engine/declare.js";
+import { disk } from "../../rules/disk.js";
+import { layered } from "../../rules/layers.js";
+import { recipe } from "../../rules/recipes.js";
+import { systemOf } from "../../rules/systems.js";
+import { asTree, type FileTarget, type PackedTree } from "../../rules/types.js";
+import * as matrix from "./matrix.js";
+
+type Layout = Omit<Parameters<typeof disk>[0], "from" | "out">;
+
+/** What mkimage.sh makes unless it is told otherwise. Flash memory lasts longer without a journal. */
+const USUAL: Layout = { fs: "ext4", size: "900MiB", journal: false };
+
+/** Where Rockchip's RK33xx looks for its boot loader: sectors 64 and 16384 (void-mklive, rk33xx_flash_uboot). */
+const ROCKCHIP = (dir: string): NonNullable<Layout["raw"]> => [
+  { file: `usr/lib/${dir}/idbloader.img`, at: 64 * 512 },
+  { file: `usr/lib/${dir}/u-boot.itb`, at: 16384 * 512 },
+];
+
+function layoutOf(platform: matrix.SbcPlatform | matrix.CloudPlatform): Layout {
+  if (platform in matrix.CLOUDS) {
+    return { ...USUAL, boot: "grub-bios", cmdline: "loglevel=4 console=ttyS0,38400n8d" };
+  }
+  if (platform.startsWith("rpi")) return { ...USUAL, boot: "rpi", bootSize: "256MiB" };
+  // Two kernels and their initrds have to fit.
+  return { ...USUAL, boot: "uboot", bootSize: "512MiB", raw: ROCKCHIP("pinebookpro-uboot") };
+}
+
+/** The image of a platform. */
+export function nativeImage(
+  platform: matrix.SbcPlatform | matrix.CloudPlatform,
+  from: PackedTree,
+): FileTarget {
+  const suffix = platform in matrix.CLOUDS ? "tar.gz" : "img.xz";
+  return disk({
+    ...layoutOf(platform),
+    from: asTree(prepared(platform, treeOf(from))),
+    out: `void-${platform}-{date}.${suffix}`,
+  });
+}
+
+function prepared(platform: string, from: Handle): Handle {
+  const { lineage } = from;
+  if (lineage === undefined) throw new Error("a platform's tree without a repository");
+  const grown = layered("image", from, matrix.IMAGE_PACKAGES, [], { guards: {} });
+  return declareOne(
+    {
+      rule: "void-image",
+      command: recipe("void-native-image.sh", [
+        ...["lib.sh", "emulate.sh", "chroot.sh", "xbps.sh", "void-native-image.sh"],
+      ]),
+      env: { ARCH: lineage.arch, PLATFORM: platform },
+      inputs: { BASE: grown },
+      outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
+      tools: systemOf(lineage.driver).install(lineage).tools,
+      root: true,
+      arch: lineage.arch,
+    },
+    lineage,
+  );
+}
+
+function treeOf(target: PackedTree): Handle {
+  if (!isHandle(target.tree)) throw new Error("a target that is no handle");
+  return target.tree;
+}
