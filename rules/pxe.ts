@@ -11,12 +11,13 @@ import {
   type SourceHandle,
 } from "../engine/declare.js";
 import type { Tool } from "../engine/model.js";
-import { layered, request } from "./layers.js";
+import { layered } from "./layers.js";
 import { netbootOfVoid } from "./netboot-xbps.js";
 import { check, option } from "./options.js";
 import { formatOf, packing, packTools } from "./pack.js";
 import { recipe } from "./recipes.js";
-import { stepsOption } from "./steps.js";
+import { request } from "./request.js";
+import { stepsOption } from "./steps/step.js";
 import { asTreeHandle, common, guardsOf, out, packageNames, treeLike } from "./schema.js";
 import {
   asFile,
