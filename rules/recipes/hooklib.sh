@@ -175,10 +175,10 @@ prepare_apt_source() {
     for hook_file in "$HOOKROOT"/etc/apt/sources.list.d/*.list "$HOOKROOT"/etc/apt/sources.list.d/*.sources; do
         [ ! -e "$hook_file" ] && [ ! -L "$hook_file" ] || hook_aside "etc/apt/sources.list.d/${hook_file##*/}" || return
     done
-    for hook_dir in var/lib/apt/lists var/cache/apt; do
-        hook_mount "$hook_dir" -t tmpfs -o mode=755 tmpfs || return
-        mkdir -p "$hook_at/partial" "$hook_at/archives/partial"
-    done
+    hook_mount var/lib/apt/lists -t tmpfs -o mode=755 tmpfs || return
+    mkdir "$hook_at/partial"
+    hook_mount var/cache/apt -t tmpfs -o mode=755 tmpfs || return
+    mkdir -p "$hook_at/archives/partial"
     hook_at=$(hook_in etc/apt/sources.list) || return
     echo "deb $hook_options$hook_place $*" >"$hook_at"
     chroot "$HOOKROOT" apt-get update
