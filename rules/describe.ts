@@ -72,9 +72,19 @@ function optionsOf(schema: z.ZodObject): readonly OptionText[] {
       required: !field.safeParse(undefined).success,
       type: typeOf(field) ?? "",
       description: descriptionOf(field),
-      options: inner instanceof z.ZodObject ? optionsOf(inner) : [],
+      options: optionsIn(inner),
     };
   });
+}
+
+/** Of an object, and of what a record has under each name. */
+function optionsIn(schema: z.core.$ZodType): readonly OptionText[] {
+  if (schema instanceof z.ZodObject) return optionsOf(schema);
+  if (!(schema instanceof z.ZodRecord)) return [];
+  const below = unwrap(schema.valueType);
+  return below instanceof z.ZodObject
+    ? optionsOf(below).map((one) => ({ ...one, name: `NAME.${one.name}` }))
+    : [];
 }
 
 const unwrap = (schema: z.core.$ZodType): z.core.$ZodType =>

@@ -14,11 +14,14 @@ import { unpack } from "./unpack.js";
 
 export { apt } from "./apt.js";
 export { both, each } from "./each.js";
+export { keymap } from "./keymap.js";
+export type { Keymap } from "./keymap.js";
 export { project } from "./project.js";
 export { arg, env, files, list, probe } from "./sources.js";
 export { minisign, signify } from "./signers.js";
 export type { Signer } from "./signers.js";
 export { step } from "./steps.js";
+export type { UserOptions } from "./steps/users.js";
 export { xbps } from "./xbps.js";
 export { run };
 

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/declare.js";
 import type { Guards } from "../engine/model.js";
-import { request } from "./layers.js";
+import { request } from "./request.js";
 import { check, option } from "./options.js";
 import { recipe } from "./recipes.js";
 import { asTreeHandle, common, guardsOf, treeLike } from "./schema.js";

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { layered } from "./layers.js";
 import { check, option } from "./options.js";
 import { packing, splitGuards, treeOrFile } from "./pack.js";
-import { stepsOption } from "./steps.js";
+import { stepsOption } from "./steps/step.js";
 import { asTreeHandle, common, guardsOf, packageNames, treeLike } from "./schema.js";
 import type { AnyTree, Built, Common, Pack, Packages, Step } from "./types.js";
 

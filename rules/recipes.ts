@@ -7,12 +7,20 @@ const texts = new Map<string, string>();
 
 /**
  * The recipe `rules/recipes/<name>` as a command. `parts` are the files it is made of, in order, where it is
- * more than one: a recipe has to be whole. Recipes are not compiled, so they lie in the package and not in dist/.
+ * more than one; `beside` are those that it finds in its own directory. Recipes are not compiled, so they lie in the
+ * package and not in dist/.
  */
-export const recipe = (name: string, parts: readonly string[] = [name]): Command => ({
+export const recipe = (
+  name: string,
+  parts: readonly string[] = [name],
+  beside: readonly string[] = [],
+): Command => ({
   kind: "recipe",
   name,
   text: parts.map(read).join("\n"),
+  ...(beside.length === 0
+    ? {}
+    : { beside: Object.fromEntries(beside.map((one) => [one, read(one)] as const)) }),
 });
 
 /** The text of `rules/recipes/<name>`, for what is run before there is an action. */

@@ -7,7 +7,7 @@ import { layered } from "./layers.js";
 import { check, option, render } from "./options.js";
 import { packing, splitGuards, treeOrFile } from "./pack.js";
 import { common, guardsOf, packageNames } from "./schema.js";
-import { stepsOption } from "./steps.js";
+import { stepsOption } from "./steps/step.js";
 import { isRepo, systemOf, type System } from "./systems.js";
 import type { Arch, Built, Common, Driver, Extra, Pack, Packages, Repo, Step } from "./types.js";
 

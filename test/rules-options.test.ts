@@ -12,6 +12,7 @@ import {
   each,
   env,
   files,
+  keymap,
   list,
   probe,
   project,
@@ -205,10 +206,62 @@ describe("a wrong option is told what was expected and what was found", () => {
     ],
     ["link", ["etc/a"], "step.link: to: expected a path, found nothing"],
     ["remove", [["/"]], 'step.remove: paths[0]: expected a path or list(), found "/"'],
+    ["users", [{ User: {} }], "step.users: users.User: a name begins with a small letter"],
+    [
+      "users",
+      [{ user: { sudo: 1 } }],
+      'step.users: users.user.sudo: expected true, false or "nopasswd", found 1',
+    ],
+    ["users", [{ user: { group: [] } }], "step.users: unknown option users.user.group; did you mean groups?"],
+    [
+      "users",
+      [{ user: { password: "geheim" } }],
+      'step.users: users.user.password: expected "locked", "blank" or { hash }; what was given is not shown',
+    ],
+    [
+      "users",
+      [{ user: { password: { hash: "geheim" } } }],
+      "step.users: users.user.password: expected a hash as crypt(5) has it, such as `openssl passwd -6` prints; " +
+        "a password itself is not accepted; what was given is not shown",
+    ],
+    [
+      "users",
+      [{ user: { password: "locked", expire: true } }],
+      "step.users: users.user: expire: nobody logs in with a locked password",
+    ],
+    ["services", [[]], "step.services: names: expected an array of names, found []"],
+    ["services", [["../a"]], 'step.services: names[0]: expected the name of a service, found "../a"'],
+    ["graft", ["nix", "nix"], 'step.graft: tree: expected a tree, found "nix"'],
+    ["dconf", ["a/b", {}], 'step.dconf: db: expected the name of a database, found "a/b"'],
+    [
+      "dconf",
+      ["a", { "b c": {} }],
+      'step.dconf: keys.b c: a path such as org/gnome/desktop/interface, found "b c"',
+    ],
+    ["dconf", ["a", { b: { c: "" } }], "step.dconf: keys.b.c: expected a value as GVariant text"],
+    ["dconf", ["a", {}, { locks: ["b/c"] }], "step.dconf: locks[0]: expected a key with its whole path"],
+    ["hook", ["hooks/"], 'step.hook: script: expected a file, found "hooks/"'],
+    ["hook", ["a", { env: { ARCH: "x" } }], "step.hook: env: SCRIPT, SOURCED, BASE, ARCH, "],
     ["install", [["-y"]], 'step.install: packages[0]: expected a package name or list(), found "-y"'],
   ])("step.%s(%j)", (name, args, message) => {
     expect(told(() => looseStep[name]?.(...args))).toContain(message);
   });
+});
+
+test.each<[unknown, string]>([
+  ["ch+fr_nodeadkeys", 'found "ch+fr_nodeadkeys"; the console spells it ch-fr_nodeadkeys'],
+  ["ch fr", 'expected a layout, or layout-variant such as "ch-fr_nodeadkeys", found "ch fr"'],
+  [5, "found 5"],
+])("keymap(%j)", (given, message) => {
+  expect(told(() => (keymap as (name: unknown) => unknown)(given))).toContain(message);
+});
+
+test("a keymap has the spelling of the console and that of XKB", () => {
+  expect(["us", "ch-fr_nodeadkeys", "us-altgr-intl"].map((name) => keymap(name).xkb)).toEqual([
+    "us",
+    "ch+fr_nodeadkeys",
+    "us+altgr-intl",
+  ]);
 });
 
 describe("groups", () => {

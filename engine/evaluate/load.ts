@@ -8,6 +8,7 @@ import { askedFor, resetArgs, setArgs } from "./args.js";
 import { blame } from "./blame.js";
 import { collect } from "./collect.js";
 import type { Reads } from "./fresh.js";
+import { setImagefileDirectory } from "./home.js";
 import { loadModules, type Exports } from "./modules.js";
 import { replace, undoAll, type Undo } from "./patch.js";
 import { place, short } from "./place.js";
@@ -51,6 +52,7 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
   const recorder = new Recorder(place(file, 1));
   const undos: Undo[] = [];
   prepare(args, undos);
+  setImagefileDirectory(dirname(file));
   try {
     const exports = await track(recorder, () =>
       settled(
@@ -70,6 +72,7 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
   } finally {
     undoAll(undos);
     resetArgs();
+    setImagefileDirectory(null);
   }
 }
 

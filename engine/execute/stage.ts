@@ -165,7 +165,8 @@ function argvOf(
       });
     case "recipe": {
       mkdirSync(join(work, ".recipe"));
-      writeFileSync(join(work, ".recipe", command.name), command.text);
+      const texts = { ...command.beside, [command.name]: command.text };
+      for (const [name, text] of Object.entries(texts)) writeFileSync(join(work, ".recipe", name), text);
       const path = join(".recipe", command.name);
       return command.name.endsWith(".mjs") ? [process.execPath, path] : ["sh", "-eu", path];
     }

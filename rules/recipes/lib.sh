@@ -44,6 +44,17 @@ make_directories() {
     done
 }
 
+# password_days TREE: days on which passwords were set while building become the epoch's.
+password_days() {
+    for pd_file in shadow shadow-; do
+        [ -f "$1/etc/$pd_file" ] && [ ! -L "$1/etc/$pd_file" ] || continue
+        awk -F: -v OFS=: -v today="$(($(date +%s) / 86400))" -v day="$((SOURCE_DATE_EPOCH / 86400))" \
+            '$3 != "" && $3 >= today - 1 { $3 = day } { print }' "$1/etc/$pd_file" >"$TMPDIR/shadow"
+        # Into the file that is there, so that mode and owner stay.
+        cmp -s "$TMPDIR/shadow" "$1/etc/$pd_file" || cat "$TMPDIR/shadow" >"$1/etc/$pd_file"
+    done
+}
+
 # lists: what the list files $LIST0, $LIST1, … hold, one a line.
 lists() {
     li_i=0

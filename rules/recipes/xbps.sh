@@ -57,16 +57,10 @@ configure_all() {
 }
 unconfigured() { xbps-query --rootdir="$root" --list-pkgs | awk '$1 != "ii" { print $2 }'; }
 
-# settle_tree: takes out what would differ the next time. Days on which passwords were set become the epoch's.
+# settle_tree: takes out what would differ the next time.
 settle_tree() {
     rm -f "$root/etc/.pwd.lock" "$root/var/cache/ldconfig/aux-cache"
-    for se_file in shadow shadow-; do
-        [ -f "$root/etc/$se_file" ] || continue
-        awk -F: -v OFS=: -v today="$(($(date +%s) / 86400))" -v day="$((SOURCE_DATE_EPOCH / 86400))" \
-            '$3 != "" && $3 >= today - 1 { $3 = day } { print }' "$root/etc/$se_file" >"$TMPDIR/shadow"
-        # Into the file that is there, so that mode and owner stay.
-        cmp -s "$TMPDIR/shadow" "$root/etc/$se_file" || cat "$TMPDIR/shadow" >"$root/etc/$se_file"
-    done
+    password_days "$root"
     # Made while building, these would be one for all machines.
     rm -f "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed" "$root"/etc/ssh/ssh_host_*_key \
         "$root"/etc/ssh/ssh_host_*_key.pub

@@ -35,7 +35,7 @@ export function tinyDebian(): readonly TinyPackage[] {
     },
     { name: "debianutils", files: { "/usr/share/debianutils/shells": "/bin/sh\n" } },
     { name: "libc-bin", files: { "/sbin/ldconfig": copyOf("/sbin/ldconfig"), "/etc/ld.so.conf": "" } },
-    { name: "libc6", files: copies(librariesOf([...DPKG, TAR])) },
+    { name: "libc6", files: copies(tinyLibraries()) },
     // dpkg unpacks with options that busybox's tar does not know.
     { name: "tar", depends: "libc6", files: copies([TAR]) },
     {
@@ -56,6 +56,9 @@ const DPKG = ["dpkg", "dpkg-deb", "dpkg-split", "dpkg-query", "dpkg-divert", "dp
   (name) => `/usr/bin/${name}`,
 );
 const TAR = "/bin/tar";
+
+/** What its libc6 has. */
+export const tinyLibraries = (): readonly string[] => librariesOf([...DPKG, TAR]);
 
 const copyOf = (path: string): TinyFile => ({ copy: path });
 const copies = (paths: readonly string[]): Record<string, TinyFile> =>

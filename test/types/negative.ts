@@ -1,5 +1,5 @@
 // What must not compile.
-import { apt, arg, each, files, rule, run, step, xbps } from "imagemake";
+import { apt, arg, each, env, files, keymap, list, rule, run, step, xbps } from "imagemake";
 import { platformfs, rootfs } from "./debian";
 
 const repo = apt({ url: "host", suite: "bookworm" });
@@ -54,3 +54,33 @@ const voidRepo = xbps("u");
 rule.rootfs({ repo: voidRepo, arch: "amd64", packages: ["a"] });
 // @ts-expect-error variant is apt's
 rule.rootfs({ repo: voidRepo, arch: "x86_64", packages: ["a"], variant: "apt" });
+// @ts-expect-error a password itself, not its hash
+step.users({ user: { password: "secret" } });
+// @ts-expect-error a hash that is none of the ways to give one
+step.users({ user: { password: { hash: 5 } } });
+// @ts-expect-error misspelt option of a user
+step.users({ user: { group: ["sudo"] } });
+// @ts-expect-error a user in no record
+step.users("user");
+// @ts-expect-error unknown way of sudo
+step.users({ user: { sudo: "always" } });
+// @ts-expect-error services are in an array
+step.services("dbus");
+// @ts-expect-error a file is no tree to graft
+step.graft(run({ inputs: {}, cmd: "", out: "x" }), "nix");
+// @ts-expect-error a graft has a place
+step.graft(rootfs.amd64.mini);
+// @ts-expect-error settings are in sections
+step.dconf("local", { "color-scheme": "'prefer-dark'" });
+// @ts-expect-error misspelt option
+step.dconf("local", {}, { lock: ["/a/b"] });
+// @ts-expect-error a hook's inputs are named in capitals
+step.hook("hooks/a.sh", { inputs: { data: files("data") } });
+// @ts-expect-error misspelt option
+step.hook("hooks/a.sh", { net: true });
+// @ts-expect-error the console's spelling where XKB's is wanted
+export const xkb: "ch-fr_nodeadkeys" = keymap("ch-fr_nodeadkeys").xkb;
+export const fine = [
+  step.users({ user: { password: { hash: env("HASH") } } }),
+  step.hook("hooks/a.sh", { packages: list("p"), inputs: { DATA: files("data") } }),
+];

@@ -1,0 +1,46 @@
+# The script $SCRIPT of the user's on the tree at $OUT, called with the root directory as its one argument. ARCH: as the
+# tree's packages call it, or empty; ONLINE: not empty where the network may be used. What its helpers (hooklib.sh) did
+# is undone here, whether it ended well, badly or by a signal.
+
+HOOKROOT=$(realpath "$OUT")
+HOOKLIB=$(realpath .recipe/hooklib.sh)
+HOOKSTATE=$TMPDIR/hook
+export HOOKROOT HOOKLIB HOOKSTATE
+mkdir "$HOOKSTATE"
+if [ -n "${REPO:-}" ]; then REPO=$(realpath "$REPO"); fi
+. "$HOOKLIB"
+before=$(secrets)
+
+# Programs of the tree may run, where this machine can run them at all.
+case ${ARCH%-musl} in
+    amd64 | x86_64) cpu=x86_64 ;;
+    arm64 | aarch64) cpu=aarch64 ;;
+    armhf | armv*) cpu=arm ;;
+    i386 | i686) cpu=i386 ;;
+    ppc64el) cpu=ppc64le ;;
+    *) cpu=$ARCH ;;
+esac
+case $cpu-$(uname -m) in
+    -* | "$(uname -m)-$(uname -m)" | i386-x86_64 | arm-armv*) ;;
+    *) (emulate_cpu "$ARCH" "$cpu") || echo "so the script cannot run programs of the tree" ;;
+esac
+
+# Without `#!` it is a script for sh.
+script=$(realpath "$SCRIPT")
+if [ "$(head -c 2 "$script")" = '#!' ]; then
+    chmod u+x "$script"
+    set -- "$script"
+else
+    set -- sh "$script"
+fi
+# What recipes give to maintainer scripts, a script asks for with export_env.
+unset DEBIAN_FRONTEND DEBCONF_NONINTERACTIVE_SEEN DEBCONF_NOWARNINGS INITRD PYTHONHASHSEED
+# TERM reaches the script too; what it did is undone all the same.
+trap : TERM
+status=0
+PATH=${script%/*}:$PATH "$@" "$HOOKROOT" || status=$?
+cleanup || { [ "$status" != 0 ] || status=1; }
+[ "$status" = 0 ] || { echo "$SCRIPT ended with status $status" >&2; exit "$status"; }
+
+clean_tree "$before"
+password_days "$HOOKROOT"

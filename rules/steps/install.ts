@@ -1,0 +1,51 @@
+// step.install: packages on a tree, from the release's snapshot. What differs from one package manager to another is in
+// systems.ts.
+import { z } from "zod";
+import { wrongOption } from "../../engine/declare.js";
+import type { Wanted } from "../../engine/model.js";
+import { check, option } from "../options.js";
+import { request } from "../request.js";
+import { packageNames } from "../schema.js";
+import { systemOf } from "../systems.js";
+import type { Packages, Step } from "../types.js";
+import { makeStep, type Layer } from "./step.js";
+
+export const installSchema = z.strictObject({
+  packages: option(packageNames, `package names in an array, or list("file")`, "What is installed."),
+  recommends: option(
+    z.boolean().optional(),
+    "true or false",
+    "Whether recommended packages come too; otherwise they do not.",
+  ),
+});
+
+/** Installs packages, from the release's snapshot. */
+export function install(packages: Packages, o: { recommends?: boolean } = {}): Step {
+  const given = check("step.install", installSchema, { packages, ...o });
+  return makeStep(installLayer(given.packages, given.recommends ?? false));
+}
+
+/** The layer that has these packages. */
+export const installLayer =
+  (want: readonly Wanted[], recommends: boolean): Layer =>
+  (tree, rule) => {
+    const { lineage } = tree;
+    if (lineage === undefined) {
+      wrongOption(
+        rule,
+        "packages: the tree beneath was not made by rootfs, so no repository is known for it",
+      );
+    }
+    const { command, env, inputs, tools } = systemOf(lineage.driver).install(lineage);
+    return {
+      rule: "step.install",
+      command,
+      // The closure says what is installed. The list itself is no input: what does not change the closure
+      // must not build again.
+      env,
+      inputs,
+      packages: request(lineage, tree, want, { recommends }),
+      tools,
+      resources: { memory: 512 * 1024 ** 2 },
+    };
+  };

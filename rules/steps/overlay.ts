@@ -1,0 +1,91 @@
+// step.overlay: files from beside the Imagefile, or from elsewhere, into a tree. It reads none of them.
+import { posix } from "node:path";
+import { z } from "zod";
+import { isSource, sourceOf, wrongOption, type SourceHandle } from "../../engine/declare.js";
+import type { Source as EngineSource } from "../../engine/model.js";
+import { check, option, render } from "../options.js";
+import { directoryOf, isOutside, staged } from "../patterns.js";
+import { recipe } from "../recipes.js";
+import { imagePath } from "../schema.js";
+import type { Source, Step, Vars } from "../types.js";
+import { makeStep, octal } from "./step.js";
+
+export const overlaySchema = z.strictObject({
+  files: option(
+    z.union([z.string().min(1), z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files")]),
+    "a directory, or files(…)",
+    "What is copied into the tree: a directory's contents, or files from their glob's directory on.",
+  ),
+  to: option(
+    imagePath.optional(),
+    "a path inside the tree",
+    "The directory they are put in; the root unless said.",
+  ),
+  owner: option(
+    z
+      .string()
+      .regex(/^\d+:\d+$/)
+      .optional(),
+    `"user:group" in numbers`,
+    "Who owns them; 0:0 unless said.",
+  ),
+  modes: option(
+    z.record(imagePath, octal).optional(),
+    `{ path: "755" }`,
+    "Modes, where 755 for what is executable and 644 for the rest are not wanted.",
+  ),
+});
+
+/** Copies files into the tree. */
+export function overlay(
+  dir: string | Source,
+  o: { to?: string; owner?: `${number}:${number}`; modes?: Vars } = {},
+): Step {
+  const given = check("step.overlay", overlaySchema, { files: dir, ...o });
+  const { files, strip } = overlayFiles(given.files);
+  const modes = Object.entries(given.modes ?? {}).map(([path, mode]) => `${mode} ${path}`);
+  return makeStep(() => ({
+    rule: "step.overlay",
+    command: recipe("overlay.sh", ["lib.sh", "overlay.sh"]),
+    env: { STRIP: strip, TO: given.to ?? "", OWNER: given.owner ?? "0:0", MODES: modes.join("\n") },
+    inputs: { FILES: files },
+  }));
+}
+
+/** Where the stage has an overlay from outside the project. */
+const STAGED = "overlay";
+
+/** The files, and the leading directory of each path that is not part of its place in the tree. */
+function overlayFiles(given: string | SourceHandle): { files: EngineSource; strip: string } {
+  if (typeof given === "string") {
+    const strip = directoryName(given);
+    if (strip === "" || strip === "/") {
+      wrongOption("step.overlay", `expected a directory beside the Imagefile, found ${render(given)}`);
+    }
+    if (isOutside(strip)) {
+      const patterns = [posix.isAbsolute(strip) ? strip : "."];
+      const hint = `step.overlay(${render(given)}) copies a directory from outside the project`;
+      return { files: { kind: "files", patterns, from: strip, stage: STAGED, hint }, strip: STAGED };
+    }
+    // A directory as a pattern means every file beneath it.
+    return { files: { kind: "files", patterns: [strip] }, strip };
+  }
+  const files = sourceOf(given);
+  if (files.kind !== "files") throw new Error("an overlay's source is files()");
+  if (files.stage !== undefined) return { files, strip: files.stage };
+  const { patterns } = files;
+  const from = files.from === undefined ? undefined : directoryName(files.from);
+  const strip = from ?? directoryOf(patterns);
+  if (!isOutside(strip) && !patterns.some(isOutside)) return { files, strip };
+  const own = from === undefined ? staged(patterns, STAGED) : { ...files, stage: STAGED };
+  if (own.stage === undefined || (from !== undefined && patterns.some(isOutside))) {
+    wrongOption("step.overlay", `expected files of one directory, found ${render(patterns)}`);
+  }
+  return { files: own, strip: STAGED };
+}
+
+/** A directory as it is written, without what says nothing; empty for the Imagefile's own. */
+const directoryName = (given: string): string => {
+  const plain = posix.normalize(given).replace(/(?<=.)\/+$/, "");
+  return plain === "." ? "" : plain;
+};
