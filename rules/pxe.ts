@@ -16,7 +16,6 @@ import { netbootOfVoid } from "./netboot-xbps.js";
 import { check, option } from "./options.js";
 import { formatOf, packing, packTools } from "./pack.js";
 import { recipe } from "./recipes.js";
-import { request } from "./request.js";
 import { stepsOption } from "./steps/step.js";
 import { asTreeHandle, common, guardsOf, out, packageNames, treeLike } from "./schema.js";
 import {
