@@ -1,5 +1,5 @@
-// The example: Debian root filesystems of two flavours, platform filesystems on the larger one, and network-boot
-// tarballs of both, which QEMU starts over its own TFTP server.
+// The example: Debian root filesystems of two flavours, platform filesystems on the larger one, and of both flavours
+// network-boot tarballs and live images, which QEMU starts.
 import { apt, arg, each, list, project, rule, step } from "imagemake";
 
 // Packages come from MIRROR=, unless said the mirror of the host's own apt. What the images' apt will use is
@@ -49,11 +49,53 @@ export const pxe = each(rootfs.amd64, (flavour, from) =>
   }),
 );
 
+const cmdline = "net.ifnames=0 console=tty0 console=ttyS0,115200";
+
+/** Busybox alone: its kernel is unpacked beside it, and a small initrd finds the squashfs. */
+const mini = rule.platformfs({ from: rootfs.amd64.mini, steps: [step.overlay("fixtures/netboot/mini")] });
+const kernel = rule.kernel({ from: mini });
+
+/** Debian's own way: live-boot, a user who may do all, and nobody who logs in as root. */
+const live = rule.platformfs({
+  from: rootfs.amd64.standard,
+  packages: list("fixtures/live.list"),
+  steps: [
+    step.users({ user: { password: "blank", sudo: "nopasswd" }, root: { password: "locked" } }),
+    step.write("etc/hostname", "debian-live\n"),
+  ],
+  guards: { has: ["lib/live/boot"], hasNot: ["etc/resolv.conf"] },
+});
+
+export const iso = {
+  mini: rule.iso({
+    ...rule.extract(kernel, { kernel: "vmlinuz" }),
+    initrd: rule.initramfs({ from: mini, kernel, with: "busybox" }),
+    contents: { "live/filesystem.squashfs": rule.squashfs({ from: mini }) },
+    label: "DEBIAN_MINI",
+    cmdline: `${cmdline} quiet`,
+    out: "debian-mini-LIVE-{date}.iso",
+  }),
+  standard: rule.iso({
+    ...rule.extract(live, { kernel: "boot/vmlinuz-*" }),
+    initrd: rule.initramfs({ from: live, with: "initramfs-tools" }),
+    contents: { "live/filesystem.squashfs": rule.squashfs({ from: live, without: ["boot/*"] }) },
+    label: "DEBIAN_LIVE",
+    cmdline: `boot=live ${cmdline}`,
+    menu: [{ title: "Debian live" }, { title: "Debian live, from memory", cmdline: "toram" }],
+    out: "debian-standard-LIVE-{date}.iso",
+  }),
+};
+
 export const boots = {
   pxe: each(pxe, (_, image) => rule.boot({ image, as: "pxe", expect: "login:" })),
+  iso: each(iso, (_, image) =>
+    each(["bios", "uefi"], (firmware) =>
+      each(["cd", "disk"], (as) => rule.boot({ image, as, firmware, expect: "login:" })),
+    ),
+  ),
 };
 
 export default project({
   default: [pxe.mini],
-  release: { of: [rootfs, platformfs, pxe], gate: [boots] },
+  release: { of: [rootfs, platformfs, pxe, iso], gate: [boots] },
 });
