@@ -4,6 +4,7 @@ import { z } from "zod";
 import { aptSchema } from "./apt.js";
 import { bootSchema } from "./boot.js";
 import { typeOf } from "./options.js";
+import { pacmanSchema } from "./pacman.js";
 import { platformfsSchema } from "./platformfs.js";
 import { projectSchema } from "./project.js";
 import { pxeSchema } from "./pxe.js";
@@ -40,6 +41,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   ...Object.fromEntries(Object.entries(stepSchemas).map(([name, schema]) => [`step.${name}`, schema])),
   apt: aptSchema,
   xbps: xbpsSchema,
+  pacman: pacmanSchema,
   project: projectSchema,
 };
 

@@ -8,6 +8,7 @@ import { unpack } from "./unpack.js";
 
 export { apt } from "./apt.js";
 export { both, each } from "./each.js";
+export { pacman } from "./pacman.js";
 export { project } from "./project.js";
 export { arg, env, files, list, probe } from "./sources.js";
 export { minisign, signify } from "./signers.js";

@@ -52,7 +52,7 @@ export function netbootOfVoid(o: Netboot): Handle {
   const tree = declareOne(
     {
       rule: "dracut",
-      command: recipe("dracut.sh", ["lib.sh", "emulate.sh", "xbps.sh", "dracut.sh"]),
+      command: recipe("dracut.sh", ["lib.sh", "emulate.sh", "inside.sh", "xbps.sh", "dracut.sh"]),
       env: { ARCH: lineage.arch, COMPRESS, DRIVERS: "ahci", FORCE: FORCED },
       inputs: { BASE: installed },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],

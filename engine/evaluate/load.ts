@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import type { Graph } from "../model.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { askedFor, resetArgs, setArgs } from "./args.js";
+import { setDirectory } from "./beside.js";
 import { blame } from "./blame.js";
 import { collect } from "./collect.js";
 import type { Reads } from "./fresh.js";
@@ -51,6 +52,7 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
   const recorder = new Recorder(place(file, 1));
   const undos: Undo[] = [];
   prepare(args, undos);
+  setDirectory(dirname(file));
   try {
     const exports = await track(recorder, () =>
       settled(

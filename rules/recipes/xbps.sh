@@ -1,7 +1,6 @@
 # Shared by recipes that make trees of Void's packages, as mkrootfs.sh and mkplatformfs.sh do, from repo/ alone.
 # ARCH. Nothing of the build stays in the tree, and nothing that would differ the next time.
 
-root=$PWD/$OUT
 host=$(xbps-uhelper arch)
 # What this machine runs itself is installed as XBPS_ARCH, the rest as XBPS_TARGET_ARCH, which leaves what has to
 # run in the tree for later.
@@ -24,27 +23,6 @@ for_target() {
     else
         env -u TMPDIR HOME=/root XBPS_TARGET_ARCH="$ARCH" "$@"
     fi
-}
-
-# inside_tree COMMAND…: a program of the tree's own, with nothing of ours in its environment but the epoch.
-inside_tree() {
-    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
-        "$(command -v chroot)" "$root" "$@"
-}
-
-# mounted, unmounted: what programs in the tree see of the machine.
-mounted() {
-    for mo_dir in dev proc sys tmp; do [ -d "$root/$mo_dir" ] || mkdir "$root/$mo_dir"; done
-    mount --rbind /dev "$root/dev"
-    mount -t proc proc "$root/proc"
-    mount --rbind /sys "$root/sys"
-    mount -t tmpfs -o mode=755,nosuid,nodev tmpfs "$root/tmp"
-}
-unmounted() {
-    umount "$root/tmp"
-    # What lies below /sys and /dev cannot be unmounted one by one in a user namespace.
-    umount -l "$root/sys" "$root/dev"
-    umount "$root/proc"
 }
 
 # packages asked|needed: names out of the closure. Those that nothing else in it needs are asked for, the others
@@ -77,19 +55,3 @@ configure_all() {
     [ -z "$co_left" ] || echo "unpacked, and not configured by the tree's own xbps-reconfigure:" $co_left
 }
 unconfigured() { xbps-query --rootdir="$root" --list-pkgs | awk '$1 != "ii" { print $2 }'; }
-
-# settle_tree: takes out what would differ the next time. Days on which passwords were set become the epoch's.
-settle_tree() {
-    rm -f "$root/etc/.pwd.lock" "$root/var/cache/ldconfig/aux-cache"
-    for se_file in shadow shadow-; do
-        [ -f "$root/etc/$se_file" ] || continue
-        awk -F: -v OFS=: -v today="$(($(date +%s) / 86400))" -v day="$((SOURCE_DATE_EPOCH / 86400))" \
-            '$3 != "" && $3 >= today - 1 { $3 = day } { print }' "$root/etc/$se_file" >"$TMPDIR/shadow"
-        # Into the file that is there, so that mode and owner stay.
-        cmp -s "$TMPDIR/shadow" "$root/etc/$se_file" || cat "$TMPDIR/shadow" >"$root/etc/$se_file"
-    done
-    # Made while building, these would be one for all machines.
-    rm -f "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed" "$root"/etc/ssh/ssh_host_*_key \
-        "$root"/etc/ssh/ssh_host_*_key.pub
-    [ ! -s "$root/etc/machine-id" ] || : >"$root/etc/machine-id"
-}
