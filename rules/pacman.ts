@@ -3,7 +3,7 @@
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { isSource, sourceOf, wrongOption, type SourceHandle } from "../engine/declare.js";
-import { readBeside } from "../engine/evaluate/beside.js";
+import { readBeside } from "../engine/beside.js";
 import { asError } from "../engine/problem.js";
 import { demands, readConf, type Conf, type Section } from "./drivers/pacman/conf.js";
 import { check, option } from "./options.js";

@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import type { Graph } from "../model.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { askedFor, resetArgs, setArgs } from "./args.js";
-import { setDirectory } from "./beside.js";
+import { setDirectory } from "../beside.js";
 import { blame } from "./blame.js";
 import { collect } from "./collect.js";
 import type { Reads } from "./fresh.js";

@@ -84,7 +84,8 @@ export function addPackages(repo: ArchRepo, ...packages: readonly ArchPackage[])
     rmSync(join(repo.dir, `${repo.name}.${kind}`), { force: true });
     copyFileSync(join(repo.dir, `${repo.name}.${kind}.tar.gz`), join(repo.dir, `${repo.name}.${kind}`));
   }
-  if (repo.gpgHome !== null) sign(repo.gpgHome, ...[...files, `${repo.name}.db`].map((one) => join(repo.dir, one)));
+  if (repo.gpgHome !== null)
+    sign(repo.gpgHome, ...[...files, `${repo.name}.db`].map((one) => join(repo.dir, one)));
 }
 
 /** Deletes a package's files and leaves the database as it is, as a mirror that is being updated does. */
@@ -175,7 +176,7 @@ function gpg(home: string, ...args: string[]): void {
 
 /** A pacman.conf with these repositories; what a running system's has beside them must not count. */
 export const confOf = (
-  repos: readonly ArchRepo[],
+  repos: readonly Pick<ArchRepo, "name" | "dir">[],
   more: { readonly sigLevel?: string; readonly options?: string; readonly server?: string } = {},
 ): string => `# as /etc/pacman.conf
 [options]
@@ -190,9 +191,6 @@ ${more.options ?? ""}
 ${repos.map((repo) => `[${repo.name}]\nServer = ${more.server ?? `file://${dirname(repo.dir)}/$repo`}\n`).join("\n")}`;
 
 const APPLETS = "sh cat chmod cp date echo env grep ls mkdir mv rm sed test touch".split(" ");
-
-/** What `base` of the tiny Arch brings. */
-export const TINY_BASE = ["base", "busybox", "filesystem", "mirrorlist"];
 
 /** A dozen packages: what roots and platforms are made of. */
 export const tinyArch = (): readonly ArchPackage[] => [

@@ -1,5 +1,6 @@
 // Reads a file that an Imagefile names to a rule, while it is evaluated. That it was read is noticed as any other
-// read is (track-files.ts), so that an edit evaluates the Imagefile again. It does not know what is in the file.
+// read is (evaluate/track-files.ts), so that an edit evaluates the Imagefile again. It lies
+// outside of evaluate/, whose own reads are the loader's and not the Imagefile's.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
