@@ -19,8 +19,6 @@ cat >"$TMPDIR/pacman.conf" <<END
 [options]
 Architecture = $ARCH
 DBPath = $root/var/lib/pacman/
-CacheDir = $TMPDIR/cache/
-HookDir = $root/etc/pacman.d/hooks/
 GPGDir = $TMPDIR/gnupg/
 LogFile = $TMPDIR/pacman.log
 SigLevel = Never
@@ -29,10 +27,11 @@ ${NO_EXTRACT:+NoExtract = $NO_EXTRACT}
 END
 
 # on_tree ARGUMENT…: pacman on the tree. Scripts and hooks of packages run in the tree, with nothing of ours in their
-# environment but the epoch.
+# environment but the epoch. In a configuration blanks would divide these two directories.
 on_tree() {
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
-        pacman --config "$TMPDIR/pacman.conf" --root "$root" "$@"
+        pacman --config "$TMPDIR/pacman.conf" --root "$root" --cachedir "$TMPDIR/cache" \
+        --hookdir "$root/etc/pacman.d/hooks" "$@"
 }
 
 # install_closure: unpacks all of repo/ and runs its scripts and hooks.

@@ -45,19 +45,17 @@ export function signedArch(): { readonly repo: ArchRepo; readonly key: string } 
   return { repo: { ...model, dir }, key: key(model.gpgHome ?? "") };
 }
 
-/** A project with the documented Imagefile, or another. */
-export function archProject(
-  imagefile: string = DOCUMENTED,
-  options: { readonly options?: string } = {},
-): ArchProject {
+/** A project with the documented Imagefile, in a new directory or in `dir`. */
+export function archProject(dir: string = newDir()): ArchProject {
   const { repo, key } = signedArch();
-  const project = makeProject({
-    "Imagefile.ts": imagefile,
-    "pacman.conf": confOf([repo], { sigLevel: "Required", ...options }),
+  const files = {
+    "Imagefile.ts": DOCUMENTED,
+    "pacman.conf": confOf([repo], { sigLevel: "Required" }),
     "packages.x86_64": "witness\n",
     "platform.list": "app\n",
     "overlay/etc/motd": "hello\n",
-  });
+  };
+  const project = makeProject(files, { dir, under: [] });
   cpSync(key, project.path("keys/tiny.gpg"));
   projects.push(project);
   const env = { MIRROR: `file://${join(repo.dir, "..")}/$repo` };

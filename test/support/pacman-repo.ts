@@ -269,4 +269,21 @@ NeedsTargets
   },
   { name: "one-of-two", info: [["group", "two"]] },
   { name: "two-of-two", info: [["group", "two"]], depends: ["libone"] },
+  // What cannot be.
+  { name: "failing", install: "post_install() { echo no use >&2; false; }\n" },
+  {
+    name: "hooked",
+    files: {
+      "usr/share/libalpm/hooks/9.hook": `[Trigger]
+Operation = Install
+Type = Package
+Target = hooked
+[Action]
+When = PostTransaction
+Exec = /usr/bin/test -e /nonexistent
+`,
+    },
+  },
+  { name: "escaping", files: { "usr/share/escape/file": "out\n" } },
+  { name: "ghostly", depends: ["ghost>=2"] },
 ];

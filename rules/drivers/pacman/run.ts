@@ -35,6 +35,9 @@ export const run = runner({
   },
 });
 
+/** Directories that are lists of words in a configuration, so that a path with a blank in it can only be an option. */
+const LISTS = ["cache", "hook"] as const;
+
 /** A pacman of its own: everything it reads and writes lies in one directory. */
 export interface Pacman {
   readonly dir: string;
@@ -56,15 +59,13 @@ export async function pacmanIn(
 ): Promise<Pacman> {
   const dir = join(context.scratch, name);
   const [db, cache, gnupg] = [join(dir, "db"), join(dir, "cache"), join(dir, "gnupg")];
-  for (const one of [db, cache, join(dir, "hooks"), join(dir, "root")]) await mkdir(one, { recursive: true });
+  for (const one of [db, cache, join(dir, "hook"), join(dir, "root")]) await mkdir(one, { recursive: true });
   const config = join(dir, "pacman.conf");
   await writeFile(
     config,
     `[options]
 Architecture = ${arch}
 DBPath = ${db}/
-CacheDir = ${cache}/
-HookDir = ${join(dir, "hooks")}/
 GPGDir = ${gnupg}/
 LogFile = ${join(dir, "pacman.log")}
 ParallelDownloads = 5
@@ -78,15 +79,14 @@ ${lines}`,
     cache,
     gnupg,
     run: async (args, options = {}) => {
-      const [first = "pacman", ...rest] = [
-        ...root,
-        "pacman",
+      const own = [
         "--config",
         config,
         "--root",
         join(dir, "root"),
-        ...args,
+        ...LISTS.flatMap((name) => [`--${name}dir`, join(dir, name)]),
       ];
+      const [first = "pacman", ...rest] = [...root, "pacman", ...own, ...args];
       const ran = await run([first, ...rest], context, { cwd: dir, ...options });
       return ran.ok ? ok({ ...ran.value, stderr: quiet(ran.value.stderr) }) : ran;
     },
