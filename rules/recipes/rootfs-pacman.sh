@@ -3,9 +3,7 @@
 # ARCH, NO_EXTRACT; IN_IMAGE: the server in the image's mirrorlist, or empty.
 
 chmod 755 "$root"
-mkdir -m 755 -p "$root/var/cache/pacman/pkg" "$root/var/lib/pacman" "$root/var/log" "$root/dev" "$root/run" \
-    "$root/etc/pacman.d"
-chmod 755 "$root/var" "$root/var/cache" "$root/var/cache/pacman" "$root/var/lib" "$root/etc"
+mkdir -p "$root/var/cache/pacman/pkg" "$root/var/lib/pacman" "$root/var/log" "$root/dev" "$root/run" "$root/etc/pacman.d"
 mkdir -m 1777 "$root/tmp"
 mkdir -m 555 "$root/sys" "$root/proc"
 mounted 1777

@@ -49,7 +49,7 @@ export interface ArchRepo {
 /** When tiny packages were built, unless they say: 2023-11-14T22:13:20Z. */
 export const BUILT = 1_700_000_000;
 
-const PROGRAMS = ["pacman", "repo-add", "bsdtar", "zstd", "gpg"];
+const PROGRAMS = ["pacman", "pacstrap", "repo-add", "bsdtar", "zstd", "gpg"];
 /** Programs that are not here; without them there is nothing to test. */
 export const lackingForPacman = (): readonly string[] =>
   PROGRAMS.filter((name) => !existsSync(`/usr/bin/${name}`));

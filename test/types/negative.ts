@@ -1,5 +1,5 @@
 // What must not compile.
-import { apt, arg, each, files, rule, run, step, xbps } from "imagemake";
+import { apt, arg, each, files, pacman, rule, run, step, xbps } from "imagemake";
 import { platformfs, rootfs } from "./debian";
 
 const repo = apt({ url: "host", suite: "bookworm" });
@@ -54,3 +54,14 @@ const voidRepo = xbps("u");
 rule.rootfs({ repo: voidRepo, arch: "amd64", packages: ["a"] });
 // @ts-expect-error variant is apt's
 rule.rootfs({ repo: voidRepo, arch: "x86_64", packages: ["a"], variant: "apt" });
+const arch = pacman(files("pacman.conf"));
+// @ts-expect-error Debian's name for an architecture of Arch
+rule.rootfs({ repo: arch, arch: "amd64", packages: ["base"] });
+// @ts-expect-error variant is apt's
+rule.rootfs({ repo: arch, arch: "x86_64", packages: ["base"], variant: "apt" });
+// @ts-expect-error a configuration is files(…), not its name
+pacman("pacman.conf");
+// @ts-expect-error an unknown option
+pacman(files("pacman.conf"), { mirror: "https://mirror.example.org" });
+// @ts-expect-error keys are files(…), not a name
+pacman(files("pacman.conf"), { keys: "keys/tiny.gpg" });
