@@ -2,12 +2,13 @@
 // the tree, that nothing of the machine is, and what an edit builds again.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { archProject, cleanUp, newDir, type ArchProject } from "./support/arch-project.js";
-import { atTime } from "./support/cli.js";
+import { atTime, makeProject } from "./support/cli.js";
 import { shown } from "./support/packages.js";
 import {
+  aarch64ShellStandIn,
   addPackages,
   BUILT,
   confOf,
@@ -295,5 +296,32 @@ export const linked = rule.platformfs({ from: rootfs,
       expect.stringContaining("/var/lib/pacman is a symbolic link"),
     ]);
     expect(sh(outside, "find . -mindepth 1")).toBe("");
+  });
+});
+
+const qemu = existsSync("/usr/bin/qemu-aarch64-static");
+if (lacking.length === 0 && !qemu) skipping("pacman-packages", "qemu-aarch64-static is missing (one test)");
+
+(qemu ? withPacman : describe.skip)("another architecture", () => {
+  test("runs its scripts with qemu-user", async () => {
+    const repo = makeArchRepo(newDir(), "alarm", [
+      { name: "filesystem", files: { bin: { link: "usr/bin" }, "tmp/": "" } },
+      {
+        name: "sh-stand-in",
+        arch: "aarch64",
+        depends: ["filesystem"],
+        files: { "usr/bin/sh": aarch64ShellStandIn() },
+        install: "post_install() { :; }\n",
+      },
+    ]);
+    const foreign = makeProject({
+      "Imagefile.ts": `import { files, pacman, rule } from "imagemake";
+export const rootfs = rule.rootfs({ repo: pacman(files("pacman.conf")), arch: "aarch64", packages: ["sh-stand-in"],
+  guards: { has: ["ran-as-aarch64"] } });`,
+      "pacman.conf": confOf([repo]),
+    });
+    const told = await foreign.events({}, "rootfs");
+    foreign.remove();
+    expect([told.stderr, told.status]).toEqual(["", 0]);
   });
 });

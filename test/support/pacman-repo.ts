@@ -287,3 +287,44 @@ Exec = /usr/bin/test -e /nonexistent
   { name: "escaping", files: { "usr/share/escape/file": "out\n" } },
   { name: "ghostly", depends: ["ghost>=2"] },
 ];
+
+/**
+ * A stand-in for a shell of aarch64: whatever it is told, it makes the file `/ran-as-aarch64` and succeeds. Eight
+ * instructions in an ELF file, so no compiler is needed; the kernel runs it with qemu-user or not at all.
+ */
+export function aarch64ShellStandIn(): Buffer {
+  const text = Buffer.from("/ran-as-aarch64\0");
+  const code = [
+    0x92800c60, // mov x0, #-100 (AT_FDCWD)
+    0x10000101, // adr x1, text: 32 bytes on
+    0xd2800822, // mov x2, #0x41 (O_CREAT | O_WRONLY)
+    0xd2803483, // mov x3, #0644
+    0xd2800708, // mov x8, #56 (openat)
+    0xd4000001, // svc #0
+    0xd2800000, // mov x0, #0
+    0xd2800ba8, // mov x8, #93 (exit)
+    0xd4000001, // svc #0
+  ];
+  const [base, start] = [0x400000, 64 + 56];
+  const size = start + code.length * 4 + text.length;
+  const elf = Buffer.alloc(size);
+  elf.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  elf.writeUInt16LE(2, 16); // ET_EXEC
+  elf.writeUInt16LE(183, 18); // EM_AARCH64
+  elf.writeUInt32LE(1, 20);
+  elf.writeBigUInt64LE(BigInt(base + start), 24); // e_entry
+  elf.writeBigUInt64LE(64n, 32); // e_phoff
+  elf.writeUInt16LE(64, 52);
+  elf.writeUInt16LE(56, 54);
+  elf.writeUInt16LE(1, 56);
+  elf.writeUInt32LE(1, 64); // PT_LOAD
+  elf.writeUInt32LE(5, 68); // readable and executable
+  elf.writeBigUInt64LE(BigInt(base), 64 + 16);
+  elf.writeBigUInt64LE(BigInt(base), 64 + 24);
+  elf.writeBigUInt64LE(BigInt(size), 64 + 32);
+  elf.writeBigUInt64LE(BigInt(size), 64 + 40);
+  elf.writeBigUInt64LE(0x1000n, 64 + 48);
+  code.forEach((word, i) => elf.writeUInt32LE(word, start + i * 4));
+  elf.set(text, start + code.length * 4);
+  return elf;
+}
