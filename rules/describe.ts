@@ -10,6 +10,7 @@ import { isoSchema } from "./iso.js";
 import { kernelSchema } from "./kernel.js";
 import { squashfsSchema } from "./squashfs.js";
 import { typeOf } from "./options.js";
+import { pacmanSchema } from "./pacman.js";
 import { platformfsSchema } from "./platformfs.js";
 import { projectSchema } from "./project.js";
 import { pxeSchema } from "./pxe.js";
@@ -52,6 +53,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   ...Object.fromEntries(Object.entries(stepSchemas).map(([name, schema]) => [`step.${name}`, schema])),
   apt: aptSchema,
   xbps: xbpsSchema,
+  pacman: pacmanSchema,
   project: projectSchema,
 };
 

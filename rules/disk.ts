@@ -233,7 +233,7 @@ function loaderTools(boot: Given["boot"], efi: Tool): readonly Tool[] {
 
 /** GRUB for the tree's processor; the first, which nothing uses, where GRUB is not for it. */
 function grubOf(tree: Handle): (typeof grubCpus)[number] {
-  const cpu = tree.lineage === undefined ? "x86_64" : cpuOf(tree.lineage.arch);
+  const cpu = tree.lineage === undefined ? "x86_64" : cpuOf(tree.lineage.driver, tree.lineage.arch);
   const found = grubCpus.find((one) => one.cpu === cpu) ?? grubCpus[0];
   if (found === undefined) throw new Error("GRUB is for no processor");
   return found;

@@ -24,7 +24,7 @@ export function dracutOfVoid(
   const tree = declareOne(
     {
       rule: "dracut",
-      command: recipe("dracut.sh", ["lib.sh", "emulate.sh", "chroot.sh", "xbps.sh", "dracut.sh"]),
+      command: recipe("dracut.sh", ["lib.sh", "emulate.sh", "inside.sh", "xbps.sh", "dracut.sh"]),
       env: { ARCH: lineage.arch, COMPRESS: DRACUT_COMPRESS, DRIVERS: "ahci", FORCE: force },
       inputs: { BASE: installed },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],

@@ -16,6 +16,7 @@ export { apt } from "./apt.js";
 export { both, each } from "./each.js";
 export { keymap } from "./keymap.js";
 export type { Keymap } from "./keymap.js";
+export { pacman } from "./pacman.js";
 export { project } from "./project.js";
 export { arg, env, files, list, probe } from "./sources.js";
 export { minisign, signify } from "./signers.js";

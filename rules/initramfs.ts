@@ -10,7 +10,7 @@ import {
   type SourceHandle,
 } from "../engine/declare.js";
 import type { Source as EngineSource, Tool } from "../engine/model.js";
-import { cpuOf, emulation, emulationOfVoid } from "./arch.js";
+import { cpuOf, emulation } from "./arch.js";
 import { BUSYBOX_MODULES } from "./kernel.js";
 import { check, option } from "./options.js";
 import { packTools } from "./pack.js";
@@ -119,15 +119,15 @@ function generated(
 ): Handle {
   const { lineage } = tree;
   const arch = lineage?.arch;
-  const cpu = arch === undefined ? null : cpuOf(arch);
+  const cpu = lineage === undefined ? null : cpuOf(lineage.driver, lineage.arch);
   return declareOne(
     {
       rule: "initramfs",
-      command: recipe("initramfs.sh", ["lib.sh", "emulate.sh", "chroot.sh", "initramfs.sh"]),
+      command: recipe("initramfs.sh", ["lib.sh", "emulate.sh", "inside.sh", "initramfs.sh"]),
       env: { GENERATOR: generator, ARCH: arch ?? "", CPU: cpu ?? "", MODULES: modules.join(" ") },
       inputs: { BASE: tree, ...conf },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
-      tools: arch === undefined ? [] : lineage?.driver === "xbps" ? emulationOfVoid(arch) : emulation(arch),
+      tools: lineage === undefined ? [] : emulation(lineage.driver, lineage.arch),
       root: true,
       ...(arch === undefined ? {} : { arch }),
       guards: { has: ["boot/initrd"] },

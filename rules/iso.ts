@@ -67,12 +67,12 @@ export function iso(
   if (o.label.replaceAll("{date}", "00000000").length > 32) {
     wrongOption("iso", `label: expected at most 32 characters, found ${JSON.stringify(o.label)}`);
   }
-  const arch = o.kernel.lineage?.arch;
-  const cpu = arch === undefined ? "x86_64" : cpuOf(arch);
+  const { lineage } = o.kernel;
+  const cpu = lineage === undefined ? "x86_64" : cpuOf(lineage.driver, lineage.arch);
   const grub = grubCpus.find((one) => one.cpu === cpu);
   if (grub === undefined) {
     const known = grubCpus.map((one) => one.cpu).join(", ");
-    wrongOption("iso", `kernel: expected one for ${known}, found one for ${arch ?? "?"}`);
+    wrongOption("iso", `kernel: expected one for ${known}, found one for ${lineage?.arch ?? "?"}`);
   }
   const entries = Object.entries(o.contents).map(([path, input], i) =>
     content(path, input, variableOf(path, i)),

@@ -3,9 +3,11 @@
 import type { Lineage } from "../engine/declare.js";
 import type { Command, Guards, Json, Source, Tool } from "../engine/model.js";
 import { isAptRepo, requestRepo, sourceLine } from "./apt.js";
-import { emulation, emulationOfVoid } from "./arch.js";
+import { emulation } from "./arch.js";
+import { isPacmanRepo, pacmanRequest } from "./pacman.js";
 import { staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
+import { PACMAN } from "./drivers/pacman/tools.js";
 import { xbpsTools } from "./drivers/xbps/tools.js";
 import type { Arch, Driver } from "./types.js";
 import { isXbpsRepo } from "./xbps.js";
@@ -67,14 +69,14 @@ const apt: System = {
       IN_IMAGE: sourceLine(given(isAptRepo, repo)),
     },
     inputs: {},
-    tools: [{ name: "mmdebstrap", package: "mmdebstrap" }, ...APT_TOOLS, ...emulation(arch)],
+    tools: [{ name: "mmdebstrap", package: "mmdebstrap" }, ...APT_TOOLS, ...emulation("apt", arch)],
     guards: { has: ["var/lib/dpkg/status"] },
   }),
   install: ({ arch }) => ({
     command: recipe("install-apt.sh", ["lib.sh", "emulate.sh", "tree.sh", "install-apt.sh"]),
     env: { ARCH: arch },
     inputs: {},
-    tools: [...APT_TOOLS, ...emulation(arch)],
+    tools: [...APT_TOOLS, ...emulation("apt", arch)],
   }),
 };
 
@@ -97,21 +99,54 @@ const xbps: System = {
   bootstrap: (repo, { arch }) => {
     const { keys } = given(isXbpsRepo, repo);
     return {
-      command: recipe("rootfs-xbps.sh", ["lib.sh", "emulate.sh", "chroot.sh", "xbps.sh", "rootfs-xbps.sh"]),
+      command: recipe("rootfs-xbps.sh", ["lib.sh", "emulate.sh", "inside.sh", "xbps.sh", "rootfs-xbps.sh"]),
       env: { ARCH: arch },
       // The checkout may lie anywhere: that is no part of the key.
       inputs: keys === null ? {} : { KEYS: staged(keys, "keys") },
-      tools: [...XBPS_TOOLS, ...emulationOfVoid(arch)],
+      tools: [...XBPS_TOOLS, ...emulation("xbps", arch)],
       guards: { has: ["var/db/xbps/pkgdb-0.38.plist"] },
     };
   },
   install: ({ arch }) => ({
-    command: recipe("install-xbps.sh", ["lib.sh", "emulate.sh", "chroot.sh", "xbps.sh", "install-xbps.sh"]),
+    command: recipe("install-xbps.sh", ["lib.sh", "emulate.sh", "inside.sh", "xbps.sh", "install-xbps.sh"]),
     env: { ARCH: arch },
     inputs: {},
-    tools: [...XBPS_TOOLS, ...emulationOfVoid(arch)],
+    tools: [...XBPS_TOOLS, ...emulation("xbps", arch)],
   }),
 };
+
+const PACMAN_PARTS = ["lib.sh", "emulate.sh", "inside.sh", "pacman.sh"];
+
+const pacman: System = {
+  archs: names<"pacman">({ x86_64: true, aarch64: true, armv7h: true, riscv64: true }),
+  lineage: (repo, arch) => {
+    const { noExtract } = given(isPacmanRepo, repo);
+    return { driver: "pacman", repo: pacmanRequest(given(isPacmanRepo, repo)), arch, options: { noExtract } };
+  },
+  bootstrap: (repo, { arch, options }) => ({
+    command: recipe("rootfs-pacman.sh", [...PACMAN_PARTS, "rootfs-pacman.sh"]),
+    env: {
+      ARCH: arch,
+      NO_EXTRACT: noExtractIn(options),
+      IN_IMAGE: given(isPacmanRepo, repo).inImage ?? "",
+    },
+    inputs: {},
+    tools: [PACMAN, ...emulation("pacman", arch)],
+    guards: { has: ["var/lib/pacman/local/ALPM_DB_VERSION"] },
+  }),
+  install: ({ arch, options }) => ({
+    command: recipe("install-pacman.sh", [...PACMAN_PARTS, "install-pacman.sh"]),
+    env: { ARCH: arch, NO_EXTRACT: noExtractIn(options) },
+    inputs: {},
+    tools: [PACMAN, ...emulation("pacman", arch)],
+  }),
+};
+
+function noExtractIn(options: Json): string {
+  const patterns =
+    typeof options === "object" && options !== null && "noExtract" in options ? options.noExtract : [];
+  return Array.isArray(patterns) ? patterns.join(" ") : "";
+}
 
 function variantIn(options: Json): string {
   const variant =
@@ -119,7 +154,7 @@ function variantIn(options: Json): string {
   return typeof variant === "string" ? variant : "";
 }
 
-const SYSTEMS: Readonly<Record<Driver, System>> = { apt, xbps };
+const SYSTEMS: Readonly<Record<Driver, System>> = { apt, xbps, pacman };
 
 /** The system of a driver; a lineage has its driver's name as text. */
 export function systemOf(driver: string): System {
@@ -130,4 +165,4 @@ export function systemOf(driver: string): System {
 
 /** Whether a value is a repository of any driver. */
 export const isRepo = (value: unknown): value is { readonly driver: Driver } =>
-  isAptRepo(value) || isXbpsRepo(value);
+  isAptRepo(value) || isXbpsRepo(value) || isPacmanRepo(value);

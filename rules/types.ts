@@ -39,6 +39,7 @@ export type Project = Is<"project">;
 export interface Arch {
   apt: "amd64" | "arm64" | "armhf" | "i386" | "ppc64el" | "riscv64" | "s390x";
   xbps: "i686" | Musl<"x86_64" | "armv6l" | "armv7l" | "aarch64">;
+  pacman: "x86_64" | "aarch64" | "armv7h" | "riscv64";
 }
 /** Each architecture with glibc and with musl, as Void names them. */
 export type Musl<A extends string> = A | `${A}-musl`;
@@ -52,6 +53,8 @@ export interface Extra {
   apt: { variant?: "busybox" | "essential" | "apt" | "minbase" };
   // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- it has none
   xbps: {};
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- nor has it
+  pacman: {};
 }
 
 /** Environment variables and the like. */

@@ -17,6 +17,7 @@ import { nearestHint } from "../evaluate/nearest.js";
 /** Package managers that rules may speak to; each is loaded when first asked for. */
 export const drivers: Drivers = {
   apt: async () => (await import("../../rules/drivers/apt.js")).driver,
+  pacman: async () => (await import("../../rules/drivers/pacman.js")).driver,
   xbps: async () => (await import("../../rules/drivers/xbps.js")).driver,
 };
 

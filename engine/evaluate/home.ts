@@ -1,4 +1,5 @@
-// The directory of the Imagefile that is being evaluated: what relative paths in it mean. It reads nothing.
+// The directory of the Imagefile that is being evaluated: what relative paths in it mean. It reads nothing: reads of
+// files beneath evaluate/ are the loader's own, and not noticed as the Imagefile's.
 
 let directory: string | null = null;
 

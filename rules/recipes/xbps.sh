@@ -1,7 +1,6 @@
 # Shared by recipes that make trees of Void's packages, as mkrootfs.sh and mkplatformfs.sh do, from repo/ alone.
 # ARCH. Nothing of the build stays in the tree, and nothing that would differ the next time.
 
-root=$PWD/$OUT
 host=$(xbps-uhelper arch)
 # What this machine runs itself is installed as XBPS_ARCH, the rest as XBPS_TARGET_ARCH, which leaves what has to
 # run in the tree for later.
@@ -56,13 +55,3 @@ configure_all() {
     [ -z "$co_left" ] || echo "unpacked, and not configured by the tree's own xbps-reconfigure:" $co_left
 }
 unconfigured() { xbps-query --rootdir="$root" --list-pkgs | awk '$1 != "ii" { print $2 }'; }
-
-# settle_tree: takes out what would differ the next time.
-settle_tree() {
-    rm -f "$root/etc/.pwd.lock" "$root/var/cache/ldconfig/aux-cache"
-    password_days "$root"
-    # Made while building, these would be one for all machines.
-    rm -f "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed" "$root"/etc/ssh/ssh_host_*_key \
-        "$root"/etc/ssh/ssh_host_*_key.pub
-    [ ! -s "$root/etc/machine-id" ] || : >"$root/etc/machine-id"
-}

@@ -7,7 +7,7 @@ import { callSite, type Handle, type Lineage, type SourceHandle } from "../../en
 import { imagefileDirectory } from "../../engine/evaluate/home.js";
 import type { Source as EngineSource, Tool, Wanted } from "../../engine/model.js";
 import { ProblemError } from "../../engine/problem.js";
-import { emulation, emulationOfVoid } from "../arch.js";
+import { emulation } from "../arch.js";
 import { check, option } from "../options.js";
 import { isOutside } from "../patterns.js";
 import { recipe } from "../recipes.js";
@@ -138,6 +138,5 @@ function packagesOf(
 
 /** The tree's own programs may run in a hook. */
 function emulator(lineage: Lineage | undefined): readonly Tool[] {
-  if (lineage === undefined) return [];
-  return lineage.driver === "xbps" ? emulationOfVoid(lineage.arch) : emulation(lineage.arch);
+  return lineage === undefined ? [] : emulation(lineage.driver, lineage.arch);
 }

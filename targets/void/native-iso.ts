@@ -61,7 +61,7 @@ export function nativeIso(
     {
       rule: "void-live",
       command: recipe("void-native-live.sh", [
-        ...["lib.sh", "emulate.sh", "chroot.sh", "xbps.sh", "void-native-live.sh"],
+        ...["lib.sh", "emulate.sh", "inside.sh", "xbps.sh", "void-native-live.sh"],
       ]),
       env: { ARCH: arch, LOCALE: "en_US.UTF-8" },
       inputs: {

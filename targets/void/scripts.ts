@@ -9,7 +9,7 @@ import {
   type PackageSpec,
 } from "../../engine/declare.js";
 import type { Guards, Json, Source, Wanted } from "../../engine/model.js";
-import { emulationOfVoid } from "../../rules/arch.js";
+import { emulation } from "../../rules/arch.js";
 import { recipe } from "../../rules/recipes.js";
 import { asFile, type FileTarget } from "../../rules/types.js";
 import { checkoutFiles, revision, type Kind } from "./checkout.js";
@@ -59,7 +59,7 @@ export class Scripts {
         env: { PLATFORM: platform, ARCH: arch },
         inputs: { SCRIPTS: this.#files("platformfs", arch), ROOTFS: handleOf(rootfs) },
         packages: this.#packages(arch, platformWants(platform)),
-        tools: [...TARBALL_TOOLS, ...emulationOfVoid(arch)],
+        tools: [...TARBALL_TOOLS, ...emulation("xbps", arch)],
         arch,
         guards: { magic: XZ, minSize: 64 * 1024 },
         resources: { cpu: 2, memory: 1024 * MiB },
@@ -74,7 +74,7 @@ export class Scripts {
         env: { ARCH: arch },
         inputs: { SCRIPTS: this.#files("pxe", arch), ROOTFS: handleOf(rootfs) },
         packages: this.#packages(arch, [...matrix.ROOTFS_PACKAGES, ...matrix.NETBOOT_PACKAGES]),
-        tools: [...NET_TOOLS, ...emulationOfVoid(arch)],
+        tools: [...NET_TOOLS, ...emulation("xbps", arch)],
         // It is named after the day on which it runs, whatever it is told.
         collect: out,
         arch,
@@ -92,7 +92,7 @@ export class Scripts {
         env: { PLATFORM: platform, ARCH: arch, SUFFIX: suffix },
         inputs: { SCRIPTS: this.#files("image", arch), PLATFORMFS: handleOf(platformfs) },
         packages: this.#packages(arch, [...platformWants(platform), ...matrix.IMAGE_PACKAGES]),
-        tools: [...IMAGE_TOOLS, ...emulationOfVoid(arch)],
+        tools: [...IMAGE_TOOLS, ...emulation("xbps", arch)],
         arch,
         // The script takes repositories from the image, and has no option for others.
         network: true,
@@ -116,7 +116,7 @@ export class Scripts {
           ...(arch === hostArch() ? {} : { HOST: this.#hostRepository() }),
         },
         packages: this.#packages(arch, [livePackages(mklive, live, flavor, boards)]),
-        tools: [...ISO_TOOLS, ...emulationOfVoid(arch)],
+        tools: [...ISO_TOOLS, ...emulation("xbps", arch)],
         arch,
         guards: { minSize: MiB },
         resources: { cpu: 2, memory: 1024 * MiB, named: ["loop", "vfat"] },
@@ -156,7 +156,7 @@ export class Scripts {
       env: { ARCH: arch, SYSTEM: want.join(" ") },
       inputs: { SCRIPTS: this.#files(kind, arch) },
       packages: this.#packages(arch, want),
-      tools: [...TARBALL_TOOLS, ...emulationOfVoid(arch)],
+      tools: [...TARBALL_TOOLS, ...emulation("xbps", arch)],
       arch,
       guards,
       resources: { cpu: 2, memory: 1024 * MiB },

@@ -1,5 +1,5 @@
 // What must not compile.
-import { apt, arg, each, env, files, keymap, list, rule, run, step, xbps } from "imagemake";
+import { apt, arg, each, env, files, keymap, list, pacman, rule, run, step, xbps } from "imagemake";
 import { platformfs, rootfs } from "./debian";
 
 const repo = apt({ url: "host", suite: "bookworm" });
@@ -84,3 +84,14 @@ export const fine = [
   step.users({ user: { password: { hash: env("HASH") } } }),
   step.hook("hooks/a.sh", { packages: list("p"), inputs: { DATA: files("data") } }),
 ];
+const arch = pacman(files("pacman.conf"));
+// @ts-expect-error Debian's name for an architecture of Arch
+rule.rootfs({ repo: arch, arch: "amd64", packages: ["base"] });
+// @ts-expect-error variant is apt's
+rule.rootfs({ repo: arch, arch: "x86_64", packages: ["base"], variant: "apt" });
+// @ts-expect-error a configuration is files(…), not its name
+pacman("pacman.conf");
+// @ts-expect-error an unknown option
+pacman(files("pacman.conf"), { mirror: "https://mirror.example.org" });
+// @ts-expect-error keys are files(…), not a name
+pacman(files("pacman.conf"), { keys: "keys/tiny.gpg" });

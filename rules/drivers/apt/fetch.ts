@@ -94,7 +94,7 @@ async function download(
   const triples = packages.flatMap((pkg) => [pkg.uri, `./${part(pkg)}`, `SHA256:${pkg.sha256}`]);
   const ran = await run([APT_HELPER, "download-file", "-q", ...triples], context, {
     cwd: dir,
-    config,
+    env: { APT_CONFIG: config },
     onLine,
   });
   if (!ran.ok) return ran;

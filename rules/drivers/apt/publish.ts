@@ -28,7 +28,7 @@ export async function writeIndex(
   await writeFile(config, privateConfig(arch));
   const ran = await run(["apt-ftparchive", ...CHECKSUMS, "packages", "."], context, {
     cwd: dir,
-    config,
+    env: { APT_CONFIG: config },
   });
   if (!ran.ok) return ran;
   if (ran.value.status !== 0) return fail(3, `the packages cannot be indexed: ${aptSays(ran.value)}`);

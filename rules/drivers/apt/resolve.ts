@@ -8,7 +8,8 @@ import { fail, ok, type Problem, type Result } from "../../../engine/problem.js"
 import { LISTS, privateConfig, SOURCE_CACHE, SOURCES } from "./config.js";
 import { parseFileName } from "./deb.js";
 import { locationIn, nameOf, sourceUrl } from "./repository.js";
-import { aptSays, run, type Ran } from "./run.js";
+import type { Ran } from "../run.js";
+import { aptSays, run } from "./run.js";
 import { stanzasOf, statusFile } from "./stanzas.js";
 
 /**
@@ -45,7 +46,7 @@ export async function resolve(
   const view = await openView(snapshot, tree.text, options.value.recommends, context);
   const ran = await run(["apt-get", "install", ...INSTALL, "--", ...wanted], context, {
     cwd: view,
-    config: join(view, "apt.conf"),
+    env: { APT_CONFIG: join(view, "apt.conf") },
   });
   if (!ran.ok) return ran;
   const where = `${nameOf(snapshot.repo).replace(/^apt /, "")} (${snapshot.arch})`;

@@ -10,7 +10,8 @@ import { LISTS, privateConfig, SOURCES } from "./config.js";
 import { networkSettings, placed } from "./host.js";
 import { keyrings, keysFor, writeKeys, type Key } from "./keys.js";
 import { nameOf, readRepository, SOURCE_FILE, sourceText, type Repository } from "./repository.js";
-import { aptSays, run, type Ran } from "./run.js";
+import type { Ran } from "../run.js";
+import { aptSays, run } from "./run.js";
 
 /** A mirror that is being updated is asked again: so often, with this pause in milliseconds. */
 const ATTEMPTS = 3;
@@ -69,7 +70,11 @@ async function update(
     const onLine = (line: string): void => {
       if (/^(?:Get|Err):/.test(line)) context.progress(line);
     };
-    const ran = await run(["apt-get", "update", "-q"], context, { cwd: dir, config, onLine });
+    const ran = await run(["apt-get", "update", "-q"], context, {
+      cwd: dir,
+      env: { APT_CONFIG: config },
+      onLine,
+    });
     if (!ran.ok) return ran;
     const said = shortcoming(ran.value);
     if (said === null) return ok(undefined);
@@ -101,7 +106,7 @@ async function settle(dir: string, arch: string, context: DriverContext): Promis
   }
   const config = join(context.scratch, "cache.conf");
   await writeFile(config, privateConfig(arch));
-  const ran = await run(["apt-cache", "gencaches", "-q"], context, { cwd: dir, config });
+  const ran = await run(["apt-cache", "gencaches", "-q"], context, { cwd: dir, env: { APT_CONFIG: config } });
   if (!ran.ok) return ran;
   return ran.value.status === 0 ? ok(undefined) : fail(3, `apt cannot use the lists: ${aptSays(ran.value)}`);
 }

@@ -8,7 +8,8 @@ import { fail, ok, type Result } from "../../../engine/problem.js";
 import { fileName } from "./package.js";
 import { escape, plist } from "./plist.js";
 import { keptRepodata, nameIn, type Listed, type Repodata } from "./repodata.js";
-import { run, xbpsSays, type Ran } from "./run.js";
+import { run, xbpsSays } from "./run.js";
+import type { Ran } from "../run.js";
 import { repodataOf } from "./snapshot.js";
 
 /** One place of a snapshot: its number, its directory, and what is in it. */

@@ -1,0 +1,24 @@
+// The driver for Arch's pacman: answers the engine's questions with pacman itself, in private directories. It knows
+// nothing of targets, keys of actions or releases; each answer has its own file in pacman/.
+import type { PackageDriver } from "../../engine/packages/driver.js";
+import { attempt } from "./attempt.js";
+import { fetchPackages } from "./pacman/fetch.js";
+import { buildDate, fileName } from "./pacman/package.js";
+import { writeIndex } from "./pacman/publish.js";
+import { nameOf } from "./pacman/repository.js";
+import { resolve } from "./pacman/resolve.js";
+import { takeSnapshot } from "./pacman/snapshot.js";
+import { BSDTAR, GPG, PACMAN } from "./pacman/tools.js";
+
+/** Speaks to pacman. */
+export const driver: PackageDriver = {
+  name: "pacman",
+  tools: [PACMAN, BSDTAR, GPG],
+  repositoryName: nameOf,
+  snapshot: (...given) => attempt("pacman", takeSnapshot(...given)),
+  resolve: (...given) => attempt("pacman", resolve(...given)),
+  fetch: (...given) => attempt("pacman", fetchPackages(...given)),
+  index: (packages, dir) => attempt("pacman", writeIndex(packages, dir)),
+  fileName,
+  buildDate,
+};

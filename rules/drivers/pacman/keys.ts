@@ -1,0 +1,59 @@
+// The keys that may sign: files that the Imagefile names, as a keyring in which all of them are trusted. pacman
+// verifies; this only makes the keyring.
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { SnapshotContext } from "../../../engine/packages/driver.js";
+import { fail, ok, type Result } from "../../../engine/problem.js";
+import { matchPatterns } from "../../../engine/sources/globs.js";
+import { run } from "./run.js";
+
+/** The level of trust that makes a key valid without another's signature on it: gpg's "ultimate". */
+const TRUSTED = 6;
+
+/** Makes `gnupg` (not there yet) a keyring of the files that patterns below the Imagefile's directory mean. */
+export async function makeKeyring(
+  gnupg: string,
+  patterns: readonly string[] | null,
+  context: SnapshotContext,
+): Promise<Result<void>> {
+  await mkdir(gnupg, { mode: 0o700 });
+  if (patterns === null) return ok(undefined);
+  const matched = await matchPatterns(context.base, patterns, []);
+  if (!matched.ok) {
+    return { ok: false, problem: { ...matched.problem, message: `keys: ${matched.problem.message}` } };
+  }
+  const { files } = matched.value;
+  if (files.length === 0) {
+    return fail(2, `keys: no file matches ${patterns.join(", ")}`, `looked in ${context.base}`);
+  }
+  const gpg = (...args: string[]) =>
+    run(["gpg", "--homedir", gnupg, "--batch", "--no-autostart", "--quiet", ...args], context, {
+      cwd: context.base,
+    });
+  for (const file of files) {
+    const imported = await gpg("--import", file);
+    if (!imported.ok) return imported;
+    if (imported.value.status !== 0) {
+      return fail(
+        3,
+        `the key ${file} cannot be read: ${lastLine(imported.value.stderr)}`,
+        "a public key of GnuPG",
+      );
+    }
+  }
+  const listed = await gpg("--with-colons", "--list-keys");
+  if (!listed.ok) return listed;
+  const keys = [...listed.value.stdout.matchAll(/^pub:.*\nfpr:(?:[^:]*:){8}([0-9A-F]+):/gm)].map(
+    (key) => key[1] ?? "",
+  );
+  if (keys.length === 0) return fail(3, `there is no public key in ${files.join(", ")}`);
+  const trust = join(gnupg, "trust");
+  await writeFile(trust, keys.map((key) => `${key}:${TRUSTED}:\n`).join(""));
+  const trusted = await gpg("--import-ownertrust", trust);
+  if (!trusted.ok) return trusted;
+  return trusted.value.status === 0
+    ? ok(undefined)
+    : fail(3, `gpg cannot make a keyring: ${lastLine(trusted.value.stderr)}`);
+}
+
+const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";

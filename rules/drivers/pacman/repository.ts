@@ -1,0 +1,48 @@
+// Arch's repositories as package requests name them, checked, and where their files are. It does not know what is
+// in them.
+import { isAbsolute, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { z } from "zod";
+import type { Json } from "../../../engine/model.js";
+import { fail, ok, type Result } from "../../../engine/problem.js";
+
+const one = z.object({
+  name: z.string().min(1),
+  servers: z.array(z.string()),
+  sigLevel: z.string(),
+  usage: z.string(),
+});
+const schema = z.object({
+  repositories: z.array(one).min(1),
+  sigLevel: z.string(),
+  keys: z.array(z.string()).nullable(),
+});
+
+/** One repository. */
+export type Repository = z.output<typeof one>;
+/** All that a request names. */
+export type Repositories = z.output<typeof schema>;
+
+/** Reads a request's `repo`. */
+export function readRepositories(repo: Json): Result<Repositories> {
+  const read = schema.safeParse(repo);
+  return read.success ? ok(read.data) : fail(2, "a repository of pacman needs the sections of a pacman.conf");
+}
+
+/** The sections: what tells repositories of one release apart, wherever they are fetched from. */
+export function nameOf(repo: Json): string {
+  const read = readRepositories(repo);
+  return read.ok ? ["pacman", ...read.value.repositories.map(({ name }) => name)].join(" ") : "pacman";
+}
+
+/** Where a repository's files are: URLs, in the order in which they are tried. Directories are relative to `base`. */
+export const serversOf = ({ name, servers }: Repository, arch: string, base: string): readonly string[] =>
+  servers.map((server) => {
+    const at = server.replaceAll("$repo", name).replaceAll("$arch", arch).replace(/\/+$/, "");
+    if (/^[a-z]+:\/\//.test(at)) return at;
+    return pathToFileURL(isAbsolute(at) ? at : join(base, at)).href;
+  });
+
+/** A file of a server's. What stands for itself in a path stays as it is: mirrors know `1:2.0` as that. */
+export const urlOf = (server: string, file: string): string =>
+  `${server}/${file.replace(/[^A-Za-z0-9._~:@+-]/g, encodeURIComponent)}`;

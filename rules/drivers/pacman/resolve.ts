@@ -1,0 +1,180 @@
+// Resolves lists with pacman's own resolver, in a private root whose database says what the tree beneath holds.
+// Nothing of the host's is seen, and nothing is fetched.
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DriverContext, Package, ResolveRequest, SnapshotAt } from "../../../engine/packages/driver.js";
+import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import { databaseOf, type Database, type Listed } from "./database.js";
+import { nameOf, readRepositories, type Repositories } from "./repository.js";
+import { pacmanIn, pacmanSays, type Pacman } from "./run.js";
+
+/** A package, a group, or what one provides: with its repository, with a version. */
+const NAME = /^[A-Za-z0-9@_][A-Za-z0-9@._+:/-]*(?:[<>=]{1,2}[A-Za-z0-9._+:~-]+)?$/;
+
+/** The databases of a snapshot, in the configuration's order. */
+type Databases = ReadonlyMap<string, Database>;
+
+/** The exact packages that `want` adds to `on`. */
+export async function resolve(
+  request: ResolveRequest,
+  context: DriverContext,
+): Promise<Result<readonly Package[]>> {
+  const { snapshot, on } = request;
+  const odd = request.want.find((name) => !NAME.test(name));
+  if (odd !== undefined) return fail(2, `${JSON.stringify(odd)} is not the name of a package`);
+  const held = new Map(on.map((pkg) => [pkg.name, pkg.version]));
+  const want = request.want.filter((name) => !held.has(name));
+  if (want.length === 0) return ok([]);
+  const read = readRepositories(snapshot.repo);
+  if (!read.ok) return read;
+  const databases = await databasesOf(read.value, snapshot, context);
+  if (!databases.ok) return databases;
+
+  const pacman = await pacmanIn("resolve", snapshot.arch, sections(read.value, on), context);
+  const made = await fill(pacman, databases.value, snapshot, on);
+  const where = `${nameOf(snapshot.repo).replace(/^pacman /, "")} (${snapshot.arch})`;
+  const words = { where, made, databases: databases.value };
+  const printed = await pacman.run(["-S", "--needed", "--print-format", "%r %n %v", "--", ...want]);
+  if (!printed.ok) return printed;
+  if (printed.value.status !== 0) return refused(printed.value, request, words);
+  const packages: Package[] = [];
+  const chosen: string[] = [];
+  for (const line of printed.value.stdout.split("\n")) {
+    const [, repository = "", name = "", version = ""] = /^(\S+) (\S+) (\S+)$/.exec(line) ?? [];
+    if (name === "") continue;
+    const before = held.get(name);
+    if (before !== undefined) {
+      return fail(
+        2,
+        `pacman would replace ${name} ${before} of the tree beneath by ${version}`,
+        hintFor(made),
+      );
+    }
+    const listed = databases.value.get(repository)?.get(name);
+    if (listed?.version !== version)
+      return fail(3, `pacman chose ${name} ${version}, which is not in the snapshot`);
+    const { arch, sha256, size, file } = listed;
+    packages.push({ name, version, arch, sha256, size, location: `${repository}/${file}` });
+    chosen.push(`${repository}/${name}`);
+  }
+  if (packages.length === 0) return ok([]);
+  const checked = await pacman.run(["-S", "--", ...chosen]);
+  if (!checked.ok) return checked;
+  // Printing looks for no conflicts. This does, and then asks a question that nobody answers.
+  if (!/Proceed with installation/.test(`${checked.value.stdout}${checked.value.stderr}`)) {
+    return refused(checked.value, request, words);
+  }
+  return ok(packages.sort((a, b) => (a.name < b.name ? -1 : 1)));
+}
+
+async function databasesOf(
+  { repositories }: Repositories,
+  snapshot: SnapshotAt,
+  context: DriverContext,
+): Promise<Result<Databases>> {
+  const databases = new Map<string, Database>();
+  for (const { name } of repositories) {
+    const database = await databaseOf(join(snapshot.dir, `${name}.db`), context);
+    if (!database.ok) return database;
+    databases.set(name, database.value);
+  }
+  return ok(databases);
+}
+
+/** What was verified when the snapshot was taken is not verified again. What the tree holds stays as it is. */
+function sections({ repositories }: Repositories, on: readonly Package[]): string {
+  const text = repositories.map(({ name, usage }) =>
+    [`[${name}]`, ...(usage === "" ? [] : [`Usage = ${usage}`]), "Server = file:///nonexistent"].join("\n"),
+  );
+  const held = on.map((pkg) => `IgnorePkg = ${pkg.name}\n`).join("");
+  return `SigLevel = Never\n${held}${text.join("\n")}\n`;
+}
+
+/** Of what a tree holds counts what it stands for and what it cannot stand beside; not what it depends on. */
+const KEPT = ["PROVIDES", "CONFLICTS", "GROUPS"];
+/** What a package most likely shares with another version of itself. */
+const BORROWED = ["PROVIDES", "GROUPS"];
+
+/** Fills the databases. Returns the packages of the tree whose version the snapshot has no more. */
+async function fill(
+  { db }: Pacman,
+  databases: Databases,
+  snapshot: SnapshotAt,
+  on: readonly Package[],
+): Promise<readonly Package[]> {
+  await mkdir(join(db, "sync"), { recursive: true });
+  for (const name of databases.keys()) {
+    await copyFile(join(snapshot.dir, `${name}.db`), join(db, "sync", `${name}.db`));
+  }
+  await mkdir(join(db, "local"), { recursive: true });
+  await writeFile(join(db, "local/ALPM_DB_VERSION"), "9\n");
+  const made: Package[] = [];
+  for (const pkg of on) {
+    const listed = [...databases.values()].flatMap((database) => database.get(pkg.name) ?? []);
+    const exact = listed.find((one) => one.version === pkg.version && one.sha256 === pkg.sha256);
+    if (exact === undefined) made.push(pkg);
+    const dir = join(db, "local", `${pkg.name}-${pkg.version}`);
+    await mkdir(dir);
+    await writeFile(
+      join(dir, "desc"),
+      installed(pkg, exact ?? listed[0], exact === undefined ? BORROWED : KEPT),
+    );
+    await writeFile(join(dir, "files"), "%FILES%\n");
+  }
+  return made;
+}
+
+function installed(pkg: Package, listed: Listed | undefined, kept: readonly string[]): string {
+  const fields: (readonly [string, readonly string[]])[] = [
+    ["NAME", [pkg.name]],
+    ["VERSION", [pkg.version]],
+    ["ARCH", [pkg.arch]],
+    ...kept.map((name) => [name, listed?.fields.get(name) ?? []] as const),
+  ];
+  return fields
+    .filter(([, lines]) => lines.length > 0)
+    .map(([name, lines]) => `%${name}%\n${lines.join("\n")}\n\n`)
+    .join("");
+}
+
+/** What messages are made of. */
+interface Words {
+  readonly where: string;
+  readonly made: readonly Package[];
+  readonly databases: Databases;
+}
+
+async function refused(
+  ran: Parameters<typeof pacmanSays>[0],
+  { on }: ResolveRequest,
+  { where, made, databases }: Words,
+): Promise<Result<never>> {
+  const missing = [...ran.stderr.matchAll(/^error: target not found: (\S+)$/gm)].map(
+    (match) => match[1] ?? "",
+  );
+  if (missing.length > 0) return { ok: false, problem: await unknown(missing, databases, where) };
+  const message = `the packages cannot be resolved in ${where}; pacman says ${pacmanSays(ran)}`;
+  const hint =
+    hintFor(made) ??
+    (on.length > 0 ? "what the tree beneath holds is neither replaced nor removed" : undefined);
+  return fail(2, message, hint);
+}
+
+/** Where the tree beneath is of another time than the snapshot. */
+function hintFor(made: readonly Package[]): string | undefined {
+  if (made.length === 0) return undefined;
+  const names = made.map((pkg) => `${pkg.name} ${pkg.version}`).join(", ");
+  return `the snapshot no longer has what the tree beneath holds (${names}): \`imagemake release refresh\``;
+}
+
+/** Names that the snapshot does not have, and the nearest that it has. */
+async function unknown(names: readonly string[], databases: Databases, where: string): Promise<Problem> {
+  const message = `there is no package ${names.join(", ")} in ${where}`;
+  const { nearestHint } = await import("../../../engine/evaluate/nearest.js");
+  const known = [...databases.values()].flatMap((database) => [
+    ...database.keys(),
+    ...[...database.values()].flatMap((pkg) => pkg.fields.get("GROUPS") ?? []),
+  ]);
+  const hint = nearestHint((names[0] ?? "").replace(/^.*\//, ""), known);
+  return hint === undefined ? { exit: 2, message } : { exit: 2, message, hint };
+}

@@ -1,0 +1,7 @@
+// pacman's programs as tools of the host. It does not know what they are called for.
+import type { Tool } from "../../../engine/model.js";
+
+export const PACMAN: Tool = { name: "pacman", package: "pacman-package-manager" };
+export const BSDTAR: Tool = { name: "bsdtar", package: "libarchive-tools" };
+/** Verifies signatures: pacman calls it. */
+export const GPG: Tool = { name: "gpg", package: "gpg" };

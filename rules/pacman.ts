@@ -1,0 +1,135 @@
+// pacman(…): Arch's repositories as an Imagefile names them, by a pacman.conf. Only data; the driver
+// (drivers/pacman.ts) speaks to them. The configuration is read when the Imagefile is evaluated.
+import { readFileSync } from "node:fs";
+import { isAbsolute, join, resolve } from "node:path";
+import { z } from "zod";
+import { isSource, sourceOf, wrongOption, type SourceHandle } from "../engine/declare.js";
+import { imagefileDirectory } from "../engine/evaluate/home.js";
+import { asError } from "../engine/problem.js";
+import { demands, readConf, type Conf, type Section } from "./drivers/pacman/conf.js";
+import { check, option } from "./options.js";
+import type { Repo, Source } from "./types.js";
+
+const fileSource = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files");
+const place = z.string().regex(/^(?:(?:https?|file):\/\/\S+|\/\S*|\.{1,2}\/\S*)$/);
+
+export const pacmanSchema = z.strictObject({
+  conf: option(
+    fileSource,
+    `files("pacman.conf")`,
+    "The configuration. Its sections are the repositories, in order, with `Server`, `SigLevel` and `Usage`; of " +
+      "`[options]` `SigLevel` and `NoExtract` count. The rest is about a running system, and `Include` is not followed.",
+  ),
+  url: option(
+    place.optional(),
+    "a URL or a directory, with $repo and $arch",
+    "Where packages come from while building, instead of what `Server` and `Include` say. Not in the key.",
+  ),
+  keys: option(
+    fileSource.optional(),
+    "files(…)",
+    "Public keys of GnuPG (`keys/*.gpg`, `*.asc`) that may sign databases and packages. `SigLevel` says what has to be " +
+      "signed; with `Never` nothing is verified but checksums.",
+  ),
+  inImage: option(
+    z
+      .string()
+      .regex(/^(?:https?|ftp|file):\/\/\S+$/)
+      .optional(),
+    "a URL, with $repo and $arch",
+    "The one server in the image's own mirrorlist; without it that stays as its package has it.",
+  ),
+});
+
+/** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
+export interface PacmanRepo {
+  readonly driver: "pacman";
+  readonly repositories: readonly Omit<Section, "include">[];
+  readonly sigLevel: string;
+  /** Patterns of key files, relative to the Imagefile or absolute; null for none. */
+  readonly keys: readonly string[] | null;
+  readonly noExtract: readonly string[];
+  readonly inImage: string | null;
+}
+
+/** Arch's repositories: sections of `conf`. `inImage` is what the image's own pacman will use. */
+export function pacman(
+  conf: Source,
+  o: { url?: string; keys?: Source; inImage?: string } = {},
+): Repo<"pacman"> {
+  const given = check("pacman", pacmanSchema, { conf, ...o });
+  const [path, ...more] = patternsOf(given.conf);
+  if (path === undefined || more.length > 0) wrongOption("pacman", "conf: expected the name of one file");
+  const { repositories, sigLevel, noExtract } = confOf(path);
+  const keys = given.keys === undefined ? null : patternsOf(given.keys);
+  if (repositories.length === 0)
+    wrongOption("pacman", `${path} has no repository, which is a section [name]`);
+  if (given.url !== undefined && !given.url.includes("$repo") && repositories.length > 1) {
+    const names = repositories.map((one) => one.name).join(", ");
+    wrongOption("pacman", `url: expected $repo in it, because ${path} has several repositories (${names})`);
+  }
+  const repo: PacmanRepo = {
+    driver: "pacman",
+    repositories: repositories.map((one) => {
+      const asked = demands([sigLevel, one.sigLevel]);
+      if (keys === null && (asked.packages || asked.database)) {
+        wrongOption(
+          "pacman",
+          `keys: expected files(…), because SigLevel in ${path} demands signatures in [${one.name}], found nothing`,
+        );
+      }
+      return {
+        name: one.name,
+        servers: serversOf(one, given.url, path),
+        sigLevel: one.sigLevel,
+        usage: one.usage,
+      };
+    }),
+    sigLevel,
+    keys,
+    noExtract,
+    inImage: given.inImage ?? null,
+  };
+  // The brand exists only for the compiler.
+  return Object.freeze(repo) as unknown as Repo<"pacman">;
+}
+
+function patternsOf(handle: SourceHandle): readonly string[] {
+  const source = sourceOf(handle);
+  if (source.kind !== "files") return [];
+  return source.patterns.map((one) => (isAbsolute(one) ? one : join(source.from ?? "", one)));
+}
+
+function confOf(path: string): Conf {
+  let text: string;
+  try {
+    text = readFileSync(resolve(imagefileDirectory(), path), "utf8");
+  } catch (thrown) {
+    wrongOption("pacman", `${path} cannot be read: ${asError(thrown).message}`);
+  }
+  const read = readConf(text);
+  if (!read.ok) wrongOption("pacman", `${path}: ${read.problem.message}`);
+  return read.value;
+}
+
+/** The mirrorlist of the machine that builds is no part of an Imagefile. */
+function serversOf(section: Section, url: string | undefined, path: string): readonly string[] {
+  if (url !== undefined) return [url];
+  if (section.servers.length > 0) return section.servers;
+  const because = section.include === null ? "" : ` (line ${section.include}: Include is not followed)`;
+  wrongOption(
+    "pacman",
+    `${path}: [${section.name}] has no Server${because}; url says where packages come from`,
+  );
+}
+
+/** Whether a value came from pacman(). */
+export const isPacmanRepo = (value: unknown): value is PacmanRepo =>
+  typeof value === "object" && value !== null && "driver" in value && value.driver === "pacman";
+
+/** What a package request says of the repositories; what becomes of the image is no business of the resolver's. */
+export const pacmanRequest = ({ repositories, sigLevel, keys }: PacmanRepo) => ({
+  repositories,
+  sigLevel,
+  keys,
+});

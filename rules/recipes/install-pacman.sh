@@ -1,0 +1,8 @@
+# Packages into the tree at $OUT, with this machine's pacman. ARCH, NO_EXTRACT.
+
+[ -e "$root/var/lib/pacman/local" ] || die "there is no package database of pacman in the tree"
+mounted 1777
+[ -d "$root/run" ] || mkdir "$root/run"
+install_closure
+unmounted
+settle_tree
