@@ -49,6 +49,10 @@ arg("BUILD", "nativ", ["native", "scripts"]);
 each(["a"], (k) => k);
 // @ts-expect-error a target is not made from a string
 export const wrong: ReturnType<typeof run> = "x";
+// @ts-expect-error a plain file is no tree to run within
+run({ inputs: {}, cmd: "", out: "x", within: run({ inputs: {}, cmd: "", out: "y" }) });
+// @ts-expect-error nor is the name of one
+rule.check({ inputs: {}, cmd: "", within: "tools" });
 const voidRepo = xbps("u");
 // @ts-expect-error apt's name for an xbps repository
 rule.rootfs({ repo: voidRepo, arch: "amd64", packages: ["a"] });
