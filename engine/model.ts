@@ -35,12 +35,17 @@ export type Input = { readonly name: string } & (
 
 /**
  * What an action runs. A recipe is a program of ours whose whole text is part of the action: `.sh` is run
- * by `sh -eu`, `.mjs` by the running node.
+ * by `sh -eu`, `.mjs` by the running node. `beside` are files by name that lie next to it when it runs.
  */
 export type Command =
   | { readonly kind: "shell"; readonly text: string }
   | { readonly kind: "argv"; readonly argv: readonly string[] }
-  | { readonly kind: "recipe"; readonly name: string; readonly text: string };
+  | {
+      readonly kind: "recipe";
+      readonly name: string;
+      readonly text: string;
+      readonly beside?: Readonly<Record<string, string>>;
+    };
 
 /**
  * One output. `pattern` is the file name with `{date}`; null for trees and verdicts. A tree with `base`

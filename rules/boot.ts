@@ -4,7 +4,7 @@ import { z } from "zod";
 import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
 import type { Tool } from "../engine/model.js";
 import { check, option, typed } from "./options.js";
-import { recipe } from "./recipes.js";
+import { importing } from "./recipes.js";
 import { fileTarget, size } from "./schema.js";
 import { asCheck, type CheckTarget, type FileTarget, type Size } from "./types.js";
 
@@ -103,7 +103,7 @@ export function boot(given: BootOptions): CheckTarget {
   return asCheck(
     declareOne({
       rule: "boot",
-      command: recipe("boot.mjs"),
+      command: importing("boot.mjs", ["qemu.mjs"]),
       env: { BOOT: JSON.stringify(plan) },
       inputs,
       outputs: [{ name: "OUT", kind: "verdict" }],
@@ -147,7 +147,8 @@ function expectations(expect: Given["expect"]): readonly object[] {
   });
 }
 
-function tools(as: BootMedium | "kernel", firmware: "bios" | "uefi"): readonly Tool[] {
+/** Programs and files that starting a guest takes, and the Debian packages that have them. */
+export function tools(as: BootMedium | "kernel", firmware: "bios" | "uefi"): readonly Tool[] {
   return [
     { name: "qemu-system-x86_64", package: "qemu-system-x86" },
     ...(firmware === "uefi" ? [{ name: "/usr/share/OVMF/OVMF_CODE_4M.fd", package: "ovmf" }] : []),

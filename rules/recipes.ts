@@ -8,6 +8,7 @@ const texts = new Map<string, string>();
 /**
  * The recipe `rules/recipes/<name>` as a command. `parts` are the files it is made of, in order, where it is
  * more than one: a recipe has to be whole. Recipes are not compiled, so they lie in the package and not in dist/.
+ * What an `.mjs` imports is not joined but lies beside it (`importing`).
  */
 export const recipe = (name: string, parts: readonly string[] = [name]): Command => ({
   kind: "recipe",
@@ -15,13 +16,24 @@ export const recipe = (name: string, parts: readonly string[] = [name]): Command
   text: parts.map(read).join("\n"),
 });
 
+/** The recipe `rules/recipes/<name>`, which imports these others. */
+export const importing = (name: string, others: readonly string[]): Command => ({
+  kind: "recipe",
+  name,
+  text: read(name),
+  beside: Object.fromEntries(others.map((other) => [other, read(other)])),
+});
+
+/** The address of `rules/recipes/<name>`, for what imports it outside of an action. */
+export const recipeUrl = (name: string): URL => new URL(`../../rules/recipes/${name}`, import.meta.url);
+
 /** The text of `rules/recipes/<name>`, for what is run before there is an action. */
 export const recipeText = (name: string): string => read(name);
 
 function read(name: string): string {
   let text = texts.get(name);
   if (text === undefined) {
-    text = readFileSync(new URL(`../../rules/recipes/${name}`, import.meta.url), "utf8");
+    text = readFileSync(recipeUrl(name), "utf8");
     texts.set(name, text);
   }
   return text;

@@ -75,6 +75,8 @@ const FIELDS = {
       { command: { kind: "recipe", name: "make.sh", text: "make" } },
       { command: { kind: "recipe", name: "make.mjs", text: "make" } },
       { command: { kind: "recipe", name: "make.sh", text: "make all" } },
+      { command: { kind: "recipe", name: "make.sh", text: "make", beside: { "lib.sh": "a" } } },
+      { command: { kind: "recipe", name: "make.sh", text: "make", beside: { "lib.sh": "b" } } },
     ],
   },
   env: {

@@ -189,7 +189,8 @@ function argvOf(
       });
     case "recipe": {
       mkdirSync(join(work, ".recipe"));
-      writeFileSync(join(work, ".recipe", command.name), command.text);
+      for (const [name, text] of Object.entries({ ...command.beside, [command.name]: command.text }))
+        writeFileSync(join(work, ".recipe", name), text);
       const path = join(".recipe", command.name);
       return command.name.endsWith(".mjs") ? [process.execPath, path] : ["sh", "-eu", path];
     }
