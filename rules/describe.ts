@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { aptSchema } from "./apt.js";
 import { bootSchema } from "./boot.js";
+import { nixSchema } from "./nix.js";
 import { typeOf } from "./options.js";
 import { platformfsSchema } from "./platformfs.js";
 import { projectSchema } from "./project.js";
@@ -36,6 +37,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   "rule.platformfs": platformfsSchema,
   "rule.pxe": pxeSchema,
   "rule.unpack": unpackSchema,
+  "rule.nix": nixSchema,
   "rule.boot": bootSchema,
   ...Object.fromEntries(Object.entries(stepSchemas).map(([name, schema]) => [`step.${name}`, schema])),
   apt: aptSchema,

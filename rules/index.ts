@@ -1,6 +1,7 @@
 // What `import … from "imagemake"` gives an Imagefile. Only names; each is in a file of its own.
 import { boot } from "./boot.js";
 import { check, run } from "./run.js";
+import { nix } from "./nix.js";
 import { platformfs } from "./platformfs.js";
 import { pxe } from "./pxe.js";
 import { rootfs } from "./rootfs.js";
@@ -17,8 +18,9 @@ export { xbps } from "./xbps.js";
 export { run };
 
 /** The rules. */
-export const rule = { run, check, rootfs, platformfs, unpack, pxe, boot } as const;
+export const rule = { run, check, rootfs, platformfs, unpack, pxe, nix, boot } as const;
 
+export type { NixOptions } from "./nix.js";
 export type { BootMedium, BootOptions, Expect } from "./boot.js";
 export type {
   AnyTree,

@@ -127,7 +127,7 @@ export function request(lineage: Lineage, tree: Handle, want: readonly Wanted[],
 }
 
 /** List files among paths, as inputs LIST0, LIST1, … */
-function listInputs(want: readonly Wanted[]): Readonly<Record<string, EngineSource>> {
+export function listInputs(want: readonly Wanted[]): Readonly<Record<string, EngineSource>> {
   const files = want.flatMap((one) => (typeof one !== "string" && "list" in one ? [one.list] : []));
   return Object.fromEntries(files.map((file, i) => [`LIST${i}`, { kind: "list", file }]));
 }

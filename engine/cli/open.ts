@@ -17,6 +17,7 @@ import { nearestHint } from "../evaluate/nearest.js";
 /** Package managers that rules may speak to; each is loaded when first asked for. */
 export const drivers: Drivers = {
   apt: async () => (await import("../../rules/drivers/apt.js")).driver,
+  nix: async () => (await import("../../rules/drivers/nix.js")).driver,
   xbps: async () => (await import("../../rules/drivers/xbps.js")).driver,
 };
 

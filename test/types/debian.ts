@@ -52,6 +52,12 @@ export const listing = rule.run({
   cmd: `ls "$ROOT" > "$OUT"`,
   out: "listing.txt",
 });
+export const store = rule.nix({
+  nixpkgs: "github:NixOS/nixpkgs/nixos-unstable",
+  unfree: true,
+  packages: ["google-chrome", list("nix.list")],
+});
+export const local = rule.nix({ nixpkgs: files("nix/**"), packages: list("nix.list") });
 const tools = rule.rootfs({ repo: debian, arch: "amd64", packages: ["squashfs-tools"] });
 export const sbom = rule.run({
   inputs: { ROOT: stepped },
