@@ -17,6 +17,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { unwrap } from "../engine/problem.js";
+import { driver } from "../rules/drivers/nix.js";
 import { atTime, makeProject, type TestProject } from "./support/cli.js";
 import { shown } from "./support/packages.js";
 import { skipping } from "./support/skipping.js";
@@ -194,31 +196,33 @@ withNix("a store of expressions in the project", () => {
   });
 });
 
+/** As `git archive` makes it, of a commit named by one digit. */
+function packExpressions(dir: string, digit: string, greeting: string): void {
+  mkdirSync(join(dir, "nixpkgs-1"), { recursive: true });
+  const text = join(dir, "nixpkgs-1/default.nix");
+  rmSync(text, { force: true });
+  execFileSync("sh", ["-c", 'cat > "$1"', "sh", text], { input: EXPRESSIONS(greeting) });
+  const pax = `--pax-option=globexthdr.name=pax_global_header,comment=${digit.repeat(40)}`;
+  const words = [
+    "-C",
+    dir,
+    "--format=pax",
+    pax,
+    "--mtime=@1700000000",
+    "--sort=name",
+    "-czf",
+    join(dir, "new.tar.gz"),
+    "nixpkgs-1",
+  ];
+  execFileSync("tar", words);
+  renameSync(join(dir, "new.tar.gz"), join(dir, "nixpkgs.tar.gz"));
+}
+
 withNix("a tarball of expressions", () => {
   let project: TestProject;
   let dir: string;
   let server: Server;
-  /** As `git archive` makes it, of a commit named by one digit. */
-  const publish = (digit: string, greeting: string): void => {
-    mkdirSync(join(dir, "nixpkgs-1"), { recursive: true });
-    const text = join(dir, "nixpkgs-1/default.nix");
-    rmSync(text, { force: true });
-    execFileSync("sh", ["-c", 'cat > "$1"', "sh", text], { input: EXPRESSIONS(greeting) });
-    const pax = `--pax-option=globexthdr.name=pax_global_header,comment=${digit.repeat(40)}`;
-    const words = [
-      "-C",
-      dir,
-      "--format=pax",
-      pax,
-      "--mtime=@1700000000",
-      "--sort=name",
-      "-czf",
-      join(dir, "new.tar.gz"),
-      "nixpkgs-1",
-    ];
-    execFileSync("tar", words);
-    renameSync(join(dir, "new.tar.gz"), join(dir, "nixpkgs.tar.gz"));
-  };
+  const publish = (digit: string, greeting: string): void => packExpressions(dir, digit, greeting);
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), "imagemake-nix-"));
     server = createServer((request, answer) => {
@@ -280,6 +284,41 @@ withNix("a tarball of expressions", () => {
       expect.stringContaining(`${url}/nothing.tar.gz cannot be fetched: 404`),
     ]);
   });
+});
+
+test("a branch of a stand-in for GitHub is pinned at the commit it is at, and fetched by that", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "imagemake-nix-"));
+  const commit = "4".repeat(40);
+  const asked: string[] = [];
+  const real = globalThis.fetch;
+  globalThis.fetch = (url) => {
+    asked.push(url instanceof Request ? url.url : url.toString());
+    return Promise.resolve(new Response(readFileSync(join(dir, "nixpkgs.tar.gz"))));
+  };
+  try {
+    packExpressions(dir, "4", "four");
+    const context = {
+      ...{ scratch: dir, base: dir, signal: new AbortController().signal },
+      progress: () => undefined,
+    };
+    const repo = { nixpkgs: "github:NixOS/nixpkgs/nixos-unstable" };
+    expect(driver.repositoryName(repo)).toBe("github:NixOS/nixpkgs/nixos-unstable");
+    mkdirSync(join(dir, "snapshot"));
+    unwrap(await driver.snapshot(repo, "x86_64", join(dir, "snapshot"), context));
+    const archive = "https://github.com/NixOS/nixpkgs/archive";
+    expect(asked).toEqual([`${archive}/nixos-unstable.tar.gz`, `${archive}/${commit}.tar.gz`]);
+    const snapshot = { repo, arch: "x86_64", dir: join(dir, "snapshot") };
+    const packages = unwrap(await driver.resolve({ snapshot, want: [], options: {}, on: [] }, context));
+    expect(packages).toMatchObject([{ name: "nixpkgs", version: commit }]);
+    // Another machine, or another day, has the release's word and no snapshot.
+    rmSync(join(dir, "snapshot"), { recursive: true });
+    unwrap(await driver.fetch(repo, "x86_64", packages, dir, context));
+    expect(asked.at(-1)).toBe(`${archive}/${commit}.tar.gz`);
+    expect(await driver.buildDate(join(dir, packages[0]?.sha256 ?? ""))).toBe(1_700_000_000);
+  } finally {
+    globalThis.fetch = real;
+    rmSync(dir, { recursive: true, force: true });
+  }
 });
 
 test.each([
