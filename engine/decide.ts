@@ -211,9 +211,11 @@ export class Decider {
       if (input.kind === "artifact") {
         const content = await contentOfTarget(input.target);
         if (!content.ok) return content;
-        const path = this.stagePathOf(input.name, input.target);
+        // What an action runs within is nowhere in its stage, and dates nothing.
+        const within = input.name === action.within;
+        const path = within ? "" : this.stagePathOf(input.name, input.target);
         inputs.push({ input: input.name, path, content: content.value });
-        dated = true;
+        dated ||= !within;
       } else {
         const resolved = await this.context.sources.resolve(input.source, input.name);
         if (!resolved.ok) {

@@ -11,6 +11,8 @@ export interface ActionSpec {
   /** Keys are variable names: capitals. */
   readonly inputs: Readonly<Record<string, Source | Handle>>;
   readonly outputs: readonly Output[];
+  /** Name of the input whose tree is the root directory that the command runs in. */
+  readonly within?: string;
   readonly packages?: PackageSpec;
   readonly tools?: readonly Tool[];
   readonly date?: boolean;

@@ -65,6 +65,7 @@ export function componentsOf(action: Action, facts: KeyFacts): Component[] {
   for (const { input, path, content } of facts.inputs) add(`input ${input} ${path}`.trimEnd(), content);
   for (const output of action.outputs) add(`output ${output.name}`, canonical(toJson(output)));
   if (Object.keys(action.guards).length > 0) add("guards", canonical(toJson(action.guards)));
+  if (action.within !== null) add("within", action.within);
   if (action.packages !== null) {
     const { driver, options, on } = action.packages;
     add("packages", facts.closure ?? "not resolved");

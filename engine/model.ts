@@ -111,6 +111,8 @@ export interface Action {
   readonly env: Readonly<Record<string, string>>;
   readonly inputs: readonly Input[];
   readonly outputs: readonly Output[];
+  /** Name of the input whose tree is the action's root directory; null for the host's. */
+  readonly within: string | null;
   readonly packages: PackageRequest | null;
   readonly tools: readonly Tool[];
   /** The action sees $DATECODE. */

@@ -20,6 +20,9 @@ const MISSING = "missing";
 const candidates = (name: string): string[] =>
   name.startsWith("/") ? [name] : ACTION_PATH.split(":").map((dir) => join(dir, name));
 
+/** The processor, as QEMU calls it, whose programs a tool runs: `aarch64` for `qemu-aarch64-static`. */
+export const emulatedCpu = (tool: string): string | undefined => /^qemu-(\w+)-static$/.exec(tool)?.[1];
+
 /** Where a program is on the actions' PATH; null where it is not. `looked` is told of each place looked at. */
 export function findTool(name: string, looked: (path: string) => void = () => undefined): string | null {
   for (const path of candidates(name)) {

@@ -103,7 +103,7 @@ export function boot(given: BootOptions): CheckTarget {
   return asCheck(
     declareOne({
       rule: "boot",
-      command: recipe("boot.mjs"),
+      command: recipe("boot.mjs", ["boot.mjs"], ["qemu.mjs"]),
       env: { BOOT: JSON.stringify(plan) },
       inputs,
       outputs: [{ name: "OUT", kind: "verdict" }],
@@ -147,7 +147,8 @@ function expectations(expect: Given["expect"]): readonly object[] {
   });
 }
 
-function tools(as: BootMedium | "kernel", firmware: "bios" | "uefi"): readonly Tool[] {
+/** Programs and files that starting a guest takes, and the Debian packages that have them. */
+export function tools(as: BootMedium | "kernel", firmware: "bios" | "uefi"): readonly Tool[] {
   return [
     { name: "qemu-system-x86_64", package: "qemu-system-x86" },
     ...(firmware === "uefi" ? [{ name: "/usr/share/OVMF/OVMF_CODE_4M.fd", package: "ovmf" }] : []),

@@ -9,6 +9,7 @@ import { initramfsSchema } from "./initramfs.js";
 import { isoSchema } from "./iso.js";
 import { kernelSchema } from "./kernel.js";
 import { squashfsSchema } from "./squashfs.js";
+import { nixSchema } from "./nix.js";
 import { typeOf } from "./options.js";
 import { pacmanSchema } from "./pacman.js";
 import { platformfsSchema } from "./platformfs.js";
@@ -49,6 +50,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   "rule.iso": isoSchema,
   "rule.disk": diskSchema,
   "rule.pxe": pxeSchema,
+  "rule.nix": nixSchema,
   "rule.boot": bootSchema,
   ...Object.fromEntries(Object.entries(stepSchemas).map(([name, schema]) => [`step.${name}`, schema])),
   apt: aptSchema,

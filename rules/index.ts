@@ -6,6 +6,7 @@ import { initramfs } from "./initramfs.js";
 import { iso } from "./iso.js";
 import { kernel } from "./kernel.js";
 import { check, run } from "./run.js";
+import { nix } from "./nix.js";
 import { platformfs } from "./platformfs.js";
 import { pxe } from "./pxe.js";
 import { rootfs } from "./rootfs.js";
@@ -29,9 +30,10 @@ export { run };
 /** The rules. */
 export const rule = {
   ...{ run, check, rootfs, platformfs, unpack, kernel, initramfs, extract },
-  ...{ squashfs, iso, disk, pxe, boot },
+  ...{ squashfs, iso, disk, pxe, nix, boot },
 } as const;
 
+export type { NixOptions } from "./nix.js";
 export type { BootMedium, BootOptions, Expect } from "./boot.js";
 export type { Generator } from "./initramfs.js";
 export type { MenuEntry } from "./menu.js";

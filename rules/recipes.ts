@@ -23,13 +23,16 @@ export const recipe = (
     : { beside: Object.fromEntries(beside.map((one) => [one, read(one)] as const)) }),
 });
 
+/** The address of `rules/recipes/<name>`, for what imports it outside of an action. */
+export const recipeUrl = (name: string): URL => new URL(`../../rules/recipes/${name}`, import.meta.url);
+
 /** The text of `rules/recipes/<name>`, for what is run before there is an action. */
 export const recipeText = (name: string): string => read(name);
 
 function read(name: string): string {
   let text = texts.get(name);
   if (text === undefined) {
-    text = readFileSync(new URL(`../../rules/recipes/${name}`, import.meta.url), "utf8");
+    text = readFileSync(recipeUrl(name), "utf8");
     texts.set(name, text);
   }
   return text;

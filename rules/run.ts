@@ -6,8 +6,21 @@ import { sourceOf, isSource } from "../engine/declare.js";
 import type { ActionSpec } from "../engine/declare.js";
 import type { Command, Output, Source as EngineSource } from "../engine/model.js";
 import { check as checkOptions, option } from "./options.js";
-import { anyInput, environment, filePattern, guards, guardsOf, out, timeout, variables } from "./schema.js";
 import {
+  anyInput,
+  asTreeHandle,
+  environment,
+  filePattern,
+  guards,
+  guardsOf,
+  out,
+  timeout,
+  treeLike,
+  variables,
+} from "./schema.js";
+import { emulatorsOf } from "./systems.js";
+import {
+  type AnyTree,
   asCheck,
   asFile,
   asTree,
@@ -29,6 +42,8 @@ export interface RunBase {
   network?: boolean;
   interactive?: boolean;
   root?: boolean;
+  /** The command runs chrooted in this tree; the host's programs are not visible. */
+  within?: AnyTree;
   /** Seconds. */
   timeout?: number;
   guards?: GuardOptions;
@@ -58,6 +73,12 @@ const base = {
   network: yes("The command may use the network."),
   interactive: yes("The command gets the terminal, alone."),
   root: yes("The command needs to be root, or root of a user namespace."),
+  within: option(
+    treeLike.optional(),
+    "a tree",
+    "The command runs chrooted in this tree and sees the same inputs and outputs there, at the same relative paths. " +
+      "The tree is in the key, the host's programs are not visible, and what is written to the tree is thrown away.",
+  ),
   timeout,
 };
 
@@ -131,10 +152,13 @@ function outputsOf(o: z.output<typeof runSchema>): readonly Output[] {
 function common(rule: string, o: z.output<typeof checkSchema>): Omit<ActionSpec, "outputs"> {
   const clash = Object.keys(o.env ?? {}).find((name) => name in o.inputs);
   if (clash !== undefined) wrongOption(rule, `env.${clash}: an input has that name`);
+  const within = o.within && asTreeHandle(o.within);
   return {
     rule,
     command: commandOf(o.cmd),
-    inputs: engineInputs(o.inputs),
+    // Variables are capitals: no input of the user's has this name.
+    inputs: { ...engineInputs(o.inputs), ...(within && { within }) },
+    ...(within && { within: "within", tools: emulatorsOf(within) }),
     ...(o.env === undefined ? {} : { env: o.env }),
     date: o.date ?? false,
     network: o.network ?? false,

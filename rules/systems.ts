@@ -1,7 +1,8 @@
 // What differs between systems of one package manager and another, as data: one entry a driver. Rules take what
 // they need from here and do not know which drivers there are.
-import type { Lineage } from "../engine/declare.js";
+import type { Handle, Lineage } from "../engine/declare.js";
 import type { Command, Guards, Json, Source, Tool } from "../engine/model.js";
+import { emulatedCpu } from "../engine/tools.js";
 import { isAptRepo, requestRepo, sourceLine } from "./apt.js";
 import { emulation } from "./arch.js";
 import { isPacmanRepo, pacmanRequest } from "./pacman.js";
@@ -162,6 +163,14 @@ export function systemOf(driver: string): System {
   if (found === undefined) throw new Error(`no system for the driver ${driver}`);
   return found;
 }
+
+/** What runs the programs of a tree on this machine, where they are another machine's. */
+export const emulatorsOf = ({ lineage }: Handle): readonly Tool[] =>
+  lineage === undefined
+    ? []
+    : systemOf(lineage.driver)
+        .install(lineage)
+        .tools.filter(({ name }) => emulatedCpu(name) !== undefined);
 
 /** Whether a value is a repository of any driver. */
 export const isRepo = (value: unknown): value is { readonly driver: Driver } =>

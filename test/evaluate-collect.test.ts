@@ -176,6 +176,7 @@ describe("actions", () => {
         collect: null,
         network: false,
         interactive: false,
+        within: null,
         root: false,
         timeout: null,
         guards: {},

@@ -149,6 +149,7 @@ const action = (id: string, inputs: Action["inputs"], on: string | null = null):
   collect: null,
   network: false,
   interactive: false,
+  within: null,
   root: false,
   timeout: null,
   guards: {},

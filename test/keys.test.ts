@@ -29,6 +29,7 @@ const ACTION: Action = {
   collect: null,
   network: false,
   interactive: false,
+  within: null,
   root: false,
   timeout: 60,
   guards: { minSize: 1 },
@@ -111,6 +112,7 @@ const FIELDS = {
   date: { changed: [{ date: true }] },
   collect: { changed: [{ collect: "image-{date}.img" }] },
   network: { changed: [{ network: true }] },
+  within: { changed: [{ within: "SRC" }] },
   interactive: { changed: [{ interactive: true }] },
   root: { changed: [{ root: true }] },
   timeout: {

@@ -210,6 +210,14 @@ function checkAbility(actions: readonly Action[], isolation: Isolation): Result<
   if (asUser && isolation.kind === "process-groups" && privileged.length > 0) {
     return fail(3, `these targets need root: ${privileged.join(", ")}`, `run it with sudo; ${isolation.why}`);
   }
+  const rooted = actions.filter((action) => action.within !== null).map((action) => action.id);
+  if (isolation.kind === "process-groups" && rooted.length > 0) {
+    return fail(
+      3,
+      `these targets run within a tree, which needs namespaces: ${rooted.join(", ")}`,
+      isolation.why,
+    );
+  }
   const interactive = actions.find((action) => action.interactive);
   if (interactive !== undefined && !process.stdin.isTTY) {
     return fail(3, `${interactive.id} asks a person, and there is no terminal`);
@@ -223,8 +231,9 @@ async function checkOverlays(
   actions: readonly Action[],
   isolation: Isolation,
 ): Promise<boolean> {
-  const layered = actions.some(({ outputs }) =>
-    outputs.some((output) => output.kind === "tree" && output.base !== null),
+  const layered = actions.some(
+    ({ outputs, within }) =>
+      within !== null || outputs.some((output) => output.kind === "tree" && output.base !== null),
   );
   if (!layered) return true;
   const able = await canOverlay(options.project.stage, isolation);

@@ -12,6 +12,7 @@ import { devicesOf } from "../execute/devices.js";
 import { runJob, type Isolation } from "../execute/sandbox.js";
 import { removeTree } from "../execute/remove.js";
 import { stageAction, type Staged } from "../execute/stage.js";
+import { emulatedIn, endedWithin } from "../execute/within.js";
 import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { asError, fail, ok, type Result } from "../problem.js";
@@ -193,7 +194,8 @@ async function run(
   const outcome = await runJob(
     {
       stage: staged.dir,
-      cwd: staged.work,
+      ...(staged.root === null ? {} : { root: staged.root, emulated: emulatedIn(action) }),
+      cwd: staged.cwd,
       layersDir: context.session.decider.context.project.layers,
       argv: staged.argv,
       env: staged.env,
@@ -209,8 +211,11 @@ async function run(
     options.killSignal,
   );
   switch (outcome.kind) {
-    case "exited":
+    case "exited": {
+      const why = endedWithin(action, outcome.status);
+      if (why !== null) appendFileSync(log, `imagemake: ${why}\n`);
       return outcome.status === 0 ? null : { kind: "exit", status: outcome.status };
+    }
     case "signal":
       return { kind: "signal", signal: outcome.signal };
     case "timeout":

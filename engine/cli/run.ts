@@ -46,6 +46,11 @@ VAR=value words set what the Imagefile asks for by arg("VAR", …); DATECODE=202
 Exit status: 0 done, 1 a target failed (-q: is out of date), 2 wrong usage or a broken Imagefile,
 3 the environment lacks something, 130/143 interrupted.`;
 
+const BOOT_HELP = `
+TARGET is an image (.iso, .img, a netboot tarball, …), or a boot check: then what the check says. The artifact is never
+written to, and nothing is built: what is out of date is started as it is, and that is said.
+On a terminal Ctrl-A X ends the guest, Ctrl-A C is QEMU's monitor, and Ctrl-C is the guest's.`;
+
 /** Runs the command line. Returns the exit status; prints problems to stderr. */
 export async function run(argv: readonly string[]): Promise<number> {
   // A reader that went away (`| head -1`) is no fault.
@@ -137,6 +142,27 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .command("graph [targets...]")
     .description("the graph, for graphviz")
     .action(handle(() => import("./commands/graph.js")));
+  program
+    .command("boot <target> [VAR=value...]")
+    .description("start an image in QEMU, as it was built last; -n prints QEMU's command line")
+    .option("--memory <size>", "such as 2GiB (default: what its check has, else 2GiB, more for a netboot)")
+    .option("--cpus <n>", "processors (default: what its check has, else 2)")
+    .option("--firmware <which>", "bios or uefi (default: what its check has, else bios)")
+    .option("--as <medium>", "cd, usb, disk or pxe (default: what fits the target)")
+    .option("--accel <which>", "kvm or tcg (default: kvm where a guest really starts under it)")
+    .option("--net", "a network card, with the way out that the host has (the default, but for a check)")
+    .option("--no-net", "no network card")
+    .option("--serial", "the serial console on the terminal (the default without --graphics)")
+    .option("--graphics", "a screen in a window")
+    .option("--serial-socket <path>", "the serial console on a socket")
+    .option("--monitor-socket <path>", "QEMU's monitor on a socket")
+    .option("--snapshot", "throw away what the guest writes (the default)")
+    .option(
+      "--keep <file>",
+      "start a copy of the disk, made where it is not there, that keeps what the guest writes",
+    )
+    .addHelpText("after", BOOT_HELP)
+    .action(handle(() => import("./commands/boot.js")));
   program
     .command("clean")
     .description("remove stages, logs and the links of implicit releases")

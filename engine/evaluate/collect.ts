@@ -55,6 +55,7 @@ function actionOf(draft: Draft, names: Names, dir: string): Action {
     env: spec.env ?? {},
     inputs: inputsOf(draft, names),
     outputs: spec.outputs,
+    within: spec.within ?? null,
     packages: packages && { ...packages, on: packages.on && names.target(packages.on) },
     tools: spec.tools ?? [],
     date: spec.date ?? false,

@@ -71,7 +71,9 @@ sub read_words {
     elsif ($word eq 'offline') { $job{offline} = 1 }
     elsif ($word eq 'tty')     { $job{tty} = 1 }
     elsif ($word eq 'layers')  { $job{layers} = shift @ARGV }
+    elsif ($word eq 'root')    { $job{root} = shift @ARGV }
     elsif ($word eq 'cwd')     { $job{cwd} = shift @ARGV }
+    elsif ($word eq 'emulate') { push @{$job{emulate}}, shift @ARGV }               # CPU, as qemu calls it
     elsif ($word eq 'device')  { push @{$job{devices}}, shift @ARGV }
     elsif ($word eq 'bind')    { push @mounts, [bind => splice @ARGV, 0, 3] }       # FLAGS FROM TO
     elsif ($word eq 'overlay') { push @mounts, [overlay => splice @ARGV, 0, 2] }    # OPTIONS TO
@@ -146,6 +148,28 @@ sub private_proc {
   bind_mount('-', $binfmt, '/proc/sys/fs/binfmt_misc') if -e "$binfmt/register";
 }
 
+# Lets the kernel run programs of another processor, where qemu-user is installed and not registered yet (containers).
+# Registered is the open program (F), so that it need not be in the tree.
+sub emulate {
+  my ($cpu) = @_;
+  my $dir = '/proc/sys/fs/binfmt_misc';
+  my $entry = "$dir/qemu-$cpu";
+  mount('binfmt_misc', $dir, 'binfmt_misc', 0, '') unless -e "$dir/register";
+  if (!-e $entry) {
+    my $conf = "/usr/lib/binfmt.d/qemu-$cpu.conf";
+    open my $lines, '<', $conf or fault("programs for $cpu cannot run here: $conf");
+    my ($line) = grep { !/^#/ } <$lines>;
+    open my $register, '>', "$dir/register" or fault("programs for $cpu cannot run here: binfmt_misc");
+    # Another action may have been quicker.
+    syswrite $register, $line or -e $entry or fault("programs for $cpu cannot run here: $conf");
+  }
+  open my $known, '<', $entry or fault($entry);
+  my $text = join '', <$known>;
+  return if $text =~ /^enabled/ && $text =~ /^flags:.*F/m;
+  $! = 8;    # ENOEXEC
+  fault("programs for $cpu cannot run in a tree: qemu-$cpu is registered, but off or without the flag F");
+}
+
 # The interface of this network namespace that leads nowhere else: SIOCSIFFLAGS with IFF_UP | IFF_RUNNING.
 sub loopback_up {
   socket my $socket, 2, 2, 0 or fault("socket");
@@ -159,6 +183,7 @@ sub set_up {
   private_proc();
   private_dev();
   loopback_up() if $job{offline};
+  emulate($_) for @{$job{emulate} || []};
   my $name = 'localhost';    # the machine's name is not an input
   call(sethostname => $name, length $name) or fault("sethostname");
   umask 022;
@@ -170,6 +195,7 @@ sub set_up {
     make_dirs($to);
     mount('overlay', $to, 'overlay', 0, $options);
   }
+  chroot $job{root} or fault("chroot $job{root}") if defined $job{root};
   chdir $job{cwd} or fault("chdir $job{cwd}");
 }
 

@@ -23,7 +23,9 @@ export type { Mount } from "./mounts.js";
 export interface Job {
   /** `.imagemake/stage/<build id>`. */
   readonly stage: string;
-  /** Inside the stage. */
+  /** The root directory; the host's when left out. */
+  readonly root?: string;
+  /** Inside the stage, as it is seen from the root directory. */
   readonly cwd: string;
   /** Where layers lie; the directory is current while mounting, so that their names stay short. */
   readonly layersDir: string;
@@ -35,6 +37,8 @@ export interface Job {
   readonly mounts: readonly Mount[];
   /** Nodes under /dev beyond the standard ones, as paths or by name below it (see devices.ts). */
   readonly devices?: readonly string[];
+  /** Processors whose programs are emulated, as QEMU calls them. */
+  readonly emulated?: readonly string[];
   readonly network: boolean;
   readonly interactive: boolean;
   /** Milliseconds; null for no limit. */
@@ -97,6 +101,8 @@ function inNamespaces(job: Job, how: Isolation & { kind: "namespaces" }): Result
   const words = ["arch", process.arch, "layers", job.layersDir, "cwd", job.cwd];
   if (!job.network) words.push("offline");
   if (job.interactive) words.push("tty");
+  if (job.root !== undefined) words.push("root", job.root);
+  for (const cpu of job.emulated ?? []) words.push("emulate", cpu);
   for (const device of job.devices ?? []) words.push("device", device);
   words.push(...mounts.value, "--", ...job.argv);
   const outside = how.root === "real" ? [] : inUserNamespace(how.ids);

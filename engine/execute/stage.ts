@@ -17,6 +17,7 @@ import { ACTION_PATH } from "../tools.js";
 import { copyTree } from "../tree/copy.js";
 import { makeTreeRoot } from "../tree/seal.js";
 import type { Isolation, Mount } from "./sandbox.js";
+import { placeRoot, WORK_INSIDE } from "./within.js";
 
 /** Where an output is expected. Paths are absolute. */
 export interface StagedOutput {
@@ -32,6 +33,10 @@ export interface Staged {
   readonly id: string;
   readonly dir: string;
   readonly work: string;
+  /** The tree it runs within, as a directory; null for the host's root. */
+  readonly root: string | null;
+  /** `work`, as it is seen from that root. */
+  readonly cwd: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
@@ -76,6 +81,7 @@ export async function stageAction(
   const notes: string[] = [];
   try {
     for (const input of action.inputs) {
+      if (input.name === action.within) continue;
       if (input.kind === "artifact") {
         const placed = placeArtifact(context, work, input.name, input.target, mounts);
         if (!placed.ok) return placed;
@@ -109,6 +115,10 @@ export async function stageAction(
     variables[output.name] = variable;
     outputs.push({ output, path, parent });
   }
+  // Last, because what it shows of the working directory is what is mounted there by then.
+  const root = await stageRoot(context, action, dir, work, mounts, inputs);
+  if (!root.ok) return root;
+  const [cwd, ceiling] = root.value === null ? [work, dir] : [WORK_INSIDE, "/"];
   const facts = await context.decider.keyFacts(action);
   if (!facts.ok) return facts;
   const epoch = await epochOf(context, action);
@@ -116,12 +126,12 @@ export async function stageAction(
   const dated = usesDate(action);
   const env: Record<string, string> = {
     PATH: ACTION_PATH,
-    HOME: join(work, ".home"),
-    TMPDIR: join(work, ".tmp"),
+    HOME: join(cwd, ".home"),
+    TMPDIR: join(cwd, ".tmp"),
     LC_ALL: "C.UTF-8",
     TZ: "UTC",
     SOURCE_DATE_EPOCH: String(epoch),
-    GIT_CEILING_DIRECTORIES: dir,
+    GIT_CEILING_DIRECTORIES: ceiling,
     ...(dated ? { DATECODE: datecode } : {}),
     ...Object.fromEntries(
       Object.entries(action.env).map(([name, value]) => [name, dated ? withDate(value, datecode) : value]),
@@ -132,7 +142,21 @@ export async function stageAction(
   const argv = argvOf(action.command, work, variables, dated ? datecode : null);
   const components = componentsOf(action, { ...facts.value, inputs });
   const sources = inputs.map(({ path }) => path);
-  return ok({ id, dir, work, argv, env, mounts, outputs, sources, components, epoch, notes });
+  return ok({
+    id,
+    dir,
+    work,
+    root: root.value,
+    cwd,
+    argv,
+    env,
+    mounts,
+    outputs,
+    sources,
+    components,
+    epoch,
+    notes,
+  });
 }
 
 /** Whether an array command has the input among its words. */
@@ -171,6 +195,37 @@ function argvOf(
       return command.name.endsWith(".mjs") ? [process.execPath, path] : ["sh", "-eu", path];
     }
   }
+}
+
+/** The tree an action runs within, as its root directory; null where it has none. */
+async function stageRoot(
+  context: StageContext,
+  action: Action,
+  dir: string,
+  work: string,
+  mounts: Mount[],
+  inputs: KeyInput[],
+): Promise<Result<string | null>> {
+  if (action.within === null) return ok(null);
+  const { index, project } = context.decider.context;
+  const input = action.inputs.find(({ name }) => name === action.within);
+  const tree = input?.kind === "artifact" ? context.decider.artifactOf(input.target) : undefined;
+  if (tree === undefined) return fail(1, `${action.id}: the tree to run within is not in the store`);
+  const placed = await placeRoot({
+    tree,
+    layers: layerChain(tree, (id) => index.artifact(id)),
+    layersDir: project.layers,
+    manifests: project.manifests,
+    isolation: context.isolation,
+    overlays: context.overlays,
+    dir,
+    work,
+    network: action.network,
+  });
+  if (!placed.ok) return placed;
+  mounts.push(...placed.value.mounts);
+  inputs.push({ input: action.within, path: "", content: tree });
+  return ok(placed.value.root);
 }
 
 function placeArtifact(
@@ -321,6 +376,7 @@ async function epochOf(context: StageContext, action: Action): Promise<number> {
     }
   }
   for (const input of action.inputs) {
+    if (input.name === action.within) continue;
     const id = input.kind === "artifact" ? decider.artifactOf(input.target) : undefined;
     epoch = Math.max(epoch, (id === undefined ? undefined : index.artifact(id)?.epoch) ?? 0);
   }

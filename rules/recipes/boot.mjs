@@ -1,13 +1,24 @@
 // Boots an image in QEMU and waits for a sequence of patterns on its serial console. The plan is JSON in $BOOT,
 // the image is $IMAGE, or $KERNEL and $INITRD. Exit status 0: all of it came; 1: not; 3: something is missing.
-// It knows nothing of the engine: it can be run by hand.
-import { spawn, spawnSync } from "node:child_process";
-import { constants, accessSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync } from "node:fs";
-import { closeSync, readFileSync, readdirSync, rmSync } from "node:fs";
+// What the guest is made of is in qemu.mjs beside it. It knows nothing of the engine: it can be run by hand.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join, relative, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
+import {
+  KERNEL,
+  KVM_BROKEN,
+  kvmDeadline,
+  LOADER,
+  machine,
+  medium,
+  Missing,
+  firmware,
+  QEMU,
+} from "./qemu.mjs";
+import { really, shellLine, withoutKvm } from "./qemu.mjs";
 
 /**
  * What to do. Times in seconds, memory in bytes. `accel` and `kvmDeadline` are for trying this file by hand:
@@ -21,9 +32,6 @@ import { clearTimeout, setTimeout } from "node:timers";
 
 /** @type {Plan} */
 const plan = JSON.parse(process.env.BOOT ?? "null");
-const QEMU = "qemu-system-x86_64";
-const OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd";
-
 /** Seconds in which a guest that has passed may power itself off, and QEMU may end when told to. */
 const GOODBYE = 3;
 /** Seconds after a panic: the lines that follow it are worth having. */
@@ -40,128 +48,27 @@ function echo(text) {
 /** Our own lines begin with `boot: `. */
 const say = (text) => echo(`${midLine ? "\n" : ""}boot: ${text}\n`);
 
-/** Ends the run for want of something on this machine. */
-class Missing extends Error {}
-
 // ---- what the guest is made of --------------------------------------------------------------------------
 
 const scratch = mkdtempSync(join(tmpdir(), "boot-"));
 
-/** A value inside a QEMU option list, where a comma is written twice. */
-const quoted = (path) => path.replaceAll(",", ",,");
-
-/** A variable that holds the path of an input; absolute, because QEMU takes `a:b` for a protocol. */
-function input(name) {
-  const path = process.env[name];
-  if (!path) throw new Missing(`$${name} is not set`);
-  return resolve(path);
-}
-
-function run(argv, options = {}) {
-  const result = spawnSync(argv[0], argv.slice(1), { stdio: ["ignore", "inherit", "inherit"], ...options });
-  if (result.error) throw new Missing(`cannot run ${argv[0]}: ${result.error.message}`);
-  if (result.status !== 0) throw new Error(`${argv.join(" ")} failed with status ${result.status}`);
-}
-
-/** A disk image that QEMU can read: `.xz`, `.gz` and `.zst` are unpacked into scratch. */
-function plainImage(path) {
-  const packer = { ".xz": "xz", ".gz": "gzip", ".zst": "zstd" }[/\.(xz|gz|zst)$/.exec(path)?.[0] ?? ""];
-  if (packer === undefined) return path;
-  const plain = join(scratch, basename(path).replace(/\.[^.]+$/, ""));
-  const file = openSync(plain, "w");
-  run([packer, "-dc", path], { stdio: ["ignore", file, "inherit"] });
-  closeSync(file);
-  return plain;
-}
-
-/** snapshot=on: what the guest writes goes to a file that QEMU throws away, so the artifact is never written. */
-function drive(path, ...more) {
-  const format =
-    { ".qcow2": "qcow2", ".vmdk": "vmdk", ".vdi": "vdi" }[/\.[^.]+$/.exec(path)?.[0] ?? ""] ?? "raw";
-  return ["-drive", [`if=none,id=image,format=${format},file=${quoted(path)}`, ...more].join(",")];
-}
-
-/** What a DHCP server would name: the first of the usual names, nearest to the top. */
-function bootFile(dir, firmware) {
-  const usual =
-    firmware === "bios"
-      ? [/^l?pxelinux\.0$/i, /^core\.0$/i, /\.0$/, /\.k?pxe$/i]
-      : [/^(boot|shim|grub|grubnet|syslinux|ipxe|snponly)x?(64|x64)?\.efi$/i, /x64.*\.efi$/i, /\.efi$/i];
-  const depth = (path) => path.split("/").length;
-  const all = readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => relative(dir, join(entry.parentPath ?? entry.path, entry.name)))
-    .sort((a, b) => depth(a) - depth(b) || (a < b ? -1 : 1));
-  for (const name of usual) {
-    const found = all.find((path) => name.test(basename(path)));
-    if (found !== undefined) return found;
-  }
-  throw new Error(`no boot file for ${firmware} in ${process.env.IMAGE}: ${all.slice(0, 20).join(" ")}`);
-}
-
-/** Options for what is booted. i440fx, because small kernels have its IDE but not AHCI. */
-function medium() {
-  // Without a boot ROM, so that a card that is not for booting does not delay it.
-  const card = plan.net
-    ? ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
-    : ["-nic", "none"];
-  switch (plan.as) {
-    case "kernel":
-      return ["-kernel", input("KERNEL"), "-initrd", input("INITRD"), "-append", plan.cmdline ?? "", ...card];
-    case "cd":
-      return [
-        ...drive(input("IMAGE"), "media=cdrom,readonly=on"),
-        "-device",
-        "ide-cd,drive=image,bootindex=1",
-        ...card,
-      ];
-    case "usb":
-      return [
-        ...drive(plainImage(input("IMAGE")), "snapshot=on"),
-        ...["-device", "qemu-xhci", "-device", "usb-storage,drive=image,bootindex=1", ...card],
-      ];
-    case "disk":
-      return [
-        ...drive(plainImage(input("IMAGE")), "snapshot=on"),
-        ...["-device", "virtio-blk-pci,drive=image,bootindex=1", ...card],
-      ];
-    case "pxe": {
-      const dir = join(scratch, "tftp");
-      mkdirSync(dir);
-      run(["tar", "-C", dir, "--no-same-owner", "-xf", input("IMAGE")]);
-      const file = bootFile(dir, plan.firmware);
-      say(`network boot from TFTP, boot file ${file}`);
-      return [
-        ...["-netdev", `user,id=net,tftp=${quoted(dir)},bootfile=${quoted(file)}`],
-        ...["-device", "virtio-net-pci,netdev=net,bootindex=1"],
-      ];
-    }
-    default:
-      throw new Error(`cannot boot as ${plan.as}`);
-  }
-}
-
-/** UEFI: the firmware's code, and a copy of its variables, which it writes. Fresh for each attempt. */
-function firmware() {
-  if (plan.firmware !== "uefi") return [];
-  const vars = join(scratch, "vars.fd");
-  if (!existsSync(OVMF)) throw new Missing(`no ${OVMF}: install the package ovmf`);
-  copyFileSync(OVMF.replace("CODE", "VARS"), vars);
-  return [
-    ...["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=${OVMF}`],
-    ...["-drive", `if=pflash,unit=1,format=raw,file=${quoted(vars)}`],
-  ];
+/** The paths of inputs; absolute, because QEMU takes `a:b` for a protocol. */
+function files() {
+  const names = plan.as === "kernel" ? ["KERNEL", "INITRD"] : ["IMAGE"];
+  return Object.fromEntries(
+    names.map((name) => {
+      if (!process.env[name]) throw new Missing(`$${name} is not set`);
+      return [name, resolve(process.env[name])];
+    }),
+  );
 }
 
 /** The serial console is QEMU's stdio; the monitor is off, so that no byte sent is taken for its escape. */
-function commandLine(accel, guest) {
-  return [
-    ...["-no-user-config", "-machine", "pc", "-accel", accel, "-cpu", accel === "kvm" ? "host" : "max"],
-    ...["-m", `${Math.ceil(plan.memory / 1_048_576)}M`, "-smp", String(plan.cpus)],
-    ...["-nographic", "-no-reboot", "-chardev", "stdio,id=console,signal=off"],
-    ...["-serial", "chardev:console", "-monitor", "none", ...firmware(), ...guest],
-  ];
-}
+const commandLine = (accel, guest) => [
+  ...machine(plan, accel),
+  ...["-nographic", "-no-reboot", "-chardev", "stdio,id=console,signal=off"],
+  ...["-serial", "chardev:console", "-monitor", "none", ...firmware(plan, scratch, really), ...guest],
+];
 
 // ---- the console ----------------------------------------------------------------------------------------
 
@@ -209,11 +116,6 @@ function pattern(wanted) {
   return new RegExp(wanted.source, `${wanted.flags.replace(/[gmy]/g, "")}gm`);
 }
 
-/** Lines that firmware and boot loaders print: no sign that a kernel runs. */
-const LOADER =
-  /SeaBIOS|iPXE|Booting|EDD|(?:ISO|SYS|PXE|EXT)LINUX|GRUB|boot:|BdsDxe|UEFI|^>>|Loading|[Pp]ress |tftp:|Automatic boot/;
-/** Lines that only a running kernel prints. */
-const KERNEL = /^\[ *\d+\.\d{6}\]|Linux version \d/m;
 /** After one of these lines nothing more will come. */
 const HOPELESS =
   /Kernel panic - not syncing[^\n]*|No bootable device\.|BdsDxe: No bootable option[^\n]*|UEFI Interactive Shell/;
@@ -285,7 +187,7 @@ let running;
  */
 async function attempt(accel, guest) {
   const argv = commandLine(accel, guest);
-  say([QEMU, ...argv].map((word) => (/^[\w./:=,+-]+$/.test(word) ? word : `'${word}'`)).join(" "));
+  say(shellLine([QEMU, ...argv]));
   const child = spawn(QEMU, argv, { stdio: ["pipe", "pipe", "pipe"] });
   running = child;
   const end = new Promise((done) => {
@@ -313,7 +215,7 @@ async function attempt(accel, guest) {
       child.stderr.setEncoding("utf8").on("data", (piece) => {
         process.stderr.write(piece);
         complaint = piece.trim().split("\n").at(-1) || complaint;
-        if (accel === "kvm" && /KVM internal error/.test(piece) && !screen.kernelSeen())
+        if (accel === "kvm" && KVM_BROKEN.test(piece) && !screen.kernelSeen())
           decide({ kind: "useless", why: complaint });
       });
       void end.then(({ status, why }) => {
@@ -324,7 +226,7 @@ async function attempt(accel, guest) {
       });
       if (accel === "kvm") {
         // Nested virtualisation can open, run the firmware, and stand still as soon as a kernel starts.
-        const deadline = Math.min(plan.timeout, plan.kvmDeadline ?? (plan.as === "pxe" ? 45 : 20));
+        const deadline = Math.min(plan.timeout, kvmDeadline(plan));
         const why = `no word from a kernel in ${deadline} s`;
         after(deadline, () => screen.kernelSeen() || decide({ kind: "useless", why }));
       }
@@ -349,26 +251,9 @@ async function within(seconds, promise) {
   return result;
 }
 
-// ---- which accelerator ----------------------------------------------------------------------------------
-
-/** Why KVM is not worth trying, or null. That /dev/kvm opens is not enough: see `attempt`. */
-function withoutKvm() {
-  if (plan.accel === "kvm") return null;
-  if (plan.accel === "tcg") return "asked for";
-  if (process.arch !== "x64") return `the host is ${process.arch}`;
-  try {
-    accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
-  } catch {
-    return "no /dev/kvm that can be read and written";
-  }
-  if (!/^flags\s*:.*\b(?:vmx|svm)\b/m.test(readFileSync("/proc/cpuinfo", "utf8")))
-    return "/dev/kvm without vmx or svm in /proc/cpuinfo";
-  return null;
-}
-
 async function main() {
-  const guest = medium();
-  let reason = withoutKvm();
+  const guest = medium(plan, files(), scratch, really);
+  let reason = withoutKvm(plan.accel);
   let outcome;
   if (reason === null) {
     say("accelerator kvm");

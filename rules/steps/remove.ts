@@ -1,8 +1,8 @@
 // step.remove: paths that are deleted from a tree.
 import { z } from "zod";
-import type { Source as EngineSource, Wanted } from "../../engine/model.js";
 import { check, option } from "../options.js";
 import { recipe } from "../recipes.js";
+import { listInputs } from "../request.js";
 import { pathNames } from "../schema.js";
 import type { ListSource, Step } from "../types.js";
 import { makeStep } from "./step.js";
@@ -24,10 +24,4 @@ export function remove(paths: readonly (string | ListSource)[] | ListSource): St
     env: { PATHS: given.paths.flatMap((path) => (typeof path === "string" ? [path] : [])).join("\n") },
     inputs: listInputs(given.paths),
   }));
-}
-
-/** List files among paths, as inputs LIST0, LIST1, … */
-function listInputs(want: readonly Wanted[]): Readonly<Record<string, EngineSource>> {
-  const files = want.flatMap((one) => (typeof one !== "string" && "list" in one ? [one.list] : []));
-  return Object.fromEntries(files.map((file, i) => [`LIST${i}`, { kind: "list", file }]));
 }

@@ -52,8 +52,22 @@ export const listing = rule.run({
   cmd: `ls "$ROOT" > "$OUT"`,
   out: "listing.txt",
 });
+export const store = rule.nix({
+  nixpkgs: "github:NixOS/nixpkgs/nixos-unstable",
+  unfree: true,
+  packages: ["google-chrome", list("nix.list")],
+});
+export const local = rule.nix({ nixpkgs: files("nix/**"), packages: list("nix.list") });
+const tools = rule.rootfs({ repo: debian, arch: "amd64", packages: ["squashfs-tools"] });
+export const sbom = rule.run({
+  inputs: { ROOT: stepped },
+  within: tools,
+  cmd: `find "$ROOT" | sort > "$OUT"`,
+  out: "files-{date}.txt",
+});
 export const checks = {
   tree: rule.check({ inputs: { ROOT: stepped }, cmd: ["test", "-d", "$ROOT/etc"] }),
+  within: rule.check({ inputs: { ROOT: stepped }, within: rootfs.amd64.standard, cmd: "true" }),
   file: rule.check({ inputs: { FILE: rootfs.arm64.mini }, cmd: "tar -tf $FILE" }),
 };
 export default project({

@@ -49,6 +49,14 @@ arg("BUILD", "nativ", ["native", "scripts"]);
 each(["a"], (k) => k);
 // @ts-expect-error a target is not made from a string
 export const wrong: ReturnType<typeof run> = "x";
+// @ts-expect-error a plain file is no tree to run within
+run({ inputs: {}, cmd: "", out: "x", within: run({ inputs: {}, cmd: "", out: "y" }) });
+// @ts-expect-error nor is the name of one
+rule.check({ inputs: {}, cmd: "", within: "tools" });
+// @ts-expect-error the expressions have to be named
+rule.nix({ packages: ["hello"] });
+// @ts-expect-error a store is a tree, which is no file
+run({ inputs: {}, cmd: "", out: "x", collect: rule.nix({ nixpkgs: ".", packages: ["hello"] }) });
 const voidRepo = xbps("u");
 // @ts-expect-error apt's name for an xbps repository
 rule.rootfs({ repo: voidRepo, arch: "amd64", packages: ["a"] });

@@ -44,7 +44,8 @@ export async function command(call: Call): Promise<number> {
   }
   for (const input of action.inputs) {
     const from = input.kind === "artifact" ? input.target : JSON.stringify(input.source);
-    say("input", `$${input.name}: ${from}`);
+    if (input.name === action.within) say("within", from);
+    else say("input", `$${input.name}: ${from}`);
   }
   if (action.packages !== null) {
     const { driver, arch, on } = action.packages;

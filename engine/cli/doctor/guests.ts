@@ -2,6 +2,7 @@
 // starts none.
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import type { Action } from "../../model.js";
+import { emulatedCpu } from "../../tools.js";
 import { fine, lacking, type Finding } from "./finding.js";
 
 /** Where the kernel lists its interpreters, when that is mounted. */
@@ -12,7 +13,7 @@ export function guests(actions: readonly Action[]): Finding[] {
   const emulators = new Map<string, string[]>();
   for (const { id, tools } of actions) {
     for (const { name } of tools) {
-      const cpu = /^qemu-(\w+)-static$/.exec(name)?.[1];
+      const cpu = emulatedCpu(name);
       if (cpu !== undefined) emulators.set(cpu, [...(emulators.get(cpu) ?? []), id]);
     }
   }
