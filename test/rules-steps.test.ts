@@ -1,6 +1,6 @@
 // Steps that change a tree without running any of its programs (services, graft, dconf), through the real command line, and
 // what holds for all of them. Users are in rules-users.test.ts, hooks in rules-hooks.test.ts.
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -199,6 +199,9 @@ export const wrong = {
     here = project(imagefile);
     said = await failures(here, "wrong");
   });
+
+  // Each run is quick, but not on a machine that builds something else.
+  jest.setTimeout(120_000);
 
   test("writes settings, locks and profile, and compiles what dconf itself reads", async () => {
     await here.good("desktop", "db");

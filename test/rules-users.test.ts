@@ -1,9 +1,12 @@
 // step.users through the real command line: what becomes of the files that hold users, in trees with and without shadow.
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { failures, type Said } from "./support/failures.js";
 import { BUSYBOX, DEBIAN, PRELUDE } from "./support/shell-trees.js";
+
+// Each run is quick, but not on a machine that builds something else.
+jest.setTimeout(120_000);
 
 /** SOURCE_DATE_EPOCH of actions that nothing dates is 2020-01-01: so many days after 1970. */
 const DAY = 18_262;

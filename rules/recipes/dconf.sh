@@ -32,7 +32,7 @@ at=$(inside "$profile")
 if [ ! -e "$at" ]; then
     put "$profile" "user-db:user
 system-db:$DB"
-elif ! grep -qx "[[:space:]]*system-db:$DB[[:space:]]*" "$at"; then
+elif ! grep -qx "[[:space:]]*system-db:${DB}[[:space:]]*" "$at"; then
     [ -z "$(tail -c 1 "$at")" ] || echo >>"$at"
     echo "system-db:$DB" >>"$at"
 fi

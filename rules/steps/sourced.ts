@@ -77,7 +77,9 @@ function meaningOf(word: string, file: string, scene: Scene): Meaning {
   return {
     kind: "wrong",
     why: "there is no such file",
-    hint: isFile(scene, beside) ? `${help}; beside the hook it is "$(dirname "$0")/${rest}"` : help,
+    hint: isFile(scene, beside)
+      ? `${help}; beside the hook it is "$(dirname "$0")/${posix.normalize(rest)}"`
+      : help,
   };
 }
 
