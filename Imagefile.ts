@@ -78,7 +78,10 @@ export const iso = {
   standard: rule.iso({
     ...rule.extract(live, { kernel: "boot/vmlinuz-*" }),
     initrd: rule.initramfs({ from: live, with: "initramfs-tools" }),
-    contents: { "live/filesystem.squashfs": rule.squashfs({ from: live, without: ["boot/*"] }) },
+    contents: {
+      // Ten times as fast as the usual level, and a tenth larger.
+      "live/filesystem.squashfs": rule.squashfs({ from: live, level: 3, without: ["boot/*"] }),
+    },
     label: "DEBIAN_LIVE",
     cmdline: `boot=live ${cmdline}`,
     menu: [{ title: "Debian live" }, { title: "Debian live, from memory", cmdline: "toram" }],

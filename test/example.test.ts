@@ -68,6 +68,27 @@ describe("the example", () => {
   );
 
   test(
+    "the live image of Debian boots to a login with BIOS and UEFI",
+    async () => {
+      const booted = await first.run("boots-iso-standard-bios-cd", "boots-iso-standard-uefi-cd");
+      expect(booted.stderr).not.toContain("failed");
+      expect(booted).toMatchObject({ status: 0 });
+    },
+    20 * MINUTES,
+  );
+
+  test(
+    "the live image of Debian is the same bit for bit when all of it is built again",
+    async () => {
+      await first.good("iso-standard");
+      const before = sums(first);
+      await first.good("-B", "iso-standard");
+      expect(sums(first)).toEqual(before);
+    },
+    15 * MINUTES,
+  );
+
+  test(
     "a root filesystem of another architecture is built under emulation",
     async () => {
       const built = await first.run("rootfs-arm64-mini.tree");
