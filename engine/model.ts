@@ -158,6 +158,8 @@ export interface ProjectSettings {
   readonly default: readonly TargetId[];
   /** Seconds since 1970 for actions that nothing else dates; null for the constant. */
   readonly epoch: number | null;
+  /** Packages that do not work where the machine's processor is emulated. */
+  readonly nativeOnly: readonly string[];
   readonly release: {
     readonly of: readonly TargetId[];
     readonly gate: readonly TargetId[];

@@ -34,6 +34,12 @@ export const projectSchema = z.strictObject({
     `a date such as "2026-11-21", or seconds since 1970`,
     "The time stamped on what neither packages nor inputs date.",
   ),
+  nativeOnly: option(
+    z.array(z.string().min(1)).optional(),
+    "package names in an array",
+    "Packages that are known not to work under emulation. What would be built with one on a machine of another " +
+      "architecture is refused before anything starts.",
+  ),
   release: option(
     z
       .strictObject({
@@ -76,6 +82,7 @@ export interface ProjectGiven {
   readonly default: readonly Group[];
   /** Seconds since 1970. */
   readonly epoch: number | null;
+  readonly nativeOnly: readonly string[];
   readonly release: {
     /** Null where the project does not say: every exported file. */
     readonly of: readonly Group[] | null;
@@ -91,6 +98,7 @@ export interface ProjectGiven {
 export function project(given: {
   default?: readonly Group[];
   epoch?: string;
+  nativeOnly?: readonly string[];
   release?: {
     of?: readonly Group[];
     gate?: readonly Group[];
@@ -104,6 +112,7 @@ export function project(given: {
   const value: ProjectGiven = {
     default: o.default ?? [],
     epoch: o.epoch ?? null,
+    nativeOnly: o.nativeOnly ?? [],
     release: {
       of: o.release?.of ?? null,
       gate: o.release?.gate ?? [],

@@ -222,6 +222,7 @@ describe("project", () => {
     expect(graph.project).toEqual({
       default: ["r-b", "t"],
       epoch: 5,
+      nativeOnly: [],
       release: {
         of: ["r-a", "r-b"],
         gate: ["boots-x"],

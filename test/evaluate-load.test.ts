@@ -274,6 +274,7 @@ test("the Imagefile of the design, with the real rules", async () => {
   expect(graph.project).toEqual({
     default: [],
     epoch: null,
+    nativeOnly: [],
     release: {
       of: ["greeting", "upper", "many-a", "many-b"],
       gate: [],

@@ -17,6 +17,7 @@ import { stampOf } from "../sources/stamp.js";
 import { missingTools } from "../tools.js";
 import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
+import { checkNative } from "./native.js";
 import { perform, type PerformContext, type Performed } from "./perform.js";
 import {
   decideAll,
@@ -101,6 +102,8 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   if (!free.ok) return ended(session, free.problem);
   const able = checkAbility(toBuild, isolation);
   if (!able.ok) return ended(session, able.problem);
+  const native = checkNative(toBuild, session.pins.release.closures, options.graph.project.nativeOnly);
+  if (!native.ok) return ended(session, native.problem);
   const fetched = await session.pins.fetch(toBuild);
   if (!fetched.ok) return ended(session, fetched.problem);
   const overlays = await checkOverlays(options, toBuild.length === 0 ? [] : needed, isolation);

@@ -11,6 +11,7 @@ interface Given {
   readonly default?: readonly unknown[];
   /** Seconds since 1970. */
   readonly epoch?: number | null;
+  readonly nativeOnly?: readonly string[];
   readonly release?: {
     /** Null or left out: every exported file. */
     readonly of?: readonly unknown[] | null;
@@ -27,7 +28,7 @@ interface Given {
  * (exit 2) for a target that is neither an export nor reached by one, and for a gate that is no check.
  */
 export function projectSettings(given: unknown, names: Names, targets: readonly Target[]): ProjectSettings {
-  const { default: bare = [], epoch = null, release = {} } = (given ?? {}) as Given; // project() made it.
+  const { default: bare = [], epoch = null, nativeOnly = [], release = {} } = (given ?? {}) as Given; // project() made it.
   const ids = (field: string, values: readonly unknown[], narrowed: boolean): readonly TargetId[] => {
     const handles = values.flatMap((value) => handlesOf(value, narrowed));
     return [...new Set(handles.map((handle) => idOf(field, handle, names)))];
@@ -39,6 +40,7 @@ export function projectSettings(given: unknown, names: Names, targets: readonly 
   return {
     default: ids("default", bare, true),
     epoch,
+    nativeOnly,
     release: {
       of: release.of == null ? files : ids("release.of", release.of, false),
       gate,
