@@ -98,7 +98,7 @@ describe("a wrong option is told what was expected and what was found", () => {
     ],
     [
       "rootfs",
-      'repo: expected a repository: apt(…) or xbps(…), found "host"',
+      'repo: expected a repository: apt(…), xbps(…) or pacman(…), found "host"',
       { repo: "host", arch: "amd64", packages: [] },
     ],
     [

@@ -23,12 +23,16 @@ unmounted() {
     umount "$root/proc"
 }
 
-# settle_tree: takes out what would differ the next time.
+# settle_tree: takes out what would differ the next time, and what made while building would be one for all machines.
+# Links in the tree lead nowhere else.
 settle_tree() {
-    rm -f "$root/etc/.pwd.lock" "$root/var/cache/ldconfig/aux-cache"
+    for se_path in etc/.pwd.lock var/cache/ldconfig/aux-cache var/lib/dbus/machine-id var/lib/systemd/random-seed; do
+        se_at=$(inside "$se_path")
+        rm -f "$se_at"
+    done
+    se_at=$(inside etc/ssh/x)
+    rm -f "${se_at%/x}"/ssh_host_*_key "${se_at%/x}"/ssh_host_*_key.pub
+    se_at=$(inside etc/machine-id)
+    [ -L "$se_at" ] || [ ! -s "$se_at" ] || : >"$se_at"
     password_days "$root"
-    # Made while building, these would be one for all machines.
-    rm -f "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed" "$root"/etc/ssh/ssh_host_*_key \
-        "$root"/etc/ssh/ssh_host_*_key.pub
-    [ ! -s "$root/etc/machine-id" ] || : >"$root/etc/machine-id"
 }
