@@ -11,7 +11,8 @@ import {
 } from "../engine/declare.js";
 import type { Source as EngineSource, Tool } from "../engine/model.js";
 import { cpuOf } from "./arch.js";
-import { cmdlineOption, grubCpus, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
+import { grubCpus } from "./grub.js";
+import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
 import { check, option } from "./options.js";
 import { directoryOf, staged } from "./patterns.js";
 import { recipe } from "./recipes.js";

@@ -1,4 +1,4 @@
-// Void's live images by the typed rules: the flavour's packages and services as mkiso.sh of the checkout has them, the
+// Void's live images for x86 by the typed rules: the flavour's packages and services as mkiso.sh of the checkout has them, the
 // initrd by the tree's dracut, a squashfs, and the image. It has no list of its own.
 import { declareOne, type Handle } from "../../engine/declare.js";
 import { bootstrap } from "../../rules/rootfs.js";
@@ -54,9 +54,8 @@ export function nativeIso(
   const arch = matrix.LIVE[live];
   const system = systemOf("xbps");
   const lineage = system.lineage(repo, arch, undefined);
-  const boards: readonly string[] = [];
   const limit = { guards: {} };
-  const base = bootstrap(system, repo, [livePackages(mklive, live, flavor, boards, "image")], lineage, limit);
+  const base = bootstrap(system, repo, [livePackages(mklive, live, flavor, [], "image")], lineage, limit);
   const tree = declareOne(
     {
       rule: "void-live",
@@ -66,7 +65,7 @@ export function nativeIso(
       env: { ARCH: arch, LOCALE: "en_US.UTF-8" },
       inputs: {
         BASE: base,
-        PLAN: scripts.plan(live, flavor, boards),
+        PLAN: scripts.plan(live, flavor, []),
         DATA: staticFiles(mklive),
       },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
@@ -78,9 +77,8 @@ export function nativeIso(
   );
   const dracut = withDracut(tree, mklive, live, flavor);
   const { initrd } = dracutOfVoid(dracut, lineage, "vmklive autoinstaller", {});
-  const kernel = matrix.isX86(arch) ? "boot/vmlinuz-*" : "boot/vmlinux-*";
   return iso({
-    kernel: extract(asTree(tree), { kernel }).kernel,
+    kernel: extract(asTree(tree), { kernel: "boot/vmlinuz-*" }).kernel,
     initrd: asFile(initrd),
     contents: {
       "LiveOS/squashfs.img": squashfs({

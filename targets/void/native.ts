@@ -15,7 +15,7 @@ import type { Makers } from "./ways.js";
 /** Where dracut finds its modules. */
 const DRACUT = "usr/lib/dracut/modules.d";
 
-/** Rules on `repo`; `scripts` for live images that start on boards. */
+/** Rules on `repo`; `scripts` for live images of ARM. */
 export const native = (repo: Repo<"xbps">, mklive: string, scripts: Scripts): Makers => ({
   rootfs: (arch) =>
     rootfs({ repo, arch, packages: matrix.ROOTFS_PACKAGES, out: `void-${arch}-ROOTFS-{date}.tar.xz` }),
@@ -40,11 +40,12 @@ export const native = (repo: Repo<"xbps">, mklive: string, scripts: Scripts): Ma
       out: `void-${arch}-NETBOOT-{date}.tar.gz`,
     }),
   image: (platform, from) => nativeImage(platform, packed(from)),
-  // Boards need device trees, and entries of the menu that only mklive.sh knows.
+  // ARM's need a GRUB that no machine of another kind has a package of, and boards' device trees and entries of the
+  // menu, which only mklive.sh knows.
   iso: (live, flavor) =>
-    scripts.boards(live).length > 0
-      ? scripts.iso(live, flavor)
-      : nativeIso(repo, mklive, scripts, live, flavor),
+    matrix.isX86(matrix.LIVE[live])
+      ? nativeIso(repo, mklive, scripts, live, flavor)
+      : scripts.iso(live, flavor),
 });
 
 /** What `rootfs` made above, so a tree is in it. */

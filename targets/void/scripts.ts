@@ -104,7 +104,7 @@ export class Scripts {
 
   iso(live: matrix.LiveArch, flavor: matrix.Flavor): FileTarget {
     const arch = matrix.LIVE[live];
-    const boards = this.boards(live);
+    const boards = live.startsWith("aarch64") ? this.config.livePlatforms : [];
     const { mklive } = this.config;
     const plan = this.plan(live, flavor, boards);
     return asFile(
@@ -122,11 +122,6 @@ export class Scripts {
         resources: { cpu: 2, memory: 1024 * MiB, named: ["loop", "vfat"] },
       }),
     );
-  }
-
-  /** Boards that a live image is for; only aarch64 has any. */
-  boards(live: matrix.LiveArch): readonly string[] {
-    return live.startsWith("aarch64") ? this.config.livePlatforms : [];
   }
 
   /** What mkiso.sh would tell mklive.sh: `args`, and `include`. */
