@@ -4,13 +4,17 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describeRules, type OptionText, type RuleText } from "../rules/describe.js";
 import { voidLinuxSchema } from "./void.js";
+import { voidLiveSchema } from "./void-live.js";
 
 /** Where the page lies. */
 export const PAGE = fileURLToPath(new URL("../../docs/rules.md", import.meta.url));
 
 /** The whole page. */
 export function rulesPage(): string {
-  const rules = describeRules({ "preset.voidLinux": voidLinuxSchema });
+  const rules = describeRules({
+    "preset.voidLinux": voidLinuxSchema,
+    "preset.voidLive": voidLiveSchema,
+  });
   return [
     "# Rules, steps and presets",
     "",

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { skipping } from "./support/skipping.js";
-import { addPackages, hasXbps, tinyVoid, type VoidPackage } from "./support/void-repo.js";
+import { addPackages, hasXbps, onPath, tinyVoid, type VoidPackage } from "./support/void-repo.js";
 
 jest.setTimeout(600_000);
 
@@ -33,6 +33,19 @@ const MORE: readonly VoidPackage[] = [
   },
   { name: "cloud-guest-utils", files: { "etc/default/growpart": "#ENABLE_ROOT_GROWTH=yes\n" } },
   { name: "openssh", files: { "etc/ssh/sshd_config": "#PermitRootLogin prohibit-password\n" } },
+  {
+    name: "lightdm",
+    files: {
+      "etc/lightdm/Xsession": "#!/bin/sh\n",
+      "etc/sv/lightdm/run": "#!/bin/sh\n",
+      "etc/runit/runsvdir/default/.keep": "",
+    },
+  },
+  ...["dbus", "NetworkManager", "nix-daemon"].map((name) => ({
+    name: name === "nix-daemon" ? "nix" : name,
+    files: { [`etc/sv/${name}/run`]: "#!/bin/sh\n" },
+  })),
+  ...["lightdm-gtk-greeter", "sudo", "pciutils"].map((name) => ({ name })),
   { name: "GCP-base", files: { "boot/initramfs-6.1.0_1.img": "no initrd\n" } },
   ...SERVICES().map((name) => ({
     name: `service-${name}`,
@@ -61,11 +74,33 @@ const PACKAGES = tinyVoid()
       : pkg,
   );
 
+/** One program that says hello, built without network by this machine's shell. */
+const EXPRESSIONS = `{
+  hello = derivation {
+    name = "hello-1.0"; system = builtins.currentSystem; builder = "/bin/sh";
+    args = [ "-c" "PATH=/usr/bin:/bin; mkdir -p $out/bin; echo 'echo hello from nix' > $out/bin/hello; chmod +x $out/bin/hello" ];
+  };
+}
+`;
+
+const DESKTOP = `
+import { preset, run } from "imagemake";
+export const live = preset.voidLive({
+  mklive: ${JSON.stringify(checkout || ".")}, repository: "./repo", packages: ["busybox"], session: "cinnamon",
+  keymap: "ch-fr_nodeadkeys", nix: { nixpkgs: "nix", packages: ["hello"] }, overlay: "files", minSize: 65536,
+  dconf: { "org/gnome/desktop/interface": { "color-scheme": "'prefer-dark'" } }, out: "desktop.iso" });
+export const seen = run({ inputs: { ROOT: live.root }, out: "seen.txt", cmd: \`
+  cd "$ROOT"; { grep -r "" etc; sh nix/store/*hello*/bin/hello; } >"$OLDPWD/$OUT"\` });
+`;
+
 const IMAGEFILE = `
 import { preset } from "imagemake";
 const release = preset.voidLinux({ build: "native", mklive: ${JSON.stringify(checkout || ".")}, repository: "./repo" });
 export const { rootfs, platformfs, images, liveIso } = release;
 `;
+
+/** It needs nix and dconf beside the checkout. */
+const withDesktop = withCheckout === test && onPath("nix-env") && onPath("dconf") ? test : test.skip;
 
 withXbps("Void, natively, without loop devices and without vfat in the kernel", () => {
   let project: TestProject;
@@ -163,4 +198,34 @@ withXbps("Void, natively, without loop devices and without vfat in the kernel", 
       expect(names).not.toMatch(/dhclient|01vmklive/);
     },
   );
+
+  withDesktop("a desktop has its session, its keyboard in both spellings, and its nix store", async () => {
+    project.write("nix/default.nix", EXPRESSIONS);
+    project.write("desktop.ts", DESKTOP);
+    project.write("files/etc/motd", "welcome\n");
+    await project.good("-f", "desktop.ts", "live-iso", "seen");
+    const seen = project.read("out/seen.txt");
+    for (const line of [
+      "etc/vconsole.conf:KEYMAP=ch-fr_nodeadkeys",
+      "etc/dconf/db/local.d/imagemake:sources=[('xkb', 'ch+fr_nodeadkeys')]",
+      "etc/dconf/db/local.d/locks/imagemake:/org/gnome/desktop/input-sources/sources",
+      "etc/lightdm/.session:cinnamon",
+      "etc/motd:welcome",
+      "hello from nix",
+    ])
+      expect(seen).toContain(line);
+    expect(seen).toMatch(/^etc\/environment:XDG_DATA_DIRS=\/home\/live\/\.nix-profile\/share/m);
+    const iso = project.path("out", "desktop.iso");
+    const words = ["-osirrox", "on", "-indev", iso, "-concat", "append", "-", "/boot/grub/grub.cfg"];
+    const menu = execFileSync("xorriso", words, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    expect(menu).toContain("'live.user=live'");
+    expect(menu).toContain("'vconsole.keymap=ch-fr_nodeadkeys'");
+  });
+
+  test("a keyboard in XKB's spelling is refused in words, where a desktop wants the console's", async () => {
+    project.write("wrong.ts", DESKTOP.replace("ch-fr_", "ch+fr_"));
+    const { status, stderr } = await project.run("-f", "wrong.ts", "list");
+    expect(stderr).toContain("the console spells it ch-fr_nodeadkeys");
+    expect(status).toBe(2);
+  });
 });

@@ -1,31 +1,19 @@
-// Void's live images for x86 by the typed rules: the flavour's packages and services as mkiso.sh of the checkout has them, the
-// initrd by the tree's dracut, a squashfs, and the image. It has no list of its own.
-import { declareOne, type Handle } from "../../engine/declare.js";
+// Void's live images for x86 by the typed rules: the flavour's packages and services as mkiso.sh of the checkout has
+// them. It has no list of its own.
+import { declareOne } from "../../engine/declare.js";
 import { bootstrap } from "../../rules/rootfs.js";
-import { dracutOfVoid } from "../../rules/dracut-xbps.js";
-import { extract } from "../../rules/extract.js";
-import { iso } from "../../rules/iso.js";
-import { layered } from "../../rules/layers.js";
 import type { MenuEntry } from "../../rules/menu.js";
 import { recipe } from "../../rules/recipes.js";
-import { squashfs } from "../../rules/squashfs.js";
-import { step } from "../../rules/steps.js";
 import { systemOf } from "../../rules/systems.js";
-import { asFile, asTree, type FileTarget, type Repo } from "../../rules/types.js";
-import { filesIn, staticFiles } from "./checkout.js";
+import type { FileTarget, Repo } from "../../rules/types.js";
+import { staticFiles } from "./checkout.js";
 import { livePackages } from "./live.js";
+import { liveCmdline, liveImage } from "./live-image.js";
 import * as matrix from "./matrix.js";
 import type { Scripts } from "./scripts.js";
 
-const DRACUT = "usr/lib/dracut/modules.d";
-
 /** The volume's label, by which the initrd finds its medium. */
-export const VOLUME = "VOID_LIVE";
-
-/** What mklive.sh tells every kernel. */
-export const CMDLINE =
-  `root=live:CDLABEL=${VOLUME} ro init=/sbin/init rd.luks=0 rd.md=0 rd.dm=0 loglevel=4 gpt add_efi_memmap ` +
-  "vconsole.unicode=1 vconsole.keymap=us locale.LANG=en_US.UTF-8 rd.live.overlay.overlayfs=1";
+const VOLUME = "VOID_LIVE";
 
 /** The entries of mklive.sh's menu that start a system. */
 const menuOf = (arch: string): readonly MenuEntry[] => {
@@ -75,33 +63,13 @@ export function nativeIso(
     },
     lineage,
   );
-  const dracut = withDracut(tree, mklive, live, flavor);
-  const { initrd } = dracutOfVoid(dracut, lineage, "vmklive autoinstaller", {});
-  return iso({
-    kernel: extract(asTree(tree), { kernel: "boot/vmlinuz-*" }).kernel,
-    initrd: asFile(initrd),
-    contents: {
-      "LiveOS/squashfs.img": squashfs({
-        from: asTree(tree),
-        compress: "xz",
-        out: "squashfs.img",
-        // The packages of a test are small; a real one has hundreds of MiB.
-        guards: { minSize: 64 * 1024 },
-      }),
-    },
+  return liveImage(tree, lineage, mklive, {
     label: VOLUME,
-    cmdline: CMDLINE,
+    cmdline: liveCmdline(VOLUME),
     menu: menuOf(arch),
     wait: 10,
+    // The packages of a test are small; a real one has hundreds of MiB.
+    minSize: 64 * 1024,
     out: `void-live-${live}-{date}-${flavor}.iso`,
   });
-}
-
-/** A layer with what is there only while the initrd is made. */
-function withDracut(tree: Handle, mklive: string, live: string, flavor: string): Handle {
-  const steps = [
-    step.overlay(filesIn(mklive, "dracut/vmklive", "*"), { to: `${DRACUT}/01vmklive` }),
-    step.overlay(filesIn(mklive, "dracut/autoinstaller", "*"), { to: `${DRACUT}/01autoinstaller` }),
-  ];
-  return layered("iso", tree, [livePackages(mklive, live, flavor, [], "initramfs")], steps, { guards: {} });
 }
