@@ -20,6 +20,7 @@ export interface ActionSpec {
   readonly network?: boolean;
   readonly interactive?: boolean;
   readonly root?: boolean;
+  readonly native?: boolean;
   readonly timeout?: number;
   readonly guards?: Guards;
   readonly resources?: Partial<Resources>;

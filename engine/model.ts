@@ -123,6 +123,8 @@ export interface Action {
   readonly interactive: boolean;
   /** Needs to be root, in a user namespace where that is enough. */
   readonly root: boolean;
+  /** Must not be run where the processor is emulated. */
+  readonly native: boolean;
   /** Seconds; null for no limit. */
   readonly timeout: number | null;
   readonly guards: Guards;

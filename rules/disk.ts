@@ -9,7 +9,17 @@ import { grubCpus } from "./grub.js";
 import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
 import { check, option } from "./options.js";
 import { recipe } from "./recipes.js";
-import { asTreeHandle, common, fileTarget, guardsOf, imagePath, out, size, treeLike } from "./schema.js";
+import {
+  asTreeHandle,
+  common,
+  fileTarget,
+  guardsOf,
+  imagePath,
+  out,
+  size,
+  treeLike,
+  limits,
+} from "./schema.js";
 import { asFile, type AnyTree, type Common, type FileTarget, type Size } from "./types.js";
 
 const FILE_SYSTEMS = ["ext4", "btrfs", "vfat"] as const;
@@ -159,7 +169,7 @@ export function disk(
       root: true,
       guards: guardsOf(o.guards, diskGuards(magic)),
       resources: { cpu: tool === null ? 1 : 2, memory: 1024 ** 3 },
-      ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+      ...limits(o),
     }),
   );
 }
@@ -192,7 +202,7 @@ function prepared(o: Given, tree: Handle, ids: Ids, hasGrub: boolean): Handle {
       },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
       root: true,
-      ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+      ...limits(o),
     },
     tree.lineage,
   );

@@ -3,6 +3,7 @@
 import { declareOne, type Handle, type Lineage } from "../engine/declare.js";
 import { packTools } from "./pack.js";
 import { recipe } from "./recipes.js";
+import type { Limits } from "./schema.js";
 import { systemOf } from "./systems.js";
 
 /** Kernel and initrd, the tree that holds them, and the settled initrd as a file. */
@@ -15,12 +16,7 @@ export interface DracutMade {
 export const DRACUT_COMPRESS = "xz";
 
 /** Runs dracut of `installed`. `force`: modules that nothing else asks for, by what they are called in modules.d. */
-export function dracutOfVoid(
-  installed: Handle,
-  lineage: Lineage,
-  force: string,
-  limit: { readonly timeout?: number },
-): DracutMade {
+export function dracutOfVoid(installed: Handle, lineage: Lineage, force: string, limit: Limits): DracutMade {
   const tree = declareOne(
     {
       rule: "dracut",

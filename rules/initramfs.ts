@@ -16,7 +16,7 @@ import { check, option } from "./options.js";
 import { packTools } from "./pack.js";
 import { staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
-import { asTreeHandle, common, guardsOf, out, treeLike } from "./schema.js";
+import { asTreeHandle, common, guardsOf, out, treeLike, limits, type Limits } from "./schema.js";
 import { asFile, type AnyTree, type Common, type FileTarget, type Source } from "./types.js";
 
 const GENERATORS = ["initramfs-tools", "dracut", "mkinitcpio", "busybox"] as const;
@@ -70,7 +70,7 @@ export function initramfs(
   const more = {
     // The kernel's modules alone are larger.
     guards: guardsOf(o.guards, { minSize: 4096 }),
-    ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+    ...limits(o),
   };
   if (o.with === "busybox") {
     if (o.conf !== undefined) wrongOption("initramfs", "conf: busybox has none; leave it out");
@@ -89,8 +89,7 @@ export function initramfs(
     wrongOption("initramfs", "modules: mkinitcpio has them in its configuration; give conf");
   }
   const conf = o.conf === undefined ? {} : { CONF: confOf(sourceOf(o.conf)) };
-  const { timeout } = o;
-  const made = generated(tree, o.with, o.modules ?? [], conf, timeout === undefined ? {} : { timeout });
+  const made = generated(tree, o.with, o.modules ?? [], conf, limits(o));
   // Not every generator heeds its own switch for it, and xz's blocks would depend on the number of cores.
   return asFile(
     declareOne(
@@ -115,7 +114,7 @@ function generated(
   generator: Exclude<Generator, "busybox">,
   modules: readonly string[],
   conf: Readonly<Record<string, EngineSource>>,
-  limit: { readonly timeout?: number },
+  limit: Limits,
 ): Handle {
   const { lineage } = tree;
   const arch = lineage?.arch;

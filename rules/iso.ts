@@ -16,7 +16,7 @@ import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from 
 import { check, option } from "./options.js";
 import { directoryOf, staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
-import { anyInput, common, fileTarget, guardsOf, out } from "./schema.js";
+import { anyInput, common, fileTarget, guardsOf, out, limits } from "./schema.js";
 import { asFile, type Common, type FileTarget, type Input } from "./types.js";
 
 const place = z
@@ -101,7 +101,7 @@ export function iso(
       root: true,
       // A kernel alone is larger.
       guards: guardsOf(o.guards, { minSize: 1024 ** 2 }),
-      ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+      ...limits(o),
     }),
   );
 }

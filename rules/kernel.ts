@@ -6,7 +6,7 @@ import type { Guards } from "../engine/model.js";
 import { request } from "./request.js";
 import { check, option } from "./options.js";
 import { recipe } from "./recipes.js";
-import { asTreeHandle, common, guardsOf, treeLike } from "./schema.js";
+import { asTreeHandle, common, guardsOf, treeLike, limits, type Limits } from "./schema.js";
 import { asTree, type AnyTree, type Common, type TreeTarget } from "./types.js";
 
 /** The kernel for virtual machines: 14 MB, modules 90 MB. */
@@ -53,7 +53,7 @@ export function kernel(
   return asTree(
     kernelTree(lineage, from, o.package, o.modules, {
       guards: guardsOf(o.guards),
-      ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+      ...limits(o),
     }),
   );
 }
@@ -68,7 +68,7 @@ export function kernelTree(
   on: Handle,
   name = KERNEL,
   modules: readonly string[] | "all" = isBusybox(lineage) ? BUSYBOX_MODULES : "all",
-  more: { readonly guards?: Guards; readonly timeout?: number } = {},
+  more: Limits & { readonly guards?: Guards } = {},
 ): Handle {
   const { guards = {}, ...limit } = more;
   return declareOne(

@@ -2,13 +2,13 @@
 // an edit rebuilds from its step on. It does not know how a first tree comes about, nor what a step does.
 import { declareOne, type Handle } from "../engine/declare.js";
 import type { Guards, Wanted } from "../engine/model.js";
+import { limits, type Limits } from "./schema.js";
 import { installLayer } from "./steps/install.js";
 import { layerOf, type Layer } from "./steps/step.js";
 import type { Step } from "./types.js";
 
 /** What the last layer gets beside its content. */
-export interface LastLayer {
-  readonly timeout?: number | undefined;
+export interface LastLayer extends Limits {
   readonly guards: Guards;
   /** `tree` where a packing action takes the plain id. */
   readonly suffix?: string;
@@ -39,7 +39,7 @@ export function layered(
         ...(lineage === undefined ? {} : { arch: lineage.arch }),
         ...(isLast ? { guards: last.guards } : {}),
         ...(isLast && last.suffix !== undefined ? { suffix: last.suffix } : {}),
-        ...(last.timeout === undefined ? {} : { timeout: last.timeout }),
+        ...limits(last),
       },
       lineage,
     );

@@ -6,6 +6,7 @@ import { DRACUT_COMPRESS, dracutOfVoid } from "./dracut-xbps.js";
 import { layered } from "./layers.js";
 import { packTools } from "./pack.js";
 import { recipe } from "./recipes.js";
+import type { Limits } from "./schema.js";
 import type { Packing, Step } from "./types.js";
 
 /** What pxe was asked for, checked. */
@@ -22,7 +23,7 @@ export interface Netboot {
   readonly out: string;
   readonly format: Packing;
   readonly guards: Guards;
-  readonly timeout: number | undefined;
+  readonly limit: Limits;
 }
 
 const ARCHS = ["x86_64", "x86_64-musl", "i686"];
@@ -42,7 +43,7 @@ export function netbootOfVoid(o: Netboot): Handle {
       `menu: expected files("pxelinux.cfg/pxelinux.cfg.in") for a tree of Void, found nothing`,
     );
   }
-  const limit = o.timeout === undefined ? {} : { timeout: o.timeout };
+  const { limit } = o;
   const plain = { guards: {}, ...limit };
   const prepared = o.steps.length === 0 ? o.from : layered("pxe", o.from, undefined, o.steps, plain);
   const want = [o.kernel ?? "linux", ...PACKAGES, ...o.packages];

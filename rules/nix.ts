@@ -16,7 +16,7 @@ import { listInputs } from "./request.js";
 import { check, option, render } from "./options.js";
 import { directoryOf, isOutside, staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
-import { common, guardsOf, packageNames } from "./schema.js";
+import { common, guardsOf, packageNames, limits } from "./schema.js";
 import { asTree, type Common, type Packages, type Source, type TreeTarget } from "./types.js";
 
 /** Machines that nix builds for, without the `-linux`. */
@@ -85,7 +85,7 @@ export function nix(given: NixOptions): TreeTarget {
       root: true,
       resources: { memory: 1024 ** 3 },
       guards: guardsOf(o.guards),
-      ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+      ...limits(o),
     }),
   );
 }

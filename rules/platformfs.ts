@@ -5,7 +5,7 @@ import { layered } from "./layers.js";
 import { check, option } from "./options.js";
 import { packing, splitGuards, treeOrFile } from "./pack.js";
 import { stepsOption } from "./steps/step.js";
-import { asTreeHandle, common, guardsOf, packageNames, treeLike } from "./schema.js";
+import { asTreeHandle, common, guardsOf, packageNames, treeLike, limits } from "./schema.js";
 import type { AnyTree, Built, Common, Pack, Packages, Step } from "./types.js";
 
 export const platformfsSchema = z.strictObject({
@@ -27,7 +27,7 @@ export function platformfs<O extends string | undefined = undefined>(
   const o = check("platformfs", platformfsSchema, given);
   const guards = splitGuards(guardsOf(o.guards));
   const tree = layered("platformfs", asTreeHandle(o.from), o.packages, o.steps ?? [], {
-    timeout: o.timeout,
+    ...limits(o),
     guards: o.out === undefined ? guardsOf(o.guards) : guards.tree,
     ...(o.out === undefined ? {} : { suffix: "tree" }),
   });

@@ -17,7 +17,16 @@ import { check, option } from "./options.js";
 import { formatOf, packing, packTools } from "./pack.js";
 import { recipe } from "./recipes.js";
 import { stepsOption } from "./steps/step.js";
-import { asTreeHandle, common, guardsOf, out, packageNames, treeLike } from "./schema.js";
+import {
+  asTreeHandle,
+  common,
+  guardsOf,
+  out,
+  packageNames,
+  treeLike,
+  limits,
+  type Limits,
+} from "./schema.js";
 import {
   asFile,
   type AnyTree,
@@ -88,18 +97,19 @@ export function pxe(
   const format = formatOf("pxe", o.out, o.pack);
   const from = asTreeHandle(o.from);
   const { lineage } = from;
+  const limit = limits(o);
   if (lineage === undefined) {
     wrongOption("pxe", "from: the tree was not made by rootfs, so no repository is known for its kernel");
   }
   if (lineage.driver === "xbps") {
     if (o.modules !== undefined)
       wrongOption("pxe", "modules: dracut finds them in a tree of Void; leave it out");
-    const { packages = [], steps = [], kernel, cmdline = "", timeout } = o;
+    const { packages = [], steps = [], kernel, cmdline = "" } = o;
     const [menu, splash] = [o.menu && sourceOf(o.menu), o.splash && sourceOf(o.splash)];
     const guards = guardsOf(o.guards, { minSize: 512 });
     return asFile(
       netbootOfVoid({
-        ...{ from, lineage, packages, steps, kernel, cmdline, timeout },
+        ...{ from, lineage, packages, steps, kernel, cmdline, limit },
         ...{ menu, splash, guards, format, out: o.out },
       }),
     );
@@ -108,10 +118,7 @@ export function pxe(
     wrongOption("pxe", `from: expected a tree of amd64, found one of ${lineage.arch}`);
   }
   const changed = o.packages !== undefined || (o.steps ?? []).length > 0;
-  const tree = changed
-    ? layered("pxe", from, o.packages, o.steps ?? [], { guards: {}, timeout: o.timeout })
-    : from;
-  const limit = o.timeout === undefined ? {} : { timeout: o.timeout };
+  const tree = changed ? layered("pxe", from, o.packages, o.steps ?? [], { guards: {}, ...limit }) : from;
   const kernel = kernelTree(lineage, from, o.kernel, o.modules, limit);
   const initrd = initrdTree(tree, kernel, limit);
   return asFile(
@@ -138,7 +145,7 @@ const BOOT_LOADERS: readonly Tool[] = [
 ];
 
 /** `initrd.img`: the whole tree with the kernel's modules, and a first program where it has none. */
-function initrdTree(tree: Handle, kernel: Handle, limit: { readonly timeout?: number }): Handle {
+function initrdTree(tree: Handle, kernel: Handle, limit: Limits): Handle {
   return declareOne({
     rule: "initrd",
     command: recipe("initrd.sh", ["lib.sh", "initrd.sh"]),

@@ -6,7 +6,7 @@ import type { Wanted } from "../engine/model.js";
 import { layered } from "./layers.js";
 import { check, option, render } from "./options.js";
 import { packing, splitGuards, treeOrFile } from "./pack.js";
-import { common, guardsOf, packageNames } from "./schema.js";
+import { common, guardsOf, packageNames, limits } from "./schema.js";
 import { stepsOption } from "./steps/step.js";
 import { isRepo, systemOf, type System } from "./systems.js";
 import type { Arch, Built, Common, Driver, Extra, Pack, Packages, Repo, Step } from "./types.js";
@@ -62,10 +62,10 @@ export function rootfs<D extends Driver, O extends string | undefined = undefine
   const lineage = system.lineage(o.repo, o.arch, o.variant);
   const last = {
     guards: o.out === undefined ? guardsOf(o.guards) : guards.tree,
-    timeout: o.timeout,
+    ...limits(o),
     ...(suffix && { suffix }),
   };
-  const plain = { guards: {}, timeout: o.timeout };
+  const plain = { guards: {}, ...limits(o) };
   const first = bootstrap(system, o.repo, o.packages, lineage, more.length === 0 ? last : plain);
   const tree = more.length === 0 ? first : layered("rootfs", first, undefined, more, last);
   return treeOrFile<O>("rootfs", tree, o, guards.file);
@@ -93,7 +93,7 @@ export function bootstrap(
       arch: lineage.arch,
       resources: { memory: 512 * 1024 ** 2 },
       guards: { ...last.guards, has: [...(guards.has ?? []), ...(last.guards.has ?? [])] },
-      ...(last.timeout === undefined ? {} : { timeout: last.timeout }),
+      ...limits(last),
       ...(last.suffix === undefined ? {} : { suffix: last.suffix }),
     },
     lineage,

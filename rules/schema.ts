@@ -115,8 +115,30 @@ export const timeout = option(
   "Seconds after which the action is stopped and has failed.",
 );
 
+export const native = option(
+  z.boolean().optional(),
+  "true or false",
+  "Whether nothing of it may be run under emulation: on a machine of another architecture it is refused before the " +
+    "build starts.",
+);
+
 /** What every typed rule takes. */
-export const common = { timeout, guards };
+export const common = { native, timeout, guards };
+
+/** What of that bounds each action of a rule. */
+export interface Limits {
+  readonly timeout?: number;
+  readonly native?: boolean;
+}
+
+/** Limits without those that were not given. */
+export const limits = (o: {
+  readonly timeout?: number | undefined;
+  readonly native?: boolean | undefined;
+}): Limits => ({
+  ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+  ...(o.native === true ? { native: true } : {}),
+});
 
 const packageList = listSource.transform((given): Wanted => {
   const from = sourceOf(given);

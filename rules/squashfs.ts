@@ -3,7 +3,7 @@ import { z } from "zod";
 import { declareOne, wrongOption } from "../engine/declare.js";
 import { check, option } from "./options.js";
 import { recipe } from "./recipes.js";
-import { asTreeHandle, common, guardsOf, out, treeLike } from "./schema.js";
+import { asTreeHandle, common, guardsOf, out, treeLike, limits } from "./schema.js";
 import { asFile, type AnyTree, type Common, type FileTarget } from "./types.js";
 
 const COMPRESSORS = ["zstd", "xz", "lz4", "gzip"] as const;
@@ -71,7 +71,7 @@ export function squashfs(
         root: true,
         guards: guardsOf(o.guards, { minSize: SMALLEST, magic: MAGIC }),
         resources: { cpu: 2, memory: 1024 ** 3 },
-        ...(o.timeout === undefined ? {} : { timeout: o.timeout }),
+        ...limits(o),
       },
       tree.lineage,
     ),

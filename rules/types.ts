@@ -72,8 +72,9 @@ export interface GuardOptions {
   /** Symlink → what it points to. */
   links?: Vars;
 }
-/** What every typed rule takes. `timeout` in seconds. */
+/** What every typed rule takes. `timeout` in seconds; `native`: nothing of it is run under emulation. */
 export interface Common {
+  native?: boolean;
   timeout?: number;
   guards?: GuardOptions;
 }

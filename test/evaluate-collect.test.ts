@@ -178,6 +178,7 @@ describe("actions", () => {
         interactive: false,
         within: null,
         root: false,
+        native: false,
         timeout: null,
         guards: {},
         resources: { cpu: 1, memory: 64 * 1024 * 1024, named: [] },

@@ -151,6 +151,7 @@ const action = (id: string, inputs: Action["inputs"], on: string | null = null):
   interactive: false,
   within: null,
   root: false,
+  native: false,
   timeout: null,
   guards: {},
   resources: { cpu: 1, memory: 1, named: [] },

@@ -31,6 +31,7 @@ const ACTION: Action = {
   interactive: false,
   within: null,
   root: false,
+  native: false,
   timeout: 60,
   guards: { minSize: 1 },
   resources: { cpu: 1, memory: 1, named: [] },
@@ -115,6 +116,10 @@ const FIELDS = {
   within: { changed: [{ within: "SRC" }] },
   interactive: { changed: [{ interactive: true }] },
   root: { changed: [{ root: true }] },
+  native: {
+    because: "how a machine runs programs is no property of what they make",
+    same: [{ native: true }],
+  },
   timeout: {
     because: "it ends a run without a result, and a result does not depend on it",
     same: [{ timeout: null }, { timeout: 1 }],

@@ -160,6 +160,12 @@ describe("a wrong option is told what was expected and what was found", () => {
       'epoch: expected a date such as "2026-11-21", or seconds since 1970, found "soon"',
       { epoch: "soon" },
     ],
+    ["project", `nativeOnly: expected package names in an array, found "ghc"`, { nativeOnly: "ghc" }],
+    [
+      "rootfs",
+      `native: expected true or false, found "yes"`,
+      { repo, arch: "amd64", packages: ["a"], native: "yes" },
+    ],
     ["project", "unknown option release.gates; did you mean gate?", { release: { gates: [] } }],
   ])("%s: %s", (name, message, options) => {
     expect(told(() => loose[name]?.(options))).toContain(`${name}: ${message}`);

@@ -100,17 +100,21 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const toDo = needed.filter(({ id }) => judged.value.get(id)?.decision.kind !== "up-to-date");
   const free = checkClaims(session, toDo);
   if (!free.ok) return ended(session, free.problem);
-  const able = checkAbility(toBuild, isolation);
+  const check = (actions: readonly Action[]): Result<void> => {
+    const able = checkAbility(actions, isolation);
+    const { closures } = session.pins.release;
+    return able.ok ? checkNative(actions, closures, options.graph.project.nativeOnly) : able;
+  };
+  const able = check(toBuild);
   if (!able.ok) return ended(session, able.problem);
-  const native = checkNative(toBuild, session.pins.release.closures, options.graph.project.nativeOnly);
-  if (!native.ok) return ended(session, native.problem);
   const fetched = await session.pins.fetch(toBuild);
   if (!fetched.ok) return ended(session, fetched.problem);
   const overlays = await checkOverlays(options, toBuild.length === 0 ? [] : needed, isolation);
   const planned = new Set(toBuild.map(({ id }) => id));
   const prepare = async (action: Action): Promise<Result<void>> => {
-    const ready = planned.has(action.id) ? ok(undefined) : checkAbility([action], isolation);
-    return ready.ok && !planned.has(action.id) ? session.pins.fetch([action]) : ready;
+    if (planned.has(action.id)) return ok(undefined);
+    const ready = check([action]);
+    return ready.ok ? session.pins.fetch([action]) : ready;
   };
   const expected = session.index.durations(options.project.line);
   const context = { session, isolation, overlays, expected, prepare, making: new Map() };

@@ -63,6 +63,7 @@ function actionOf(draft: Draft, names: Names, dir: string): Action {
     network: spec.network ?? false,
     interactive: spec.interactive ?? false,
     root: spec.root ?? false,
+    native: spec.native ?? false,
     timeout: spec.timeout ?? null,
     guards: spec.guards ?? {},
     resources: { cpu: resources.cpu ?? 1, memory: resources.memory ?? MEMORY, named: resources.named ?? [] },

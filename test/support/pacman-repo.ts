@@ -158,19 +158,19 @@ function writeFile(path: string, content: ArchFile): void {
 export function makeKey(home: string): string {
   mkdirSync(home, { mode: 0o700, recursive: true });
   const who = "Tiny <tiny@example.invalid>";
-  gpg(home, "--passphrase", "", "--quick-generate-key", who, "ed25519", "sign", "never");
-  gpg(home, "--output", join(home, "public.gpg"), "--export");
+  gpg(home, ["--passphrase", "", "--quick-generate-key", who, "ed25519", "sign", "never"]);
+  gpg(home, ["--output", join(home, "public.gpg"), "--export"]);
   return join(home, "public.gpg");
 }
 
 /** Signs files with the key in `home`, each beside it as `.sig`. */
 export function sign(home: string, ...files: readonly string[]): void {
-  for (const file of files) gpg(home, "--detach-sign", "--no-armor", "--output", `${file}.sig`, file);
+  gpg(home, ...files.map((file) => ["--detach-sign", "--no-armor", "--output", `${file}.sig`, file]));
 }
 
-/** gpg starts an agent for the key; it ends with the command here. */
-function gpg(home: string, ...args: string[]): void {
-  run(home, {}, "gpg", "--homedir", home, "--batch", "--quiet", "--yes", ...args);
+/** Runs gpg for each. It starts an agent for the key, which ends with the last of them here. */
+function gpg(home: string, ...calls: readonly (readonly string[])[]): void {
+  for (const args of calls) run(home, {}, "gpg", "--homedir", home, "--batch", "--quiet", "--yes", ...args);
   run(home, {}, "gpgconf", "--homedir", home, "--kill", "gpg-agent");
 }
 

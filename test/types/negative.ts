@@ -103,3 +103,5 @@ pacman("pacman.conf");
 pacman(files("pacman.conf"), { mirror: "https://mirror.example.org" });
 // @ts-expect-error keys are files(…), not a name
 pacman(files("pacman.conf"), { keys: "keys/tiny.gpg" });
+// @ts-expect-error native is true or false
+rule.rootfs({ repo, arch: "amd64", packages: ["a"], native: "yes" });
