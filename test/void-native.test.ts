@@ -1,6 +1,6 @@
 // Void's trees, built by the typed rules with the real xbps, beside those of void-mklive's own scripts. It needs the
 // programs of xbps, and root; the comparison also a checkout of void-mklive, which the variable VOID_MKLIVE names.
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import {
   cpSync,
@@ -22,6 +22,8 @@ import { compareTrees } from "./support/compare-trees.js";
 import { skipping } from "./support/skipping.js";
 import { librariesOf } from "./support/tiny-debian.js";
 import { addPackages, CHPASSWD, hasXbps, tinyVoid } from "./support/void-repo.js";
+
+jest.setTimeout(300_000);
 
 const able = hasXbps() && process.getuid?.() === 0;
 const checkout = process.env["VOID_MKLIVE"] ?? "";
