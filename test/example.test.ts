@@ -68,9 +68,10 @@ describe("the example", () => {
   );
 
   test(
-    "the live image of Debian boots to a login with BIOS and UEFI",
+    // With UEFI it takes as long again; the smaller image boots so in live-boots.test.ts.
+    "the live image of Debian boots to a login",
     async () => {
-      const booted = await first.run("boots-iso-standard-bios-cd", "boots-iso-standard-uefi-cd");
+      const booted = await first.run("boots-iso-standard-bios-cd");
       expect(booted.stderr).not.toContain("failed");
       expect(booted).toMatchObject({ status: 0 });
     },
