@@ -1,5 +1,5 @@
-// Void's disk images and a live image by the typed rules, with the real xbps, from tiny packages. It needs the programs of
-// xbps, and root; the live image also a checkout of void-mklive, which the variable VOID_MKLIVE names.
+// Void's disk images and live images by the typed rules, with the real xbps, from tiny packages. It needs the programs of
+// xbps, root, and a checkout of void-mklive, which the variable VOID_MKLIVE names.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -10,13 +10,14 @@ import { addPackages, hasXbps, onPath, tinyVoid, type VoidPackage } from "./supp
 
 jest.setTimeout(600_000);
 
-const able = hasXbps() && process.getuid?.() === 0;
 const checkout = process.env["VOID_MKLIVE"] ?? "";
+const able = hasXbps() && process.getuid?.() === 0 && existsSync(join(checkout, "mkiso.sh"));
 const withXbps = able ? describe : describe.skip;
-const withCheckout = able && existsSync(join(checkout, "mkiso.sh")) ? test : test.skip;
-if (!able) skipping("void-images", "the programs of xbps (or root) are missing");
-else if (withCheckout === test.skip)
-  skipping("void-images' live image", "VOID_MKLIVE names no checkout of void-mklive");
+if (!able)
+  skipping(
+    "void-images",
+    "the programs of xbps (or root) are missing, or VOID_MKLIVE names no checkout of void-mklive",
+  );
 
 /** What boards and clouds have of their own, and what a live image of flavour base asks for. */
 const MORE: readonly VoidPackage[] = [
@@ -86,7 +87,7 @@ const EXPRESSIONS = `{
 const DESKTOP = `
 import { preset, run } from "imagemake";
 export const live = preset.voidLive({
-  mklive: ${JSON.stringify(checkout || ".")}, repository: "./repo", packages: ["busybox"], session: "cinnamon",
+  mklive: ${JSON.stringify(checkout)}, repository: "./repo", packages: ["busybox"], session: "cinnamon",
   keymap: "ch-fr_nodeadkeys", nix: { nixpkgs: "nix", packages: ["hello"] }, overlay: "files", minSize: 65536,
   dconf: { "org/gnome/desktop/interface": { "color-scheme": "'prefer-dark'" } }, out: "desktop.iso" });
 export const seen = run({ inputs: { ROOT: live.root }, out: "seen.txt", cmd: \`
@@ -95,12 +96,12 @@ export const seen = run({ inputs: { ROOT: live.root }, out: "seen.txt", cmd: \`
 
 const IMAGEFILE = `
 import { preset } from "imagemake";
-const release = preset.voidLinux({ build: "native", mklive: ${JSON.stringify(checkout || ".")}, repository: "./repo" });
+const release = preset.voidLinux({ build: "native", mklive: ${JSON.stringify(checkout)}, repository: "./repo" });
 export const { rootfs, platformfs, images, liveIso } = release;
 `;
 
 /** It needs nix and dconf beside the checkout. */
-const withDesktop = withCheckout === test && onPath("nix-env") && onPath("dconf") ? test : test.skip;
+const withDesktop = onPath("nix-env") && onPath("dconf") ? test : test.skip;
 
 withXbps("Void, natively, without loop devices and without vfat in the kernel", () => {
   let project: TestProject;
@@ -172,32 +173,29 @@ withXbps("Void, natively, without loop devices and without vfat in the kernel", 
     expect(readFileSync(image).toString("latin1", 510, 512)).toBe("\x55\xaa");
   });
 
-  withCheckout(
-    "a live image has the packages and services of its flavour, and no trace of its making",
-    async () => {
-      await project.good("live-iso-x86_64-base");
-      const iso = project.path("out", project.names("out").find((one) => one.endsWith("-base.iso")) ?? "");
-      const label = execFileSync("xorriso", ["-indev", iso, "-pvd_info"], {
-        encoding: "utf8",
-        stdio: "pipe",
-      });
-      expect(label).toMatch(/^Volume Id *: VOID_LIVE$/m);
-      const squash = project.path("squashfs.img");
-      execFileSync("xorriso", ["-osirrox", "on", "-indev", iso, "-extract", "/LiveOS/squashfs.img", squash], {
-        stdio: "pipe",
-      });
-      const names = execFileSync("unsquashfs", ["-l", squash], { encoding: "utf8" }).replaceAll(
-        "squashfs-root/",
-        "",
-      );
-      for (const name of [
-        ...["usr/bin/void-installer", "etc/issue", "usr/share/doc/brltty"],
-        ...["sshd", "dhcpcd", "agetty-tty6"].map((one) => `etc/runit/runsvdir/default/${one}`),
-      ])
-        expect(names).toContain(`\n${name}\n`);
-      expect(names).not.toMatch(/dhclient|01vmklive/);
-    },
-  );
+  test("a live image has the packages and services of its flavour, and no trace of its making", async () => {
+    await project.good("live-iso-x86_64-base");
+    const iso = project.path("out", project.names("out").find((one) => one.endsWith("-base.iso")) ?? "");
+    const label = execFileSync("xorriso", ["-indev", iso, "-pvd_info"], {
+      encoding: "utf8",
+      stdio: "pipe",
+    });
+    expect(label).toMatch(/^Volume Id *: VOID_LIVE$/m);
+    const squash = project.path("squashfs.img");
+    execFileSync("xorriso", ["-osirrox", "on", "-indev", iso, "-extract", "/LiveOS/squashfs.img", squash], {
+      stdio: "pipe",
+    });
+    const names = execFileSync("unsquashfs", ["-l", squash], { encoding: "utf8" }).replaceAll(
+      "squashfs-root/",
+      "",
+    );
+    for (const name of [
+      ...["usr/bin/void-installer", "etc/issue", "usr/share/doc/brltty"],
+      ...["sshd", "dhcpcd", "agetty-tty6"].map((one) => `etc/runit/runsvdir/default/${one}`),
+    ])
+      expect(names).toContain(`\n${name}\n`);
+    expect(names).not.toMatch(/dhclient|01vmklive/);
+  });
 
   withDesktop("a desktop has its session, its keyboard in both spellings, and its nix store", async () => {
     project.write("nix/default.nix", EXPRESSIONS);
