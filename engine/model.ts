@@ -19,6 +19,8 @@ export type Source =
       readonly hint?: string;
     }
   | { readonly kind: "list"; readonly file: string }
+  /** What a rule wrote itself, a template filled for example. `file` is its name in the stage. */
+  | { readonly kind: "text"; readonly file: string; readonly text: string }
   | { readonly kind: "env"; readonly name: string }
   | {
       readonly kind: "probe";

@@ -1,9 +1,10 @@
 // apt(…): a Debian repository as an Imagefile names it. Only data; the driver (drivers/apt.ts) speaks to it.
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
-import { isSource, sourceOf, type SourceHandle } from "../engine/declare.js";
+import { sourceOf } from "../engine/declare.js";
 import type { Source as EngineSource } from "../engine/model.js";
 import { check, option } from "./options.js";
+import { filesSource } from "./schema.js";
 import type { Repo, Source } from "./types.js";
 
 const word = z.string().regex(/^(?:\.\/|[A-Za-z0-9])[A-Za-z0-9._/-]*$/);
@@ -21,7 +22,7 @@ export const aptSchema = z.strictObject({
     "Components of the suite; `main` unless said.",
   ),
   keys: option(
-    z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files").optional(),
+    filesSource.optional(),
     "files(…)",
     "Keyrings that may sign it; the host's keyrings of Debian's archive unless said.",
   ),

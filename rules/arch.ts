@@ -26,6 +26,7 @@ const CPU: { readonly [D in Driver]: Readonly<Record<Arch[D], string>> } = {
     "aarch64-musl": "aarch64",
   },
   pacman: { x86_64: "x86_64", aarch64: "aarch64", armv7h: "arm", riscv64: "riscv64" },
+  dnf: { x86_64: "x86_64", aarch64: "aarch64" },
 };
 
 /** What each machine runs itself. */

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { aptSchema } from "./apt.js";
 import { bootSchema } from "./boot.js";
 import { diskSchema } from "./disk.js";
+import { dnfSchema } from "./dnf.js";
 import { extractSchema } from "./extract.js";
 import { initramfsSchema } from "./initramfs.js";
 import { isoSchema } from "./iso.js";
@@ -17,6 +18,7 @@ import { projectSchema } from "./project.js";
 import { pxeSchema } from "./pxe.js";
 import { rootfsSchema } from "./rootfs.js";
 import { checkSchema, runSchema } from "./run.js";
+import { layersSchema } from "./search-path.js";
 import { stepSchemas } from "./steps.js";
 import { unpackSchema } from "./unpack.js";
 import { xbpsSchema } from "./xbps.js";
@@ -56,6 +58,8 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   apt: aptSchema,
   xbps: xbpsSchema,
   pacman: pacmanSchema,
+  dnf: dnfSchema,
+  layers: layersSchema,
   project: projectSchema,
 };
 

@@ -14,11 +14,14 @@ import { squashfs } from "./squashfs.js";
 import { unpack } from "./unpack.js";
 
 export { apt } from "./apt.js";
+export { dnf } from "./dnf.js";
 export { both, each } from "./each.js";
 export { keymap } from "./keymap.js";
 export type { Keymap } from "./keymap.js";
 export { pacman } from "./pacman.js";
 export { project } from "./project.js";
+export { layers } from "./search-path.js";
+export type { Layers, LayersOptions } from "./search-path.js";
 export { arg, env, files, list, probe } from "./sources.js";
 export { minisign, signify } from "./signers.js";
 export type { Signer } from "./signers.js";

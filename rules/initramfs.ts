@@ -1,14 +1,7 @@
 // initramfs: the initial RAM file system of a tree, made by the tree's own generator, or of its busybox with a first
 // program that finds a live medium. It does not know which image it is for.
 import { z } from "zod";
-import {
-  declareOne,
-  isSource,
-  sourceOf,
-  wrongOption,
-  type Handle,
-  type SourceHandle,
-} from "../engine/declare.js";
+import { declareOne, sourceOf, wrongOption, type Handle } from "../engine/declare.js";
 import type { Source as EngineSource, Tool } from "../engine/model.js";
 import { cpuOf, emulation } from "./arch.js";
 import { BUSYBOX_MODULES } from "./kernel.js";
@@ -16,14 +9,14 @@ import { check, option } from "./options.js";
 import { packTools } from "./pack.js";
 import { staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
-import { asTreeHandle, common, guardsOf, out, treeLike, limits, type Limits } from "./schema.js";
+import { asTreeHandle, common, filesSource, guardsOf, limits, type Limits, out, treeLike } from "./schema.js";
 import { asFile, type AnyTree, type Common, type FileTarget, type Source } from "./types.js";
 
 const GENERATORS = ["initramfs-tools", "dracut", "mkinitcpio", "busybox"] as const;
 /** What makes an initial RAM file system. */
 export type Generator = (typeof GENERATORS)[number];
 
-const file = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files").optional();
+const file = filesSource.optional();
 
 export const initramfsSchema = z.strictObject({
   from: option(treeLike, "a tree", "The tree whose generator makes it, and whose kernel it is for."),

@@ -2,21 +2,14 @@
 // recipes/nix.sh. It does not know how the tree comes into an image.
 import { posix } from "node:path";
 import { z } from "zod";
-import {
-  declareOne,
-  isSource,
-  sourceOf,
-  wrongOption,
-  type PackageSpec,
-  type SourceHandle,
-} from "../engine/declare.js";
+import { declareOne, sourceOf, wrongOption, type PackageSpec, type SourceHandle } from "../engine/declare.js";
 import type { Source as EngineSource } from "../engine/model.js";
 import { isAddress, isRemote, parseReference } from "./drivers/nix/reference.js";
 import { listInputs } from "./request.js";
 import { check, option, render } from "./options.js";
 import { directoryOf, isOutside, staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
-import { common, guardsOf, packageNames, limits } from "./schema.js";
+import { common, filesSource, guardsOf, limits, packageNames } from "./schema.js";
 import { asTree, type Common, type Packages, type Source, type TreeTarget } from "./types.js";
 
 /** Machines that nix builds for, without the `-linux`. */
@@ -24,7 +17,7 @@ const ARCHS = ["x86_64", "aarch64"] as const;
 
 export const nixSchema = z.strictObject({
   nixpkgs: option(
-    z.union([z.string().min(1), z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files")]),
+    z.union([z.string().min(1), filesSource]),
     `"github:NixOS/nixpkgs/<branch or revision>", a .tar.gz by its URL, a directory, or files(…)`,
     "The expressions. A branch or a tarball is pinned for the release, like a package repository, and its packages " +
       "come from nix's binary cache; a directory with a `default.nix`, beside the Imagefile or elsewhere, is an input " +

@@ -14,11 +14,20 @@ interface Format {
   readonly magic: string | null;
 }
 
+const GZ: Format = { tool: { name: "pigz", package: "pigz" }, magic: "1f8b" };
+const XZ: Format = { tool: { name: "xz", package: "xz-utils" }, magic: "fd377a585a00" };
+const ZST: Format = { tool: { name: "zstd", package: "zstd" }, magic: "28b52ffd" };
+const BZ2: Format = { tool: { name: "lbzip2", package: "lbzip2" }, magic: "425a68" };
+
 const FORMATS: Readonly<Record<Packing, Format>> = {
   tar: { tool: null, magic: null },
-  "tar.gz": { tool: { name: "pigz", package: "pigz" }, magic: "1f8b" },
-  "tar.xz": { tool: { name: "xz", package: "xz-utils" }, magic: "fd377a585a00" },
-  "tar.zst": { tool: { name: "zstd", package: "zstd" }, magic: "28b52ffd" },
+  "tar.gz": GZ,
+  "tar.xz": XZ,
+  "tar.zst": ZST,
+  "cpio.gz": GZ,
+  "cpio.bz2": BZ2,
+  "cpio.xz": XZ,
+  "cpio.zst": ZST,
 };
 const names = Object.keys(FORMATS) as Packing[];
 
@@ -51,7 +60,8 @@ export function formatOf(rule: string, pattern: string, pack: Packing | undefine
 /** Host programs that pack so. */
 export function packTools(format: Packing): readonly Tool[] {
   const { tool } = FORMATS[format];
-  return [{ name: "tar", package: "tar" }, ...(tool === null ? [] : [tool])];
+  const archiver = format.startsWith("cpio.") ? "cpio" : "tar";
+  return [{ name: archiver, package: archiver }, ...(tool === null ? [] : [tool])];
 }
 
 /** The file `pattern` that holds `tree`. */

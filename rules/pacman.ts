@@ -1,21 +1,21 @@
 // pacman(…): Arch's repositories as an Imagefile names them, by a pacman.conf. Only data; the driver
 // (drivers/pacman.ts) speaks to them. The configuration is read when the Imagefile is evaluated.
 import { readFileSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { z } from "zod";
-import { isSource, sourceOf, wrongOption, type SourceHandle } from "../engine/declare.js";
+import { wrongOption } from "../engine/declare.js";
 import { imagefileDirectory } from "../engine/evaluate/home.js";
 import { asError } from "../engine/problem.js";
 import { demands, readConf, type Conf, type Section } from "./drivers/pacman/conf.js";
 import { check, option } from "./options.js";
+import { filesSource, patternsOf } from "./schema.js";
 import type { Repo, Source } from "./types.js";
 
-const fileSource = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files");
 const place = z.string().regex(/^(?:(?:https?|file):\/\/\S+|\/\S*|\.{1,2}\/\S*)$/);
 
 export const pacmanSchema = z.strictObject({
   conf: option(
-    fileSource,
+    filesSource,
     `files("pacman.conf")`,
     "The configuration. Its sections are the repositories, in order, with `Server`, `SigLevel` and `Usage`; of " +
       "`[options]` `SigLevel` and `NoExtract` count. The rest is about a running system, and `Include` is not followed.",
@@ -26,7 +26,7 @@ export const pacmanSchema = z.strictObject({
     "Where packages come from while building, instead of what `Server` and `Include` say. Not in the key.",
   ),
   keys: option(
-    fileSource.optional(),
+    filesSource.optional(),
     "files(…)",
     "Public keys of GnuPG (`keys/*.gpg`, `*.asc`) that may sign databases and packages. `SigLevel` says what has to be " +
       "signed; with `Never` nothing is verified but checksums.",
@@ -92,12 +92,6 @@ export function pacman(
   };
   // The brand exists only for the compiler.
   return Object.freeze(repo) as unknown as Repo<"pacman">;
-}
-
-function patternsOf(handle: SourceHandle): readonly string[] {
-  const source = sourceOf(handle);
-  if (source.kind !== "files") return [];
-  return source.patterns.map((one) => (isAbsolute(one) ? one : join(source.from ?? "", one)));
 }
 
 function confOf(path: string): Conf {

@@ -1,14 +1,7 @@
 // pxe: what a TFTP server needs to start a tree over the network, as one tarball. A kernel tree, an initial RAM
 // file system and the tarball are actions of their own: another command line makes only the tarball again.
 import { z } from "zod";
-import {
-  declareOne,
-  isSource,
-  sourceOf,
-  wrongOption,
-  type Handle,
-  type SourceHandle,
-} from "../engine/declare.js";
+import { declareOne, sourceOf, wrongOption, type Handle } from "../engine/declare.js";
 import type { Tool } from "../engine/model.js";
 import { BUSYBOX_MODULES, KERNEL, kernelTree, moduleNames, packageName } from "./kernel.js";
 import { layered } from "./layers.js";
@@ -20,12 +13,13 @@ import { stepsOption } from "./steps/step.js";
 import {
   asTreeHandle,
   common,
+  filesSource,
   guardsOf,
+  limits,
+  type Limits,
   out,
   packageNames,
   treeLike,
-  limits,
-  type Limits,
 } from "./schema.js";
 import {
   asFile,
@@ -37,7 +31,7 @@ import {
   type Step,
 } from "./types.js";
 
-const file = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files").optional();
+const file = filesSource.optional();
 
 export const pxeSchema = z.strictObject({
   from: option(treeLike, "a tree", "The root file system; all of it runs from memory."),

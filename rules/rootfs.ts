@@ -16,13 +16,13 @@ const VARIANTS = ["busybox", "essential", "apt", "minbase"] as const;
 export const rootfsSchema = z.strictObject({
   repo: option(
     z.custom<{ readonly driver: Driver }>(isRepo),
-    "a repository: apt(…), xbps(…) or pacman(…)",
+    "a repository: apt(…), xbps(…), pacman(…) or dnf(…)",
     "Where packages come from.",
   ),
   arch: option(
     z.string(),
     `the name of an architecture`,
-    (["apt", "xbps", "pacman"] as const)
+    (["apt", "xbps", "pacman", "dnf"] as const)
       .map((driver) => `With ${driver} one of ${systemOf(driver).archs.join(", ")}.`)
       .join(" "),
   ),

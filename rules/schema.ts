@@ -1,5 +1,6 @@
 // The parts of options that several rules share: file names, sizes, guards, packages, inputs. Each says its
 // type in words. It does not know what a rule does with them.
+import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { isHandle, inside, isSource, sourceOf, type Handle, type SourceHandle } from "../engine/declare.js";
 import type { Guards, Output, Wanted } from "../engine/model.js";
@@ -15,6 +16,16 @@ function handle(kinds: readonly Output["kind"][], type: string): z.ZodType<Handl
 
 export const treeLike = handle(["tree"], "a tree (what rootfs, platformfs or run with tree: true return)");
 export const fileTarget = handle(["file"], "a file target");
+/** `files(…)`. */
+export const filesSource = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files");
+
+/** The patterns of `files(…)`, relative to the Imagefile or absolute. */
+export function patternsOf(handle: SourceHandle): readonly string[] {
+  const source = sourceOf(handle);
+  if (source.kind !== "files") return [];
+  return source.patterns.map((one) => (isAbsolute(one) ? one : join(source.from ?? "", one)));
+}
+
 const artifact = handle(["file", "tree"], "a file or tree target");
 const anySource = z.custom<SourceHandle>(isSource);
 const isList = (value: unknown): value is SourceHandle => isSource(value) && sourceOf(value).kind === "list";

@@ -5,6 +5,8 @@ import type { Command, Guards, Json, Source, Tool } from "../engine/model.js";
 import { emulatedCpu } from "../engine/tools.js";
 import { isAptRepo, requestRepo, sourceLine } from "./apt.js";
 import { emulation } from "./arch.js";
+import { dnfRequest, isDnfRepo } from "./dnf.js";
+import { RPM } from "./drivers/dnf/tools.js";
 import { isPacmanRepo, pacmanRequest } from "./pacman.js";
 import { staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
@@ -155,7 +157,33 @@ function variantIn(options: Json): string {
   return typeof variant === "string" ? variant : "";
 }
 
-const SYSTEMS: Readonly<Record<Driver, System>> = { apt, xbps, pacman };
+const RPM_PARTS = ["lib.sh", "emulate.sh", "inside.sh", "rpm.sh"];
+
+const dnf: System = {
+  archs: names<"dnf">({ x86_64: true, aarch64: true }),
+  lineage: (repo, arch) => {
+    const known = given(isDnfRepo, repo);
+    return { driver: "dnf", repo: dnfRequest(known), arch, options: { docs: known.docs } };
+  },
+  bootstrap: (_, { arch, options }) => ({
+    command: recipe("rootfs-rpm.sh", [...RPM_PARTS, "rootfs-rpm.sh"]),
+    env: { ARCH: arch, DOCS: docsIn(options) },
+    inputs: {},
+    tools: [RPM, ...emulation("dnf", arch)],
+    guards: { has: ["var/lib/rpm/rpmdb.sqlite"] },
+  }),
+  install: ({ arch, options }) => ({
+    command: recipe("install-rpm.sh", [...RPM_PARTS, "install-rpm.sh"]),
+    env: { ARCH: arch, DOCS: docsIn(options) },
+    inputs: {},
+    tools: [RPM, ...emulation("dnf", arch)],
+  }),
+};
+
+const docsIn = (options: Json): string =>
+  typeof options === "object" && options !== null && "docs" in options && options.docs === false ? "" : "yes";
+
+const SYSTEMS: Readonly<Record<Driver, System>> = { apt, xbps, pacman, dnf };
 
 /** The system of a driver; a lineage has its driver's name as text. */
 export function systemOf(driver: string): System {
@@ -174,4 +202,4 @@ export const emulatorsOf = ({ lineage }: Handle): readonly Tool[] =>
 
 /** Whether a value is a repository of any driver. */
 export const isRepo = (value: unknown): value is { readonly driver: Driver } =>
-  isAptRepo(value) || isXbpsRepo(value) || isPacmanRepo(value);
+  isAptRepo(value) || isXbpsRepo(value) || isPacmanRepo(value) || isDnfRepo(value);

@@ -40,6 +40,7 @@ export interface Arch {
   apt: "amd64" | "arm64" | "armhf" | "i386" | "ppc64el" | "riscv64" | "s390x";
   xbps: "i686" | Musl<"x86_64" | "armv6l" | "armv7l" | "aarch64">;
   pacman: "x86_64" | "aarch64" | "armv7h" | "riscv64";
+  dnf: "x86_64" | "aarch64";
 }
 /** Each architecture with glibc and with musl, as Void names them. */
 export type Musl<A extends string> = A | `${A}-musl`;
@@ -55,6 +56,8 @@ export interface Extra {
   xbps: {};
   // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- nor has it
   pacman: {};
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- nor this one
+  dnf: {};
 }
 
 /** Environment variables and the like. */
@@ -80,7 +83,8 @@ export interface Common {
 }
 /** Package names, list files, or both. */
 export type Packages = ListSource | readonly (string | ListSource)[];
-export type Packing = "tar" | "tar.gz" | "tar.xz" | "tar.zst";
+export type Packing =
+  "tar" | "tar.gz" | "tar.xz" | "tar.zst" | "cpio.gz" | "cpio.bz2" | "cpio.xz" | "cpio.zst";
 /** The file a tree is packed into; its suffix says how unless `pack` does. */
 export interface Pack<O> {
   out?: O;

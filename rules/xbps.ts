@@ -1,8 +1,7 @@
 // xbps(…): a Void repository as an Imagefile names it. Only data; the driver (drivers/xbps.ts) speaks to it.
-import { isAbsolute, join } from "node:path";
 import { z } from "zod";
-import { isSource, sourceOf, type SourceHandle } from "../engine/declare.js";
 import { check, option } from "./options.js";
+import { filesSource, patternsOf } from "./schema.js";
 import type { Repo, Source } from "./types.js";
 
 const place = z.string().regex(/^(?:https?:\/\/\S+|\/\S*|\.{1,2}\/\S*)$/);
@@ -15,7 +14,7 @@ export const xbpsSchema = z.strictObject({
       "by architecture; an array is taken as it is. Not in the key.",
   ),
   keys: option(
-    z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files").optional(),
+    filesSource.optional(),
     "files(…)",
     "Public keys (`keys/*.plist`) that may sign it; without them it must not be signed.",
   ),
@@ -33,14 +32,10 @@ export interface XbpsRepo {
 /** A Void repository: a URL or a directory such as `/hostdir/binpkgs`. */
 export function xbps(url: string | readonly string[], o: { keys?: Source } = {}): Repo<"xbps"> {
   const given = check("xbps", xbpsSchema, { url, ...o });
-  const keys = given.keys === undefined ? null : sourceOf(given.keys);
   const repo: XbpsRepo = {
     driver: "xbps",
     urls: given.url,
-    keys:
-      keys?.kind === "files"
-        ? keys.patterns.map((key) => (isAbsolute(key) ? key : join(keys.from ?? "", key)))
-        : null,
+    keys: given.keys === undefined ? null : patternsOf(given.keys),
   };
   // The brand exists only for the compiler.
   return Object.freeze(repo) as unknown as Repo<"xbps">;

@@ -1,12 +1,12 @@
 // A live desktop of Void as one call: packages, services, lightdm, a nix store that is baked in, settings, the keyboard
 // in both spellings, and what the live system does when it starts. It does not know how an image is made.
 import { z } from "zod";
-import { isHandle, isSource, sourceOf, type SourceHandle } from "../engine/declare.js";
+import { isHandle } from "../engine/declare.js";
 import { keymap } from "../rules/keymap.js";
 import { nix } from "../rules/nix.js";
 import { check, option } from "../rules/options.js";
 import { rootfs } from "../rules/rootfs.js";
-import { filePattern, packageNames, size } from "../rules/schema.js";
+import { filePattern, filesSource, packageNames, size } from "../rules/schema.js";
 import { files } from "../rules/sources.js";
 import { step } from "../rules/steps.js";
 import type {
@@ -61,7 +61,7 @@ export const voidLiveSchema = z.strictObject({
       .strictObject({
         nixpkgs: z.union([
           z.string().min(1),
-          z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files"),
+          filesSource,
         ]),
         packages: packageNames,
         unfree: z.boolean().optional(),

@@ -18,6 +18,7 @@ import { nearestHint } from "../evaluate/nearest.js";
 export const drivers: Drivers = {
   apt: async () => (await import("../../rules/drivers/apt.js")).driver,
   pacman: async () => (await import("../../rules/drivers/pacman.js")).driver,
+  dnf: async () => (await import("../../rules/drivers/dnf.js")).driver,
   nix: async () => (await import("../../rules/drivers/nix.js")).driver,
   xbps: async () => (await import("../../rules/drivers/xbps.js")).driver,
 };

@@ -315,7 +315,11 @@ async function stageRepository(
   mkdirSync(from, { recursive: true });
   const { packages } = closure.value;
   // Hard links: nobody stamps a package file, and the action sees them through a read-only mount.
-  for (const pkg of packages) linkSync(join(project.packages, pkg.sha256), join(from, driver.fileName(pkg)));
+  for (const pkg of packages) {
+    const file = join(from, driver.fileName(pkg));
+    mkdirSync(dirname(file), { recursive: true });
+    linkSync(join(project.packages, pkg.sha256), file);
+  }
   const scratch = join(dir, "index");
   mkdirSync(scratch);
   const driverContext: DriverContext = { scratch, signal: context.signal, progress: () => undefined };

@@ -30,6 +30,9 @@ export type ResolvedSource =
   | { readonly kind: "files"; readonly files: readonly SourceFile[] }
   | { readonly kind: "value"; readonly value: string | null };
 
+/** Sources whose place in the stage is their input's. */
+const OF_INPUT: ReadonlySet<Source["kind"]> = new Set(["probe", "list", "text"]);
+
 type Kind<K extends Source["kind"]> = Extract<Source, { readonly kind: K }>;
 
 /** Resolves sources for one run; the same source is looked at once. */
@@ -50,7 +53,7 @@ export class Sources {
 
   /** The content of `source` for the input called `name`. */
   resolve(source: Source, name: string): Promise<Result<ResolvedSource>> {
-    const id = JSON.stringify([source, source.kind === "probe" || source.kind === "list" ? name : ""]);
+    const id = JSON.stringify([source, OF_INPUT.has(source.kind) ? name : ""]);
     let found = this.#memo.get(id);
     if (found === undefined) {
       found = this.#resolve(source, name);
@@ -96,6 +99,11 @@ export class Sources {
           kind: "files",
           files: [{ kind: "text", stage, text: text.value, digest: hashBytes(text.value) }],
         });
+      }
+      case "text": {
+        const { file, text } = source;
+        const digest = hashBytes(text);
+        return ok({ kind: "files", files: [{ kind: "text", stage: join("in", name, file), text, digest }] });
       }
       case "probe":
         return this.#probe(source, name);

@@ -1,18 +1,18 @@
 // step.overlay: files from beside the Imagefile, or from elsewhere, into a tree. It reads none of them.
 import { posix } from "node:path";
 import { z } from "zod";
-import { isSource, sourceOf, wrongOption, type SourceHandle } from "../../engine/declare.js";
+import { sourceOf, wrongOption, type SourceHandle } from "../../engine/declare.js";
 import type { Source as EngineSource } from "../../engine/model.js";
 import { check, option, render } from "../options.js";
 import { directoryOf, isOutside, staged } from "../patterns.js";
 import { recipe } from "../recipes.js";
-import { imagePath } from "../schema.js";
+import { filesSource, imagePath } from "../schema.js";
 import type { Source, Step, Vars } from "../types.js";
 import { makeStep, octal } from "./step.js";
 
 export const overlaySchema = z.strictObject({
   files: option(
-    z.union([z.string().min(1), z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files")]),
+    z.union([z.string().min(1), filesSource]),
     "a directory, or files(…)",
     "What is copied into the tree: a directory's contents, or files from their glob's directory on.",
   ),

@@ -1,15 +1,15 @@
 // Fetches package files with pacman, which verifies their signatures as the configuration demands. Each has the
 // snapshot's checksum before it gets its name. It does not know what they are for.
-import { constants, copyFile, rename, rm, stat } from "node:fs/promises";
+import { constants, copyFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { hashFile } from "../../../cache/hash.js";
 import type { Json } from "../../../engine/model.js";
 import type { Package, SnapshotContext } from "../../../engine/packages/driver.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
 import type { Ran } from "../run.js";
-import { makeKeyring } from "./keys.js";
+import { makeKeyring } from "../keyring.js";
+import { isWhole } from "../whole.js";
 import { readRepositories, serversOf, urlOf, type Repository } from "./repository.js";
-import { pacmanIn, pacmanSays, type Pacman } from "./run.js";
+import { pacmanIn, pacmanSays, run, type Pacman } from "./run.js";
 
 /** Files to one call; its arguments stay well below the kernel's limit. */
 const BATCH = 500;
@@ -37,7 +37,7 @@ export async function fetchPackages(
       // What pacman is told of files from an address, and whether it brings the signatures at all.
       const lines = `SigLevel = ${level}\nRemoteFileSigLevel = ${level}\n`;
       const pacman = await pacmanIn(`fetch-${number}-${i}`, arch, lines, context);
-      const ring = await makeKeyring(pacman.gnupg, keys, context);
+      const ring = await makeKeyring(run, pacman.gnupg, keys, context);
       if (!ring.ok) return ring;
       const fetched = await fetchBatch(batch, repository, arch, dir, pacman, context);
       if (!fetched.ok) return fetched;
@@ -170,11 +170,3 @@ async function adopt(
 }
 
 const withoutPaths = (ran: Ran, pacman: Pacman): string => pacmanSays(ran).replaceAll(`${pacman.cache}/`, "");
-
-async function isWhole(file: string, pkg: Package): Promise<boolean> {
-  const size = await stat(file).then(
-    (found) => found.size,
-    () => null,
-  );
-  return size === pkg.size && (await hashFile(file, size)) === pkg.sha256;
-}

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { SnapshotContext } from "../../../engine/packages/driver.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
-import { makeKeyring } from "./keys.js";
+import { makeKeyring } from "../keyring.js";
 import { readRepositories, serversOf, type Repositories } from "./repository.js";
-import { pacmanIn, pacmanSays } from "./run.js";
+import { pacmanIn, pacmanSays, run } from "./run.js";
 
 /** Fills `dir` (empty, exists). Anything less than all databases, verified, is a problem. */
 export async function takeSnapshot(
@@ -20,7 +20,7 @@ export async function takeSnapshot(
   if (!read.ok) return read;
   const { keys } = read.value;
   const pacman = await pacmanIn("snapshot", arch, sections(read.value, arch, context.base), context);
-  const ring = await makeKeyring(pacman.gnupg, keys, context);
+  const ring = await makeKeyring(run, pacman.gnupg, keys, context);
   if (!ring.ok) return ring;
   const names = read.value.repositories.map(({ name }) => name);
   context.progress(names.join(", "));

@@ -1,13 +1,13 @@
 // Fetches package files, each verified against the snapshot's checksum, and by its signature where it comes from
 // a signed repository over the network, before it gets its name. It does not know what they are for.
-import { readFile, rename, rm, stat } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { hashFile } from "../../../cache/hash.js";
 import type { Json } from "../../../engine/model.js";
 import type { Package, SnapshotContext } from "../../../engine/packages/driver.js";
 import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
 import { bring } from "./download.js";
 import { isSigned, readKeys, type Keys } from "./keys.js";
+import { isWhole } from "../whole.js";
 import { at, isRemote, readRepository } from "./repository.js";
 
 /** Transfers at once. */
@@ -104,14 +104,6 @@ async function fetchOne(pkg: Package, work: Work): Promise<Result<"here" | "gone
   }
   await rename(part, final);
   return ok("here");
-}
-
-async function isWhole(file: string, pkg: Package): Promise<boolean> {
-  const size = await stat(file).then(
-    (found) => found.size,
-    () => null,
-  );
-  return size === pkg.size && (await hashFile(file, size)) === pkg.sha256;
 }
 
 /** As xbps: what lies in a directory of this machine needs none. */

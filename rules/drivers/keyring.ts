@@ -1,31 +1,43 @@
-// The keys that may sign: files that the Imagefile names, as a keyring in which all of them are trusted. pacman
-// verifies; this only makes the keyring.
+// The keys that may sign: files that the Imagefile names, as a keyring of GnuPG in which all of them are trusted. It
+// verifies nothing; package managers do.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { SnapshotContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
-import { matchPatterns } from "../../../engine/sources/globs.js";
-import { run } from "./run.js";
+import type { SnapshotContext } from "../../engine/packages/driver.js";
+import { fail, ok, type Result } from "../../engine/problem.js";
+import { matchPatterns } from "../../engine/sources/globs.js";
+import type { Run } from "./run.js";
+import { lastLine } from "./words.js";
 
 /** The level of trust that makes a key valid without another's signature on it: gpg's "ultimate". */
 const TRUSTED = 6;
 
+/** The key files that patterns below the Imagefile's directory mean; none is a problem. */
+export async function keyFiles(
+  patterns: readonly string[],
+  { base }: Pick<SnapshotContext, "base">,
+): Promise<Result<readonly string[]>> {
+  const matched = await matchPatterns(base, patterns, []);
+  if (!matched.ok) {
+    return { ok: false, problem: { ...matched.problem, message: `keys: ${matched.problem.message}` } };
+  }
+  const { files } = matched.value;
+  return files.length === 0
+    ? fail(2, `keys: no file matches ${patterns.join(", ")}`, `looked in ${base}`)
+    : ok(files);
+}
+
 /** Makes `gnupg` (not there yet) a keyring of the files that patterns below the Imagefile's directory mean. */
 export async function makeKeyring(
+  run: Run,
   gnupg: string,
   patterns: readonly string[] | null,
   context: SnapshotContext,
 ): Promise<Result<void>> {
   await mkdir(gnupg, { mode: 0o700 });
   if (patterns === null) return ok(undefined);
-  const matched = await matchPatterns(context.base, patterns, []);
-  if (!matched.ok) {
-    return { ok: false, problem: { ...matched.problem, message: `keys: ${matched.problem.message}` } };
-  }
-  const { files } = matched.value;
-  if (files.length === 0) {
-    return fail(2, `keys: no file matches ${patterns.join(", ")}`, `looked in ${context.base}`);
-  }
+  const found = await keyFiles(patterns, context);
+  if (!found.ok) return found;
+  const files = found.value;
   const gpg = (...args: string[]) =>
     run(["gpg", "--homedir", gnupg, "--batch", "--no-autostart", "--quiet", ...args], context, {
       cwd: context.base,
@@ -55,5 +67,3 @@ export async function makeKeyring(
     ? ok(undefined)
     : fail(3, `gpg cannot make a keyring: ${lastLine(trusted.value.stderr)}`);
 }
-
-const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";

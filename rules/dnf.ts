@@ -1,0 +1,212 @@
+// dnf(…): RPM repositories as an Imagefile names them: by a yum.conf, by layers of configuration, or by a browsable
+// directory. Only data; the driver (drivers/dnf.ts) speaks to them. Configuration is read when the Imagefile is loaded.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { isSource, sourceOf, wrongOption, type SourceHandle } from "../engine/declare.js";
+import { imagefileDirectory } from "../engine/evaluate/home.js";
+import { asError } from "../engine/problem.js";
+import { isOn, readConf, words, type Conf, type Options } from "./drivers/dnf/conf.js";
+import type { Section } from "./drivers/dnf/repository.js";
+import { check, option, typed } from "./options.js";
+import { filesSource, patternsOf } from "./schema.js";
+import { SearchPath, type Layers } from "./search-path.js";
+import type { Repo, Source } from "./types.js";
+
+const place = z.string().regex(/^(?:(?:https?|ftp|file):\/\/\S+|\/\S*|\.{1,2}\/\S*)$/);
+const textSource = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "text");
+
+export const dnfSchema = z.strictObject({
+  from: option(
+    typed(
+      z.union([z.instanceof(SearchPath), filesSource, textSource, z.strictObject({ url: place })]),
+      `layers(…), files("yum.conf"), or { url }`,
+    ),
+    `layers(…), files("yum.conf"), or { url }`,
+    "Where the repositories are named: in the sections of a `yum.conf`; in layers, by the first `yum.conf.tmpl`, the " +
+      "`yum-repos.conf.tmpl` of all, and `defineRepo`; or all those below `url`, a browsable directory, but for sources.",
+  ),
+  keys: option(
+    filesSource.optional(),
+    "files(…)",
+    "Public keys of GnuPG that may sign packages (`gpgcheck`) and indexes (`repo_gpgcheck`). `gpgkey` in a configuration is " +
+      "not followed: a key is no better than the way it came.",
+  ),
+  releasever: option(
+    z.string().min(1).optional(),
+    "text",
+    "What `$releasever` stands for; of layers, the first one's name.",
+  ),
+});
+
+/** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
+export interface DnfRepo {
+  readonly driver: "dnf";
+  /** Tells repositories of one release apart. */
+  readonly name: string;
+  readonly sections: readonly Section[];
+  readonly tree: string | null;
+  readonly keys: readonly string[] | null;
+  /** What is not unpacked of packages: `tsflags=nodocs`. */
+  readonly docs: boolean;
+}
+
+/** RPM repositories. */
+export function dnf(
+  from: Source | Layers | { url: string },
+  o: { keys?: Source; releasever?: string } = {},
+): Repo<"dnf"> {
+  const given = check("dnf", dnfSchema, { from, ...o });
+  const keys = given.keys === undefined ? null : patternsOf(given.keys);
+  // The brand exists only for the compiler.
+  return Object.freeze(repoOf(given.from, keys, given.releasever)) as unknown as Repo<"dnf">;
+}
+
+type From = z.output<typeof dnfSchema>["from"];
+
+function repoOf(from: From, keys: readonly string[] | null, releasever: string | undefined): DnfRepo {
+  if ("url" in from) {
+    const tree = from.url;
+    return {
+      driver: "dnf",
+      name: tree.replace(/^[a-z]+:\/\/|\/+$/g, ""),
+      sections: [],
+      tree,
+      keys,
+      docs: true,
+    };
+  }
+  const read = from instanceof SearchPath ? ofLayers(from) : ofFile(from);
+  const release = releasever ?? (from instanceof SearchPath ? from.version : undefined);
+  const sections = read.confs.flatMap(({ conf, at }) =>
+    conf.sections.flatMap(({ id, options }) =>
+      isOn(options["enabled"], true) ? [sectionOf(id, { ...read.main, ...options }, at, keys, release)] : [],
+    ),
+  );
+  const twice = sections.find((one, i) => sections.findIndex(({ id }) => id === one.id) !== i);
+  if (twice !== undefined) wrongOption("dnf", `the repository [${twice.id}] is there twice`);
+  if (sections.length === 0) wrongOption("dnf", `${read.name} has no repository, which is a section [name]`);
+  const docs = !words(read.main["tsflags"]).includes("nodocs");
+  return { driver: "dnf", name: read.name, sections, tree: null, keys, docs };
+}
+
+/** A configuration, and the file it was read from. */
+interface Read {
+  readonly name: string;
+  readonly main: Options;
+  readonly confs: readonly { readonly conf: Conf; readonly at: string }[];
+}
+
+/** What XCP-ng's templates leave open, and a build has no use for. */
+const UNUSED = {
+  YUMREPOSD: "/nonexistent",
+  CACHEDIR: "/nonexistent",
+  ENABLE_PLUGINS: "0",
+  RPMARCH: "$basearch",
+};
+
+function ofLayers(path: SearchPath): Read {
+  const conf = parsed(path.text("yum.conf.tmpl", UNUSED), "yum.conf.tmpl");
+  const repos = [...path.texts("yum-repos.conf.tmpl", UNUSED), ...path.defined(UNUSED)];
+  return {
+    name: path.label,
+    main: conf.main,
+    confs: [
+      { conf, at: "yum.conf.tmpl" },
+      ...repos.map((one) => ({ conf: parsed(one.text, one.path), at: one.path })),
+    ],
+  };
+}
+
+function ofFile(handle: SourceHandle): Read {
+  const from = sourceOf(handle);
+  const [at, ...more] = from.kind === "text" ? [from.file] : patternsOf(handle);
+  if (at === undefined || more.length > 0) wrongOption("dnf", "expected the name of one file");
+  const conf = parsed(from.kind === "text" ? from.text : textOf(at), at);
+  return { name: conf.sections.map(({ id }) => id).join(" "), main: conf.main, confs: [{ conf, at }] };
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(resolve(imagefileDirectory(), path), "utf8");
+  } catch (thrown) {
+    wrongOption("dnf", `${path} cannot be read: ${asError(thrown).message}`);
+  }
+}
+
+function parsed(text: string, at: string): Conf {
+  const read = readConf(text);
+  if (!read.ok) wrongOption("dnf", `${at}: ${read.problem.message}`);
+  return read.value;
+}
+
+/** What the resolver is told of a repository, by dnf's names; yum's older ones beside them. */
+const TOLD: Readonly<Record<string, string>> = {
+  priority: "priority",
+  cost: "cost",
+  exclude: "excludepkgs",
+  excludepkgs: "excludepkgs",
+  includepkgs: "includepkgs",
+};
+
+function sectionOf(
+  id: string,
+  options: Options,
+  at: string,
+  keys: readonly string[] | null,
+  releasever: string | undefined,
+): Section {
+  const filled = (value: string): string =>
+    value.replaceAll(/\$\{?releasever\b\}?/g, () => {
+      if (releasever !== undefined) return releasever;
+      wrongOption("dnf", `${at}: [${id}] has $releasever; dnf(…, { releasever }) says what that is`);
+    });
+  const one = (name: string): string | null => (options[name] === undefined ? null : filled(options[name]));
+  const urls = words(filled(options["baseurl"] ?? ""));
+  const [mirrorlist, metalink] = [one("mirrorlist"), one("metalink")];
+  if (urls.length === 0 && mirrorlist === null && metalink === null) {
+    wrongOption("dnf", `${at}: [${id}] has no baseurl, mirrorlist or metalink`);
+  }
+  const odd = urls.find((url) => !place.safeParse(url).success);
+  if (odd !== undefined) {
+    wrongOption(
+      "dnf",
+      `${at}: [${id}] baseurl: expected an address or a directory (/… or ./…), found ${odd}`,
+    );
+  }
+  const [gpgcheck, repoGpgcheck] = [isOn(options["gpgcheck"], false), isOn(options["repo_gpgcheck"], false)];
+  if (keys === null && (gpgcheck || repoGpgcheck)) {
+    const which = gpgcheck ? "gpgcheck" : "repo_gpgcheck";
+    wrongOption(
+      "dnf",
+      `keys: expected files(…), because ${at} demands signatures in [${id}] (${which}), found nothing`,
+    );
+  }
+  const told = Object.entries(options).flatMap(([name, value]) => {
+    const called = TOLD[name];
+    return called === undefined || value === "" ? [] : [[called, value] as const];
+  });
+  return {
+    id,
+    urls,
+    mirrorlist,
+    metalink,
+    path: pathIn(urls[0], id),
+    gpgcheck,
+    repoGpgcheck,
+    options: Object.fromEntries(told),
+  };
+}
+
+/** Where a mirror has a repository: as its own server has it, from the directory on that holds architectures. */
+function pathIn(url: string | undefined, id: string): string {
+  const found = /([^/$]+\/\$\{?(?:basearch|arch)\}?(?:\/.*)?)$/.exec(url ?? "")?.[1];
+  return (found ?? `${id}/$basearch`).replace(/\/+$/, "");
+}
+
+/** Whether a value came from dnf(). */
+export const isDnfRepo = (value: unknown): value is DnfRepo =>
+  typeof value === "object" && value !== null && "driver" in value && value.driver === "dnf";
+
+/** What a package request says of the repositories. */
+export const dnfRequest = ({ name, sections, tree, keys }: DnfRepo) => ({ name, sections, tree, keys });

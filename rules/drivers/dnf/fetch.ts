@@ -1,0 +1,168 @@
+// Fetches package files with librepo, which goes on where an earlier try ended, and verifies signatures with rpm where
+// the configuration asks for that. Each has the snapshot's checksum before it gets its name.
+import { mkdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { Json } from "../../../engine/model.js";
+import type { Package, SnapshotContext } from "../../../engine/packages/driver.js";
+import { fail, ok, type Result } from "../../../engine/problem.js";
+import { keyFiles } from "../keyring.js";
+import { isWhole } from "../whole.js";
+import { lastLine } from "../words.js";
+import {
+  addressOf,
+  foundSection,
+  placeOf,
+  readRepositories,
+  type Repositories,
+  type Section,
+} from "./repository.js";
+import { ask, run } from "./run.js";
+
+const answer = z.object({ failed: z.array(z.object({ sha256: z.string(), said: z.string() })) });
+
+/** A repository answered, and has no such file. */
+const ABSENT = /Status code: (?:404|410)\b|Couldn't open file/;
+
+/** Fetches `packages` to `<dir>/<sha256>`, from where their repositories are now. */
+export async function fetchPackages(
+  repo: Json,
+  arch: string,
+  packages: readonly Package[],
+  dir: string,
+  context: SnapshotContext,
+): Promise<Result<void>> {
+  const read = readRepositories(repo);
+  if (!read.ok) return read;
+  const lacking: Asked[] = [];
+  for (const pkg of new Map(packages.map((one) => [one.sha256, one])).values()) {
+    if (await isWhole(join(dir, pkg.sha256), pkg)) continue;
+    const [id = "", file = ""] = pkg.location.split(/\/\/(.*)/);
+    const section = sectionOf(read.value, id, arch, context.base);
+    if (section === undefined) {
+      return fail(
+        3,
+        `the Imagefile's repositories have no place for ${words(pkg)}`,
+        "`imagemake release refresh` takes a new snapshot",
+      );
+    }
+    lacking.push({ pkg, file, section });
+  }
+  if (lacking.length === 0) return ok(undefined);
+  const sections = new Map(lacking.map(({ section }) => [section.id, section]));
+  const question = {
+    dir,
+    places: [...sections.values()].map((one) => ({ ...placeOf(one, arch, context.base) })),
+    packages: lacking.map(({ pkg, file, section }) => ({
+      name: pkg.name,
+      sha256: pkg.sha256,
+      size: pkg.size,
+      file,
+      section: section.id,
+    })),
+  };
+  const got = await ask("dnf-fetch.py", question, answer, context);
+  if (!got.ok) return got;
+  const failed = new Map(got.value.failed.map(({ sha256, said }) => [sha256, said]));
+  const fetched = lacking.filter(({ pkg }) => !failed.has(pkg.sha256));
+  // What is whole is kept, whatever else went wrong: the next try has less to do.
+  const kept = await adopt(fetched, dir, read.value, context);
+  return failed.size > 0 ? refused(lacking, failed) : kept;
+}
+
+/** A package to fetch, and from where. */
+interface Asked {
+  readonly pkg: Package;
+  readonly file: string;
+  readonly section: Section;
+}
+
+const words = (pkg: Package): string => `${pkg.name} ${pkg.version} (${pkg.arch})`;
+
+const sectionOf = (
+  { sections, tree }: Repositories,
+  id: string,
+  arch: string,
+  base: string,
+): Section | undefined =>
+  tree === null ? sections.find((one) => one.id === id) : foundSection(id, addressOf(tree, arch, base));
+
+/** Gives files their names, those that must be signed after their signatures were verified. */
+async function adopt(
+  fetched: readonly Asked[],
+  dir: string,
+  { keys }: Repositories,
+  context: SnapshotContext,
+): Promise<Result<void>> {
+  const part = ({ pkg }: Asked): string => join(dir, `${pkg.sha256}.part`);
+  for (const one of fetched) {
+    if (await isWhole(part(one), one.pkg)) continue;
+    return fail(3, `${words(one.pkg)} is not what the snapshot promised`, "a broken transfer; try again");
+  }
+  const signed = fetched.filter(({ section }) => section.gpgcheck);
+  if (signed.length > 0) {
+    const verified = await verify(signed, part, keys ?? [], context);
+    if (!verified.ok) return verified;
+  }
+  for (const one of fetched) await rename(part(one), join(dir, one.pkg.sha256));
+  return ok(undefined);
+}
+
+/** Verifies signatures with a database of keys that holds the Imagefile's alone. */
+async function verify(
+  signed: readonly Asked[],
+  part: (one: Asked) => string,
+  keys: readonly string[],
+  context: SnapshotContext,
+): Promise<Result<void>> {
+  const files = await keyFiles(keys, context);
+  if (!files.ok) return files;
+  const dbpath = join(context.scratch, "rpmdb");
+  await mkdir(dbpath, { recursive: true });
+  const rpmkeys = (...args: string[]) =>
+    run(["rpmkeys", "--dbpath", dbpath, "--define", "_pkgverify_level all", ...args], context, {
+      cwd: dbpath,
+    });
+  for (const file of files.value) {
+    const imported = await rpmkeys("--import", file);
+    if (!imported.ok) return imported;
+    if (imported.value.status !== 0) {
+      return fail(
+        3,
+        `the key ${file} cannot be read: ${lastLine(imported.value.stderr)}`,
+        "a public key of GnuPG",
+      );
+    }
+  }
+  const ran = await rpmkeys("--checksig", ...signed.map(part));
+  if (!ran.ok) return ran;
+  if (ran.value.status === 0) return ok(undefined);
+  const bad = signed.filter(
+    (one) => ran.value.stdout.includes(`${part(one)}: `) && !isGood(ran.value.stdout, part(one)),
+  );
+  return fail(
+    3,
+    `not signed by any of the keys in ${keys.join(", ")}: ${bad.map(({ pkg }) => words(pkg)).join(", ")}`,
+    "gpgcheck=0 for their repository trusts its checksums alone",
+  );
+}
+
+const isGood = (said: string, file: string): boolean =>
+  said.split("\n").some((line) => line.startsWith(`${file}: `) && / OK$/.test(line));
+
+/** What could not be fetched: dropped by the repository, or not to be had now. */
+function refused(lacking: readonly Asked[], failed: ReadonlyMap<string, string>): Result<never> {
+  const all = lacking.filter(({ pkg }) => failed.has(pkg.sha256));
+  const other = all.find(({ pkg }) => !ABSENT.test(failed.get(pkg.sha256) ?? ""));
+  if (other !== undefined) {
+    return fail(3, `cannot fetch ${words(other.pkg)}: ${failed.get(other.pkg.sha256) ?? ""}`);
+  }
+  return fail(
+    3,
+    `the mirror has dropped ${all
+      .map(({ pkg }) => words(pkg))
+      .sort()
+      .join(", ")}`,
+    "`imagemake release refresh` takes a new snapshot",
+  );
+}

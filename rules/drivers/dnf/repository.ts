@@ -1,0 +1,85 @@
+// RPM repositories as package requests name them, checked, and where they are. It does not know what is in them.
+import { isAbsolute, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { z } from "zod";
+import type { Json } from "../../../engine/model.js";
+import { fail, ok, type Result } from "../../../engine/problem.js";
+
+const section = z.object({
+  id: z.string().min(1),
+  /** Addresses, tried in order, with `$basearch` and `$arch`. */
+  urls: z.array(z.string()).readonly(),
+  mirrorlist: z.string().nullable(),
+  metalink: z.string().nullable(),
+  /** Where a mirror has it: a relative path, with `$basearch`. */
+  path: z.string(),
+  /** Packages must be signed. */
+  gpgcheck: z.boolean(),
+  /** The index must be signed. */
+  repoGpgcheck: z.boolean(),
+  /** What dnf's resolver is told: priority, cost, excludepkgs, includepkgs. */
+  options: z.record(z.string(), z.string()),
+});
+const schema = z.object({
+  name: z.string().min(1),
+  sections: z.array(section),
+  /** A browsable directory in which all repositories are found, instead of sections. */
+  tree: z.string().nullable(),
+  keys: z.array(z.string()).nullable(),
+});
+
+/** One repository. */
+export type Section = z.output<typeof section>;
+/** All that a request names. */
+export type Repositories = z.output<typeof schema>;
+
+/** Reads a request's `repo`. */
+export function readRepositories(repo: Json): Result<Repositories> {
+  const read = schema.safeParse(repo);
+  return read.success ? ok(read.data) : fail(2, "a repository of dnf needs a name and sections, or a tree");
+}
+
+/** The name: what tells repositories of one release apart, wherever they are fetched from. */
+export function nameOf(repo: Json): string {
+  const read = readRepositories(repo);
+  return read.ok ? `dnf ${read.value.name}` : "dnf";
+}
+
+/** Text without variables for the architecture. */
+export const forArch = (text: string, arch: string): string =>
+  text.replaceAll(/\$\{?(?:basearch|arch)\b\}?/g, arch);
+
+/** An address without its variables; a directory is relative to `base`. */
+export function addressOf(address: string, arch: string, base: string): string {
+  const at = forArch(address, arch).replace(/\/+$/, "");
+  if (/^[a-z]+:\/\//.test(at)) return at;
+  return pathToFileURL(isAbsolute(at) ? at : join(base, at)).href;
+}
+
+/** One repository as the programs that fetch want it. */
+export interface Place {
+  readonly id: string;
+  readonly urls: readonly string[];
+  readonly mirrorlist: string | null;
+  readonly metalink: string | null;
+}
+
+/** Where a section is, for `arch`. */
+export const placeOf = (one: Section, arch: string, base: string): Place => ({
+  id: one.id,
+  urls: one.urls.map((url) => addressOf(url, arch, base)),
+  mirrorlist: one.mirrorlist === null ? null : addressOf(one.mirrorlist, arch, base),
+  metalink: one.metalink === null ? null : addressOf(one.metalink, arch, base),
+});
+
+/** A repository that was found in a tree: its id is its path there. */
+export const foundSection = (path: string, tree: string): Section => ({
+  id: path === "" ? "." : path,
+  urls: [path === "" ? tree : `${tree.replace(/\/+$/, "")}/${path}`],
+  mirrorlist: null,
+  metalink: null,
+  path: path === "" ? "." : path,
+  gpgcheck: false,
+  repoGpgcheck: false,
+  options: {},
+});

@@ -1,0 +1,57 @@
+// Runs the programs of RPM with an environment of their own, and our own that ask dnf's and librepo's libraries. Those
+// get their question as a JSON file and answer with one line of JSON, after lines about their progress.
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { z } from "zod";
+import type { Json } from "../../../engine/model.js";
+import type { DriverContext } from "../../../engine/packages/driver.js";
+import { fail, ok, type Result } from "../../../engine/problem.js";
+import { ACTION_PATH } from "../../../engine/tools.js";
+import { recipeUrl } from "../../recipes.js";
+import { runner } from "../run.js";
+import { lastLine } from "../words.js";
+
+/** The package that has each program. */
+const PACKAGE: Readonly<Record<string, string>> = {
+  "/usr/bin/python3": "python3",
+  rpmkeys: "rpm",
+  rpm: "rpm",
+};
+
+/** Runs RPM's programs. */
+export const run = runner({
+  env: { PATH: ACTION_PATH, LC_ALL: "C.UTF-8", PYTHONDONTWRITEBYTECODE: "1", PYTHONHASHSEED: "0" },
+  // libcurl reads them.
+  network: ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "CURL_CA_BUNDLE", "SSL_CERT_FILE"],
+  missing: (file) => {
+    const name = PACKAGE[file] ?? file;
+    return { message: `${file} (package ${name}) is not on this machine`, hint: `apt-get install ${name}` };
+  },
+});
+
+/** Puts `question` to the program `rules/recipes/<program>`; its answer, or what it says is wrong. */
+export async function ask<T>(
+  program: string,
+  question: Json,
+  answer: z.ZodType<T>,
+  context: DriverContext,
+): Promise<Result<T>> {
+  const file = join(context.scratch, `${program}.json`);
+  await writeFile(file, JSON.stringify(question), { mode: 0o600 });
+  const argv = ["/usr/bin/python3", "-I", fileURLToPath(recipeUrl(program)), file] as const;
+  let said = "";
+  const onLine = (line: string): void => {
+    if (line.startsWith("{")) said = line;
+    else context.progress(line);
+  };
+  const ran = await run(argv, context, { cwd: context.scratch, onLine });
+  if (!ran.ok) return ran;
+  const { status, stderr } = ran.value;
+  if (/^ModuleNotFoundError: No module named '(?:dnf|librepo|hawkey)'/m.test(stderr)) {
+    return fail(3, "dnf (package dnf) is not on this machine", "apt-get install dnf");
+  }
+  if (status !== 0 || said === "") return fail(3, `${program} failed: ${lastLine(stderr)}`);
+  const read = answer.safeParse(JSON.parse(said));
+  return read.success ? ok(read.data) : fail(3, `${program} gave an answer that cannot be understood`);
+}

@@ -1,0 +1,13 @@
+// Whether a package's file is the one that the snapshot promised. It does not know where it came from.
+import { stat } from "node:fs/promises";
+import { hashFile } from "../../cache/hash.js";
+import type { Package } from "../../engine/packages/driver.js";
+
+/** Whether `file` is there with the size and the checksum of `pkg`. */
+export async function isWhole(file: string, pkg: Package): Promise<boolean> {
+  const size = await stat(file).then(
+    (found) => found.size,
+    () => null,
+  );
+  return size === pkg.size && (await hashFile(file, size)) === pkg.sha256;
+}

@@ -1,0 +1,9 @@
+# A root filesystem of RPM packages into $OUT. ARCH, DOCS.
+
+chmod 755 "$root"
+mkdir -p "$root$database"
+mounted 1777
+install_closure
+unmounted
+settle_database
+settle_tree
