@@ -7,8 +7,10 @@ import { diskSchema } from "./disk.js";
 import { dnfSchema } from "./dnf.js";
 import { extractSchema } from "./extract.js";
 import { initramfsSchema } from "./initramfs.js";
+import { installerIsoSchema } from "./installer-iso.js";
 import { isoSchema } from "./iso.js";
 import { kernelSchema } from "./kernel.js";
+import { mirrorSchema } from "./mirror.js";
 import { squashfsSchema } from "./squashfs.js";
 import { nixSchema } from "./nix.js";
 import { typeOf } from "./options.js";
@@ -53,6 +55,8 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   "rule.disk": diskSchema,
   "rule.pxe": pxeSchema,
   "rule.nix": nixSchema,
+  "rule.mirror": mirrorSchema,
+  "rule.installerIso": installerIsoSchema,
   "rule.boot": bootSchema,
   ...Object.fromEntries(Object.entries(stepSchemas).map(([name, schema]) => [`step.${name}`, schema])),
   apt: aptSchema,

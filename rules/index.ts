@@ -3,9 +3,11 @@ import { boot } from "./boot.js";
 import { disk } from "./disk.js";
 import { extract } from "./extract.js";
 import { initramfs } from "./initramfs.js";
+import { installerIso } from "./installer-iso.js";
 import { iso } from "./iso.js";
 import { kernel } from "./kernel.js";
 import { check, run } from "./run.js";
+import { mirror } from "./mirror.js";
 import { nix } from "./nix.js";
 import { platformfs } from "./platformfs.js";
 import { pxe } from "./pxe.js";
@@ -33,9 +35,12 @@ export { run };
 /** The rules. */
 export const rule = {
   ...{ run, check, rootfs, platformfs, unpack, kernel, initramfs, extract },
-  ...{ squashfs, iso, disk, pxe, nix, boot },
+  ...{ squashfs, iso, disk, pxe, nix, boot, mirror, installerIso },
 } as const;
 
+export type { InstallerIsoOptions } from "./installer-iso.js";
+export type { BootFile } from "./installer/files.js";
+export type { Signing } from "./installer/signing.js";
 export type { NixOptions } from "./nix.js";
 export type { BootMedium, BootOptions, Expect } from "./boot.js";
 export type { Generator } from "./initramfs.js";

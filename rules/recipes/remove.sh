@@ -3,7 +3,16 @@
 
 # matches PATTERN: the paths that it stands for, one a line.
 matches() {
-    case $1 in *[*?[]*) ;; *) printf '%s\n' "$1"; return ;; esac
+    case $1 in
+        */'**'/*)
+            ma_at=$(inside "${1%%/\*\*/*}/x")
+            [ ! -d "${ma_at%/x}" ] || (cd "${ma_at%/x}" && find . -xdev -name "${1##*/\*\*/}" -prune) |
+                sed "s|^\.|${1%%/\*\*/*}|"
+            return
+            ;;
+        *[*?[]*) ;;
+        *) printf '%s\n' "$1"; return ;;
+    esac
     # The directory before the first special character, looked up inside the tree.
     ma_dir=${1%%[*?[]*}
     case $ma_dir in */*) ma_dir=${ma_dir%/*}/ ;; *) ma_dir= ;; esac

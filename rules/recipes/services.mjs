@@ -1,12 +1,15 @@
-// Enables the services $SERVICES, by name, in the tree at $OUT, for the init system that it starts with. None of the
+// Enables the services $SERVICES and disables $DISABLED, by name, in the tree at $OUT, for the init system that it starts with. None of the
 // tree's programs runs.
-import { readdirSync, symlinkSync } from "node:fs";
+import { readdirSync, symlinkSync, unlinkSync } from "node:fs";
 import { basename } from "node:path";
 import process from "node:process";
-import { enableUnit } from "./systemd.mjs";
+import { disableUnit, enableUnit } from "./systemd.mjs";
 import { at, die, hint, inside, isLink, isProgram, makeDirectories } from "./tree.mjs";
 
-const names = (process.env.SERVICES ?? "").split(" ");
+/** @param {string | undefined} text */
+const words = (text) => (text ?? "").split(" ").filter((word) => word !== "");
+const names = words(process.env.SERVICES);
+const disabled = words(process.env.DISABLED);
 const SYSTEMD = ["usr/lib/systemd/systemd", "lib/systemd/systemd"];
 const RUNIT = "etc/runit/runsvdir";
 
@@ -21,9 +24,11 @@ function initSystem() {
 
 switch (initSystem()) {
   case "systemd":
+    for (const name of disabled) disableUnit(name);
     for (const name of names) enableUnit(name);
     break;
   case "runit":
+    for (const name of disabled) disableRunit(name);
     for (const name of names) enableRunit(name);
     break;
   default:
@@ -43,4 +48,10 @@ function enableRunit(name) {
   if (isLink(link)) return;
   if (at(`${RUNIT}/default/${name}`) !== undefined) die(`${RUNIT}/default/${name} is there, and is no link`);
   symlinkSync(`/etc/sv/${name}`, link);
+}
+
+/** @param {string} name */
+function disableRunit(name) {
+  const link = inside(`${RUNIT}/default/${name}`);
+  if (isLink(link)) unlinkSync(link);
 }

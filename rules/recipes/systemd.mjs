@@ -1,6 +1,6 @@
-// Enables a unit of systemd in the tree at $OUT as `systemctl --root enable` does: by links that its [Install] section
-// asks for. It does not know presets, nor the tree's own systemd.
-import { readdirSync, readlinkSync, symlinkSync } from "node:fs";
+// Enables and disables units of systemd in the tree at $OUT as `systemctl --root` does: by links, which a unit's [Install]
+// section asks for. It does not know presets, nor the tree's own systemd.
+import { readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { at, die, hint, inside, isLink, makeDirectories, read } from "./tree.mjs";
@@ -60,6 +60,25 @@ export function enableUnit(given, by) {
     for (const other of list(whole, key)) link(`${OWN}/${other}.${suffix}/${whole.name}`, target, name);
   }
   for (const also of list(whole, "Also")) enableUnit(also, name);
+}
+
+/**
+ * Removes every link that enables the unit: those of its name, and those that lead to it by another.
+ * @param {string} given
+ */
+export function disableUnit(given) {
+  const name = TYPES.test(given) ? given : `${given}.service`;
+  const dirs = at(OWN)?.isDirectory() === true ? [OWN] : [];
+  for (const dir of dirs) {
+    for (const entry of readdirSync(inside(dir, true), { withFileTypes: true })) {
+      const path = `${dir}/${entry.name}`;
+      if (entry.isDirectory() && /\.(?:wants|requires|upholds)$/.test(entry.name)) dirs.push(path);
+      if (!entry.isSymbolicLink()) continue;
+      const to = readlinkSync(inside(path));
+      // A link to /dev/null keeps it from being started at all, which is more.
+      if (to !== "/dev/null" && (entry.name === name || basename(to) === name)) unlinkSync(inside(path));
+    }
+  }
 }
 
 /**

@@ -1,5 +1,8 @@
 // step.remove: paths that are deleted from a tree.
 import { z } from "zod";
+import { wrongOption } from "../../engine/declare.js";
+import { emulation } from "../arch.js";
+import { RPM } from "../drivers/dnf/tools.js";
 import { check, option } from "../options.js";
 import { recipe } from "../recipes.js";
 import { listInputs } from "../request.js";
@@ -11,17 +14,41 @@ export const removeSchema = z.strictObject({
   paths: option(
     pathNames,
     `paths in an array, or list("file")`,
-    "What is deleted, with all below it; `*` stands for part of a name. A path that is not there is no error.",
+    "What is deleted, with all below it; `*` stands for part of a name, and `/**/` for any directories between. A path that " +
+      "is not there is no error.",
+  ),
+  packages: option(
+    z.array(z.string().regex(/^[^\s-]\S*$/)).optional(),
+    "package names in an array",
+    "Packages of RPM that are removed first, whatever depends on them; one that is not there is no error.",
   ),
 });
 
-/** Deletes paths. */
-export function remove(paths: readonly (string | ListSource)[] | ListSource): Step {
-  const given = check("step.remove", removeSchema, { paths });
-  return makeStep(() => ({
-    rule: "step.remove",
-    command: recipe("remove.sh", ["lib.sh", "remove.sh"]),
-    env: { PATHS: given.paths.flatMap((path) => (typeof path === "string" ? [path] : [])).join("\n") },
-    inputs: listInputs(given.paths),
-  }));
+/** Deletes paths, and packages of RPM. */
+export function remove(
+  paths: readonly (string | ListSource)[] | ListSource,
+  o: { packages?: readonly string[] } = {},
+): Step {
+  const given = check("step.remove", removeSchema, { paths, ...o });
+  const packages = given.packages ?? [];
+  return makeStep(({ lineage }, rule) => {
+    if (packages.length > 0 && lineage?.driver !== "dnf") {
+      wrongOption(rule, "step.remove: packages: the tree beneath is not made of packages of RPM");
+    }
+    const part = {
+      rule: "step.remove",
+      env: { PATHS: given.paths.flatMap((path) => (typeof path === "string" ? [path] : [])).join("\n") },
+      inputs: listInputs(given.paths),
+    };
+    if (packages.length === 0) return { ...part, command: recipe("remove.sh", ["lib.sh", "remove.sh"]) };
+    const { arch, driver } = lineage ?? { arch: "", driver: "" };
+    return {
+      ...part,
+      command: recipe("remove-rpm.sh", [
+        ...["lib.sh", "emulate.sh", "inside.sh", "rpm.sh", "remove-rpm.sh", "remove.sh"],
+      ]),
+      env: { ...part.env, PACKAGES: packages.join("\n"), ARCH: arch, DOCS: "" },
+      tools: [RPM, ...emulation(driver, arch)],
+    };
+  });
 }

@@ -1,5 +1,6 @@
 // step.services: what is started when the system starts. Which init system the tree has, its recipe finds out.
 import { z } from "zod";
+import { wrongOption } from "../../engine/declare.js";
 import { check, option, typed } from "../options.js";
 import { recipe } from "../recipes.js";
 import type { Step } from "../types.js";
@@ -9,20 +10,29 @@ const name = typed(z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*$/), "the n
 
 export const servicesSchema = z.strictObject({
   names: option(
-    z.array(name).min(1),
+    z.array(name),
     "an array of names",
     "Services that start with the system. Where the tree starts with runit, what is in `etc/sv`; where it starts with " +
       "systemd, units of any kind (`ssh`, `fstrim.timer`, `getty@tty2`), enabled as their [Install] sections say.",
   ),
+  disable: option(
+    z.array(name).optional(),
+    "an array of names",
+    "Services that do not start with the system, whatever their packages say; one that is not enabled, or not there, is no error.",
+  ),
 });
 
 /** Has services start with the system, by runit or by systemd. */
-export function services(names: readonly string[]): Step {
-  const given = check("step.services", servicesSchema, { names });
+export function services(names: readonly string[], o: { disable?: readonly string[] } = {}): Step {
+  const given = check("step.services", servicesSchema, { names, ...o });
+  const disable = given.disable ?? [];
+  if (given.names.length + disable.length === 0) {
+    wrongOption("step.services", "expected the name of a service, found none");
+  }
   return makeStep(() => ({
     rule: "step.services",
     command: recipe("services.mjs", ["services.mjs"], ["tree.mjs", "systemd.mjs"]),
-    env: { SERVICES: given.names.join(" ") },
+    env: { SERVICES: given.names.join(" "), DISABLED: disable.join(" ") },
     inputs: {},
   }));
 }

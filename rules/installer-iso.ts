@@ -1,0 +1,210 @@
+// installerIso: the ISO of an installer of RPM systems, as XCP-ng has it: Xen, a kernel and an installer's RAM file system,
+// started by isolinux and GRUB; a full one has a repository. What it is made of is data in installer/.
+import { z } from "zod";
+import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
+import type { Tool } from "../engine/model.js";
+import { dnfRequest, isDnfRepo, type DnfRepo } from "./dnf.js";
+import { RPM } from "./drivers/dnf/tools.js";
+import {
+  bootFilesOption,
+  GRUB_BUILT,
+  GRUB_MODULES,
+  XCPNG_FILES,
+  type BootFile,
+  type TakenFile,
+} from "./installer/files.js";
+import { signed, signOption, type Signing } from "./installer/signing.js";
+import { layered } from "./layers.js";
+import { CREATEREPO } from "./mirror.js";
+import { check, option, render } from "./options.js";
+import { recipe } from "./recipes.js";
+import { common, fileTarget, filesSource, guardsOf, limits, out, packageNames } from "./schema.js";
+import { SearchPath, type Layers } from "./search-path.js";
+import { overlay as overlayStep } from "./steps/overlay.js";
+import { asFile, type Common, type FileTarget, type Packages, type Repo, type Source } from "./types.js";
+
+export const installerIsoSchema = z.strictObject({
+  kind: option(
+    z.enum(["full", "netinstall"]),
+    "full or netinstall",
+    "`full` has a repository, `netinstall` tells the installer to ask for one on the network.",
+  ),
+  layers: option(
+    z.instanceof(SearchPath),
+    "layers(…)",
+    "Configuration: the `installer-bootargs.lst` of all layers are arguments of the installer's kernel; " +
+      "`grub-efiboot-cfg.patch` of the first that has it is applied to GRUB's menu in the EFI image.",
+  ),
+  repo: option(
+    z.custom<DnfRepo>(isDnfRepo),
+    "dnf(…)",
+    "Where packages come from: those it boots with, and those in its repository.",
+  ),
+  installimg: option(
+    fileTarget,
+    "a file target",
+    'The installer\'s root, `install.img` in the image: a RAM file system (`pack: "cpio.bz2"`).',
+  ),
+  label: option(
+    z.string().regex(/^(?:[A-Za-z0-9_.-]|\{date\})+$/),
+    "letters, digits and _ . -, at most 32",
+    "The volume's label. `{date}` becomes the datecode, and then the date is in the key.",
+  ),
+  overlay: option(
+    z.union([z.string().min(1), filesSource]),
+    "a directory, or files(…)",
+    "What else is in the image: menus (`boot/isolinux/isolinux.cfg`, `EFI/xenserver/grub.cfg`) and, for `full`, `.treeinfo`.",
+  ),
+  packages: option(
+    packageNames.optional(),
+    `package names in an array, or list("file")`,
+    "What the repository has, with all that they need; `xcp-ng-deps` and `kernel-alt` unless said. Only for `full`.",
+  ),
+  files: bootFilesOption,
+  efi: option(
+    z.enum(["rpm", "mkimage"]).optional(),
+    "rpm or mkimage",
+    "Where GRUB for UEFI comes from: as `grub-efi` has it built (unless said), or made of its modules here.",
+  ),
+  sign: signOption,
+  out,
+  ...common,
+});
+
+/** What both kinds are made of. */
+interface Base extends Common {
+  layers: Layers;
+  repo: Repo<"dnf">;
+  installimg: FileTarget;
+  label: string;
+  overlay: string | Source;
+  files?: readonly BootFile[];
+  efi?: "rpm" | "mkimage";
+  out: string;
+}
+
+/** A full image has packages and can be signed; a netinstall has nothing to sign. */
+export type InstallerIsoOptions = Base &
+  (
+    | { kind: "full"; packages?: Packages; sign?: Source | Signing }
+    | { kind: "netinstall"; packages?: never; sign?: never }
+  );
+
+const ARCH = "x86_64";
+/** What the installer puts on a machine. */
+const PACKAGES = ["xcp-ng-deps", "kernel-alt"];
+/** Arguments that the installer of a version does not know. */
+const UNKNOWN: Readonly<Record<string, readonly string[]>> = { "8.2": ["no-gpgcheck"] };
+
+/** An installer's ISO, for CD and USB stick, BIOS and UEFI. */
+export function installerIso(given: InstallerIsoOptions): FileTarget {
+  const o = check("installerIso", installerIsoSchema, given);
+  if (o.label.replaceAll("{date}", "00000000").length > 32) {
+    wrongOption("installerIso", `label: expected at most 32 characters, found ${render(o.label)}`);
+  }
+  if (o.kind === "netinstall") {
+    const odd = (["sign", "packages"] as const).find((name) => o[name] !== undefined);
+    if (odd !== undefined) {
+      wrongOption("installerIso", `${odd}: expected nothing, because a netinstall image has no repository`);
+    }
+  }
+  const made = o.efi === "mkimage";
+  const files = [...(o.files ?? XCPNG_FILES), ...(made ? GRUB_MODULES : GRUB_BUILT)];
+  const boot = bootTree(o.repo, files);
+  const plain = layered("installerIso", boot, undefined, [overlayStep(given.overlay)], { guards: {} });
+  const contents = declareOne({
+    rule: "installer-contents",
+    command: recipe("installer-contents.sh", ["lib.sh", "installer-contents.sh"]),
+    env: {
+      KIND: o.kind,
+      SIGNED: o.sign === undefined ? "" : "yes",
+      BOOT_ARGUMENTS: bootArguments(o.layers),
+      GRUB: made ? "mkimage" : "",
+    },
+    inputs: { BASE: plain, INSTALLIMG: o.installimg, ...patchIn(o.layers) },
+    outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
+    ...(o.kind === "netinstall"
+      ? {}
+      : {
+          packages: {
+            driver: "dnf",
+            repo: dnfRequest(o.repo),
+            arch: ARCH,
+            want: o.packages ?? PACKAGES,
+            options: {},
+            on: null,
+          },
+        }),
+    tools: [...CONTENTS, ...(o.kind === "full" ? [CREATEREPO] : []), ...(made ? [MKIMAGE] : [])],
+    root: true,
+    arch: ARCH,
+  });
+  return asFile(
+    declareOne({
+      rule: "installerIso",
+      command: recipe("installer-iso.sh", ["lib.sh", "space.sh", "installer-iso.sh"]),
+      env: { LABEL: o.label },
+      inputs: { TREE: o.sign === undefined ? contents : signed(contents, o.sign) },
+      outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
+      tools: [{ name: "xorriso", package: "xorriso" }],
+      root: true,
+      arch: ARCH,
+      // A kernel alone is larger.
+      guards: guardsOf(o.guards, { minSize: 1024 ** 2 }),
+      ...limits(o),
+    }),
+  );
+}
+
+const CONTENTS: readonly Tool[] = [
+  { name: "mkfs.vfat", package: "dosfstools" },
+  { name: "mcopy", package: "mtools" },
+  { name: "perl", package: "perl-base" },
+  { name: "patch", package: "patch" },
+];
+const MKIMAGE: Tool = { name: "grub-mkimage", package: "grub-common" };
+
+/** What the image has out of packages, each without what it depends on. */
+function bootTree(repo: DnfRepo, files: readonly TakenFile[]): Handle {
+  const lines = files.map(({ package: name, take, but = "", as, optional = false }) =>
+    [name, take, but, as, optional ? "optional" : ""].join("|"),
+  );
+  return declareOne({
+    rule: "installer-boot",
+    command: recipe("installer-boot.sh", ["lib.sh", "installer-boot.sh"]),
+    env: { FILES: lines.join("\n") },
+    inputs: {},
+    outputs: [{ name: "OUT", kind: "tree", base: null }],
+    packages: {
+      driver: "dnf",
+      repo: dnfRequest(repo),
+      arch: ARCH,
+      want: [...new Set(files.map((one) => one.package))],
+      options: { alone: true },
+      on: null,
+    },
+    tools: [RPM, { name: "rpm2cpio", package: "rpm2cpio" }, { name: "cpio", package: "cpio" }],
+    root: true,
+    arch: ARCH,
+  });
+}
+
+/** Arguments of all layers, in one line. */
+function bootArguments(layers: SearchPath): string {
+  const found = layers.texts("installer-bootargs.lst", {}).map(({ path, text }) => {
+    const words = text.split(/\s+/).filter((word) => word !== "");
+    const odd = words.find((word) => UNKNOWN[layers.version]?.includes(word) === true);
+    if (odd !== undefined) {
+      wrongOption("installerIso", `${path}: the installer of ${layers.version} does not know ${odd}`);
+    }
+    return words.join(" ");
+  });
+  return found.filter((line) => line !== "").join(" ");
+}
+
+/** The patch for GRUB's menu in the EFI image, where a layer has one. */
+function patchIn(layers: SearchPath) {
+  const [found] = layers.texts("grub-efiboot-cfg.patch", {});
+  if (found === undefined) return {};
+  return { MENU_PATCH: { kind: "text", file: "menu.patch", text: found.text } as const };
+}

@@ -1,0 +1,78 @@
+// mirror: a subset of RPM repositories as a tree that is a repository again. All of it is fetched into the store, and kept
+// there as long as the release: whatever is installed from the same repositories later needs no network. It does not know
+// what the packages are for.
+import { z } from "zod";
+import { declareOne, wrongOption } from "../engine/declare.js";
+import { dnfRequest, isDnfRepo, type DnfRepo } from "./dnf.js";
+import { check, option } from "./options.js";
+import { packing, splitGuards, treeOrFile } from "./pack.js";
+import { recipe } from "./recipes.js";
+import { common, guardsOf, limits } from "./schema.js";
+import { systemOf } from "./systems.js";
+import type { Arch, Built, Common, Pack, Repo } from "./types.js";
+
+/** What nobody installs: symbols for debuggers, and what programs are built with. */
+const NEVER = [
+  "*-debuginfo",
+  "*-debuginfo-*",
+  "*-debugsource",
+  "*-debug",
+  "*-debug-*",
+  "*-devel",
+  "*-devel-*",
+  "*-devel_*",
+] as const;
+
+export const mirrorSchema = z.strictObject({
+  repo: option(
+    z.custom<DnfRepo>(isDnfRepo),
+    "dnf(…)",
+    "The repositories: those of a configuration, or all below a directory with `dnf({ url })`.",
+  ),
+  arch: option(
+    z.string(),
+    "x86_64 or aarch64",
+    "The architecture whose packages are taken, and those for all.",
+  ),
+  without: option(
+    z.array(z.string().regex(/^\S+$/)).optional(),
+    "names in an array",
+    "Packages that are left out beside those of sources, for debuggers and for development; `*` stands for part of a name.",
+  ),
+  ...packing,
+  ...common,
+});
+
+/** A local copy of repositories. */
+export function mirror<O extends string | undefined = undefined>(
+  given: Common & Pack<O> & { repo: Repo<"dnf">; arch: Arch["dnf"]; without?: readonly string[] },
+): Built<O> {
+  const o = check("mirror", mirrorSchema, given);
+  const { archs } = systemOf("dnf");
+  if (!archs.includes(o.arch))
+    wrongOption("mirror", `arch: expected one of ${archs.join(", ")}, found ${o.arch}`);
+  const guards = splitGuards(guardsOf(o.guards));
+  const tree = declareOne({
+    rule: "mirror",
+    command: recipe("mirror.sh"),
+    inputs: {},
+    outputs: [{ name: "OUT", kind: "tree", base: null }],
+    packages: {
+      driver: "dnf",
+      repo: dnfRequest(o.repo),
+      arch: o.arch,
+      want: [],
+      options: { mirror: [...NEVER, ...(o.without ?? [])] },
+      on: null,
+    },
+    tools: [CREATEREPO],
+    root: true,
+    guards: guards.tree,
+    ...(o.out === undefined ? {} : { suffix: "tree" }),
+    ...limits(o),
+  });
+  return treeOrFile<O>("mirror", tree, o, guards.file);
+}
+
+/** Indexes repositories. */
+export const CREATEREPO = { name: "createrepo_c", package: "createrepo-c" } as const;
