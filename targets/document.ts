@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describeRules, type OptionText, type RuleText } from "../rules/describe.js";
 import { voidLinuxSchema } from "./void.js";
 import { voidLiveSchema } from "./void-live.js";
+import { xcpNgSchema } from "./xcp-ng.js";
 
 /** Where the page lies. */
 export const PAGE = fileURLToPath(new URL("../../docs/rules.md", import.meta.url));
@@ -14,6 +15,7 @@ export function rulesPage(): string {
   const rules = describeRules({
     "preset.voidLinux": voidLinuxSchema,
     "preset.voidLive": voidLiveSchema,
+    "preset.xcpNg": xcpNgSchema,
   });
   return [
     "# Rules, steps and presets",

@@ -59,10 +59,7 @@ export const voidLiveSchema = z.strictObject({
   nix: option(
     z
       .strictObject({
-        nixpkgs: z.union([
-          z.string().min(1),
-          filesSource,
-        ]),
+        nixpkgs: z.union([z.string().min(1), filesSource]),
         packages: packageNames,
         unfree: z.boolean().optional(),
       })

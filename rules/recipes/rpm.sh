@@ -6,19 +6,24 @@ emulate_foreign "$ARCH" "$ARCH"
 # Where Red Hat's systems have it, through releases; newer ones have a link from here to their own place.
 database=/var/lib/rpm
 
+# As the package has them: no administrator's, and none of the user's.
+MACROS=/usr/lib/rpm/macros:/usr/lib/rpm/macros.d/macros.*:/usr/lib/rpm/platform/%{_target}/macros
+
 # on_tree ARGUMENT…: rpm on the tree. Scripts of packages run in the tree, with nothing of ours in their environment but
 # the epoch, which is also the time of installation.
 on_tree() {
-    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$TMPDIR" LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
-        rpm --root "$root" --dbpath "$database" --define "_pkgverify_level none" --define "_netsharedpath /proc:/sys" "$@"
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
+        rpm --rcfile /usr/lib/rpm/rpmrc --macros "$MACROS" --root "$root" --dbpath "$database" --define "_pkgverify_level none" --define "_tmppath /tmp" --define "_netsharedpath /proc:/sys" "$@"
 }
 
 # install_closure: unpacks all of repo/ and runs its scripts. What was resolved is what is installed: rpm looks for what
 # they need among them and in the tree once more.
 install_closure() {
     [ -s repo/closure ] || return 0
+    docs=
+    [ -n "$DOCS" ] || docs=--excludedocs
     find repo -name '*.rpm' | LC_ALL=C sort >"$TMPDIR/manifest"
-    { on_tree --upgrade --nosignature --noplugins ${DOCS:---excludedocs} "$TMPDIR/manifest" && : >"$TMPDIR/done"; } 2>&1 |
+    { on_tree --upgrade --nosignature --noplugins $docs "$TMPDIR/manifest" && : >"$TMPDIR/done"; } 2>&1 |
         tee "$TMPDIR/said"
     [ -e "$TMPDIR/done" ] || die "rpm failed"
     # To rpm a script that fails after its package was unpacked is a warning: to us it is a tree that is not whole.

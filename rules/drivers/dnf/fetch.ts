@@ -137,18 +137,16 @@ async function verify(
   const ran = await rpmkeys("--checksig", ...signed.map(part));
   if (!ran.ok) return ran;
   if (ran.value.status === 0) return ok(undefined);
-  const bad = signed.filter(
-    (one) => ran.value.stdout.includes(`${part(one)}: `) && !isGood(ran.value.stdout, part(one)),
-  );
+  const said = ran.value.stdout.split("\n");
+  const isGood = (file: string): boolean =>
+    said.some((line) => line.startsWith(`${file}: `) && /(?<!NOT) OK$/.test(line));
+  const bad = signed.filter((one) => !isGood(part(one)));
   return fail(
     3,
     `not signed by any of the keys in ${keys.join(", ")}: ${bad.map(({ pkg }) => words(pkg)).join(", ")}`,
     "gpgcheck=0 for their repository trusts its checksums alone",
   );
 }
-
-const isGood = (said: string, file: string): boolean =>
-  said.split("\n").some((line) => line.startsWith(`${file}: `) && / OK$/.test(line));
 
 /** What could not be fetched: dropped by the repository, or not to be had now. */
 function refused(lacking: readonly Asked[], failed: ReadonlyMap<string, string>): Result<never> {

@@ -81,13 +81,9 @@ async function sectionsOf(
   context.progress(`looking for repositories in ${at}`);
   // Quotes end where they do for lftp.
   const quoted = `"${at.replace(/["\\]/g, "\\$&")}/"`;
-  const ran = await run(
-    ["lftp", "-c", `set net:max-retries 3; find --max-depth=${DEPTH} ${quoted}`],
-    context,
-    {
-      cwd: context.scratch,
-    },
-  );
+  const ran = await run(["lftp", "-c", `set net:max-retries 3; find -d ${DEPTH} ${quoted}`], context, {
+    cwd: context.scratch,
+  });
   if (!ran.ok) return ran;
   const { status, stdout, stderr } = ran.value;
   if (status !== 0) return fail(3, `cannot list ${at}: ${lastLine(stderr)}`);

@@ -1,0 +1,266 @@
+// Images of RPM packages, through the real command line and Debian's real dnf and rpm, from a small signed repository:
+// what is in the tree, that nothing of the machine is, and what an edit builds again.
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { atTime } from "./support/cli.js";
+import {
+  addRpms,
+  BUILT,
+  dropRpm,
+  lackingForRpm,
+  makeRpmKey,
+  makeRpmRepo,
+  rpmFile,
+} from "./support/rpm-repo.js";
+import { cleanUp, newDir, rpmProject, TINY_SYSTEM, yumConf, type RpmProject } from "./support/rpm-project.js";
+import { skipping } from "./support/skipping.js";
+
+jest.setTimeout(120_000);
+
+const lacking = lackingForRpm();
+if (lacking.length > 0) skipping("dnf-packages", `there is no ${lacking.join(", ")}`);
+const withRpm = lacking.length === 0 ? describe : describe.skip;
+afterAll(cleanUp);
+
+/** The only file of that name in out/, unpacked. */
+function unpacked(project: RpmProject, start: string): string {
+  const [name = ""] = project.names("out").filter((one) => one.startsWith(start));
+  const dir = newDir();
+  execFileSync("tar", ["-xpf", project.path("out", name), "-C", dir]);
+  return dir;
+}
+const read = (dir: string, path: string): string => readFileSync(join(dir, path), "utf8");
+/** What Debian's rpm says of a tree, sorted. */
+const rpm = (root: string, ...args: string[]): readonly string[] =>
+  execFileSync("rpm", ["--root", root, "--dbpath", "/var/lib/rpm", ...args], { encoding: "utf8" })
+    .split("\n")
+    .filter((line) => line !== "")
+    .sort();
+const names = (root: string): readonly string[] => rpm(root, "-qa", "--queryformat", "%{NAME}\n");
+
+withRpm("an image of RPM packages", () => {
+  let project: RpmProject;
+  let root: string;
+  let platform: string;
+  beforeAll(async () => {
+    project = rpmProject();
+    await project.good();
+    root = unpacked(project, "rootfs-");
+    platform = unpacked(project, "platformfs-");
+  });
+
+  test("holds what the lists resolve to, with what they need and without what is only recommended", () => {
+    const base = ["base", "busybox", "filesystem", "witness"];
+    expect(names(root)).toEqual(base);
+    expect(names(platform)).toEqual([...base, "app", "libone"].sort());
+    expect(rpm(platform, "-Va", "--nouser", "--nogroup")).toEqual([]);
+    expect(read(platform, "etc/motd")).toBe("hello\n");
+  });
+
+  test("has no documentation where the configuration says so, and ran scripts, which saw nothing of the build", () => {
+    expect(existsSync(join(root, "usr/share/doc/witness/README"))).toBe(false);
+    expect(read(root, "var/witness").split("\n").sort()).toEqual([
+      "",
+      "HOME=/root",
+      "LC_ALL=C.UTF-8",
+      // rpm's own, whatever ours is.
+      "PATH=/sbin:/bin:/usr/sbin:/usr/bin:/usr/X11R6/bin",
+      "PWD=/",
+      "SHLVL=1",
+      `SOURCE_DATE_EPOCH=${BUILT}`,
+      "TZ=UTC",
+    ]);
+    expect(read(root, "var/witness")).not.toContain(project.dir);
+  });
+
+  test("keeps nothing of the build: no lock, journal, cache or path", () => {
+    // Who asks rpm leaves a journal of his own, so not in what the other tests ask.
+    const all = unpacked(project, "rootfs-");
+    expect(readdirSync(join(all, "var")).sort()).toEqual(["lib", "witness"]);
+    expect(readdirSync(join(all, "var/lib"))).toEqual(["rpm"]);
+    expect(readdirSync(join(all, "var/lib/rpm"))).toEqual(["rpmdb.sqlite"]);
+    const script = `grep -rlF -e repo/ -e .out/ -e "$2" "$1" || :`;
+    expect(String(execFileSync("sh", ["-c", script, "sh", all, project.dir]))).toBe("");
+  });
+
+  test("is the same bytes on another day, in another place", async () => {
+    const other = rpmProject();
+    const { status, stderr } = await other.call({ under: atTime("2031-05-06 12:00:00") });
+    expect([status, status === 0 ? "" : stderr]).toEqual([0, ""]);
+    for (const start of ["rootfs-", "platformfs-"]) {
+      const [one = "", two = ""] = [project, other].map((each) =>
+        each.path("out", each.names("out").find((name) => name.startsWith(start)) ?? ""),
+      );
+      expect(readFileSync(one).equals(readFileSync(two))).toBe(true);
+    }
+  });
+});
+
+withRpm("what an edit builds again", () => {
+  let project: RpmProject;
+  beforeAll(async () => {
+    project = rpmProject();
+    await project.good();
+  });
+
+  test("nothing, without one", async () => {
+    expect((await project.good()).stderr).toContain("nothing to do");
+  });
+
+  test("one package more: the platform, not the root filesystem", async () => {
+    const { status, which } = await project.events({}, "MORE=extra");
+    expect(status).toBe(0);
+    expect(which("built")).toEqual(["platformfs", "platformfs.tree", "platformfs/base"]);
+    expect(names(unpacked(project, "platformfs-"))).toContain("extra");
+    const why = await project.good("why", "platformfs/base", "MORE=");
+    expect(why.stdout).toMatch(/extra/);
+  });
+
+  test("a new version in the repository: nothing before `release refresh`, then exactly what holds it", async () => {
+    await project.good();
+    addRpms(project.repo, { name: "libone", version: "2.0", files: { "/usr/lib/libone": "one 2.0\n" } });
+    expect((await project.good()).stderr).toContain("nothing to do");
+    const { stdout } = await project.good("release", "refresh");
+    expect(stdout).toContain("libone 1.0-1 → 2.0-1");
+    const { which } = await project.events({});
+    expect(which("built")).toEqual(["platformfs", "platformfs.tree", "platformfs/base"]);
+  });
+});
+
+withRpm("what can go wrong", () => {
+  let project: RpmProject;
+  beforeAll(() => {
+    project = rpmProject();
+  });
+
+  test("an unknown package is named with the nearest, its list and its target", async () => {
+    project.write("packages.lst", "base\nwitnes\n");
+    const { status, stderr } = await project.run("rootfs");
+    expect(status).toBe(2);
+    expect(stderr).toContain(
+      "rootfs.tree: there is no package witnes in tiny (x86_64) (asked for in packages.lst)",
+    );
+    expect(stderr).toContain("did you mean witness?");
+    project.write("packages.lst", "base\n");
+  });
+
+  test("a package that needs what is not there: what dnf says", async () => {
+    const { status, stderr } = await project.run("platformfs", "MORE=broken");
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringContaining("nothing provides nowhere >= 2 needed by broken"),
+    ]);
+  });
+
+  test("a script that fails is a build that failed", async () => {
+    const { status, stderr } = await project.run("platformfs", "MORE=failing");
+    expect([status, stderr]).toEqual([1, expect.stringContaining("a script of a package failed")]);
+    expect(project.names("out").filter((name) => name.startsWith("platformfs"))).toEqual([]);
+  });
+
+  test("a package that the repository has dropped is an error before anything runs", async () => {
+    const own = rpmProject();
+    await own.good("rootfs");
+    dropRpm(own.repo, "libone");
+    const { status, which, stderr } = await own.events({}, "platformfs");
+    expect([status, which("built")]).toEqual([3, []]);
+    expect(stderr).toContain("the mirror has dropped libone 1.0-1 (noarch)");
+    expect(stderr).toContain("release refresh");
+  });
+
+  test("signatures: none, a stranger's, and a configuration that demands them without keys", async () => {
+    const gpgHome = join(newDir(), "gnupg");
+    makeRpmKey(gpgHome);
+    const unsigned = makeRpmRepo(join(newDir(), "unsigned"), TINY_SYSTEM.slice(0, 3));
+    const strange = makeRpmRepo(join(newDir(), "strange"), TINY_SYSTEM.slice(0, 3), { gpgHome });
+    project.write("packages.lst", "base\n");
+    const failure = async (conf: string): Promise<string> => {
+      project.write("yum.conf", conf);
+      const { status, stderr } = await project.run("rootfs", "--release", String(20400101 + day++));
+      expect(status).toBe(3);
+      return stderr;
+    };
+    let day = 0;
+    expect(await failure(yumConf(unsigned.url))).toMatch(/not signed by any of the keys in keys\/\*: b/);
+    expect(await failure(yumConf(strange.url))).toMatch(/not signed by any of the keys in keys\/\*: b/);
+    expect(await failure(yumConf(unsigned.url, "repo_gpgcheck=1\n"))).toMatch(
+      /cannot read the repository tiny/,
+    );
+    expect(await failure(yumConf(strange.url, "repo_gpgcheck=1\n"))).toMatch(
+      /cannot read the repository tiny/,
+    );
+    project.write("Imagefile.ts", project.read("Imagefile.ts").replace(/, \{ keys: .*? \}\)/, ")"));
+    const { status, stderr } = await project.run("rootfs");
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringContaining("yum.conf demands signatures in [tiny] (gpgcheck)"),
+    ]);
+  });
+});
+
+withRpm("a mirror", () => {
+  test("has everything but sources, what is for debuggers and developers, and what is left out; it is a repository", async () => {
+    const project = rpmProject();
+    addRpms(project.repo, { name: "app", arch: "src", version: "1.0" });
+    await project.good("mirror");
+    const dir = unpacked(project, "mirror");
+    const kept = TINY_SYSTEM.map(({ name }) => name).filter((name) => !/-devel|-debuginfo|^ocaml/.test(name));
+    const files = readdirSync(join(dir, "tiny/x86_64/Packages"));
+    expect(files.map((file) => file.replace(/-[^-]+-[^-]+$/, "")).sort()).toEqual(kept.sort());
+    const index = execFileSync("sh", ["-c", "zcat repodata/*-primary.xml.gz"], {
+      cwd: join(dir, "tiny/x86_64"),
+      encoding: "utf8",
+    });
+    expect([...index.matchAll(/<name>(.*?)<\/name>/g)].map((one) => one[1]).sort()).toEqual(kept.sort());
+  });
+
+  test("is of all repositories below a directory, and serves what is built from it", async () => {
+    const top = newDir();
+    makeRpmRepo(join(top, "base/x86_64"), TINY_SYSTEM.slice(0, 3));
+    makeRpmRepo(join(top, "updates/x86_64"), [{ name: "base", version: "1.1", requires: ["busybox"] }]);
+    makeRpmRepo(join(top, "base/Source"), [{ name: "base", arch: "src" }]);
+    const project = rpmProject({
+      "Imagefile.ts": `
+import { dnf, rule } from "imagemake";
+const repo = dnf({ url: ${JSON.stringify(top)} });
+export const mirror = rule.mirror({ repo, arch: "x86_64", out: "mirror.tar" });
+export const rootfs = rule.rootfs({ repo, arch: "x86_64", packages: ["base"], out: "rootfs.tar" });
+`,
+    });
+    await project.good("mirror");
+    const dir = unpacked(project, "mirror");
+    expect(readdirSync(dir).sort()).toEqual(["base", "updates"]);
+    expect(readdirSync(join(dir, "base"))).toEqual(["x86_64"]);
+    // All that is in the mirror is in the store: nothing is asked of where it came from.
+    renameSync(top, `${top}-gone`);
+    await project.good("rootfs");
+    expect(rpm(unpacked(project, "rootfs"), "-q", "base")).toEqual(["base-1.1-1.noarch"]);
+    renameSync(`${top}-gone`, top);
+  });
+
+  test("goes on with a file that came only in part, and does not believe one that is damaged", async () => {
+    const project = rpmProject();
+    const file = rpmFile(project.repo, { name: "busybox", version: "1.35.0", arch: "x86_64" });
+    const whole = readFileSync(file);
+    const sum = execFileSync("sha256sum", [file], { encoding: "utf8" }).slice(0, 64);
+    const packages = project.path(".imagemake/store/packages");
+    mkdirSync(packages, { recursive: true });
+    writeFileSync(join(packages, `${sum}.part`), whole.subarray(0, 1000));
+    await project.good("rootfs");
+    expect(readFileSync(join(packages, sum)).equals(whole)).toBe(true);
+    const other = rpmProject();
+    truncateSync(rpmFile(other.repo, { name: "base" }), 3000);
+    const { status, stderr } = await other.run("rootfs");
+    expect([status, stderr]).toEqual([3, expect.stringContaining("cannot fetch base 1.0-1 (noarch)")]);
+  });
+});
