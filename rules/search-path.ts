@@ -16,7 +16,7 @@ export interface Layers {
    * `vars` and what `layers` was given; one that nobody fills is refused.
    */
   first(name: string, vars?: Vars): Source;
-  /** The files that all layers have, in order; templates are filled in. */
+  /** What the files of all layers say, in order, as one file; templates are filled in. */
   all(name: string, vars?: Vars): Source;
 }
 
@@ -79,16 +79,18 @@ export class SearchPath implements Layers {
   }
 
   first(file: string, vars: Vars = {}): Source {
-    return sourceOf([this.#first(file)], vars, this);
+    const found = this.#first(file);
+    if (isTemplate(file)) return this.#text(file, [found], vars);
+    return asSource(source({ kind: "files", patterns: [escaped(found.path)] }));
   }
 
   all(file: string, vars: Vars = {}): Source {
-    return sourceOf(this.#find(file), vars, this);
+    return this.#text(file, this.#find(file), vars);
   }
 
   /** The text of the first such file, filled in. */
   text(file: string, vars: Vars): string {
-    return this.fill(this.#first(file), vars);
+    return this.#filled(this.#first(file), vars);
   }
 
   /** The text of all such files, filled in, with the layer of each. */
@@ -99,7 +101,7 @@ export class SearchPath implements Layers {
     return this.#find(file).map((found) => ({
       layer: found.layer.name,
       path: found.path,
-      text: this.fill(found, vars),
+      text: this.#filled(found, vars),
     }));
   }
 
@@ -111,17 +113,18 @@ export class SearchPath implements Layers {
       return {
         layer: nick,
         path: found.path,
-        text: this.fill(found, { REPOID: nick, REPOURL: url, ...vars }),
+        text: this.#filled(found, { REPOID: nick, REPOURL: url, ...vars }),
       };
     });
   }
 
-  /** A file's text without placeholders. */
-  fill({ path, layer }: Found, vars: Vars): string {
+  /** A file's text; a template's without placeholders. */
+  #filled({ path, layer }: Found, vars: Vars): string {
+    const text = readFileSync(resolve(imagefileDirectory(), path), "utf8");
+    if (!isTemplate(path)) return text;
     const { srcurl } = this.options;
     const own = typeof srcurl === "string" ? srcurl : (srcurl?.[layer.name] ?? srcurl?.["*"]);
     const known: Vars = { ...(own === undefined ? {} : { SRCURL: own }), ...vars, ...this.options.vars };
-    const text = readFileSync(resolve(imagefileDirectory(), path), "utf8");
     return text.replace(/@@(\w+)@@/g, (placeholder, one: string, at: number) => {
       const value = known[one];
       if (value !== undefined) return value;
@@ -133,6 +136,11 @@ export class SearchPath implements Layers {
           : `layers(…, { vars: { ${one}: … } }) fills it in${near === undefined ? "" : `; did you mean ${near}?`}`;
       return wrongOption("layers", `${path}:${line}: nothing fills ${placeholder}; ${help}`);
     });
+  }
+
+  #text(file: string, found: readonly Found[], vars: Vars): Source {
+    const text = found.map((one) => this.#filled(one, vars)).join("");
+    return asSource(source({ kind: "text", file: basename(file).replace(/\.tmpl$/, ""), text }));
   }
 
   #find(file: string): readonly Found[] {
@@ -163,15 +171,7 @@ const isFile = (path: string): boolean =>
 const isDirectory = (path: string): boolean =>
   statSync(resolve(imagefileDirectory(), path), { throwIfNoEntry: false })?.isDirectory() === true;
 
-/** Templates as text, everything else as the files they are. */
-function sourceOf(found: readonly Found[], vars: Vars, path: SearchPath): Source {
-  const templates = found.filter((one) => one.path.endsWith(".tmpl"));
-  if (templates.length === 0) {
-    return asSource(source({ kind: "files", patterns: found.map((one) => escaped(one.path)) }));
-  }
-  const file = basename(templates[0]?.path ?? "").replace(/\.tmpl$/, "");
-  return asSource(source({ kind: "text", file, text: found.map((one) => path.fill(one, vars)).join("") }));
-}
+const isTemplate = (file: string): boolean => file.endsWith(".tmpl");
 
 /** A path that means itself as a glob. */
 const escaped = (path: string): string => path.replace(/[*?[\]{}()!\\]/g, "\\$&");

@@ -12,7 +12,15 @@ import { rootfs } from "../rules/rootfs.js";
 import { filePattern, filesSource, packageNames } from "../rules/schema.js";
 import { layers, layersSchema, type DefinedRepo } from "../rules/search-path.js";
 import { list } from "../rules/sources.js";
-import type { CheckTarget, FileTarget, PackedTree, Packages, Source, Step } from "../rules/types.js";
+import type {
+  CheckTarget,
+  FileTarget,
+  ListSource,
+  PackedTree,
+  Packages,
+  Source,
+  Step,
+} from "../rules/types.js";
 import { installerSteps } from "./xcp-ng/installer.js";
 
 const VERSIONS = ["8.2", "8.3"] as const;
@@ -111,6 +119,9 @@ export interface XcpNg {
 /** Large, and needed by nothing that is installed. */
 const WITHOUT = ["ocaml*", "xs-opam-repo*", "golang*", "java*"];
 
+const isArray = (given: Packages): given is Exclude<Packages, ListSource> => Array.isArray(given);
+const namesIn = (given: Packages): readonly (string | ListSource)[] => (isArray(given) ? given : [given]);
+
 /** XCP-ng's installer, of one release. */
 export function xcpNg(given: XcpNgOptions): XcpNg {
   const o = check("xcpNg", xcpNgSchema, given);
@@ -140,8 +151,7 @@ export function xcpNg(given: XcpNgOptions): XcpNg {
     ...(o.efi === undefined ? {} : { efi: o.efi }),
   };
   const out = o.out ?? `xcp-ng-${name}.iso`;
-  const extra =
-    given.packages === undefined ? [] : Array.isArray(given.packages) ? given.packages : [given.packages];
+  const extra = given.packages === undefined ? [] : namesIn(given.packages);
   const iso = {
     full: installerIso({
       ...common,
