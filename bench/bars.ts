@@ -1,5 +1,7 @@
 // What has to be reached, as data. It measures nothing and prints nothing.
 
+import type { ImagesResult } from "./images.js";
+
 /** A bar and what was measured against it. */
 export interface Bar {
   readonly name: string;
@@ -31,6 +33,26 @@ const FULL_LIMIT = 1;
 
 /** At most 5 % above what no order of work can undercut. */
 const SCHEDULE_LIMIT = 1.05;
+
+/** What an edit may cost, as a multiple of what nobody can do without. */
+const EDIT_LIMIT = 1.3;
+/** A script's way takes at least five times as long. */
+const SCRIPTS_LIMIT = 1 / 5;
+/** What mkosi 14 took to build all of an image again for one package more, on such a machine, in seconds. */
+const MKOSI = 68;
+const MKOSI_LIMIT = 1 / 10;
+
+/** The bars on edits of images, all in seconds. */
+export const imageBars = ({ overlay, package: one }: ImagesResult): readonly Bar[] => [
+  bar("a file of an overlay: imagemake / mksquashfs + xorriso", overlay.imagemake / overlay.bare, EDIT_LIMIT),
+  bar("one package more: imagemake / apt alone", one.imagemake / one.apt, EDIT_LIMIT),
+  bar("one package more: imagemake / unpack, install, xz -9", one.imagemake / one.scripts, SCRIPTS_LIMIT),
+  bar(
+    `one package more: imagemake / ${MKOSI} s of mkosi (measured elsewhere)`,
+    one.imagemake / MKOSI,
+    MKOSI_LIMIT,
+  ),
+];
 
 /** A value against its limit; what could not be measured (NaN) does not pass. */
 export const bar = (name: string, value: number, limit: number): Bar => ({

@@ -2,14 +2,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fullBar, idleBars, scheduleBar, type Bar } from "./bars.js";
+import { fullBar, idleBars, imageBars, scheduleBar, type Bar } from "./bars.js";
 import { full, type FullResult } from "./full.js";
 import { idle, type IdleResult } from "./idle.js";
+import { images, type ImagesResult } from "./images.js";
 import { BenchError } from "./measure.js";
 import { parse, USAGE, type Options } from "./options.js";
 import { missing } from "./programs.js";
 import { recordedActions, replay, type Replay } from "./scheduler.js";
-import { barTable, fullTable, idleTable, replayTable } from "./table.js";
+import { barTable, fullTable, idleTable, imagesTable, replayTable } from "./table.js";
 
 /** Where the schedule has its bar; the other numbers of slots are shown beside it. */
 const BAR_SLOTS = 8;
@@ -20,6 +21,7 @@ interface Results {
   readonly machine: { readonly cores: number; readonly node: string };
   readonly idle: readonly IdleResult[];
   readonly full: FullResult | null;
+  readonly images: ImagesResult | null;
   readonly scheduler: readonly Replay[];
   readonly bars: readonly Bar[];
 }
@@ -41,15 +43,19 @@ function measure(options: Options, dir: string): Results {
   const fromNothing = options.parts.includes("full")
     ? full(options.full, options.fullRounds, options.jobs, join(dir, "full"), say)
     : null;
+  const edits = options.parts.includes("images")
+    ? images(options.imageRounds, join(dir, "images"), say)
+    : null;
   const bars = [
     ...idles.flatMap((result) => idleBars(result.leaves, result.medians)),
     ...(fromNothing === null ? [] : [fullBar(fromNothing.leaves, fromNothing.imagemake, fromNothing.wireit)]),
+    ...(edits === null ? [] : imageBars(edits)),
     ...scheduler
       .filter(({ slots }) => slots === BAR_SLOTS)
       .map((result) => scheduleBar(result.actions, result.slots, result.makespan, result.bound)),
   ];
   const machine = { cores: availableParallelism(), node: process.version };
-  return { machine, idle: idles, full: fromNothing, scheduler, bars };
+  return { machine, idle: idles, full: fromNothing, images: edits, scheduler, bars };
 }
 
 function text(results: Results): string {
@@ -58,6 +64,7 @@ function text(results: Results): string {
     `${cores} cores, node ${node}\n`,
     ...results.idle.map(idleTable),
     ...(results.full === null ? [] : [fullTable(results.full)]),
+    ...(results.images === null ? [] : [imagesTable(results.images)]),
     ...(results.scheduler.length === 0 ? [] : [replayTable(results.scheduler)]),
     ...(results.bars.length === 0 ? [] : [`bars\n${barTable(results.bars)}`]),
   ];
@@ -71,7 +78,7 @@ function main(argv: readonly string[]): number {
     say(`${options}\n\n${USAGE}`);
     return 2;
   }
-  const absent = options.parts.some((part) => part !== "scheduler") ? missing() : [];
+  const absent = options.parts.some((part) => part === "idle" || part === "full") ? missing() : [];
   if (absent.length > 0) {
     say(`missing: ${absent.join(", ")}`);
     return 3;

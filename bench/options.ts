@@ -3,7 +3,9 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 
 /** The parts that can be run alone. */
-export const PARTS = ["idle", "full", "scheduler"] as const;
+export const PARTS = ["idle", "full", "scheduler", "images"] as const;
+/** What is run where nothing is said: images need to be root, and a mirror. */
+const USUAL: readonly Part[] = ["idle", "full", "scheduler"];
 
 /** One part. */
 export type Part = (typeof PARTS)[number];
@@ -18,6 +20,8 @@ export interface Options {
   readonly full: number;
   /** Timed builds from nothing of each program. */
   readonly fullRounds: number;
+  /** Timed edits of an image. */
+  readonly imageRounds: number;
   readonly jobs: number;
   readonly parts: readonly Part[];
   readonly json: boolean;
@@ -30,7 +34,8 @@ export const USAGE = `npm run bench -- [options]
   --full 1000              leaves of the graph built from nothing
   --full-rounds 3          timed builds of each program
   --jobs N                 actions at once (default: cores)
-  --only PART,…            of ${PARTS.join(", ")}
+  --image-rounds 5         edits of an image, at most 7
+  --only PART,…            of ${PARTS.join(", ")}; images only where it is said, as root
   --json                   results as JSON on stdout
 Exit status: 0 all bars reached, 1 one missed, 2 wrong usage, 3 a program is missing or did something wrong.
 `;
@@ -45,8 +50,9 @@ export function parse(argv: readonly string[]): Options | string {
         rounds: { type: "string", default: "7" },
         full: { type: "string", default: "1000" },
         "full-rounds": { type: "string", default: "3" },
+        "image-rounds": { type: "string", default: "5" },
         jobs: { type: "string", default: `${availableParallelism()}` },
-        only: { type: "string", default: PARTS.join(",") },
+        only: { type: "string", default: USUAL.join(",") },
         json: { type: "boolean", default: false },
       },
     });
@@ -55,6 +61,7 @@ export function parse(argv: readonly string[]): Options | string {
       rounds: positive("--rounds", values.rounds),
       full: positive("--full", values.full),
       fullRounds: positive("--full-rounds", values["full-rounds"]),
+      imageRounds: positive("--image-rounds", values["image-rounds"]),
       jobs: positive("--jobs", values.jobs),
       parts: values.only.split(",").map(part),
       json: values.json,

@@ -1,6 +1,7 @@
 // Turns results into text. It measures nothing and writes nowhere.
 import type { Bar } from "./bars.js";
 import type { FullResult } from "./full.js";
+import type { ImagesResult } from "./images.js";
 import type { IdleResult } from "./idle.js";
 import type { Replay } from "./scheduler.js";
 
@@ -37,6 +38,27 @@ export function fullTable(result: FullResult): string {
       ["", "median", "a target", "× wireit"],
       line("imagemake", result.imagemake),
       line("wireit", result.wireit),
+    ])
+  );
+}
+
+/** Seconds of edits of an image. */
+export function imagesTable({ rounds, overlay, package: one }: ImagesResult): string {
+  const line = (name: string, s: number, against: number): string[] => [
+    name,
+    `${s.toFixed(2)} s`,
+    times(s / against),
+  ];
+  return (
+    `edits of a Debian image, ${rounds} rounds in turn (scripts: one)\n` +
+    columns([
+      ["a file of the overlay", "median", "× bare"],
+      line("imagemake", overlay.imagemake, overlay.bare),
+      line("mksquashfs + xorriso", overlay.bare, overlay.bare),
+      ["one package more", "median", "× apt"],
+      line("imagemake", one.imagemake, one.apt),
+      line("apt-get in a chroot", one.apt, one.apt),
+      line("unpack, install, xz -9", one.scripts, one.apt),
     ])
   );
 }
