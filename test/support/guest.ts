@@ -33,7 +33,7 @@ function run(cwd: string, command: string, ...args: string[]): string {
 }
 
 /** Unpacks Debian packages below `dir`; with package lists of its own where the host's are too old. */
-function debian(dir: string, names: (apt: readonly string[]) => readonly string[]): string {
+export function unpackDebian(dir: string, names: (apt: readonly string[]) => readonly string[]): string {
   const root = join(dir, "root");
   const asRoot = ["-o", "APT::Sandbox::User=root"];
   const own = [...asRoot, "-o", `Dir::State::lists=${dir}/lists`, "-o", `Dir::Cache=${dir}/cache`];
@@ -49,14 +49,20 @@ function debian(dir: string, names: (apt: readonly string[]) => readonly string[
   return root;
 }
 
+/** Which package a kernel's metapackage stands for today. */
+export function kernelPackage(dir: string, apt: readonly string[], meta: string): string {
+  const depends = run(dir, "apt-cache", ...apt, "depends", meta);
+  const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+  if (kernel === undefined) throw new Error(`no kernel package in: ${depends}`);
+  return kernel;
+}
+
 /** A kernel, and an initrd of busybox and one script: boots in two seconds under TCG. */
 export function makeGuest(dir: string): Guest {
-  const root = debian(dir, (apt) => {
-    const depends = run(dir, "apt-cache", ...apt, "depends", "linux-image-cloud-amd64");
-    const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
-    if (kernel === undefined) throw new Error(`no kernel package in: ${depends}`);
-    return ["busybox-static", kernel];
-  });
+  const root = unpackDebian(dir, (apt) => [
+    "busybox-static",
+    kernelPackage(dir, apt, "linux-image-cloud-amd64"),
+  ]);
   const boot = readdirSync(join(root, "boot")).find((name) => name.startsWith("vmlinuz-")) ?? "";
   const guest = { kernel: join(dir, "vmlinuz"), initrd: join(dir, "initrd.img") };
   copyFileSync(join(root, "boot", boot), guest.kernel);
