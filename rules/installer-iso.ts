@@ -2,7 +2,7 @@
 // started by isolinux and GRUB; a full one has a repository. What it is made of is data in installer/.
 import { z } from "zod";
 import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
-import type { Tool } from "../engine/model.js";
+import type { Tool, Wanted } from "../engine/model.js";
 import { dnfRequest, isDnfRepo, type DnfRepo } from "./dnf.js";
 import { RPM } from "./drivers/dnf/tools.js";
 import {
@@ -110,7 +110,9 @@ export function installerIso(given: InstallerIsoOptions): FileTarget {
   }
   const made = o.efi === "mkimage";
   const files = [...(o.files ?? XCPNG_FILES), ...(made ? GRUB_MODULES : GRUB_BUILT)];
-  const boot = bootTree(o.repo, files);
+  // Lowest is what changes least: an edit of a menu indexes no package.
+  const packages = o.kind === "full" ? repository(o.repo, o.packages ?? PACKAGES) : null;
+  const boot = bootTree(o.repo, files, packages);
   const plain = layered("installerIso", boot, undefined, [overlayStep(given.overlay)], { guards: {} });
   const contents = declareOne({
     rule: "installer-contents",
@@ -123,19 +125,7 @@ export function installerIso(given: InstallerIsoOptions): FileTarget {
     },
     inputs: { BASE: plain, INSTALLIMG: o.installimg, ...patchIn(o.layers) },
     outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
-    ...(o.kind === "netinstall"
-      ? {}
-      : {
-          packages: {
-            driver: "dnf",
-            repo: dnfRequest(o.repo),
-            arch: ARCH,
-            want: o.packages ?? PACKAGES,
-            options: {},
-            on: null,
-          },
-        }),
-    tools: [...CONTENTS, ...(o.kind === "full" ? [CREATEREPO] : []), ...(made ? [MKIMAGE] : [])],
+    tools: [...CONTENTS, ...(made ? [MKIMAGE] : [])],
     root: true,
     arch: ARCH,
   });
@@ -164,8 +154,21 @@ const CONTENTS: readonly Tool[] = [
 ];
 const MKIMAGE: Tool = { name: "grub-mkimage", package: "grub-common" };
 
+/** The repository of a full image. */
+const repository = (repo: DnfRepo, want: readonly Wanted[]): Handle =>
+  declareOne({
+    rule: "installer-repository",
+    command: recipe("installer-repository.sh", ["repository.sh", "installer-repository.sh"]),
+    inputs: {},
+    outputs: [{ name: "OUT", kind: "tree", base: null }],
+    packages: { driver: "dnf", repo: dnfRequest(repo), arch: ARCH, want, options: {}, on: null },
+    tools: [CREATEREPO],
+    root: true,
+    arch: ARCH,
+  });
+
 /** What the image has out of packages, each without what it depends on. */
-function bootTree(repo: DnfRepo, files: readonly TakenFile[]): Handle {
+function bootTree(repo: DnfRepo, files: readonly TakenFile[], beneath: Handle | null): Handle {
   const lines = files.map(({ package: name, take, but = "", as, optional = false }) =>
     [name, take, but, as, optional ? "optional" : ""].join("|"),
   );
@@ -173,8 +176,8 @@ function bootTree(repo: DnfRepo, files: readonly TakenFile[]): Handle {
     rule: "installer-boot",
     command: recipe("installer-boot.sh", ["lib.sh", "installer-boot.sh"]),
     env: { FILES: lines.join("\n") },
-    inputs: {},
-    outputs: [{ name: "OUT", kind: "tree", base: null }],
+    inputs: beneath === null ? {} : { BASE: beneath },
+    outputs: [{ name: "OUT", kind: "tree", base: beneath === null ? null : "BASE" }],
     packages: {
       driver: "dnf",
       repo: dnfRequest(repo),

@@ -54,7 +54,7 @@ export function mirror<O extends string | undefined = undefined>(
   const guards = splitGuards(guardsOf(o.guards));
   const tree = declareOne({
     rule: "mirror",
-    command: recipe("mirror.sh"),
+    command: recipe("mirror.sh", ["repository.sh", "mirror.sh"]),
     inputs: {},
     outputs: [{ name: "OUT", kind: "tree", base: null }],
     packages: {

@@ -1,5 +1,5 @@
-# The contents of an installer ISO in the tree $OUT, which has menus and what comes out of packages: install.img, arguments
-# in the menus, for KIND full a repository of what is in repo/ and .treeinfo, and the EFI image. SIGNED, BOOT_ARGUMENTS;
+# The contents of an installer ISO in the tree $OUT, which has menus, what comes out of packages and, for KIND full, a
+# repository: install.img, arguments in the menus, .treeinfo, and the EFI image. SIGNED, BOOT_ARGUMENTS;
 # GRUB: mkimage, or nothing; MENU_PATCH: a patch for GRUB's menu in the EFI image, or unset.
 
 bios=$OUT/boot/isolinux/isolinux.cfg
@@ -47,11 +47,6 @@ else
         close $out or die;
     ' "$OUT/.installer/branding" "$info"
 
-    mkdir "$OUT/Packages"
-    cp --reflink=auto --preserve=timestamps repo/*.rpm "$OUT/Packages/"
-    chmod 644 "$OUT"/Packages/*.rpm
-    # Not what else lies in the image.
-    createrepo_c --quiet --no-database --revision "$SOURCE_DATE_EPOCH" --set-timestamp-to-revision "$OUT"
     if [ -z "$SIGNED" ]; then
         # The installer looks for keys that are named even where it verifies nothing.
         sed -i 's/^key/#key/' "$info"

@@ -30,8 +30,9 @@ esac
 ring=$TMPDIR/verify
 mkdir -m 700 "$ring"
 gpg_here() { gpg --homedir "$ring" --batch --no-autostart --quiet "$@"; }
+! gpg_here --with-colons --show-keys "$root/$key" | grep -q '^sec:' ||
+    die "$key is a secret key: it would have been published"
 gpg_here --import "$root/$key" || die "$key is no public key of GnuPG"
-[ -z "$(gpg_here --with-colons --list-secret-keys)" ] || die "$key is a secret key: it would have been published"
 # --allow-weak-digest-algos: the reason is ours to say.
 gpg_here --allow-weak-digest-algos --status-fd 3 --verify "$signature" "$index" 3>"$TMPDIR/status" ||
     die "$name: repodata/repomd.xml.asc is not a signature of repodata/repomd.xml by $key"
