@@ -174,6 +174,31 @@ describe("resolve", () => {
   });
 });
 
+describe("a merged /usr", () => {
+  const INIT = [
+    { name: "init", depends: "usrmerge | usr-is-merged" },
+    { name: "usrmerge", depends: "perl" },
+    { name: "perl" },
+    { name: "core", essential: true },
+    { name: "apt" },
+  ];
+
+  test("is what mmdebstrap makes, so the program that merges one is not taken, unless it is asked for", async () => {
+    const snapshot = await snapshotOf(asJson(tinyRepo([...INIT, { name: "usr-is-merged" }])));
+    const made = { variant: "apt" };
+    const without = value(await resolve(snapshot, ["init"], [], made));
+    expect(names(without)).toEqual(["apt 1.0", "core 1.0", "init 1.0", "usr-is-merged 1.0"]);
+    const asked = value(await resolve(snapshot, ["init", "usrmerge"], [], made));
+    expect(names(asked)).toContain("usrmerge 1.0");
+    expect(names(value(await resolve(snapshot, ["init"])))).toContain("usrmerge 1.0");
+  });
+
+  test("is merged by that program in a suite that has no other", async () => {
+    const snapshot = await snapshotOf(asJson(tinyRepo(INIT)));
+    expect(names(value(await resolve(snapshot, ["init"], [], { variant: "apt" })))).toContain("usrmerge 1.0");
+  });
+});
+
 describe("snapshot", () => {
   test("has a name without its place, and equal bytes for equal metadata", async () => {
     const repo = tinyRepo(CHAIN);

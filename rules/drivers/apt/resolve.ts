@@ -29,8 +29,25 @@ const NAME = /^[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?(?:[=/][^\s/]+)?$/i;
 /** Quieter, apt would not tell that it took a name for a pattern. */
 const INSTALL = ["--print-uris", "-y", "-o", "quiet=0", "--no-upgrade", "--no-remove"];
 
+/** Of the two that see to a merged /usr, apt takes the first, a program that merges one; mmdebstrap makes it merged. */
+const MERGES = "usrmerge";
+const MERGED = "usr-is-merged";
+
 /** The exact packages that `want` and the variant add to `on`. */
 export async function resolve(
+  request: ResolveRequest,
+  context: DriverContext,
+): Promise<Result<readonly Package[]>> {
+  const found = await resolveList(request, context);
+  const isFirst = request.on.length === 0 && hasVariant(request.options);
+  if (!found.ok || !isFirst || request.want.includes(MERGES)) return found;
+  if (!found.value.some(({ name }) => name === MERGES)) return found;
+  const merged = await resolveList({ ...request, want: [...request.want, MERGED] }, context);
+  // Older suites do not have it.
+  return merged.ok ? merged : found;
+}
+
+async function resolveList(
   request: ResolveRequest,
   context: DriverContext,
 ): Promise<Result<readonly Package[]>> {
@@ -77,6 +94,12 @@ export async function resolve(
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Whether there is more than busybox, whose /usr is not merged. */
+const hasVariant = (options: Json): boolean => {
+  const read = readOptions(options);
+  return read.ok && read.value.patterns.length > 0;
+};
 
 function readOptions(options: Json): Result<{ patterns: readonly string[]; recommends: boolean }> {
   const given: Partial<Record<string, Json>> =
