@@ -61,14 +61,16 @@ export function images(rounds: number, dir: string, say: (text: string) => void)
     writeFileSync(join(project, "platform.list"), `procps\n${names.join("\n")}\n`);
   want(...PACKAGES);
   mustRun(imagemake("iso", "platform", "tarball"));
-  const tree = join(dir, "tree");
+  // One as it is, for the bare programs, and one with lists and packages, for apt.
+  const [plain, tree] = [join(dir, "plain"), join(dir, "tree")];
+  mkdirSync(plain);
   const tarball = join(
     project,
     "out",
     readdirSync(join(project, "out")).find((one) => one.startsWith("base")) ?? "",
   );
   mkdirSync(tree);
-  sh(dir, `tar -xpJf ${tarball} -C tree`);
+  sh(dir, `tar -xpJf ${tarball} -C tree; tar -xpJf ${tarball} -C plain`);
   prepareApt(tree, dir);
 
   const times = {
@@ -83,7 +85,7 @@ export function images(rounds: number, dir: string, say: (text: string) => void)
     writeFileSync(file, `round ${round}\n`);
     settle(3100);
     times.iso.push(built(imagemake("iso"), 3));
-    times.bare.push(seconds(bare(project, tree, dir)));
+    times.bare.push(seconds(bare(project, plain, dir)));
     const name = PACKAGES[round] ?? "";
     say(`round ${round + 1} of ${count}: one package more, ${name}`);
     want(name);

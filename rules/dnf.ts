@@ -106,13 +106,14 @@ const UNUSED = {
 };
 
 function ofLayers(path: SearchPath): Read {
-  const conf = parsed(path.text("yum.conf.tmpl", UNUSED), "yum.conf.tmpl");
+  const main = path.text("yum.conf.tmpl", UNUSED);
+  const conf = parsed(main.text, main.path);
   const repos = [...path.texts("yum-repos.conf.tmpl", UNUSED), ...path.defined(UNUSED)];
   return {
     name: path.label,
     main: conf.main,
     confs: [
-      { conf, at: "yum.conf.tmpl" },
+      { conf, at: main.path },
       ...repos.map((one) => ({ conf: parsed(one.text, one.path), at: one.path })),
     ],
   };

@@ -88,44 +88,37 @@ export class SearchPath implements Layers {
     return this.#text(file, this.#find(file), vars);
   }
 
-  /** The text of the first such file, filled in. */
-  text(file: string, vars: Vars): string {
-    return this.#filled(this.#first(file), vars);
+  /** The first such file, filled in; `defaults` fill what nothing else does. */
+  text(file: string, defaults: Vars): Filled {
+    return this.#filled(this.#first(file), {}, defaults);
   }
 
-  /** The text of all such files, filled in, with the layer of each. */
-  texts(
-    file: string,
-    vars: Vars,
-  ): readonly { readonly layer: string; readonly path: string; readonly text: string }[] {
-    return this.#find(file).map((found) => ({
-      layer: found.layer.name,
-      path: found.path,
-      text: this.#filled(found, vars),
-    }));
+  /** All such files, filled in. */
+  texts(file: string, defaults: Vars): readonly Filled[] {
+    return this.#find(file).map((found) => this.#filled(found, {}, defaults));
   }
 
-  /** What `defineRepo` says: the nick, the template's place, and its text, filled in. */
-  defined(vars: Vars): readonly { readonly layer: string; readonly path: string; readonly text: string }[] {
+  /** The template of `defineRepo`, filled in for each. */
+  defined(defaults: Vars): readonly Filled[] {
     return (this.options.defineRepo ?? []).map((one) => {
       const [nick = "", url = ""] = one.split(/!(.*)/);
-      const found = this.#first("CUSTOMREPO.tmpl");
-      return {
-        layer: nick,
-        path: found.path,
-        text: this.#filled(found, { REPOID: nick, REPOURL: url, ...vars }),
-      };
+      return this.#filled(this.#first("CUSTOMREPO.tmpl"), { REPOID: nick, REPOURL: url }, defaults);
     });
   }
 
-  /** A file's text; a template's without placeholders. */
-  #filled({ path, layer }: Found, vars: Vars): string {
+  /** A file; a template without its placeholders. */
+  #filled({ path, layer }: Found, vars: Vars, defaults: Vars = {}): Filled {
     const text = readFileSync(resolve(imagefileDirectory(), path), "utf8");
-    if (!isTemplate(path)) return text;
+    if (!isTemplate(path)) return { path, text };
     const { srcurl } = this.options;
     const own = typeof srcurl === "string" ? srcurl : (srcurl?.[layer.name] ?? srcurl?.["*"]);
-    const known: Vars = { ...(own === undefined ? {} : { SRCURL: own }), ...vars, ...this.options.vars };
-    return text.replace(/@@(\w+)@@/g, (placeholder, one: string, at: number) => {
+    const known: Vars = {
+      ...defaults,
+      ...(own === undefined ? {} : { SRCURL: own }),
+      ...this.options.vars,
+      ...vars,
+    };
+    const filled = text.replace(/@@(\w+)@@/g, (placeholder, one: string, at: number) => {
       const value = known[one];
       if (value !== undefined) return value;
       const line = text.slice(0, at).split("\n").length;
@@ -136,10 +129,11 @@ export class SearchPath implements Layers {
           : `layers(…, { vars: { ${one}: … } }) fills it in${near === undefined ? "" : `; did you mean ${near}?`}`;
       return wrongOption("layers", `${path}:${line}: nothing fills ${placeholder}; ${help}`);
     });
+    return { path, text: filled };
   }
 
   #text(file: string, found: readonly Found[], vars: Vars): Source {
-    const text = found.map((one) => this.#filled(one, vars)).join("");
+    const text = found.map((one) => this.#filled(one, vars).text).join("");
     return asSource(source({ kind: "text", file: basename(file).replace(/\.tmpl$/, ""), text }));
   }
 
@@ -158,6 +152,12 @@ export class SearchPath implements Layers {
       `no layer of ${this.label} has ${file}; looked in ${this.dirs.map(({ dir }) => dir).join(", ")}`,
     );
   }
+}
+
+/** A file's text, and where it lies. */
+interface Filled {
+  readonly path: string;
+  readonly text: string;
 }
 
 /** A file and the layer that has it. */

@@ -4,7 +4,7 @@ import type { Handle, Lineage } from "../engine/declare.js";
 import type { Command, Guards, Json, Source, Tool } from "../engine/model.js";
 import { emulatedCpu } from "../engine/tools.js";
 import { isAptRepo, requestRepo, sourceLine } from "./apt.js";
-import { emulation } from "./arch.js";
+import { cpuOf, emulation } from "./arch.js";
 import { dnfRequest, isDnfRepo } from "./dnf.js";
 import { RPM } from "./drivers/dnf/tools.js";
 import { isPacmanRepo, pacmanRequest } from "./pacman.js";
@@ -68,6 +68,7 @@ const apt: System = {
     command: recipe("rootfs-apt.sh", ["lib.sh", "emulate.sh", "tree.sh", "rootfs-apt.sh"]),
     env: {
       ARCH: arch,
+      CPU: cpuOf("apt", arch) ?? "",
       VARIANT: variantIn(options),
       IN_IMAGE: sourceLine(given(isAptRepo, repo)),
     },
@@ -77,7 +78,7 @@ const apt: System = {
   }),
   install: ({ arch }) => ({
     command: recipe("install-apt.sh", ["lib.sh", "emulate.sh", "tree.sh", "install-apt.sh"]),
-    env: { ARCH: arch },
+    env: { ARCH: arch, CPU: cpuOf("apt", arch) ?? "" },
     inputs: {},
     tools: [...APT_TOOLS, ...emulation("apt", arch)],
   }),

@@ -2,7 +2,7 @@
 // and what a full disk leaves behind.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { makeProject, type TestProject } from "./support/cli.js";
+import { makeProject, type Ended, type TestProject } from "./support/cli.js";
 import { smallDisk } from "./support/disk.js";
 
 jest.setTimeout(120_000);
@@ -130,40 +130,34 @@ describe("squashfs", () => {
 });
 
 describe("on a file system that is too small", () => {
-  test("a squashfs is refused before it is begun, nothing is believed, and it is made when there is room", async () => {
+  /** Makes the squashfs with so many bytes left: a failure, nothing believed, and made when there is room. */
+  async function withOnly(left: number): Promise<Ended> {
     const disk = await smallDisk(24 * 1024);
     const there = makeProject({ "Imagefile.ts": IMAGEFILE, size: "8388608\n" }, disk);
     try {
       await there.good("files");
-      await disk.sh('head -c "$(($(stat -f -c "%a*%S" .) - 1000000))" /dev/zero >filler');
-      const { status, stderr } = await there.run("squash");
-      expect(stderr).toMatch(/no space: the squashfs of this tree needs \d+ MiB, and 0 MiB are free/);
-      expect(status).toBe(1);
+      await disk.sh(`head -c "$(($(stat -f -c "%a*%S" .) - ${left}))" /dev/zero >filler`);
+      const ended = await there.run("squash");
       expect(there.names("out").filter((name) => name.endsWith(".sfs"))).toEqual([]);
       expect((await there.run("-q", "squash")).status).toBe(1);
       await disk.sh("rm filler");
       await there.good("squash");
+      return ended;
     } finally {
       await disk.remove();
     }
+  }
+
+  test("a squashfs is refused before it is begun, nothing is believed, and it is made when there is room", async () => {
+    const { status, stderr } = await withOnly(1_000_000);
+    expect(stderr).toMatch(/no space: the squashfs of this tree needs \d+ MiB, and 0 MiB are free/);
+    expect(status).toBe(1);
   });
 
   test("a squashfs that runs full on the way is no output either", async () => {
-    const disk = await smallDisk(24 * 1024);
-    const there = makeProject({ "Imagefile.ts": IMAGEFILE, size: "8388608\n" }, disk);
-    try {
-      await there.good("files");
-      // More than a quarter of the tree, which is what is asked for, and less than it takes.
-      await disk.sh('head -c "$(($(stat -f -c "%a*%S" .) - 4000000))" /dev/zero >filler');
-      const { status, stderr } = await there.run("squash");
-      expect(stderr).toMatch(/No space left on device|no space/);
-      expect([1, 3]).toContain(status);
-      expect(there.names("out").filter((name) => name.endsWith(".sfs"))).toEqual([]);
-      expect((await there.run("-q", "squash")).status).toBe(1);
-      await disk.sh("rm filler");
-      await there.good("squash");
-    } finally {
-      await disk.remove();
-    }
+    // More than a quarter of the tree, which is what is asked for, and less than it takes.
+    const { status, stderr } = await withOnly(4_000_000);
+    expect(stderr).toMatch(/No space left on device|no space/);
+    expect([1, 3]).toContain(status);
   });
 });

@@ -1,6 +1,6 @@
 # The script $SCRIPT of the user's on the tree at $OUT, called with the root directory as its one argument. ARCH: as the
-# tree's packages call it, or empty; ONLINE: not empty where the network may be used. What its helpers (hooklib.sh) did
-# is undone here, whether it ended well, badly or by a signal.
+# tree's packages call it, HOOKCPU: its processor, both may be empty; ONLINE: not empty where the network may be used. What
+# its helpers (hooklib.sh) did is undone here, whether it ended well, badly or by a signal.
 
 HOOKROOT=$(realpath "$OUT")
 HOOKLIB=$(realpath .recipe/hooklib.sh)
@@ -12,18 +12,8 @@ if [ -n "${REPO:-}" ]; then REPO=$(realpath "$REPO"); fi
 before=$(secrets)
 
 # Programs of the tree may run, where this machine can run them at all.
-case ${ARCH%-musl} in
-    amd64 | x86_64) cpu=x86_64 ;;
-    arm64 | aarch64) cpu=aarch64 ;;
-    armhf | armv*) cpu=arm ;;
-    i386 | i686) cpu=i386 ;;
-    ppc64el) cpu=ppc64le ;;
-    *) cpu=$ARCH ;;
-esac
-case $cpu-$(uname -m) in
-    -* | "$(uname -m)-$(uname -m)" | i386-x86_64 | arm-armv*) ;;
-    *) (emulate_cpu "$ARCH" "$cpu") || echo "so the script cannot run programs of the tree" ;;
-esac
+[ -z "$HOOKCPU" ] || (emulate_foreign "$ARCH" "$HOOKCPU") || echo "so the script cannot run programs of the tree"
+unset HOOKCPU
 
 # Without `#!` it is a script for sh.
 script=$(realpath "$SCRIPT")

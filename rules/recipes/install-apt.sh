@@ -1,10 +1,10 @@
 # Packages into the tree at $OUT, from repo/ alone: the host's apt decides, the tree's own dpkg installs.
-# ARCH. Nothing of the build stays in the tree.
+# ARCH, CPU. Nothing of the build stays in the tree.
 
 root=$PWD/$OUT
 [ -x "$root/usr/bin/dpkg" ] || die "there is no dpkg in the tree, so packages cannot be installed in it"
 names=$(closure)
-emulate "$ARCH"
+emulate_foreign "$ARCH" "$CPU"
 before=$(secrets)
 
 # What maintainer scripts see of the machine. All of /run and /tmp is gone afterwards.

@@ -1,11 +1,11 @@
 # A Debian root filesystem into $OUT, with mmdebstrap, from the packages in repo/ alone.
-# ARCH, VARIANT; IN_IMAGE: the image's line in sources.list, or empty.
+# ARCH, CPU, VARIANT; IN_IMAGE: the image's line in sources.list, or empty.
 
 case $VARIANT in
     busybox) variant=custom hooks=--hook-dir=/usr/share/mmdebstrap/hooks/busybox ;;
     *) variant=$VARIANT hooks=--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr ;;
 esac
-emulate "$ARCH"
+emulate_foreign "$ARCH" "$CPU"
 
 set -- --mode=root --format=directory --verbose --skip=check/qemu --skip=cleanup/reproducible
 set -- "$@" --architectures="$ARCH" --variant="$variant" "$hooks"

@@ -20,10 +20,12 @@ on_tree() {
 # they need among them and in the tree once more.
 install_closure() {
     [ -s repo/closure ] || return 0
-    docs=
+    docs= foreign=
+    # To rpm a package of another machine is a mistake, unless it is told.
+    [ "$ARCH" = "$(uname -m)" ] || foreign=--ignorearch
     [ -n "$DOCS" ] || docs=--excludedocs
     find repo -name '*.rpm' | LC_ALL=C sort >"$TMPDIR/manifest"
-    { on_tree --upgrade --nosignature --noplugins $docs "$TMPDIR/manifest" && : >"$TMPDIR/done"; } 2>&1 |
+    { on_tree --upgrade --nosignature --noplugins $docs $foreign "$TMPDIR/manifest" && : >"$TMPDIR/done"; } 2>&1 |
         tee "$TMPDIR/said"
     [ -e "$TMPDIR/done" ] || die "rpm failed"
     # To rpm a script that fails after its package was unpacked is a warning: to us it is a tree that is not whole.

@@ -21,20 +21,6 @@ closure() { sed -n 's/^Package: //p' repo/Packages | sort; }
 # uri DIR: a directory's path as it stands in sources.list.
 uri() { printf '%s' "$1" | sed 's/%/%25/g; s/ /%20/g; s/\[/%5B/g; s/\]/%5D/g'; }
 
-# emulate ARCH: sees to it that the kernel runs programs of ARCH, as Debian calls it.
-emulate() {
-    [ "$1" = "$(dpkg --print-architecture)" ] && return
-    case $1-$(dpkg --print-architecture) in i386-amd64) return ;; esac
-    case $1 in
-        amd64) em_cpu=x86_64 ;;
-        arm64) em_cpu=aarch64 ;;
-        armhf) em_cpu=arm ;;
-        ppc64el) em_cpu=ppc64le ;;
-        *) em_cpu=$1 ;;
-    esac
-    emulate_cpu "$1" "$em_cpu"
-}
-
 # secrets: what in $OUT must differ from machine to machine. Made while building, it would be one for all.
 secrets() {
     for se_file in var/lib/dbus/machine-id var/lib/systemd/random-seed var/lib/systemd/credential.secret \

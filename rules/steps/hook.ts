@@ -7,7 +7,7 @@ import { callSite, type Handle, type Lineage, type SourceHandle } from "../../en
 import { imagefileDirectory } from "../../engine/evaluate/home.js";
 import type { Source as EngineSource, Tool, Wanted } from "../../engine/model.js";
 import { ProblemError } from "../../engine/problem.js";
-import { emulation } from "../arch.js";
+import { cpuOf, emulation } from "../arch.js";
 import { check, option } from "../options.js";
 import { isOutside } from "../patterns.js";
 import { recipe } from "../recipes.js";
@@ -19,7 +19,7 @@ import { sourcedBy } from "./sourced.js";
 import { makeStep, type Part } from "./step.js";
 
 /** What the step itself tells the script, or its recipe. */
-const OWN = ["SCRIPT", "SOURCED", "BASE", "ARCH", "HOOKLIB", "HOOKROOT", "HOOKSTATE", "ONLINE", "REPO"];
+const OWN = "SCRIPT SOURCED BASE ARCH HOOKCPU HOOKLIB HOOKROOT HOOKSTATE ONLINE REPO".split(" ");
 const notOwn = (given: object | undefined): boolean =>
   Object.keys(given ?? {}).every((name) => !OWN.includes(name));
 const taken = `${OWN.join(", ")} are the step's own variables; take another name`;
@@ -83,7 +83,7 @@ export function hook(script: string, o: HookOptions = {}): Step {
       network: given.network ?? false,
       tools: emulator(lineage),
       ...packagesOf(given.packages, given.recommends ?? false, tree, stop),
-      ...scriptOf(given.script.replaceAll("{arch}", arch ?? ""), arch, given, stop),
+      ...scriptOf(given.script.replaceAll("{arch}", arch ?? ""), lineage, given, stop),
     };
   });
 }
@@ -96,7 +96,14 @@ interface Told {
 }
 
 /** The script and what it sources as inputs, and the variables it finds. */
-function scriptOf(script: string, arch: string | null, told: Told, stop: Stop): Pick<Part, "env" | "inputs"> {
+function scriptOf(
+  script: string,
+  lineage: Lineage | undefined,
+  told: Told,
+  stop: Stop,
+): Pick<Part, "env" | "inputs"> {
+  const arch = lineage?.arch ?? null;
+  const cpu = lineage === undefined ? null : cpuOf(lineage.driver, lineage.arch);
   const path = posix.normalize(script);
   const outside = isOutside(path);
   const dir = imagefileDirectory();
@@ -111,7 +118,7 @@ function scriptOf(script: string, arch: string | null, told: Told, stop: Stop): 
   const files = (patterns: readonly string[]): EngineSource =>
     outside ? { kind: "files", patterns, from: base, stage: STAGED } : { kind: "files", patterns };
   return {
-    env: { ...told.env, ARCH: arch ?? "", ONLINE: told.network === true ? "yes" : "" },
+    env: { ...told.env, ARCH: arch ?? "", HOOKCPU: cpu ?? "", ONLINE: told.network === true ? "yes" : "" },
     inputs: {
       ...engineInputs(told.inputs ?? {}),
       SCRIPT: files([name]),

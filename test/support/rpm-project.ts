@@ -1,5 +1,6 @@
 // Projects of RPM packages: a system of half a dozen tiny ones from a signed repository, and a platform on it. The
 // packages are made once in a process and copied.
+import { spawn, type ChildProcess } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -76,6 +77,7 @@ export function newDir(): string {
 }
 /** Removes everything made here; for `afterAll`. */
 export function cleanUp(): void {
+  for (const server of servers) server.kill();
   for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
 }
 
@@ -113,3 +115,22 @@ export function rpmProject(more: Readonly<Record<string, string>> = {}): RpmProj
   cpSync(key, project.path("keys/RPM-GPG-KEY-tiny"));
   return { ...project, repo };
 }
+
+/** A server. */
+export interface Server {
+  readonly url: string;
+  stop(): void;
+}
+
+/** Serves a directory with listings of it, by Python's own server. The caller stops it; so does `cleanUp`. */
+export async function serveListing(dir: string): Promise<Server> {
+  const argv = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", dir];
+  const child = spawn("/usr/bin/python3", argv, { stdio: ["ignore", "pipe", "ignore"] });
+  servers.push(child);
+  for await (const text of child.stdout) {
+    const port = /port (\d+)/.exec(String(text))?.[1];
+    if (port !== undefined) return { url: `http://127.0.0.1:${port}`, stop: () => void child.kill() };
+  }
+  throw new Error("the server did not start");
+}
+const servers: ChildProcess[] = [];

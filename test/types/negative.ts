@@ -1,5 +1,21 @@
 // What must not compile.
-import { apt, arg, each, env, files, keymap, list, pacman, rule, run, step, xbps } from "imagemake";
+import {
+  apt,
+  arg,
+  dnf,
+  each,
+  env,
+  files,
+  keymap,
+  layers,
+  list,
+  pacman,
+  preset,
+  rule,
+  run,
+  step,
+  xbps,
+} from "imagemake";
 import { platformfs, rootfs } from "./debian";
 
 const repo = apt({ url: "host", suite: "bookworm" });
@@ -105,3 +121,26 @@ pacman(files("pacman.conf"), { mirror: "https://mirror.example.org" });
 pacman(files("pacman.conf"), { keys: "keys/tiny.gpg" });
 // @ts-expect-error native is true or false
 rule.rootfs({ repo, arch: "amd64", packages: ["a"], native: "yes" });
+
+const rpms = dnf(files("yum.conf"));
+// @ts-expect-error another driver's name for the architecture
+rule.rootfs({ repo: rpms, arch: "amd64", packages: ["a"] });
+// @ts-expect-error a mirror is of repositories of RPM
+rule.mirror({ repo, arch: "x86_64" });
+const cfg = layers("configs", "8.3");
+const installer = {
+  layers: cfg,
+  repo: rpms,
+  installimg: platformfs.cloud,
+  label: "X",
+  overlay: "iso",
+  out: "x.iso",
+};
+// @ts-expect-error there is nothing to sign in a netinstall image
+rule.installerIso({ ...installer, kind: "netinstall", sign: files("sign.sh") });
+// @ts-expect-error nor has it packages
+rule.installerIso({ ...installer, kind: "netinstall", packages: ["a"] });
+// @ts-expect-error a repository without an address
+layers("configs", "8.3", { defineRepo: ["mine"] });
+// @ts-expect-error an unknown release
+preset.xcpNg({ version: "9.0", label: "X" });
