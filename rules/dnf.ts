@@ -1,14 +1,14 @@
 // dnf(…): RPM repositories as an Imagefile names them: by a yum.conf, by layers of configuration, or by a browsable
 // directory. Only data; the driver (drivers/dnf.ts) speaks to them. Configuration is read when the Imagefile is loaded.
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { z } from "zod";
 import { isSource, sourceOf, wrongOption, type SourceHandle } from "../engine/declare.js";
 import { imagefileDirectory } from "../engine/evaluate/home.js";
 import { asError } from "../engine/problem.js";
 import { isOn, readConf, words, type Conf, type Options } from "./drivers/dnf/conf.js";
 import type { Section } from "./drivers/dnf/repository.js";
-import { check, option, typed } from "./options.js";
+import { check, option } from "./options.js";
 import { filesSource, patternsOf } from "./schema.js";
 import { SearchPath, type Layers } from "./search-path.js";
 import type { Repo, Source } from "./types.js";
@@ -18,13 +18,16 @@ const textSource = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind
 
 export const dnfSchema = z.strictObject({
   from: option(
-    typed(
-      z.union([z.instanceof(SearchPath), filesSource, textSource, z.strictObject({ url: place })]),
-      `layers(…), files("yum.conf"), or { url }`,
-    ),
-    `layers(…), files("yum.conf"), or { url }`,
+    z.union([
+      z.instanceof(SearchPath),
+      filesSource,
+      textSource,
+      z.strictObject({ url: place, name: z.string().regex(/^\S+$/).optional() }),
+    ]),
+    `layers(…), files("yum.conf"), or { url, name }`,
     "Where the repositories are named: in the sections of a `yum.conf`; in layers, by the first `yum.conf.tmpl`, the " +
-      "`yum-repos.conf.tmpl` of all, and `defineRepo`; or all those below `url`, a browsable directory, but for sources.",
+      "`yum-repos.conf.tmpl` of all, and `defineRepo`; or all those below `url`, a browsable directory, but for sources. `name` is " +
+      "what a release calls that, its last directory unless said.",
   ),
   keys: option(
     filesSource.optional(),
@@ -53,7 +56,7 @@ export interface DnfRepo {
 
 /** RPM repositories. */
 export function dnf(
-  from: Source | Layers | { url: string },
+  from: Source | Layers | { url: string; name?: string },
   o: { keys?: Source; releasever?: string } = {},
 ): Repo<"dnf"> {
   const given = check("dnf", dnfSchema, { from, ...o });
@@ -66,15 +69,8 @@ type From = z.output<typeof dnfSchema>["from"];
 
 function repoOf(from: From, keys: readonly string[] | null, releasever: string | undefined): DnfRepo {
   if ("url" in from) {
-    const tree = from.url;
-    return {
-      driver: "dnf",
-      name: tree.replace(/^[a-z]+:\/\/|\/+$/g, ""),
-      sections: [],
-      tree,
-      keys,
-      docs: true,
-    };
+    const { url: tree, name = basename(decodeURIComponent(tree)) } = from;
+    return { driver: "dnf", name: name === "" ? tree : name, sections: [], tree, keys, docs: true };
   }
   const read = from instanceof SearchPath ? ofLayers(from) : ofFile(from);
   const release = releasever ?? (from instanceof SearchPath ? from.version : undefined);

@@ -145,7 +145,7 @@ withRpm("the same packages", () => {
         name: "base",
         arch: "aarch64",
         provides: ["/bin/sh"],
-        files: { "/bin/sh": readFileSync(aarch64ShellStandIn()) },
+        files: { "/bin/sh": aarch64ShellStandIn() },
       },
       { name: "witness", arch: "aarch64", requires: ["base"], post: "exit 0\n" },
     ]);

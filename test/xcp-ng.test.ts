@@ -250,6 +250,15 @@ withXcp("signing that goes wrong publishes nothing", () => {
     expect(await attempt(changes as Readonly<Record<string, string>>)).toContain(said);
   });
 
+  test("a key that has expired", async () => {
+    const expired = {
+      'here() { gpg --homedir "$home"': 'here() { gpg --faked-system-time 20200101T120000 --homedir "$home"',
+      'here --import "$(dirname "$0")/TEST-ONLY-secret-key.asc"':
+        'here --passphrase "" --quick-generate-key gone@example.invalid ed25519 sign 2020-01-03',
+    };
+    expect(await attempt(expired)).toContain("has expired or was revoked");
+  });
+
   test("a stranger's key: the signature is by another", async () => {
     const key = makeRpmKey(join(newDir(), "gnupg"));
     project.write("sign/stranger.asc", readFileSync(key, "utf8"));

@@ -5,9 +5,11 @@
 of() {
     of_dir=$TMPDIR/$1
     [ -d "$of_dir" ] || {
-        for of_file in repo/*.rpm; do
-            [ "$(rpm --query --nosignature --queryformat '%{NAME}' --package "$of_file")" != "$1" ] || break
+        of_file=
+        for of_each in repo/*.rpm; do
+            [ "$(rpm --query --nosignature --queryformat '%{NAME}' --package "$of_each")" != "$1" ] || of_file=$of_each
         done
+        [ -n "$of_file" ] || die "$1 is not among the packages"
         mkdir "$of_dir"
         rpm2cpio "$of_file" >"$TMPDIR/cpio" || die "${of_file##*/} cannot be opened"
         (cd "$of_dir" && cpio --quiet --extract --make-directories --preserve-modification-time --no-absolute-filenames) \

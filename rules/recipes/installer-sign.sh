@@ -32,10 +32,13 @@ mkdir -m 700 "$ring"
 gpg_here() { gpg --homedir "$ring" --batch --no-autostart --quiet "$@"; }
 ! gpg_here --with-colons --show-keys "$root/$key" | grep -q '^sec:' ||
     die "$key is a secret key: it would have been published"
-gpg_here --import "$root/$key" || die "$key is no public key of GnuPG"
+# What it says of trust is about a keyring that knows nobody.
+told() { cat "$TMPDIR/told" >&2; die "$@"; }
+gpg_here --import "$root/$key" 2>"$TMPDIR/told" || told "$key is no public key of GnuPG"
 # --allow-weak-digest-algos: the reason is ours to say.
-gpg_here --allow-weak-digest-algos --status-fd 3 --verify "$signature" "$index" 3>"$TMPDIR/status" ||
-    die "$name: repodata/repomd.xml.asc is not a signature of repodata/repomd.xml by $key"
+gpg_here --allow-weak-digest-algos --status-fd 3 --verify "$signature" "$index" 3>"$TMPDIR/status" 2>"$TMPDIR/told" ||
+    told "$name: repodata/repomd.xml.asc is not a signature of repodata/repomd.xml by $key"
+! grep -Eq '^\[GNUPG:\] (EXPSIG|EXPKEYSIG|REVKEYSIG) ' "$TMPDIR/status" || told "$name: the signature, or its key, has expired or was revoked"
 # VALIDSIG fingerprint date timestamp expires version reserved key-algorithm digest-algorithm …; RFC 4880, 9.4.
 awk '$2 == "VALIDSIG" { found = 1; if ($10 < 8 || $10 > 11) weak = $10 } END { if (!found) exit 1; if (weak) { print weak; exit 2 } }' \
     "$TMPDIR/status" >"$TMPDIR/weak" || {
@@ -46,3 +49,4 @@ awk '$2 == "VALIDSIG" { found = 1; if ($10 < 8 || $10 > 11) weak = $10 } END { i
 }
 chown -R 0:0 "$root/$key" "$signature" "$root/.treeinfo"
 chmod 644 "$root/$key" "$signature" "$root/.treeinfo"
+sed -n 's/^\[GNUPG:\] GOODSIG \([0-9A-F]*\) /repomd.xml is signed by \1, /p' "$TMPDIR/status"

@@ -1,6 +1,7 @@
 // Projects of RPM packages: a system of half a dozen tiny ones from a signed repository, and a platform on it. The
 // packages are made once in a process and copied.
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -127,10 +128,13 @@ export async function serveListing(dir: string): Promise<Server> {
   const argv = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", dir];
   const child = spawn("/usr/bin/python3", argv, { stdio: ["ignore", "pipe", "ignore"] });
   servers.push(child);
-  for await (const text of child.stdout) {
-    const port = /port (\d+)/.exec(String(text))?.[1];
+  let said = "";
+  // Its output stays open: it dies when it cannot write.
+  for (;;) {
+    const [text] = (await once(child.stdout, "data")) as [Buffer];
+    said += String(text);
+    const port = /port (\d+) /.exec(said)?.[1];
     if (port !== undefined) return { url: `http://127.0.0.1:${port}`, stop: () => void child.kill() };
   }
-  throw new Error("the server did not start");
 }
 const servers: ChildProcess[] = [];

@@ -81,7 +81,7 @@ async function sectionsOf(
   context.progress(`looking for repositories in ${at}`);
   // Quotes end where they do for lftp.
   const quoted = `"${at.replace(/["\\]/g, "\\$&")}/"`;
-  const ran = await run(["lftp", "-c", `set net:max-retries 3; find -d ${DEPTH} ${quoted}`], context, {
+  const ran = await run(["lftp", "-c", `${PATIENCE}; find -d ${DEPTH} ${quoted}`], context, {
     cwd: context.scratch,
   });
   if (!ran.ok) return ran;
@@ -97,6 +97,9 @@ async function sectionsOf(
   }
   return ok(found.map((path) => foundSection(path, at)));
 }
+
+/** A server that does not answer is known as such after some seconds, not after lftp's minutes. */
+const PATIENCE = "set net:max-retries 3; set net:reconnect-interval-base 2; set net:timeout 20";
 
 /** Directories below a tree that are looked into. */
 const DEPTH = 6;
