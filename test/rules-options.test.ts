@@ -98,7 +98,7 @@ describe("a wrong option is told what was expected and what was found", () => {
     ],
     [
       "rootfs",
-      'repo: expected a repository: apt(…), xbps(…) or pacman(…), found "host"',
+      'repo: expected a repository: apt(…), xbps(…), pacman(…) or dnf(…), found "host"',
       { repo: "host", arch: "amd64", packages: [] },
     ],
     [
@@ -119,7 +119,7 @@ describe("a wrong option is told what was expected and what was found", () => {
     ],
     [
       "rootfs",
-      'out: expected a name that ends in .tar, .tar.gz, .tar.xz, .tar.zst, or pack; found "a.img"',
+      'out: expected a name that ends in .tar, .tar.gz, .tar.xz, .tar.zst, .cpio.gz, .cpio.bz2, .cpio.xz, .cpio.zst, or pack; found "a.img"',
       { repo, arch: "amd64", packages: [], out: "a.img" },
     ],
     ["platformfs", "from: expected a tree, found a file target", { from: run(simple) }],
@@ -235,7 +235,7 @@ describe("a wrong option is told what was expected and what was found", () => {
       [{ user: { password: "locked", expire: true } }],
       "step.users: users.user: expire: nobody logs in with a locked password",
     ],
-    ["services", [[]], "step.services: names: expected an array of names, found []"],
+    ["services", [[]], "step.services: expected the name of a service, found none"],
     ["services", [["../a"]], 'step.services: names[0]: expected the name of a service, found "../a"'],
     ["graft", ["nix", "nix"], 'step.graft: tree: expected a tree, found "nix"'],
     ["dconf", ["a/b", {}], 'step.dconf: db: expected the name of a database, found "a/b"'],
