@@ -55,7 +55,8 @@ export const stepped = rule.platformfs({ from: platform.one, steps: [
   step.link("etc/hello", "../usr/bin/hello"),
   step.write("etc/ssh/ssh_host_own_key", "mine\\n"),
   step.install(["other"]),
-  step.remove(["usr/share/gree*", "no/such/file"]),
+  ...["usr/lib/deep/er/x.pyc", "usr/lib/y.pyc", "usr/lib/y.py"].map((path) => step.write(path, "python\n")),
+  step.remove(["usr/share/gree*", "no/such/file", "usr/**/*.pyc", "none/**/*"]),
 ] });
 export const seen = run({ inputs: { TREE: stepped }, cmd: 'cd "$TREE"; find . -printf "%M %U:%G %P %l\\\\n" | sort -k3 >"$OLDPWD/$OUT"', out: "seen.txt" });
 export const files = run({ inputs: { TREE: stepped }, cmd: 'grep -r "" "$TREE/etc" "$TREE/var/lib/said" >"$OUT" || [ $? = 2 ]', out: "files.txt" });
@@ -117,6 +118,7 @@ describe("a platform filesystem", () => {
       /policy-rc|99mmdebstrap|resolv\.conf|etc\/hostname|\.log$|-old$|(?:passwd|group|shadow)-$|[./]lock$|ssh_host_rsa|README|sources\.list|apt\//;
     expect(paths.filter((path) => leftovers.test(path) && path !== "run/lock")).toEqual([]);
     expect(paths).not.toContain("usr/share/greeting");
+    expect(paths.filter((path) => /\.pyc?$/.test(path))).toEqual(["usr/lib/y.py"]);
     const text = project.read("out/files.txt");
     expect(text).toContain("var/lib/said:hello\n");
     expect(text).toMatch(/etc\/built:on \d{8}\n/);

@@ -30,12 +30,16 @@ printf '[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=a.target\\nWanted
 printf '[Install]\\nWantedBy=drop.target\\n' >reset.service.d/x.conf
 ln -s reset.service alias.service; ln -s /dev/null masked.service`;
   const NAMES = ["a", "g@", "g@tty7", "alias.service"];
+  const DISABLED = ["a", "g@tty7", "static"];
   const imagefile = `
 const runit = made("mkdir -p etc/sv/dbus etc/sv/NetworkManager etc/runit/runsvdir/default; ln -s /etc/sv/dbus etc/runit/runsvdir/default/dbus");
 const systemd = made(${JSON.stringify(UNITS)});
 const on = (tree: typeof runit, names: string[]) => rule.platformfs({ from: tree, steps: [step.services(names)] });
 export const void_ = tell(on(runit, ["dbus", "NetworkManager"]), "etc", "void.txt");
 export const units = run({ inputs: { TREE: on(systemd, ${JSON.stringify(NAMES)}) }, root: true, out: "units.tar", cmd: 'tar -C "$TREE" -cf "$OUT" .' });
+const off = (tree: typeof runit, ...disable: string[]) => rule.platformfs({ from: tree, steps: [step.services([], { disable })] });
+export const void_off = tell(off(on(runit, ["dbus", "NetworkManager"]), "dbus", "absent"), "etc", "void-off.txt");
+export const fewer = run({ inputs: { TREE: off(on(systemd, ${JSON.stringify(NAMES)}), ...${JSON.stringify(DISABLED)}) }, root: true, out: "fewer.tar", cmd: 'tar -C "$TREE" -cf "$OUT" .' });
 export const plain = run({ inputs: { TREE: systemd }, root: true, out: "plain.tar", cmd: 'tar -C "$TREE" -cf "$OUT" .' });
 export const wrong = {
   runit: on(runit, ["dbus", "networkmanager"]),
@@ -63,6 +67,15 @@ export const wrong = {
       "etc/runit/runsvdir/default/NetworkManager l777 0:0 /etc/sv/NetworkManager",
       "etc/runit/runsvdir/default/dbus l777 0:0 /etc/sv/dbus",
     ]);
+  });
+
+  test("links no more what runit is not to run", async () => {
+    await here.good("void_off");
+    const links = here
+      .read("out/void-off.txt")
+      .split("\n")
+      .filter((line) => line.includes("default/"));
+    expect(links).toEqual(["etc/runit/runsvdir/default/NetworkManager l777 0:0 /etc/sv/NetworkManager"]);
   });
 
   /** The links in etc/systemd of a tree that was packed. */
@@ -114,6 +127,11 @@ export const wrong = {
     for (const name of NAMES)
       execFileSync("systemctl", [`--root=${dir}`, "enable", name], { stdio: "ignore" });
     expect(linksOf(dir)).toEqual(LINKS);
+    await here.good("fewer");
+    for (const name of DISABLED)
+      execFileSync("systemctl", [`--root=${dir}`, "disable", name], { stdio: "ignore" });
+    expect(linksIn("fewer")).toEqual(linksOf(dir));
+    expect(linksOf(dir).length).toBeLessThan(LINKS.length);
   });
 
   test.each<[string, string]>([

@@ -62,12 +62,19 @@ export function enableUnit(given, by) {
   for (const also of list(whole, "Also")) enableUnit(also, name);
 }
 
+/** @type {Set<string>} */
+const disabled = new Set();
+
 /**
- * Removes every link that enables the unit: those of its name, and those that lead to it by another.
+ * Removes every link that enables the unit, those of its name and those that lead to it by another, and what it has
+ * brought along. One that is not there is no error.
  * @param {string} given
  */
 export function disableUnit(given) {
   const name = TYPES.test(given) ? given : `${given}.service`;
+  if (disabled.has(name)) return;
+  disabled.add(name);
+  for (const also of alsoOf(name)) disableUnit(also);
   const dirs = at(OWN)?.isDirectory() === true ? [OWN] : [];
   for (const dir of dirs) {
     for (const entry of readdirSync(inside(dir, true), { withFileTypes: true })) {
@@ -79,6 +86,24 @@ export function disableUnit(given) {
       if (to !== "/dev/null" && (entry.name === name || basename(to) === name)) unlinkSync(inside(path));
     }
   }
+}
+
+/**
+ * What a unit's Also= says; nothing where there is no such unit.
+ * @param {string} name
+ */
+function alsoOf(name) {
+  for (const file of new Set([name, name.replace(/@.+(?=\.[^.]+$)/, "@")])) {
+    for (const place of PLACES) {
+      const text = read(`${place}/${file}`);
+      if (text === null) continue;
+      /** @type {Map<string, string[]>} */
+      const install = new Map();
+      readInstall(text, install);
+      return install.get("Also") ?? [];
+    }
+  }
+  return [];
 }
 
 /**
