@@ -283,7 +283,7 @@ withRpm("a mirror", () => {
   test("is of all repositories below a directory, and serves what is built from it", async () => {
     const top = newDir();
     makeRpmRepo(join(top, "the mirror/base/x86_64"), TINY_SYSTEM.slice(0, 3));
-    makeRpmRepo(join(top, "the mirror/updates/x86_64"), [
+    makeRpmRepo(join(top, "the mirror/up dates/x86_64"), [
       { name: "base", version: "1.1", requires: ["busybox"] },
     ]);
     makeRpmRepo(join(top, "the mirror/base/Source"), [{ name: "base", arch: "src" }]);
@@ -299,7 +299,7 @@ export const rootfs = rule.rootfs({ repo, arch: "x86_64", packages: ["base"], ou
     });
     await project.good("mirror");
     const dir = unpacked(project, "mirror");
-    expect(readdirSync(dir).sort()).toEqual(["base", "updates"]);
+    expect(readdirSync(dir).sort()).toEqual(["base", "up dates"]);
     expect(readdirSync(join(dir, "base"))).toEqual(["x86_64"]);
     // All that is in the mirror is in the store: nothing is asked of where it came from.
     server.stop();

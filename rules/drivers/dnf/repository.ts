@@ -75,7 +75,7 @@ export const placeOf = (one: Section, arch: string, base: string): Place => ({
 /** A repository that was found in a tree: its id is its path there. */
 export const foundSection = (path: string, tree: string): Section => ({
   id: path === "" ? "." : path,
-  urls: [path === "" ? tree : `${tree.replace(/\/+$/, "")}/${path}`],
+  urls: [[tree.replace(/\/+$/, ""), ...path.split("/").filter(Boolean).map(encodeURIComponent)].join("/")],
   mirrorlist: null,
   metalink: null,
   path: path === "" ? "." : path,

@@ -26,11 +26,14 @@ const sections = z.array(
   z.object({ id: z.string(), path: z.string(), options: z.record(z.string(), z.string()) }),
 );
 
+/** What a repository says becomes names of files here, so nothing else may be in it. */
+const word = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.+~^:-]*$/);
+
 const one = z.object({
-  name: z.string(),
-  version: z.string(),
-  arch: z.string(),
-  checksum: z.tuple([z.string(), z.string()]),
+  name: word,
+  version: word,
+  arch: word,
+  checksum: z.tuple([z.string(), z.string().regex(/^[0-9a-f]+$/)]),
   size: z.number().int(),
   section: z.string(),
   file: z.string(),

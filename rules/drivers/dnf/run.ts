@@ -53,5 +53,8 @@ export async function ask<T>(
   }
   if (status !== 0 || said === "") return fail(3, `${program} failed: ${lastLine(stderr)}`);
   const read = answer.safeParse(JSON.parse(said));
-  return read.success ? ok(read.data) : fail(3, `${program} gave an answer that cannot be understood`);
+  if (read.success) return ok(read.data);
+  const [issue] = read.error.issues;
+  const where = `${issue?.path.join(".") ?? "?"}: ${issue?.message ?? "?"}`;
+  return fail(3, `${program} gave an answer that cannot be understood (${where})`);
 }

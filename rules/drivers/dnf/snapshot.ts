@@ -115,7 +115,8 @@ function repositoriesIn(listing: string, tree: string): readonly string[] {
       // `file:/dir//base/…` and `http://host/dir/base/…` are both ways to write it.
       const path = decodeURIComponent(line.replace(/^[a-z]+:(?:\/\/[^/]*(?=\/))?/, "")).replace(/\/+/g, "/");
       const below = /^(.*?)\/?repodata\/repomd\.xml$/.exec(path)?.[1];
-      return below?.startsWith(base) === true ? [below.slice(base.length).replace(/^\/|\/$/g, "")] : [];
+      const isBelow = below?.startsWith(base) === true && !below.split("/").includes("..");
+      return isBelow ? [below.slice(base.length).replace(/^\/|\/$/g, "")] : [];
     })
     .sort();
 }
