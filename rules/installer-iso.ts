@@ -16,7 +16,8 @@ import {
 import { signed, signOption, type Signing } from "./installer/signing.js";
 import { layered } from "./layers.js";
 import { CREATEREPO } from "./mirror.js";
-import { check, option, render } from "./options.js";
+import { checkLabel, labelOption } from "./label.js";
+import { check, option } from "./options.js";
 import { recipe } from "./recipes.js";
 import { common, fileTarget, filesSource, guardsOf, limits, out, packageNames } from "./schema.js";
 import { SearchPath, type Layers } from "./search-path.js";
@@ -45,11 +46,7 @@ export const installerIsoSchema = z.strictObject({
     "a file target",
     'The installer\'s root, `install.img` in the image: a RAM file system (`pack: "cpio.bz2"`).',
   ),
-  label: option(
-    z.string().regex(/^(?:[A-Za-z0-9_.-]|\{date\})+$/),
-    "letters, digits and _ . -, at most 32",
-    "The volume's label. `{date}` becomes the datecode, and then the date is in the key.",
-  ),
+  label: labelOption,
   overlay: option(
     z.union([z.string().min(1), filesSource]),
     "a directory, or files(…)",
@@ -99,9 +96,7 @@ const UNKNOWN: Readonly<Record<string, readonly string[]>> = { "8.2": ["no-gpgch
 /** An installer's ISO, for CD and USB stick, BIOS and UEFI. */
 export function installerIso(given: InstallerIsoOptions): FileTarget {
   const o = check("installerIso", installerIsoSchema, given);
-  if (o.label.replaceAll("{date}", "00000000").length > 32) {
-    wrongOption("installerIso", `label: expected at most 32 characters, found ${render(o.label)}`);
-  }
+  checkLabel("installerIso", o.label);
   if (o.kind === "netinstall") {
     const odd = (["sign", "packages"] as const).find((name) => o[name] !== undefined);
     if (odd !== undefined) {

@@ -13,6 +13,7 @@ import type { Source as EngineSource, Tool } from "../engine/model.js";
 import { cpuOf } from "./arch.js";
 import { grubCpus } from "./grub.js";
 import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
+import { checkLabel, labelOption } from "./label.js";
 import { check, option } from "./options.js";
 import { directoryOf, staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
@@ -38,12 +39,7 @@ export const isoSchema = z.strictObject({
     "What else is in the image, by its path in it: a file, a tree (a directory with all that is in it), or files " +
       "of the project (with their paths from their glob's directory on, where the path ends in `/`).",
   ),
-  label: option(
-    // ISO 9660 has 32 characters, of which Joliet keeps 16.
-    z.string().regex(/^(?:[A-Za-z0-9_.-]|\{date\})+$/),
-    "letters, digits and _ . -, at most 32",
-    "The volume's label. `{date}` becomes the datecode, and then the date is in the key.",
-  ),
+  label: labelOption,
   cmdline: cmdlineOption,
   menu: menuOption,
   wait: waitOption,
@@ -65,9 +61,7 @@ export function iso(
   },
 ): FileTarget {
   const o = check("iso", isoSchema, given);
-  if (o.label.replaceAll("{date}", "00000000").length > 32) {
-    wrongOption("iso", `label: expected at most 32 characters, found ${JSON.stringify(o.label)}`);
-  }
+  checkLabel("iso", o.label);
   const { lineage } = o.kernel;
   const cpu = lineage === undefined ? "x86_64" : cpuOf(lineage.driver, lineage.arch);
   const grub = grubCpus.find((one) => one.cpu === cpu);

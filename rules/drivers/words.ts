@@ -1,4 +1,20 @@
-// Words out of what programs print. It does not know which program.
+// Words that drivers share: out of what programs print, and about packages. It does not know which program.
+import type { Package } from "../../engine/packages/driver.js";
+import { fail, type Result } from "../../engine/problem.js";
 
 /** The last line that is not empty. */
 export const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
+
+/** `name version (arch)`. */
+export const named = (pkg: Package): string => `${pkg.name} ${pkg.version} (${pkg.arch})`;
+
+/** What helps where a release's snapshot and its repositories have parted. */
+const REFRESH = "`imagemake release refresh` takes a new snapshot";
+
+/** Packages that their repository no longer has. */
+export const dropped = (packages: readonly Package[]): Result<never> =>
+  fail(3, `the mirror has dropped ${packages.map(named).sort().join(", ")}`, REFRESH);
+
+/** A package from a repository that the Imagefile no longer names. */
+export const placeless = (pkg: Package): Result<never> =>
+  fail(3, `the Imagefile's repositories have no place for ${named(pkg)}`, REFRESH);

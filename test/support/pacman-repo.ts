@@ -139,7 +139,8 @@ function writePackage(repo: ArchRepo, pkg: ArchPackage): string {
   }
 }
 
-function writeFile(path: string, content: ArchFile): void {
+/** Writes what a package holds at a path; one that ends in a slash is a directory. */
+export function writeFile(path: string, content: ArchFile): void {
   if (path.endsWith("/")) {
     mkdirSync(path, { recursive: true });
     return;

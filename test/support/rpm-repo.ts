@@ -4,24 +4,21 @@
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
-  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   renameSync,
   rmSync,
-  statSync,
-  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { makeKey } from "./pacman-repo.js";
+import { makeKey, writeFile, type ArchFile } from "./pacman-repo.js";
 
-/** What a package holds at a path: text (executable if it begins with `#!`), a copy of a file, a link, bytes. */
-export type RpmFile = string | { readonly copy: string } | { readonly link: string } | Buffer;
+/** What a package holds at a path. */
+export type RpmFile = ArchFile;
 
 /** A package as a test wants it. Left out: version 1.0, release 1, every architecture, nothing in it. */
 export interface RpmPackage {
@@ -215,21 +212,6 @@ ${pkg.post === undefined ? "" : `%post\n${pkg.post.trimEnd().replaceAll("%", "%%
 %files
 %defattr(-,root,root,-)
 ${listed.join("")}`;
-}
-
-function writeFile(path: string, content: RpmFile): void {
-  if (path.endsWith("/")) {
-    mkdirSync(path, { recursive: true });
-    return;
-  }
-  mkdirSync(dirname(path), { recursive: true });
-  if (typeof content === "string") {
-    writeFileSync(path, content, { mode: content.startsWith("#!") ? 0o755 : 0o644 });
-  } else if (Buffer.isBuffer(content)) writeFileSync(path, content, { mode: 0o755 });
-  else if ("copy" in content) {
-    copyFileSync(content.copy, path);
-    chmodSync(path, statSync(content.copy).mode & 0o111 ? 0o755 : 0o644);
-  } else symlinkSync(content.link, path);
 }
 
 /** Moves a file, to another file system too. */

@@ -8,7 +8,7 @@ import type { Package, SnapshotContext } from "../../../engine/packages/driver.j
 import { fail, ok, type Result } from "../../../engine/problem.js";
 import { keyFiles } from "../keyring.js";
 import { isWhole } from "../whole.js";
-import { lastLine } from "../words.js";
+import { dropped, lastLine, named, placeless } from "../words.js";
 import {
   addressOf,
   foundSection,
@@ -39,13 +39,7 @@ export async function fetchPackages(
     if (await isWhole(join(dir, pkg.sha256), pkg)) continue;
     const [id = "", file = ""] = pkg.location.split(/\/\/(.*)/);
     const section = sectionOf(read.value, id, arch, context.base);
-    if (section === undefined) {
-      return fail(
-        3,
-        `the Imagefile's repositories have no place for ${words(pkg)}`,
-        "`imagemake release refresh` takes a new snapshot",
-      );
-    }
+    if (section === undefined) return placeless(pkg);
     lacking.push({ pkg, file, section });
   }
   if (lacking.length === 0) return ok(undefined);
@@ -77,8 +71,6 @@ interface Asked {
   readonly section: Section;
 }
 
-const words = (pkg: Package): string => `${pkg.name} ${pkg.version} (${pkg.arch})`;
-
 const sectionOf = (
   { sections, tree }: Repositories,
   id: string,
@@ -97,7 +89,7 @@ async function adopt(
   const part = ({ pkg }: Asked): string => join(dir, `${pkg.sha256}.part`);
   for (const one of fetched) {
     if (await isWhole(part(one), one.pkg)) continue;
-    return fail(3, `${words(one.pkg)} is not what the snapshot promised`, "a broken transfer; try again");
+    return fail(3, `${named(one.pkg)} is not what the snapshot promised`, "a broken transfer; try again");
   }
   const signed = fetched.filter(({ section }) => section.gpgcheck);
   if (signed.length > 0) {
@@ -143,7 +135,7 @@ async function verify(
   const bad = signed.filter((one) => !isGood(part(one)));
   return fail(
     3,
-    `not signed by any of the keys in ${keys.join(", ")}: ${bad.map(({ pkg }) => words(pkg)).join(", ")}`,
+    `not signed by any of the keys in ${keys.join(", ")}: ${bad.map(({ pkg }) => named(pkg)).join(", ")}`,
     "gpgcheck=0 for their repository trusts its checksums alone",
   );
 }
@@ -153,14 +145,7 @@ function refused(lacking: readonly Asked[], failed: ReadonlyMap<string, string>)
   const all = lacking.filter(({ pkg }) => failed.has(pkg.sha256));
   const other = all.find(({ pkg }) => !ABSENT.test(failed.get(pkg.sha256) ?? ""));
   if (other !== undefined) {
-    return fail(3, `cannot fetch ${words(other.pkg)}: ${failed.get(other.pkg.sha256) ?? ""}`);
+    return fail(3, `cannot fetch ${named(other.pkg)}: ${failed.get(other.pkg.sha256) ?? ""}`);
   }
-  return fail(
-    3,
-    `the mirror has dropped ${all
-      .map(({ pkg }) => words(pkg))
-      .sort()
-      .join(", ")}`,
-    "`imagemake release refresh` takes a new snapshot",
-  );
+  return dropped(all.map(({ pkg }) => pkg));
 }

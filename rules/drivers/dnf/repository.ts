@@ -1,9 +1,8 @@
 // RPM repositories as package requests name them, checked, and where they are. It does not know what is in them.
-import { isAbsolute, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
+import { asUrl } from "../address.js";
 
 const section = z.object({
   id: z.string().min(1),
@@ -50,11 +49,8 @@ export const forArch = (text: string, arch: string): string =>
   text.replaceAll(/\$\{?(?:basearch|arch)\b\}?/g, arch);
 
 /** An address without its variables; a directory is relative to `base`. */
-export function addressOf(address: string, arch: string, base: string): string {
-  const at = forArch(address, arch).replace(/\/+$/, "");
-  if (/^[a-z]+:\/\//.test(at)) return at;
-  return pathToFileURL(isAbsolute(at) ? at : join(base, at)).href;
-}
+export const addressOf = (address: string, arch: string, base: string): string =>
+  asUrl(forArch(address, arch), base);
 
 /** One repository as the programs that fetch want it. */
 export interface Place {

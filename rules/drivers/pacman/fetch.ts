@@ -8,6 +8,7 @@ import { fail, ok, type Result } from "../../../engine/problem.js";
 import type { Ran } from "../run.js";
 import { makeKeyring } from "../keyring.js";
 import { isWhole } from "../whole.js";
+import { dropped, named, placeless } from "../words.js";
 import { readRepositories, serversOf, urlOf, type Repository } from "./repository.js";
 import { pacmanIn, pacmanSays, run, type Pacman } from "./run.js";
 
@@ -45,22 +46,9 @@ export async function fetchPackages(
     }
   }
   const strange = lacking.find((pkg) => !repositories.some(({ name }) => name === partsOf(pkg).repository));
-  if (strange !== undefined) {
-    return fail(
-      3,
-      `the Imagefile's repositories have no place for ${words(strange)}`,
-      "`imagemake release refresh` takes a new snapshot",
-    );
-  }
-  if (gone.length === 0) return ok(undefined);
-  return fail(
-    3,
-    `the mirror has dropped ${gone.map(words).sort().join(", ")}`,
-    "`imagemake release refresh` takes a new snapshot",
-  );
+  if (strange !== undefined) return placeless(strange);
+  return gone.length === 0 ? ok(undefined) : dropped(gone);
 }
-
-const words = (pkg: Package): string => `${pkg.name} ${pkg.version} (${pkg.arch})`;
 
 /** A location is the repository's name and the file's. */
 function partsOf({ location }: Package): { readonly repository: string; readonly file: string } {
@@ -124,7 +112,7 @@ async function fetchBatch(
     (pkg) => ABSENT.test(missed.get(pkg) ?? "") && !/^its signature/.test(missed.get(pkg) ?? ""),
   );
   const first = left.find((pkg) => !gone.includes(pkg));
-  return first === undefined ? ok(gone) : fail(3, `cannot fetch ${words(first)}: ${missed.get(first) ?? ""}`);
+  return first === undefined ? ok(gone) : fail(3, `cannot fetch ${named(first)}: ${missed.get(first) ?? ""}`);
 }
 
 /** Files that pacman could not retrieve, and why. */

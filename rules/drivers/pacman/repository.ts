@@ -1,10 +1,9 @@
 // Arch's repositories as package requests name them, checked, and where their files are. It does not know what is
 // in them.
-import { isAbsolute, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
+import { asUrl } from "../address.js";
 
 const one = z.object({
   name: z.string().min(1),
@@ -37,11 +36,7 @@ export function nameOf(repo: Json): string {
 
 /** Where a repository's files are: URLs, in the order in which they are tried. Directories are relative to `base`. */
 export const serversOf = ({ name, servers }: Repository, arch: string, base: string): readonly string[] =>
-  servers.map((server) => {
-    const at = server.replaceAll("$repo", name).replaceAll("$arch", arch).replace(/\/+$/, "");
-    if (/^[a-z]+:\/\//.test(at)) return at;
-    return pathToFileURL(isAbsolute(at) ? at : join(base, at)).href;
-  });
+  servers.map((server) => asUrl(server.replaceAll("$repo", name).replaceAll("$arch", arch), base));
 
 /** A file of a server's. What stands for itself in a path stays as it is: mirrors know `1:2.0` as that. */
 export const urlOf = (server: string, file: string): string =>
