@@ -4,7 +4,7 @@ import { closeSync, existsSync, fchownSync, openSync, readFileSync, renameSync, 
 import Database from "better-sqlite3";
 import { stop } from "./problem.js";
 import { codeOf } from "./io.js";
-import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
+import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from "./schema.js";
 import { sudoOwner } from "./write.js";
 
 /** How long to wait for another process that is writing, in milliseconds. */
@@ -52,9 +52,7 @@ function openChecked(file: string): Database.Database {
     if (versionOf(db) < SCHEMA_VERSION) {
       db.transaction(() => {
         // Another process may have made it since.
-        if (versionOf(db) === SCHEMA_VERSION) return;
-        db.exec(SCHEMA);
-        db.pragma(`user_version = ${SCHEMA_VERSION}`);
+        if (versionOf(db) < SCHEMA_VERSION) bringUp(db);
       }).immediate();
     }
     if (!isWhole(db)) throw new Unusable("it is damaged");
@@ -81,6 +79,13 @@ function keepLog(db: Database.Database): void {
   }
 }
 
+/** Makes the tables of an empty database, or brings those of an older one to this version. */
+function bringUp(db: Database.Database): void {
+  const version = versionOf(db);
+  for (const statements of version === 0 ? [SCHEMA] : MIGRATIONS.slice(version - 1)) db.exec(statements);
+  db.pragma(`user_version = ${SCHEMA_VERSION}`);
+}
+
 /** Of a newer one nothing can be said. */
 function versionOf(db: Database.Database): number {
   const version = db.pragma("user_version", { simple: true });
@@ -92,10 +97,21 @@ function versionOf(db: Database.Database): number {
 function lookChecked(file: string): Database.Database | null {
   let db: Database.Database | undefined;
   try {
-    db = existsSync(`${file}-wal`) ? new Database(file, { readonly: true, timeout: PATIENCE }) : copyOf(file);
-    if (db.pragma("user_version", { simple: true }) === SCHEMA_VERSION && isWhole(db)) return db;
-    db.close();
-    return null;
+    db = existsSync(`${file}-wal`)
+      ? new Database(file, { readonly: true, timeout: PATIENCE })
+      : copyOf(readFileSync(file));
+    const version = versionOf(db);
+    if (version === 0 || !isWhole(db)) {
+      db.close();
+      return null;
+    }
+    if (version < SCHEMA_VERSION) {
+      const old = db;
+      db = copyOf(old.serialize());
+      old.close();
+      bringUp(db);
+    }
+    return db;
   } catch (error) {
     db?.close();
     return isUseless(error) ? null : refuse(`the index database ${file} cannot be opened`, error);
@@ -103,12 +119,11 @@ function lookChecked(file: string): Database.Database | null {
 }
 
 /**
- * The database in memory: opening the file of a database that keeps a log (bytes 18 and 19 of its header are 2,
+ * A database in memory: opening the file of a database that keeps a log (bytes 18 and 19 of its header are 2,
  * https://sqlite.org/fileformat2.html) makes two more files beside it, and looking changes nothing. Without a log
  * there is nobody who writes.
  */
-function copyOf(file: string): Database.Database {
-  const bytes = readFileSync(file);
+function copyOf(bytes: Buffer): Database.Database {
   if (bytes.length > 20) bytes.fill(1, 18, 20);
   return new Database(bytes);
 }

@@ -21,18 +21,17 @@ export interface Stamp {
 /** `f:<sha256>` a file, `x:<sha256>` an executable file, `t:<sha256>` a tree, `v:pass` a verdict. */
 export type ArtifactId = string;
 
-/** A row the store answers for. Sizes in bytes, `epoch` in seconds; the last three are for trees. */
+/** A row the store answers for. Sizes in bytes; the last three are for trees. */
 export interface ArtifactRow {
   readonly id: ArtifactId;
   readonly kind: "file" | "tree" | "verdict";
   readonly size: number;
-  readonly epoch: number;
   readonly layer: string | null;
   readonly parent: ArtifactId | null;
   readonly form: "root" | "user" | null;
 }
 
-/** A run of an action. Times in milliseconds. */
+/** A run of an action. Times in milliseconds; `epoch`, the SOURCE_DATE_EPOCH that it saw, in seconds. */
 export interface BuildRow {
   readonly id: string;
   readonly line: string;
@@ -178,10 +177,10 @@ export class Index {
     return Object.fromEntries(rows.map((row) => [row.name, row.artifact]));
   }
 
-  /** Records an artifact. The first epoch recorded for a digest is kept; where a tree lies is where it lies now. */
+  /** Records an artifact. Where a tree lies is where it lies now. */
   addArtifact(row: ArtifactRow): void {
     this.#run(
-      `INSERT INTO artifacts VALUES (@id, @kind, @size, @epoch, @layer, @parent, @form)
+      `INSERT INTO artifacts VALUES (@id, @kind, @size, @layer, @parent, @form)
        ON CONFLICT (id) DO UPDATE SET layer = excluded.layer, parent = excluded.parent, form = excluded.form`,
       row,
     );

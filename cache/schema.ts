@@ -1,8 +1,13 @@
-// The shape of the index database, by version. A change here is a new version; an old database is dropped
-// and made again, because nothing in it is worth more than time.
+// The shape of the index database, and how an older one comes to it. A change here is a new version.
 
 /** Written to `PRAGMA user_version`. A database with a higher one is from a newer imagemake. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+/** What brings a database from each version to the next, the first one from version 1 to 2. */
+export const MIGRATIONS: readonly string[] = [
+  // An artifact's epoch is that of the build that made it: two builds may make the same bytes.
+  "ALTER TABLE artifacts DROP COLUMN epoch",
+];
 
 export const SCHEMA = `
 -- One run of an action that came to an end.
@@ -24,8 +29,7 @@ CREATE TABLE outputs (
 CREATE TABLE results (key TEXT PRIMARY KEY, build TEXT NOT NULL REFERENCES builds (id) ON DELETE CASCADE) WITHOUT ROWID;
 -- Everything the store promises. A tree is a layer over its parent tree.
 CREATE TABLE artifacts (
-  id TEXT PRIMARY KEY, kind TEXT NOT NULL, size INTEGER NOT NULL, epoch INTEGER NOT NULL, layer TEXT, parent TEXT,
-  form TEXT
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL, size INTEGER NOT NULL, layer TEXT, parent TEXT, form TEXT
 ) WITHOUT ROWID;
 -- Digests of source files, believed while the stamp is the same.
 CREATE TABLE stamps (

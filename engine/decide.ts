@@ -42,15 +42,21 @@ export interface Judgement {
   readonly decision: Decision;
   readonly key: string | null;
   readonly components: readonly Component[];
-  /** Known outputs, by name, where the decision is not to build. Those that nothing links may be absent. */
-  readonly outputs: Readonly<Record<string, ArtifactId>> | null;
+  /** What is known to be made, where the decision is not to build. Outputs that nothing links may be absent. */
+  readonly made: Produced | null;
   /** A person brought the artifact: what lies beneath it in the graph is not needed for it. */
   readonly adopted?: boolean;
 }
 
+/** What an action made: its outputs by name, and the SOURCE_DATE_EPOCH that it saw, in seconds. */
+export interface Produced {
+  readonly outputs: Readonly<Record<string, ArtifactId>>;
+  readonly epoch: number;
+}
+
 /** Decides action after action, in build order; remembers what each produced. */
 export class Decider {
-  readonly #produced = new Map<TargetId, Readonly<Record<string, ArtifactId>>>();
+  readonly #produced = new Map<TargetId, Produced>();
   readonly #pending = new Set<TargetId>();
   readonly #required = new Set<TargetId>();
   readonly #origins = new Map<TargetId, Promise<Result<string>>>();
@@ -73,8 +79,8 @@ export class Decider {
   }
 
   /** An action has produced these artifacts: what reads them can be decided. */
-  produced(action: TargetId, outputs: Readonly<Record<string, ArtifactId>>): void {
-    this.#produced.set(action, outputs);
+  produced(action: TargetId, made: Produced): void {
+    this.#produced.set(action, made);
     this.#pending.delete(action);
   }
 
@@ -106,7 +112,14 @@ export class Decider {
   /** The artifact behind a target; undefined while it is not known. */
   artifactOf(target: TargetId): ArtifactId | undefined {
     const found = this.#targets.get(target);
-    return found && this.#produced.get(found.action)?.[found.output];
+    return found && this.#produced.get(found.action)?.outputs[found.output];
+  }
+
+  /** The epoch of the build that made a target, in seconds; null for a verdict, and while it is not known. */
+  #epochOf(target: TargetId): number | null {
+    const found = this.#targets.get(target);
+    if (found === undefined || found.kind === "verdict") return null;
+    return this.#produced.get(found.action)?.epoch ?? null;
   }
 
   /** The target that one output of an action is. */
@@ -137,8 +150,12 @@ export class Decider {
     if (!adopted.ok) return adopted;
     if (adopted.value !== null) return ok(adopted.value);
     const waiting = this.#waitingFor(action);
-    if (waiting.length > 0)
-      return ok(judge({ kind: "build", reason: { kind: "input-pending", targets: waiting } }));
+    if (waiting.length > 0) {
+      const otherwise = await this.#whyNotAdopted(action);
+      if (!otherwise.ok) return otherwise;
+      const reason = otherwise.value ?? { kind: "input-pending", targets: waiting };
+      return ok(judge({ kind: "build", reason }));
+    }
     const facts = await this.keyFacts(action);
     if (!facts.ok) return facts;
     const components = componentsOf(action, facts.value);
@@ -165,16 +182,20 @@ export class Decider {
       decision: reason === null ? { kind: "up-to-date" } : { kind: "restore", reason },
       key,
       components,
-      outputs,
+      made: { outputs, epoch: result.epoch },
     });
   }
 
   /** The facts of an action's key; its inputs' artifacts must be known. */
   keyFacts(action: Action): Promise<Result<KeyFacts>> {
-    return this.#facts(action, (target) => {
-      const artifact = this.artifactOf(target);
-      return artifact === undefined ? fail(1, `${action.id}: ${target} is not there yet`) : ok(artifact);
-    });
+    return this.#facts(
+      action,
+      (target) => {
+        const artifact = this.artifactOf(target);
+        return artifact === undefined ? fail(1, `${action.id}: ${target} is not there yet`) : ok(artifact);
+      },
+      (target) => this.#epochOf(target),
+    );
   }
 
   /**
@@ -191,22 +212,28 @@ export class Decider {
   }
 
   async #origin(action: Action): Promise<Result<string>> {
-    const facts = await this.#facts(action, async (target) => {
-      const producer = this.#targets.get(target)?.action;
-      const made = this.context.graph.actions.find(({ id }) => id === producer);
-      if (made === undefined) return fail(2, `${action.id}: nothing makes ${target}`);
-      const origin = await this.originOf(made);
-      return origin.ok ? ok(`o:${origin.value}`) : origin;
-    });
+    const facts = await this.#facts(
+      action,
+      async (target) => {
+        const producer = this.#targets.get(target)?.action;
+        const made = this.context.graph.actions.find(({ id }) => id === producer);
+        if (made === undefined) return fail(2, `${action.id}: nothing makes ${target}`);
+        const origin = await this.originOf(made);
+        return origin.ok ? ok(`o:${origin.value}`) : origin;
+      },
+      // Its origin says what dates it.
+      () => 0,
+    );
     return facts.ok ? ok(keyOf(componentsOf(action, { ...facts.value, tools: {} }))) : facts;
   }
 
   async #facts(
     action: Action,
     contentOfTarget: (target: TargetId) => Result<string> | Promise<Result<string>>,
+    epochOfTarget: (target: TargetId) => number | null,
   ): Promise<Result<KeyFacts>> {
     const inputs: KeyInput[] = [];
-    let dated = action.packages !== null;
+    let read: number | null = null;
     for (const input of action.inputs) {
       if (input.kind === "artifact") {
         const content = await contentOfTarget(input.target);
@@ -215,7 +242,8 @@ export class Decider {
         const within = input.name === action.within;
         const path = within ? "" : this.stagePathOf(input.name, input.target);
         inputs.push({ input: input.name, path, content: content.value });
-        dated ||= !within;
+        const epoch = within ? null : epochOfTarget(input.target);
+        if (epoch !== null) read = Math.max(read ?? 0, epoch);
       } else {
         const resolved = await this.context.sources.resolve(input.source, input.name);
         if (!resolved.ok) {
@@ -240,8 +268,13 @@ export class Decider {
       closure: closure.value?.digest ?? null,
       tools,
       datecode: this.context.datecode,
-      epoch: dated ? null : (this.context.graph.project.epoch ?? DEFAULT_EPOCH),
+      epoch: read ?? ((closure.value?.packages.length ?? 0) > 0 ? null : this.plainEpoch()),
     });
+  }
+
+  /** The epoch of what neither packages nor artifacts date, and of what a person brought; in seconds. */
+  plainEpoch(): number {
+    return this.context.graph.project.epoch ?? DEFAULT_EPOCH;
   }
 
   /** Where an artifact lies in the stage: `in/<NAME>/<file>`, a tree at `in/<NAME>`. */
@@ -300,16 +333,32 @@ export class Decider {
     if (reason !== null && (await this.#standing.damaged(outputs, reason.kind === "edited")) !== null)
       return ok(null);
     const decision: Decision = reason === null ? { kind: "up-to-date" } : { kind: "restore", reason };
-    return ok({ decision, key: entry.key, components: [], outputs, adopted: true });
+    return ok({
+      decision,
+      key: entry.key,
+      components: [],
+      made: { outputs, epoch: this.plainEpoch() },
+      adopted: true,
+    });
+  }
+
+  /** A person brought an artifact for it, and it is no longer what it was then. */
+  async #whyNotAdopted(action: Action): Promise<Result<BuildReason | null>> {
+    const [output] = action.outputs;
+    const target = output && this.targetOf(action, output.name);
+    const entry = target && this.context.pins.release.artifacts[target];
+    if (!target || !entry || entry.provenance.kind !== "adopted") return ok(null);
+    const origin = await this.originOf(action);
+    if (!origin.ok) return origin;
+    const { because } = entry.provenance;
+    return ok(origin.value === entry.key ? null : { kind: "adopted-otherwise", target, because });
   }
 
   /** The index may have been set aside since: the release file and the store know enough of what was adopted. */
   #recall(id: ArtifactId, { name, size }: ReleasedArtifact): RestoreReason | null {
-    const { index, graph, project, readOnly } = this.context;
+    const { index, project, readOnly } = this.context;
     if (index.artifact(id) !== undefined) return null;
-    const epoch = graph.project.epoch ?? DEFAULT_EPOCH;
-    if (!readOnly)
-      index.addArtifact({ id, kind: "file", size, epoch, layer: null, parent: null, form: null });
+    if (!readOnly) index.addArtifact({ id, kind: "file", size, layer: null, parent: null, form: null });
     return { kind: "new-name", path: join(project.out, name) };
   }
 
@@ -333,6 +382,9 @@ export class Decider {
     const closure = await this.context.pins.closure(action);
     if (!closure.ok) return closure;
     if (closure.value === null) return ok({ kind: "not-resolved" });
+    const otherwise = await this.#whyNotAdopted(action);
+    if (!otherwise.ok) return otherwise;
+    if (otherwise.value !== null) return ok(otherwise.value);
     if (last === undefined) return ok({ kind: "never-built" });
     if (last.status === "failed" && last.key === key) return ok({ kind: "failed-before" });
     const before = this.context.index.componentsOf(last.id);
@@ -381,7 +433,7 @@ const judge = (
   decision,
   key,
   components,
-  outputs: null,
+  made: null,
 });
 
 /** A resolved source as components of the key. */

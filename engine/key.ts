@@ -8,7 +8,7 @@ import { hasDate } from "./names.js";
 import type { Change } from "./reason.js";
 
 /** Changes whenever the meaning of a component does. */
-const KEY_SCHEMA = "1";
+const KEY_SCHEMA = "2";
 
 /** Components longer than this many characters are kept as their digest. */
 const LITERAL = 2000;
@@ -32,7 +32,10 @@ export interface KeyFacts {
   readonly closure: string | null;
   readonly tools: Readonly<Record<string, string>>;
   readonly datecode: string;
-  /** The Imagefile's epoch, where nothing else dates the action. */
+  /**
+   * What dates the action beside its packages, in seconds: the newest epoch among the artifacts that it reads, or the
+   * Imagefile's where nothing else does. Null where packages alone do: they are a row of their own.
+   */
   readonly epoch: number | null;
 }
 

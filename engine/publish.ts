@@ -55,7 +55,7 @@ export async function publish(
   const notices: string[] = [];
   for (const output of action.outputs) {
     if (output.kind === "verdict") {
-      rows.push({ id: "v:pass", kind: "verdict", size: 0, epoch: 0, layer: null, parent: null, form: null });
+      rows.push({ id: "v:pass", kind: "verdict", size: 0, layer: null, parent: null, form: null });
       outputs[output.name] = "v:pass";
     }
   }
@@ -153,7 +153,7 @@ async function storeFile(
     const stamp = ownStamp(store.path(id));
     if (stamp !== null) index.setStamp(store.path(id), stamp, digest);
     return {
-      row: { id, kind: "file", size: stats.size, epoch: staged.epoch, layer: null, parent: null, form: null },
+      row: { id, kind: "file", size: stats.size, layer: null, parent: null, form: null },
       notices: [],
     };
   } catch (error) {

@@ -30,6 +30,8 @@ export type BuildReason =
   | { readonly kind: "artifact-lost"; readonly target: string }
   /** A person's failing verdict on what the key stands for. */
   | { readonly kind: "rejected"; readonly target: string; readonly because: string }
+  /** What a person brought for it was brought for other sources, or under other rules for keys. */
+  | { readonly kind: "adopted-otherwise"; readonly target: string; readonly because: string }
   | { readonly kind: "forced" };
 
 /** Why a link has to be made although nothing has to run. */

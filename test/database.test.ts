@@ -129,6 +129,32 @@ describe("all of .imagemake deleted", () => {
   });
 });
 
+/** As the version before left it: keys of the first kind, and an epoch with each artifact. */
+const OF_VERSION_1 = `
+  UPDATE components SET value = '1' WHERE name = 'schema';
+  UPDATE results SET key = substr(key, 2) || 'e';
+  UPDATE builds SET key = substr(key, 2) || 'e';
+  ALTER TABLE artifacts ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+  PRAGMA user_version = 1;`;
+
+describe("a database of an older version", () => {
+  test("is brought up and said: all is built again once, in the open release, and why says so", async () => {
+    const { project, file } = await built();
+    change(file, OF_VERSION_1);
+    const bytes = readFileSync(file);
+    expect((await project.good("why", "a")).stdout).toBe('a: how keys are made changed: "1" → "2"\n');
+    expect(readFileSync(file)).toEqual(bytes);
+    const release = project.names(".imagemake/releases");
+    const again = await project.good();
+    expect(again.stderr).toContain("this imagemake makes keys otherwise");
+    expect(again.stderr).toContain("built 2");
+    expect(again.stderr).not.toContain("set aside");
+    expect(project.names(".imagemake/releases")).toEqual(release);
+    project.write("src.txt", "y\n");
+    expect((await project.good()).stderr).not.toContain("this imagemake makes keys otherwise");
+  });
+});
+
 describe("a database that another program holds", () => {
   /** Holds it in a process of its own until the returned function is called. */
   async function held(file: string): Promise<() => Promise<void>> {

@@ -72,7 +72,7 @@ async function file(content: string): Promise<ArtifactRow> {
   const staged = join(dir, "staged");
   writeFileSync(staged, content);
   unwrap(await openStore(places.store, null).addFile(staged, id));
-  return { id, kind: "file", size: content.length, epoch: 1, layer: null, parent: null, form: null };
+  return { id, kind: "file", size: content.length, layer: null, parent: null, form: null };
 }
 
 /** A layer with one file; what it shows is not looked at here, so any digest will do for its tree. */
@@ -85,7 +85,7 @@ async function tree(name: string, parent: ArtifactRow | null): Promise<ArtifactR
   const what = { tree: id, parent: parent?.id ?? null, form: "root" as const };
   const { layer } = unwrap(await storeLayer(places.layers, upper, what));
   writeFileSync(join(places.manifests, digest), name);
-  return { id, kind: "tree", size: 1, epoch: 1, layer, parent: parent?.id ?? null, form: "root" };
+  return { id, kind: "tree", size: 1, layer, parent: parent?.id ?? null, form: "root" };
 }
 
 /** Two generations of a chain of three trees and of a file; of packages and snapshots one that is pinned. */

@@ -106,7 +106,10 @@ describe("an adopted file", () => {
 
   test("counts no more when what the target is made from has changed, and again when that is taken back", async () => {
     project.write("src/a.txt", "b\n");
-    expect((await project.run()).status).toBe(1);
+    const ended = await project.run();
+    expect(ended.status).toBe(1);
+    const { stdout } = await project.good("why", "image");
+    expect(stdout).toContain("image was adopted (their machine broke) for what it was made from then");
     project.write("src/a.txt", "a\n");
     expect((await project.run("-q")).status).toBe(0);
   });

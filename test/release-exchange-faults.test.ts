@@ -66,6 +66,11 @@ describe("an import is refused", () => {
     ["the index was changed", () => tamper(index), "index.json was changed after it was exported"],
     ["the release file was changed", () => tamper(join(bad, "release.json")), "release.json was changed"],
     ["the index is missing", () => unlinkSync(index), "index.json is missing"],
+    [
+      "another version of imagemake wrote it",
+      () => forgeIndex(bad, (text) => text.replace(/"imagemakeExport": \d+/, '"imagemakeExport": 1')),
+      "was written by another version of imagemake: its form is 1",
+    ],
     ["it is no export", () => rmSync(bad, { recursive: true }), "is no export that this imagemake knows"],
     [
       "the index was forged: a component",

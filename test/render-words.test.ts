@@ -103,6 +103,7 @@ const buildWords: Table<BuildReason> = {
     [changedOf([change("input SRC a", A.replace("f:", "x:"), A)]), "input SRC a is no longer executable"],
     [changedOf([change("input MODE", A.replace("f:", "e:"), B.replace("f:", "e:"))]), "input MODE changed"],
     [changedOf([change("input SRC link", "l:a", "l:b")]), 'input SRC link changed: "→ a" → "→ b"'],
+    [changedOf([change("schema", "1", "2")]), 'how keys are made changed: "1" → "2"'],
     [changedOf([change("env LANG", "C", "de")]), 'environment LANG changed: "C" → "de"'],
     [changedOf([change("env LANG", null, "de")]), 'environment LANG added: "de"'],
     [changedOf([change("env LANG", "C", null)]), 'environment LANG removed: "C"'],
@@ -167,6 +168,12 @@ const buildWords: Table<BuildReason> = {
   "failed-before": [[{ kind: "failed-before" }, "failed last time"]],
   "artifact-lost": [[{ kind: "artifact-lost", target: "a" }, "artifact of a is gone from the store"]],
   rejected: [[{ kind: "rejected", target: "a", because: "no boot" }, "a was rejected: no boot"]],
+  "adopted-otherwise": [
+    [
+      { kind: "adopted-otherwise", target: "a", because: "a fire" },
+      "a was adopted (a fire) for what it was made from then",
+    ],
+  ],
   forced: [[{ kind: "forced" }, "forced"]],
 };
 

@@ -120,6 +120,7 @@ describe("an action is built because", () => {
     "artifact-lost": [["lost", "artifact of lost is gone from the store"]],
     // Needs -B; below.
     rejected: [],
+    "adopted-otherwise": [], // release-adopt.test.ts
     forced: [],
   };
   const rows = Object.entries(cases).flatMap(([kind, ones]) =>

@@ -94,6 +94,7 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   if (!resolved.ok) return ended(session, resolved.problem);
   const judged = await decideAll(session);
   if (!judged.ok) return ended(session, judged.problem);
+  noteNewKeys(session, judged.value);
   emitPlan(session, judged.value);
   const needed = session.actions.filter(({ id }) => judged.value.has(id));
   const toBuild = needed.filter(({ id }) => judged.value.get(id)?.decision.kind === "build");
@@ -123,6 +124,22 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   emitDone(options, started, tally);
   const interrupted = options.signal.aborted;
   return { exit: tally.exit, problem: null, interrupted, session };
+}
+
+/** An imagemake that makes keys otherwise believes nothing that the one before it built, and says so. */
+function noteNewKeys({ options, selected }: Session, judged: ReadonlyMap<string, Judgement>): void {
+  const rekeyed = [...judged.values()].some(
+    ({ decision }) =>
+      decision.kind === "build" &&
+      decision.reason.kind === "changed" &&
+      decision.reason.changes.some(({ component }) => component === "schema"),
+  );
+  if (!rekeyed) return;
+  const { datecode } = selected.release;
+  notice(
+    options,
+    `this imagemake makes keys otherwise than the one that built here before: all is built again once, also in release ${datecode}`,
+  );
 }
 
 interface Tally {

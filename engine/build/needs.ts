@@ -17,7 +17,7 @@ export function settleNeeds(
   for (const target of options.wanted) {
     const action = producer.get(target) ?? "";
     needed.add(action);
-    const absent = decider.absent(judged.get(action)?.outputs ?? {});
+    const absent = decider.absent(judged.get(action)?.made?.outputs ?? {});
     if (absent.length > 0) missed.set(action, target);
   }
   // Readers before what they read.
@@ -26,12 +26,12 @@ export function settleNeeds(
     if (before === undefined || !needed.has(action.id)) continue;
     const target = missed.get(action.id);
     const judgement: Judgement =
-      target === undefined || before.outputs === null
+      target === undefined || before.made === null
         ? before
         : {
             ...before,
             decision: { kind: "build", reason: { kind: "artifact-lost", target } },
-            outputs: null,
+            made: null,
           };
     if (judgement !== before) decider.require(action.id);
     settled.set(action.id, judgement);

@@ -55,14 +55,14 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
   const { decider, options } = context.session;
   const judged = await decider.decide(action);
   if (!judged.ok) return failed(context, action, null, { kind: "problem", problem: judged.problem }, 0);
-  const { decision, outputs } = judged.value;
-  if (outputs === null) return build(context, action, decision);
-  decider.produced(action.id, outputs);
+  const { decision, made } = judged.value;
+  if (made === null) return build(context, action, decision);
+  decider.produced(action.id, made);
   if (decision.kind === "up-to-date") {
     options.emit({ type: "up-to-date", target: action.id, at: options.now() });
     return { kind: "up-to-date" };
   }
-  const linked = await linkOutputs(decider, action, outputs);
+  const linked = await linkOutputs(decider, action, made.outputs);
   if ("problem" in linked)
     return failed(context, action, null, { kind: "problem", problem: linked.problem }, 0);
   options.emit({
@@ -139,7 +139,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
         at: options.now(),
       });
     }
-    decider.produced(action.id, outputs);
+    decider.produced(action.id, { outputs, epoch: staged.value.epoch });
     const linked = await linkOutputs(decider, action, outputs);
     if ("problem" in linked)
       return failed(

@@ -129,8 +129,9 @@ export async function decideAll(session: Session): Promise<Result<ReadonlyMap<st
   for (const action of session.actions) {
     const judged = await session.decider.decide(action);
     if (!judged.ok) return judged;
-    if (judged.value.outputs === null) session.decider.pending(action.id);
-    else session.decider.produced(action.id, judged.value.outputs);
+    const { made } = judged.value;
+    if (made === null) session.decider.pending(action.id);
+    else session.decider.produced(action.id, made);
     judgements.set(action.id, judged.value);
   }
   return ok(settleNeeds(session, judgements));

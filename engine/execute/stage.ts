@@ -121,7 +121,7 @@ export async function stageAction(
   const [cwd, ceiling] = root.value === null ? [work, dir] : [WORK_INSIDE, "/"];
   const facts = await context.decider.keyFacts(action);
   if (!facts.ok) return facts;
-  const epoch = await epochOf(context, action);
+  const epoch = await epochOf(context, action, facts.value.epoch);
   const { datecode } = context.decider.context;
   const dated = usesDate(action);
   const env: Record<string, string> = {
@@ -367,11 +367,10 @@ async function stageOutput(
   return ok({ variable, path: upper, parent });
 }
 
-/** The newest build date among the packages and the epochs of what is read; never the clock. */
-async function epochOf(context: StageContext, action: Action): Promise<number> {
-  const { decider } = context;
-  const { graph, index, pins, project } = decider.context;
-  let epoch = 0;
+/** The newest build date among the packages, and what the key has of the epoch; never the clock. */
+async function epochOf(context: StageContext, action: Action, dated: number | null): Promise<number> {
+  const { pins, project } = context.decider.context;
+  let epoch = dated ?? 0;
   const closure = await pins.closure(action);
   if (closure.ok && action.packages !== null && closure.value !== null && closure.value !== undefined) {
     const driver = await pins.driver(action.packages.driver);
@@ -379,10 +378,5 @@ async function epochOf(context: StageContext, action: Action): Promise<number> {
       epoch = Math.max(epoch, await driver.buildDate(join(project.packages, pkg.sha256)));
     }
   }
-  for (const input of action.inputs) {
-    if (input.name === action.within) continue;
-    const id = input.kind === "artifact" ? decider.artifactOf(input.target) : undefined;
-    epoch = Math.max(epoch, (id === undefined ? undefined : index.artifact(id)?.epoch) ?? 0);
-  }
-  return epoch === 0 ? (graph.project.epoch ?? DEFAULT_EPOCH) : epoch;
+  return epoch === 0 ? DEFAULT_EPOCH : epoch;
 }

@@ -11,7 +11,7 @@ import { checkClaims } from "../build/claims.js";
 import type { Session } from "../build/session.js";
 import { checkFileGuards } from "../execute/guards.js";
 import { removeTree } from "../execute/remove.js";
-import { DEFAULT_EPOCH, type Action, type TargetId } from "../model.js";
+import type { Action, TargetId } from "../model.js";
 import { withDate } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";
 import { linkOutputs } from "../publish.js";
@@ -70,7 +70,7 @@ function statsOf(file: string, called: string): Result<Stats> {
 
 /** Stores a copy of the file, records it and links it. What was judged is the copy. */
 export async function adopt(session: Session, adoption: Adoption): Promise<Result<ReleasedArtifact>> {
-  const { project, graph } = session.options;
+  const { project } = session.options;
   const { decider, index, pins } = session;
   const there = statsOf(adoption.file, adoption.file);
   if (!there.ok) return there;
@@ -86,8 +86,7 @@ export async function adopt(session: Session, adoption: Adoption): Promise<Resul
     const id = fileId(entry.digest, entry.executable);
     const added = await decider.context.store.addFile(copy, id);
     if (!added.ok) return added;
-    const epoch = graph.project.epoch ?? DEFAULT_EPOCH;
-    index.addArtifact({ id, kind: "file", size: entry.size, epoch, layer: null, parent: null, form: null });
+    index.addArtifact({ id, kind: "file", size: entry.size, layer: null, parent: null, form: null });
     pins.release = {
       ...pins.release,
       artifacts: { ...pins.release.artifacts, [adoption.target]: entry },

@@ -21,6 +21,9 @@ export const NAMES = {
   packages: "packages",
 } as const;
 
+/** The form of an export. Another version of it is refused by name. */
+export const EXPORT_FORM = 2;
+
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const artifact = z.string().regex(/^(?:[fxt]:[0-9a-f]{64}|v:pass)$/);
 const count = z.number().int().min(0);
@@ -57,11 +60,10 @@ const file = z.strictObject({
   name: fileName,
   id: artifact,
   size: count,
-  epoch: count,
 });
 
 const index = z.strictObject({
-  imagemakeExport: z.literal(1),
+  imagemakeExport: z.literal(EXPORT_FORM),
   line: z.string(),
   datecode: z.string().refine(isDatecode),
   /** Where it was written. */
@@ -109,7 +111,15 @@ export async function readExport(dir: string): Promise<Result<Export>> {
     if ((await hashFile(join(dir, name))) !== sums.value.get(name))
       return fail(2, `${join(dir, name)} was changed after it was exported`, "export it again");
   }
-  const parsed = index.safeParse(jsonOf(texts.get(NAMES.index) ?? ""));
+  const written = jsonOf(texts.get(NAMES.index) ?? "");
+  const form = z.looseObject({ imagemakeExport: z.number() }).safeParse(written).data?.imagemakeExport;
+  if (form !== undefined && form !== EXPORT_FORM)
+    return fail(
+      2,
+      `${dir} was written by another version of imagemake: its form is ${form}, this one knows ${EXPORT_FORM}`,
+      "export it again, with the version that imports it",
+    );
+  const parsed = index.safeParse(written);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     return no(`${NAMES.index}: ${[issue?.path.join("."), issue?.message].join(": ")}`);

@@ -18,7 +18,7 @@ import { withDate } from "../names.js";
 import { copySnapshot, Snapshots } from "../packages/snapshots.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { NAMES, type ExportedAction, type ExportedFile, type ExportIndex } from "./exchange.js";
+import { EXPORT_FORM, NAMES, type ExportedAction, type ExportedFile, type ExportIndex } from "./exchange.js";
 import type { Release } from "./release.js";
 import { sumsText } from "./sums.js";
 
@@ -59,9 +59,9 @@ export function exportIndex(session: Session, wish: ExportWish): Result<ExportIn
       const pattern = action.outputs.find(({ name }) => name === output);
       if (row === undefined || pattern?.kind !== "file")
         return fail(1, `${target} is not here`, `imagemake ${target} builds it`);
-      const { size, epoch } = row;
+      const { size } = row;
       const name = withDate(pattern.pattern, release.datecode);
-      files.push({ action: action.id, output, target, name, id, size, epoch });
+      files.push({ action: action.id, output, target, name, id, size });
     }
   }
   const closures = wish.packagesOf.flatMap(({ id }) => release.closures[id]?.packages ?? []);
@@ -69,7 +69,7 @@ export function exportIndex(session: Session, wish: ExportWish): Result<ExportIn
   const kept = new Snapshots(options.project.snapshots);
   const snapshots = Object.values(release.snapshots).map(({ digest }) => digest);
   return ok({
-    imagemakeExport: 1,
+    imagemakeExport: EXPORT_FORM,
     line: options.project.line,
     datecode: release.datecode,
     machine: hostname(),
@@ -95,8 +95,8 @@ function exportedAction(
   action: Action,
   judgement: Judgement | undefined,
 ): Result<ExportedAction> {
-  const outputs = judgement?.outputs ?? null;
-  if (judgement === undefined || outputs === null)
+  const outputs = judgement?.made?.outputs;
+  if (judgement === undefined || outputs === undefined)
     return fail(1, `${action.id} is out of date`, `imagemake ${action.id} builds it`);
   const entries = action.outputs.map(({ name }) => pins.release.artifacts[decider.targetOf(action, name)]);
   const provenance = entries.find((entry) => entry !== undefined)?.provenance;
@@ -138,7 +138,7 @@ function exportThere(dir: string): { readonly datecode: string; readonly line: s
   try {
     const value = JSON.parse(readFileSync(join(dir, NAMES.index), "utf8")) as Partial<ExportIndex>;
     const { imagemakeExport, datecode, line } = value;
-    return imagemakeExport === 1 && typeof datecode === "string" && typeof line === "string"
+    return typeof imagemakeExport === "number" && typeof datecode === "string" && typeof line === "string"
       ? { datecode, line }
       : null;
   } catch {

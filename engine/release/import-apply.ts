@@ -16,7 +16,7 @@ import type { Project } from "../project.js";
 import { linkOutputs } from "../publish.js";
 import { ownStamp } from "../sources/stamp.js";
 import { nameOfExport, NAMES, type Export, type ExportedFile } from "./exchange.js";
-import type { Accepted, ImportPlan } from "./import.js";
+import { madeBy, type Accepted, type ImportPlan } from "./import.js";
 import { releaseFile, saveRelease, type Provenance, type Release, type ReleasedArtifact } from "./release.js";
 
 /** A line about long work. */
@@ -102,7 +102,7 @@ export async function applyImport(
       index.addClosure(digest, JSON.stringify(packages));
   });
   for (const { action, exported } of accepted) {
-    decider.produced(action.id, exported.outputs);
+    decider.produced(action.id, madeBy(session, exported));
     const linked = await linkOutputs(decider, action, exported.outputs);
     if ("problem" in linked) return { ok: false, problem: linked.problem };
   }
@@ -185,15 +185,14 @@ function record({ index, options, decider }: Session, one: Accepted, release: st
   for (const { output } of decider.outPaths(action)) {
     const file = fileOf(from, action.id, output);
     if (file === undefined) continue;
-    const { id, size, epoch } = file;
-    index.addArtifact({ id, kind: "file", size, epoch, layer: null, parent: null, form: null });
+    const { id, size } = file;
+    index.addArtifact({ id, kind: "file", size, layer: null, parent: null, form: null });
   }
   if (Object.values(exported.outputs).includes("v:pass"))
     index.addArtifact({
       id: "v:pass",
       kind: "verdict",
       size: 0,
-      epoch: 0,
       layer: null,
       parent: null,
       form: null,

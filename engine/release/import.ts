@@ -2,6 +2,7 @@
 // the sources up, and against what is here or in another export. It decides; import-apply.ts does.
 import type { ArtifactId, Component } from "../../cache/index.js";
 import type { Session } from "../build/session.js";
+import type { Produced } from "../decide.js";
 import { wantedActions } from "../build/session.js";
 import { compareComponents, componentsOf, keyOf } from "../key.js";
 import type { Action, TargetId } from "../model.js";
@@ -130,7 +131,7 @@ async function judgeExport(judging: Judging, from: Export): Promise<Result<Reado
       session.decider.pending(id);
       continue;
     }
-    session.decider.produced(action.id, exported.outputs);
+    session.decider.produced(action.id, madeBy(session, exported));
     if (readsUnknown(session, action, wrong)) {
       wrong.set(action.id, { kind: "incomplete", action: action.id });
       continue;
@@ -155,6 +156,12 @@ async function judgeExport(judging: Judging, from: Export): Promise<Result<Reado
     if (taken.has(one.action.id) && !accepted.has(one.action.id)) accepted.set(one.action.id, one);
   return ok(wrong);
 }
+
+/** What an exported action made; what a person brought dates as it would here. */
+export const madeBy = ({ decider }: Session, exported: ExportedAction): Produced => ({
+  outputs: exported.outputs,
+  epoch: exported.kind === "adopted" ? decider.plainEpoch() : exported.epoch,
+});
 
 /** Whether an input's maker is missing in the export. */
 const readsUnknown = ({ options }: Session, action: Action, wrong: ReadonlyMap<TargetId, Wrong>): boolean =>

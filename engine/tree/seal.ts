@@ -72,7 +72,7 @@ const layerOf = ({ upper, parent, project, epoch, guards }: TreeRequest, form: F
 });
 
 async function store(request: TreeRequest, sealed: Sealed, form: Form): Promise<Result<ArtifactRow>> {
-  const { project, parent, epoch } = request;
+  const { project, parent } = request;
   const tree = `t:${sealed.digest}`;
   const beneath = parent === null ? null : storedLayer(project.layers, parent, form);
   const flat = beneath !== null && beneath.depth >= MAX_LAYERS;
@@ -83,7 +83,7 @@ async function store(request: TreeRequest, sealed: Sealed, form: Form): Promise<
   const stored = await storeLayer(project.layers, upper.value, { tree, parent: flat ? null : parent, form });
   if (!stored.ok) return stored;
   const { layer, parent: on } = stored.value;
-  return ok({ id: tree, kind: "tree", size: sealed.bytes, epoch, layer, parent: on, form });
+  return ok({ id: tree, kind: "tree", size: sealed.bytes, layer, parent: on, form });
 }
 
 /** One directory that shows what the layer shows on a chain that is as long as chains get. */

@@ -32,7 +32,7 @@ export async function findArtifact(
   const judged = judgements.get(found?.action ?? "");
   if (found === undefined || judged === undefined) return fail(2, `there is no target ${target}`);
   const builds = `imagemake ${target} builds it`;
-  const known = judged.outputs?.[found.output];
+  const known = judged.made?.outputs[found.output];
   const id = known ?? lastBuilt(looking, found.action, found.output);
   const row = id === undefined ? undefined : index.artifact(id);
   if (id === undefined || row === undefined) return fail(2, `${target} was never built here`, builds);

@@ -55,7 +55,7 @@ async function wantedOf(
   for (const id of roster) {
     const target = targets.find((one) => one.id === id);
     const judged = target === undefined ? undefined : judgements.get(target.action);
-    const artifact = target === undefined ? undefined : judged?.outputs?.[target.output];
+    const artifact = target === undefined ? undefined : judged?.made?.outputs[target.output];
     const row = artifact === undefined ? undefined : session.index.artifact(artifact);
     if (target === undefined || judged === undefined) wrong.push(`${id}: no longer in the Imagefile`);
     else if (judged.decision.kind !== "up-to-date") wrong.push(`${id}: ${describeDecision(judged.decision)}`);

@@ -18,7 +18,7 @@ export async function command(call: Call): Promise<number> {
     ]);
     const found = looking.opened.graph.targets.find(({ id }) => id === looking.targets[0]);
     const judged = (await judge(looking.session)).get(found?.action ?? "");
-    const artifact = found === undefined ? undefined : judged?.outputs?.[found.output];
+    const artifact = found === undefined ? undefined : judged?.made?.outputs[found.output];
     if (found === undefined || artifact === undefined)
       return stop(2, `${target} is not built, so there is nothing to reject`);
     const word = { target: found.id, because, at: new Date().toISOString(), digest: artifact.slice(2) };

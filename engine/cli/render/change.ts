@@ -98,7 +98,8 @@ function happened({ before, after }: Change): string {
 }
 
 /** The component's name in words; `env` is the only word of the key that is not one of ours. */
-const nameOf = (component: string): string => visible(component.replace(/^env /, "environment "));
+const nameOf = (component: string): string =>
+  component === "schema" ? "how keys are made" : visible(component.replace(/^env /, "environment "));
 
 /** What can be shown of a component's value: null for digests, absent ones and mere flags. */
 function shownValue(component: string, value: string | null): string | null {

@@ -50,6 +50,8 @@ function describeBuild(reason: BuildReason): string {
       return `artifact of ${visible(reason.target)} is gone from the store`;
     case "rejected":
       return `${visible(reason.target)} was rejected: ${visible(reason.because)}`;
+    case "adopted-otherwise":
+      return `${visible(reason.target)} was adopted (${visible(reason.because)}) for what it was made from then`;
     case "forced":
       return "forced";
     default:
