@@ -109,6 +109,32 @@ test("status has steps and the next command as data, and shows a signed release"
   expect(await status()).toMatchObject({ state: "promoted", next: null });
 });
 
+test("a step is ticked only when it alone is meant: by number, text, or a beginning of its own", async () => {
+  project = makeProject({
+    "Imagefile.ts": imagefile().replace(
+      '"announce"',
+      '"announce it", "announce it again", "2 days later, look"',
+    ),
+  });
+  await project.good("release", "start", "--release", DAY);
+  const refusals: readonly (readonly [readonly string[], string])[] = [
+    [["e"], "there is no step e\n  1 publish the key; 2 announce it;"],
+    [[""], "there is no step without a name"],
+    [["annou"], "annou may be announce it or announce it again\n  write more of it, or its number"],
+    [["Publish"], "there is no step Publish"],
+    [["0"], "there is no step 0"],
+    [["7"], "there is no step 7"],
+  ];
+  for (const [words, message] of refusals) {
+    const { status, stderr } = await project.run("release", "tick", ...words);
+    expect([words, status, stderr]).toEqual([words, 2, expect.stringContaining(`imagemake: ${message}`)]);
+  }
+  for (const words of [["pub"], ["announce", "it"], ["2 days"], ["3"]])
+    await project.good("release", "tick", ...words);
+  const { stdout } = await project.good("release", "status");
+  expect(stdout.match(/\[x\] \d/g)).toEqual(["[x] 1", "[x] 2", "[x] 3", "[x] 4"]);
+});
+
 test("verify of what was never collected refuses; collect -n makes nothing", async () => {
   project = makeProject({ "Imagefile.ts": imagefile() });
   await project.good("release", "start", "--release", DAY);

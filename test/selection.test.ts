@@ -187,4 +187,42 @@ describe("the command line", () => {
       refusals.map(([, message]) => ({ status: 2, stdout: "", stderr: `imagemake: ${message}\n` })),
     );
   });
+
+  test("VAR= may stand before a command's name, between its words, and nowhere in an option's value", async () => {
+    const says = async (...words: string[]): Promise<string> => {
+      const { status, stdout, stderr } = await project.run(...words);
+      return status === 0 ? stdout : stderr;
+    };
+    const [plain, before, middle, twoDeep, build, value, last] = await Promise.all([
+      says("list", "flavour", "FLAVOUR=fancy", "DATECODE=20261121"),
+      says("FLAVOUR=fancy", "-k", "DATECODE=20261121", "list", "flavour"),
+      says("-C", ".", "FLAVOUR=fancy", "list", "DATECODE=20261121", "flavour"),
+      says("FLAVOUR=fancy", "release", "BOARDS=rpi", "status"),
+      says("FLAVOUR=fancy", "build", "-n", "list"),
+      says("-kC", "FLAVOUR=fancy", "list"),
+      says("-f", "A=b", "list"),
+    ]);
+    expect(plain).toContain("flavour-fancy.txt");
+    expect([before, middle]).toEqual([plain, plain]);
+    expect(twoDeep).toMatch(/^(no )?release .*open/);
+    expect(build).toBe("list: never built\n");
+    expect(value).toContain("FLAVOUR=fancy/Imagefile.ts");
+    expect(last).toContain("there is no ");
+    expect(last).toContain("/A=b");
+  });
+
+  test("help says what --help says, of a command as well", async () => {
+    const [all, help, start, startHelp, wrong] = await Promise.all([
+      project.run("--help"),
+      project.run("help"),
+      project.run("release", "start", "--help"),
+      project.run("help", "release", "start"),
+      project.run("help", "relaese"),
+    ]);
+    expect(help).toEqual(all);
+    expect(all.stdout).toContain("Exit status: 0 done");
+    expect(startHelp).toEqual(start);
+    const stderr = "imagemake: there is no command relaese\n  did you mean release?\n";
+    expect(wrong).toEqual({ status: 2, stdout: "", stderr });
+  });
 });

@@ -5,6 +5,7 @@ import { asError, ok, fail, unwrap, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { readReleases, releaseFile, saveRelease, type Release } from "../release/release.js";
 import { from, requireMove, type Move } from "../release/states.js";
+import { output } from "./output.js";
 import type { Call } from "./run.js";
 import { projectOfCall, whileLocked } from "./state.js";
 
@@ -54,7 +55,7 @@ export function tell(call: Call, project: Project, release: Release): void {
   const { datecode, state, collected } = release;
   const file = releaseFile(project, release);
   if (call.options.json === true)
-    process.stdout.write(`${JSON.stringify({ datecode, state, dir: collected?.dir ?? null, file })}\n`);
+    output.write(`${JSON.stringify({ datecode, state, dir: collected?.dir ?? null, file })}\n`);
   else if (call.options.quiet !== true)
     process.stderr.write(
       `release ${datecode} is ${state}${collected === null ? "" : `, ${collected.dir}`}\n`,

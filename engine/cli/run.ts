@@ -3,8 +3,11 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { problemIn } from "../../cache/io.js";
-import { asError, type Problem } from "../problem.js";
+import { nearestHint } from "../evaluate/nearest.js";
+import { asError, fail, ok, unwrap, type Problem, type Result } from "../problem.js";
+import { flushed, output, watchOutput } from "./output.js";
 import { splitWords } from "./select.js";
+import { ANY_NUMBER, ordered } from "./words.js";
 
 /** Options every command understands; they may stand before or after its name. */
 export interface GlobalOptions {
@@ -53,31 +56,27 @@ On a terminal Ctrl-A X ends the guest, Ctrl-A C is QEMU's monitor, and Ctrl-C is
 
 /** Runs the command line. Returns the exit status; prints problems to stderr. */
 export async function run(argv: readonly string[]): Promise<number> {
-  // A reader that went away (`| head -1`) is no fault.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+  watchOutput();
+  const status = await carryOut(argv);
+  const lost = await flushed();
+  if (lost === null) return status;
+  say(lost);
+  return status === 0 ? lost.exit : status;
+}
+
+async function carryOut(argv: readonly string[]): Promise<number> {
   let status = 0;
   const program = makeProgram(argv, (end) => (status = end));
   try {
-    await program.parseAsync(jobsOfAnyNumber(argv), { from: "user" });
+    await program.parseAsync(ordered(program, argv), { from: "user" });
     return status;
   } catch (error) {
     return explain(error);
   }
 }
 
-/** As make has it: what follows `-j` is its number only if it is one, else it is a target. */
-const jobsOfAnyNumber = (argv: readonly string[]): string[] =>
-  argv.map((word, at) =>
-    (word === "-j" || word === "--jobs") && !/^-?\d+$/.test(argv[at + 1] ?? "")
-      ? `--jobs=${ANY_NUMBER}`
-      : word,
-  );
-
-/** Actions at a time of a `-j` without number. */
-const ANY_NUMBER = 64;
-
 function makeProgram(argv: readonly string[], done: (status: number) => void): Command {
-  const program = new Command("imagemake");
+  const program = new Command("imagemake").configureOutput({ writeOut: (text) => void output.write(text) });
   const handle =
     (load: () => Promise<{ readonly command: Handler }>) =>
     async (...given: unknown[]): Promise<void> => {
@@ -172,6 +171,10 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .description("what this machine lacks for the Imagefile")
     .action(handle(() => import("./commands/doctor.js")));
   program
+    .command("help [command...]")
+    .description("what there is, or what a command is for")
+    .action((names: readonly string[]) => unwrap(commandOf(program, names)).outputHelp());
+  program
     .command("init")
     .description("write a first Imagefile and .gitignore here")
     .action(handle(() => import("./commands/init.js")));
@@ -261,6 +264,25 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
   for (const command of [program, ...program.commands, ...release.commands, ...cache.commands])
     command.exitOverride();
   return program;
+}
+
+/** The command of these words; the program where there are none. */
+function commandOf(program: Command, names: readonly string[]): Result<Command> {
+  let found = program;
+  for (const name of names) {
+    const inner = found.commands.find((one) => one.name() === name);
+    if (inner === undefined)
+      return fail(
+        2,
+        `there is no command ${names.join(" ")}`,
+        nearestHint(
+          name,
+          found.commands.map((one) => one.name()),
+        ) ?? "imagemake help says what there is",
+      );
+    found = inner;
+  }
+  return ok(found);
 }
 
 function positive(text: string): number {

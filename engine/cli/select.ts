@@ -4,6 +4,7 @@ import type { Graph, Target, TargetId } from "../model.js";
 import { DATECODE, datedExpression, escapeRegExp, isDatecode, withDate } from "../names.js";
 import { nearestHint } from "../evaluate/nearest.js";
 import { fail, ok, type Result } from "../problem.js";
+import { ASSIGNMENT } from "./words.js";
 
 /** Selected targets in the order named, and the datecode that a dated name asked for. */
 export interface Selection {
@@ -21,7 +22,7 @@ export function splitWords(words: readonly string[]): {
   const args: Record<string, string> = {};
   const names: string[] = [];
   for (const word of words) {
-    const match = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(word);
+    const match = ASSIGNMENT.exec(word);
     if (match?.[1] === undefined) names.push(word);
     else args[match[1]] = match[2] ?? "";
   }

@@ -12,6 +12,7 @@ import { tryGuest, type Attempt } from "../boot/attempt.js";
 import { accelOf, machineOf, type Files } from "../boot/machine.js";
 import { outsideOf, type BootOptions, type Outside } from "../boot/options.js";
 import { judge, look } from "../look.js";
+import { output } from "../output.js";
 import { warn } from "../state.js";
 import type { Call } from "../run.js";
 
@@ -101,7 +102,7 @@ function print(start: Start): number {
     firmware,
     qemu.medium(machine, namedFiles(start, scratch, does), scratch, does),
   );
-  process.stdout.write(`${qemu.shellLine(argv)}\n`);
+  output.write(`${qemu.shellLine(argv)}\n`);
   return 0;
 }
 

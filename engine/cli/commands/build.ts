@@ -10,6 +10,7 @@ import { readReleases, selectRelease } from "../../release/release.js";
 import { saveQuick } from "../../remember.js";
 import { quickWords } from "../../quick.js";
 import { drivers, openImagefile, type Opened } from "../open.js";
+import { output } from "../output.js";
 import { chooseRenderer, combine, type Renderer } from "../render/index.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
@@ -43,7 +44,7 @@ function print(
     return pattern === null ? [] : [withDate(pattern, release.datecode)];
   });
   const json = options.json === true;
-  process.stdout.write(json ? `${JSON.stringify(names)}\n` : names.map((name) => `${name}\n`).join(""));
+  output.write(json ? `${JSON.stringify(names)}\n` : names.map((name) => `${name}\n`).join(""));
   return options.expect === undefined ? 0 : compared(options.expect, names);
 }
 
@@ -101,7 +102,7 @@ async function look(
   if (call.options.question === true) return idle ? 0 : 1;
   if (call.options.json === true) {
     const rows = [...judgements].map(([target, { decision }]) => ({ target, ...decision }));
-    process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
+    output.write(`${JSON.stringify(rows, null, 2)}\n`);
     return 0;
   }
   const { release, kind } = session.selected;
@@ -111,7 +112,7 @@ async function look(
   process.stderr.write(
     kind === "joined" ? `release ${release.datecode}\n` : `release ${release.datecode} would be opened\n`,
   );
-  process.stdout.write(lines.length === 0 ? "nothing to do\n" : lines.join(""));
+  output.write(lines.length === 0 ? "nothing to do\n" : lines.join(""));
   return 0;
 }
 
@@ -163,7 +164,7 @@ async function makeRenderer(call: Call, asks: boolean): Promise<Renderer> {
     await chooseRenderer({
       progress: asks && options.progress === "auto" ? "plain" : options.progress,
       verbosity,
-      stdout: process.stdout,
+      stdout: output,
       stderr: process.stderr,
       cwd: process.cwd(),
       jobs: options.jobs ?? cpus().length,

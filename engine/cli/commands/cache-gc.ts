@@ -7,6 +7,7 @@ import { removeTree } from "../../execute/remove.js";
 import { unwrap, type Problem } from "../../problem.js";
 import type { Project } from "../../project.js";
 import { neededBy, readLines, releasesOver, type Over } from "../../release/needed.js";
+import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
 import { counted, listed, tallies } from "../render/count.js";
 import { tableWidth } from "../render/renderer.js";
@@ -85,7 +86,7 @@ function print(call: Call, { plan, rows }: Found, problems: readonly Problem[]):
   if (call.options.json === true) {
     const kept = plan.marked.artifacts.size;
     const data = { dryRun, removed: rows, builds: builds.length, bytes, kept, problems };
-    process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+    output.write(`${JSON.stringify(data, null, 2)}\n`);
     return;
   }
   const said = dryRun || call.options.verbose === true ? table(call, rows) : [];
@@ -98,7 +99,7 @@ function print(call: Call, { plan, rows }: Found, problems: readonly Problem[]):
       ? "nothing to remove"
       : `${dryRun ? "would remove" : "removed"} ${listed(words)}: ${formatBytes(bytes)}`,
   );
-  process.stdout.write(said.map((line) => `${line}\n`).join(""));
+  output.write(said.map((line) => `${line}\n`).join(""));
   for (const problem of problems) say(problem);
 }
 
@@ -115,6 +116,6 @@ function table(call: Call, rows: readonly Row[]): string[] {
       { head: "made by", value: (row) => row.target ?? "" },
       { head: "name", value: (row) => row.name, shrinks: true },
     ],
-    { width: tableWidth(process.stdout) },
+    { width: tableWidth(output) },
   );
 }

@@ -1,5 +1,6 @@
 // `imagemake cache ls`: artifacts with size, the action that made them, and when.
 import { Index, type ArtifactRow, type BuildRow } from "../../../cache/index.js";
+import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
 import { tableWidth } from "../render/renderer.js";
 import { tableLines } from "../render/table.js";
@@ -16,7 +17,7 @@ export function command(call: Call): Promise<number> {
     .map((artifact) => ({ artifact, build: makers.get(artifact.id) }))
     .sort((a, b) => (b.build?.started ?? 0) - (a.build?.started ?? 0));
   index.close();
-  process.stdout.write(call.options.json === true ? asJson(rows) : asTable(rows));
+  output.write(call.options.json === true ? asJson(rows) : asTable(rows));
   return Promise.resolve(0);
 }
 
@@ -47,7 +48,7 @@ const asTable = (rows: readonly Row[]): string =>
       { head: "made by", value: ({ build }) => (build === undefined ? "" : nameOf(build)) },
       { head: "id", value: ({ artifact }) => artifact.id, shrinks: true },
     ],
-    { width: tableWidth(process.stdout) },
+    { width: tableWidth(output) },
   )
     .map((line) => `${line}\n`)
     .join("");

@@ -6,6 +6,7 @@ import { listLayers } from "../../../cache/layers.js";
 import { openStore } from "../../../cache/store.js";
 import { diskUse, totalUse } from "../../execute/disk-use.js";
 import type { Project } from "../../project.js";
+import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
 import { tableLines } from "../render/table.js";
 import type { Call } from "../run.js";
@@ -14,7 +15,7 @@ import { projectOfCall } from "../state.js";
 /** Counts and measures; changes nothing. */
 export async function command(call: Call): Promise<number> {
   const rows = await measure(projectOfCall(call));
-  process.stdout.write(call.options.json === true ? asJson(rows) : asTable(rows));
+  output.write(call.options.json === true ? asJson(rows) : asTable(rows));
   return 0;
 }
 

@@ -3,6 +3,7 @@
 import { Index } from "../../../cache/index.js";
 import { probeIsolation } from "../../execute/capability.js";
 import { verifyAll, type Finding, type Verified } from "../../verify.js";
+import { output } from "../output.js";
 import { counted, listed } from "../render/count.js";
 import { say, type Call } from "../run.js";
 import { hasState, makersOf, projectOfCall, warn, whileLocked } from "../state.js";
@@ -41,7 +42,7 @@ function print(
   if (call.options.json === true) {
     const rows = findings.map((finding) => ({ ...finding, target: madeBy(finding) }));
     const data = { repaired, files, trees, packages, findings: rows, problems };
-    process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+    output.write(`${JSON.stringify(data, null, 2)}\n`);
     return;
   }
   const lines = findings.map((finding) => {
@@ -58,6 +59,6 @@ function print(
       ? `${looked}: ${bad} no good${repaired ? "; the next build makes anew what it needs of that" : ""}`
       : `${looked}: ${findings.length === 0 ? "all whole" : "nothing found that is no good"}`,
   );
-  process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  output.write(lines.map((line) => `${line}\n`).join(""));
   for (const problem of problems) say(problem);
 }

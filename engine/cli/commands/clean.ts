@@ -7,6 +7,7 @@ import { unwrap, type Problem } from "../../problem.js";
 import type { Project } from "../../project.js";
 import { readReleases } from "../../release/release.js";
 import { openImagefile } from "../open.js";
+import { output } from "../output.js";
 import { listed, tallies } from "../render/count.js";
 import { say, type Call } from "../run.js";
 import { hasState, projectOfCall, warn, whileLocked } from "../state.js";
@@ -57,14 +58,14 @@ function print(
 ): void {
   const dryRun = call.options.dryRun === true;
   if (call.options.json === true) {
-    process.stdout.write(`${JSON.stringify({ dryRun, removed, kept, problems }, null, 2)}\n`);
+    output.write(`${JSON.stringify({ dryRun, removed, kept, problems }, null, 2)}\n`);
     return;
   }
   const name = (path: string): string => relative(process.cwd(), path) || ".";
   const lines = dryRun || call.options.verbose === true ? removed.map(({ path }) => name(path)) : [];
   const what = listed(tallies(removed.map(({ kind }) => kind)));
   lines.push(what === "" ? "nothing to clean" : `${dryRun ? "would remove" : "removed"} ${what}`);
-  process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  output.write(lines.map((line) => `${line}\n`).join(""));
   for (const { path, because } of kept) process.stderr.write(`${name(path)} stays: ${because}\n`);
   for (const problem of problems) say(problem);
   if (problems.length > 0 && process.getuid?.() !== 0)

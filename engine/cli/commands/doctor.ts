@@ -11,6 +11,7 @@ import { kernel } from "../doctor/kernel.js";
 import { machine } from "../doctor/machine.js";
 import { programs } from "../doctor/programs.js";
 import { drivers, openImagefile } from "../open.js";
+import { output } from "../output.js";
 import { counted } from "../render/count.js";
 import { select } from "../select.js";
 import type { Call } from "../run.js";
@@ -63,12 +64,12 @@ async function imagefile(
 
 function print(call: Call, findings: readonly Finding[]): void {
   if (call.options.json === true) {
-    process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
+    output.write(`${JSON.stringify(findings, null, 2)}\n`);
     return;
   }
   const shown = findings.filter(({ state }) => call.options.quiet !== true || state !== "ok");
   const all = call.options.verbose === true;
-  process.stdout.write(shown.map((finding) => `${findingLine(finding, all)}\n`).join(""));
+  output.write(shown.map((finding) => `${findingLine(finding, all)}\n`).join(""));
   const install = "apt-get install ";
   const packages = findings.flatMap(({ state, fix }) =>
     state !== "ok" && fix?.startsWith(install) === true ? [fix.slice(install.length)] : [],

@@ -3,6 +3,7 @@ import { wantedActions } from "../../build/session.js";
 import { dot, targetsRead } from "../../graph.js";
 import { unwrap } from "../../problem.js";
 import { openImagefile } from "../open.js";
+import { output } from "../output.js";
 import type { Call } from "../run.js";
 import { select } from "../select.js";
 
@@ -17,7 +18,7 @@ export async function command(call: Call): Promise<number> {
   const ids = new Set(actions.map((action) => action.id));
   const targets = graph.targets.filter((target) => ids.has(target.action));
   if (call.options.json !== true) {
-    process.stdout.write(dot({ actions, targets }));
+    output.write(dot({ actions, targets }));
     return 0;
   }
   const nodes = targets.map(({ id, kind, action }) => ({ id, kind, action }));
@@ -25,6 +26,6 @@ export async function command(call: Call): Promise<number> {
   const edges = targets.flatMap(({ id, action }) =>
     (reads.get(action) ?? []).map((from) => ({ from, to: id })),
   );
-  process.stdout.write(`${JSON.stringify({ nodes, edges }, null, 2)}\n`);
+  output.write(`${JSON.stringify({ nodes, edges }, null, 2)}\n`);
   return 0;
 }

@@ -4,6 +4,7 @@ import { basename, join, relative } from "node:path";
 import { writeWhole } from "../../../cache/write.js";
 import { stop } from "../../problem.js";
 import { enginePaths, firstImagefile, hostDebian, ignoring, tsconfig } from "../first.js";
+import { output } from "../output.js";
 import { listed } from "../render/count.js";
 import type { Call } from "../run.js";
 import { projectOfCall } from "../state.js";
@@ -29,7 +30,7 @@ export function command(call: Call): Promise<number> {
   ];
   if (call.options.dryRun !== true) for (const { file, text } of files) writeWhole(file, text);
   const written = files.map(({ file }) => file);
-  process.stdout.write(
+  output.write(
     call.options.json === true
       ? `${JSON.stringify({ written })}\n`
       : written.map((file) => `${relative(process.cwd(), file)}\n`).join(""),

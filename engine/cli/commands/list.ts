@@ -3,6 +3,7 @@ import { withDate } from "../../names.js";
 import { unwrap } from "../../problem.js";
 import { readReleases, selectRelease } from "../../release/release.js";
 import { openImagefile } from "../open.js";
+import { output } from "../output.js";
 import { tableWidth } from "../render/renderer.js";
 import { tableLines } from "../render/table.js";
 import type { Call } from "../run.js";
@@ -25,7 +26,7 @@ export async function command(call: Call): Promise<number> {
       rule: rules.get(action) ?? "",
     }));
   if (call.options.json === true) {
-    process.stdout.write(`${JSON.stringify({ targets: rows, groups: graph.groups }, null, 2)}\n`);
+    output.write(`${JSON.stringify({ targets: rows, groups: graph.groups }, null, 2)}\n`);
     return 0;
   }
   const columns = [
@@ -33,13 +34,13 @@ export async function command(call: Call): Promise<number> {
     { head: "output", value: (row: (typeof rows)[number]) => row.output ?? `(${row.kind})`, shrinks: true },
     { head: "rule", value: (row: (typeof rows)[number]) => row.rule },
   ];
-  const width = tableWidth(process.stdout);
-  process.stdout.write(
+  const width = tableWidth(output);
+  output.write(
     tableLines(rows, columns, { width })
       .map((line) => `${line}\n`)
       .join(""),
   );
   const groups = graph.groups.map((group) => `${group.name}-all`);
-  if (process.stdout.isTTY) process.stderr.write(`groups: ${groups.join(" ")}\n`);
+  if (output.isTTY) process.stderr.write(`groups: ${groups.join(" ")}\n`);
   return 0;
 }

@@ -1,9 +1,8 @@
 // `imagemake log TARGET`: what the target's last build printed.
 import { createReadStream, existsSync } from "node:fs";
-import { once } from "node:events";
-import { codeOf } from "../../../cache/io.js";
 import { stop } from "../../problem.js";
 import { look, onlyAction } from "../look.js";
+import { flushed, output } from "../output.js";
 import type { Call } from "../run.js";
 
 /** Prints the log to stdout, as it is. */
@@ -13,7 +12,7 @@ export async function command(call: Call): Promise<number> {
   const last = looking.session.index.lastBuild(looking.opened.project.line, action.id);
   if (last === undefined) return stop(2, `${action.id} was never built here`);
   if (call.options.json === true) {
-    process.stdout.write(`${JSON.stringify(last, null, 2)}\n`);
+    output.write(`${JSON.stringify(last, null, 2)}\n`);
   } else if (last.log === null) {
     return stop(2, `${action.id} was built on another machine`, "its log is there");
   } else if (!existsSync(last.log)) {
@@ -26,12 +25,9 @@ export async function command(call: Call): Promise<number> {
 
 /** Piece by piece: a log may be larger than what node reads at once. Ends early when the reader has seen enough. */
 async function print(log: string): Promise<void> {
-  try {
-    for await (const piece of createReadStream(log)) {
-      if (process.stdout.destroyed) return;
-      if (!process.stdout.write(piece as Buffer)) await once(process.stdout, "drain");
-    }
-  } catch (error) {
-    if (codeOf(error) !== "EPIPE") throw error;
+  for await (const piece of createReadStream(log)) {
+    output.write(piece as Buffer);
+    await flushed();
+    if (output.over) return;
   }
 }

@@ -6,6 +6,7 @@ import { stop, unwrap } from "../../problem.js";
 import { joined, sessionOf, tellLine } from "../exchange.js";
 import { text } from "../life.js";
 import { openImagefile } from "../open.js";
+import { output } from "../output.js";
 import type { Call } from "../run.js";
 import { oneDate, select } from "../select.js";
 import { whileLocked } from "../state.js";
@@ -33,7 +34,7 @@ export async function command(call: Call): Promise<number> {
   const entry = preview
     ? unwrap(await judgeAdoption(open(), adoption)).entry
     : await whileLocked(call, opened.project, async () => unwrap(await adopt(open(), adoption)));
-  if (options.json === true) process.stdout.write(`${JSON.stringify({ target, ...entry }, null, 2)}\n`);
+  if (options.json === true) output.write(`${JSON.stringify({ target, ...entry }, null, 2)}\n`);
   else tellLine(call, `${preview ? "would adopt" : "adopted"} ${file} as ${entry.name}`);
   return 0;
 }

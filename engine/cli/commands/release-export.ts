@@ -9,6 +9,7 @@ import type { ExportIndex } from "../../release/exchange.js";
 import { readReleases, saveRelease, selectRelease } from "../../release/release.js";
 import { joined, sessionOf, tellLine } from "../exchange.js";
 import { openImagefile, type Opened } from "../open.js";
+import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
 import { counted } from "../render/count.js";
 import type { Call } from "../run.js";
@@ -112,7 +113,7 @@ function report(call: Call, session: Session, dir: string, index: ExportIndex): 
       snapshots,
       packages: packages.length,
     };
-    process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+    output.write(`${JSON.stringify(data, null, 2)}\n`);
     return;
   }
   const resolved = Object.keys(session.pins.release.closures).length;

@@ -10,6 +10,7 @@ import { readReleases, type Release } from "../../release/release.js";
 import { sessionOf, tellLine } from "../exchange.js";
 import { text } from "../life.js";
 import { openImagefile, type Opened } from "../open.js";
+import { output } from "../output.js";
 import { changesInFull } from "../render/change.js";
 import { counted } from "../render/count.js";
 import type { Call } from "../run.js";
@@ -94,7 +95,7 @@ function report(call: Call, release: Release, exports: readonly Export[], plan: 
   if (call.options.json === true) {
     const packages = exports.reduce((sum, { index }) => sum + index.packages.length, 0);
     const data = { datecode, targets: came, skipped: left, refused, tools: differing, packages };
-    process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+    output.write(`${JSON.stringify(data, null, 2)}\n`);
     return;
   }
   for (const one of refused) for (const line of refusalLines(one)) process.stderr.write(`${line}\n`);

@@ -12,6 +12,7 @@ import { stop, unwrap } from "../../problem.js";
 import type { PackageChange } from "../../reason.js";
 import { saveRelease } from "../../release/release.js";
 import { drivers, openImagefile, type Opened } from "../open.js";
+import { output } from "../output.js";
 import { changesInFull } from "../render/change.js";
 import { releaseLine } from "../render/when.js";
 import type { Call } from "../run.js";
@@ -36,8 +37,8 @@ export async function command(call: Call): Promise<number> {
   const looking = openOrStop(run, true);
   say(call, releaseLine({ ...whenOf(looking), joined: true, at: Date.now() }));
   const rows = preview ? await previewed(looking, targets) : await refreshed(call, run, targets);
-  if (options.json === true) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
-  else process.stdout.write(rows.length === 0 ? "no package changed\n" : rows.map(inWords).join(""));
+  if (options.json === true) output.write(`${JSON.stringify(rows, null, 2)}\n`);
+  else output.write(rows.length === 0 ? "no package changed\n" : rows.map(inWords).join(""));
   return 0;
 }
 

@@ -13,6 +13,7 @@ import {
   type Release,
 } from "../../release/release.js";
 import { openImagefile } from "../open.js";
+import { output } from "../output.js";
 import type { Call } from "../run.js";
 import { oneDate, select } from "../select.js";
 import { whileLocked } from "../state.js";
@@ -26,7 +27,7 @@ export async function command(call: Call): Promise<number> {
   const release = await whileLocked(call, project, () => startRelease(project, datecode, roster, Date.now()));
   const file = releaseFile(project, release);
   if (call.options.json === true)
-    process.stdout.write(`${JSON.stringify({ datecode: release.datecode, file, roster })}\n`);
+    output.write(`${JSON.stringify({ datecode: release.datecode, file, roster })}\n`);
   else process.stderr.write(`release ${release.datecode} is open with ${roster.length} targets\n${file}\n`);
   return 0;
 }

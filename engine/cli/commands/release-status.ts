@@ -3,6 +3,7 @@ import { readReleases, releaseFile, type Release } from "../../release/release.j
 import { NEXT } from "../../release/states.js";
 import { stop, unwrap } from "../../problem.js";
 import { judge, look } from "../look.js";
+import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
 import { visible } from "../render/visible.js";
 import { formatWhen, releaseLine } from "../render/when.js";
@@ -17,8 +18,8 @@ export async function command(call: Call): Promise<number> {
   const { selected } = session;
   if (selected.kind === "opens") {
     if (call.options.release !== undefined) stop(2, `there is no release ${selected.release.datecode}`);
-    if (call.options.json === true) process.stdout.write("null\n");
-    else process.stdout.write("no release is open; the next build or `imagemake release start` opens one\n");
+    if (call.options.json === true) output.write("null\n");
+    else output.write("no release is open; the next build or `imagemake release start` opens one\n");
     return 0;
   }
   const { release } = selected;
@@ -47,9 +48,7 @@ export async function command(call: Call): Promise<number> {
     const counts = Object.fromEntries(
       Object.entries(closures).map(([target, closure]) => [target, closure.packages.length]),
     );
-    process.stdout.write(
-      `${JSON.stringify({ ...rest, packages: counts, targets: rows, steps, next }, null, 2)}\n`,
-    );
+    output.write(`${JSON.stringify({ ...rest, packages: counts, targets: rows, steps, next }, null, 2)}\n`);
     return 0;
   }
   const now = Date.now();
@@ -73,7 +72,7 @@ export async function command(call: Call): Promise<number> {
     ...(next === null || !release.explicit ? [] : [`  next: ${next}`]),
     ...others.map((other) => `  beside it: release ${other.datecode} (${other.state})`),
   ];
-  process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  output.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
 }
 

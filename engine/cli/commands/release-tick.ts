@@ -1,17 +1,13 @@
-// `imagemake release tick STEP`: one of the person's steps is done; by its number or its text.
-import { stop, unwrap } from "../../problem.js";
+// `imagemake release tick STEP`: one of the person's steps is done; by its number, its text, or a beginning of it.
+import { fail, ok, unwrap, type Result } from "../../problem.js";
 import { openImagefile } from "../open.js";
 import { moveRelease } from "../life.js";
 import type { Call } from "../run.js";
 
 export async function command(call: Call): Promise<number> {
   const { graph } = unwrap(await openImagefile(call.options, call.args, false));
-  const { steps } = graph.project.release;
-  const word = call.names.join(" ");
-  const step = steps[Number(word) - 1] ?? steps.find((one) => one.includes(word));
-  if (step === undefined)
-    return stop(2, `there is no step ${word}`, steps.map((one, at) => `${at + 1} ${one}`).join("; "));
-  return moveRelease(
+  const step = unwrap(stepMeant(graph.project.release.steps, call.names.join(" ").trim()));
+  const status = await moveRelease(
     call,
     null,
     () => `tick off: ${step}`,
@@ -20,4 +16,23 @@ export async function command(call: Call): Promise<number> {
       ticked: { ...release.ticked, [step]: new Date().toISOString() },
     }),
   );
+  if (call.options.dryRun !== true && call.options.quiet !== true && call.options.json !== true)
+    process.stderr.write(`ticked off: ${step}\n`);
+  return status;
+}
+
+/** The one step that is meant; never the first of several. */
+function stepMeant(steps: readonly string[], word: string): Result<string> {
+  const all = steps.map((one, at) => `${at + 1} ${one}`).join("; ");
+  if (steps.length === 0)
+    return fail(2, "the Imagefile has no steps to tick off", "release.steps lists them");
+  const numbered = /^\d+$/.test(word) ? steps[Number(word) - 1] : undefined;
+  const exact = steps.find((one) => one === word) ?? numbered;
+  if (exact !== undefined) return ok(exact);
+  const begun = word === "" ? [] : steps.filter((one) => one.startsWith(word));
+  const [only] = begun;
+  if (only === undefined) return fail(2, `there is no step ${word === "" ? "without a name" : word}`, all);
+  return begun.length === 1
+    ? ok(only)
+    : fail(2, `${word} may be ${begun.join(" or ")}`, "write more of it, or its number");
 }

@@ -6,6 +6,7 @@ import { verifyDirectory } from "../../release/check.js";
 import { requireDate } from "../../release/keys.js";
 import { readReleases, type Release } from "../../release/release.js";
 import { meant, readGiven, text } from "../life.js";
+import { output } from "../output.js";
 import type { Call } from "../run.js";
 import { projectOfCall } from "../state.js";
 
@@ -23,8 +24,7 @@ export async function command(call: Call): Promise<number> {
   if (release !== undefined) unwrap(requireDate(publicKey, release.datecode));
   const sums = text(call, "sums") ?? release?.collected?.sums ?? "sha256sum.txt";
   const files = unwrap(await verifyDirectory({ dir, sums, publicKey, keyFile }));
-  if (call.options.json === true)
-    process.stdout.write(`${JSON.stringify({ dir, sums: join(dir, sums), files })}\n`);
+  if (call.options.json === true) output.write(`${JSON.stringify({ dir, sums: join(dir, sums), files })}\n`);
   else if (call.options.quiet !== true)
     process.stderr.write(`${dir}: the signature is good, and so are ${files} files\n`);
   return 0;

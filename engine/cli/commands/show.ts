@@ -2,6 +2,7 @@
 import { withDate } from "../../names.js";
 import { unwrap } from "../../problem.js";
 import { judge, look, onlyAction } from "../look.js";
+import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
 import { formatDuration } from "../render/duration.js";
 import { describeDecision } from "../render/reason.js";
@@ -27,7 +28,7 @@ export async function command(call: Call): Promise<number> {
       last: last ?? null,
       outputs,
     };
-    process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+    output.write(`${JSON.stringify(data, null, 2)}\n`);
     return 0;
   }
   const lines = [`${action.id} (rule ${action.rule}, ${action.at})`];
@@ -71,6 +72,6 @@ export async function command(call: Call): Promise<number> {
     const when = new Date(last.started).toISOString().slice(0, 16).replace("T", " ");
     say("last", `${last.status} ${when} UTC in ${formatDuration(last.duration)}, release ${last.release}`);
   }
-  process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  output.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
 }

@@ -4,6 +4,7 @@ import { packageChanges } from "../../packages/closure.js";
 import type { Package } from "../../packages/driver.js";
 import type { Decision } from "../../reason.js";
 import { judge, look, onlyAction, type Looking } from "../look.js";
+import { output } from "../output.js";
 import { explainDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
 
@@ -19,13 +20,13 @@ export async function command(call: Call): Promise<number> {
   const past = decision.kind === "up-to-date" ? lastReason(looking, action.id) : null;
   if (call.options.json === true) {
     const inputs = beneath.map(([target, judged]) => ({ target, decision: judged.decision }));
-    process.stdout.write(`${JSON.stringify({ target: action.id, decision, inputs, last: past }, null, 2)}\n`);
+    output.write(`${JSON.stringify({ target: action.id, decision, inputs, last: past }, null, 2)}\n`);
     return 0;
   }
   const lines = [...explained(action.id, decision)];
   if (past !== null) lines.push(...pastLines(past));
   for (const [target, judged] of beneath) lines.push(...explained(target, judged.decision));
-  process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  output.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
 }
 
