@@ -198,14 +198,14 @@ describe("the command line", () => {
       says("FLAVOUR=fancy", "-k", "DATECODE=20261121", "list", "flavour"),
       says("-C", ".", "FLAVOUR=fancy", "list", "DATECODE=20261121", "flavour"),
       says("FLAVOUR=fancy", "release", "BOARDS=rpi", "status"),
-      says("FLAVOUR=fancy", "build", "-n", "list"),
+      says("FLAVOUR=fancy", "build", "-n", "flavour"),
       says("-kC", "FLAVOUR=fancy", "list"),
       says("-f", "A=b", "list"),
     ]);
     expect(plain).toContain("flavour-fancy.txt");
     expect([before, middle]).toEqual([plain, plain]);
     expect(twoDeep).toMatch(/^(no )?release .*open/);
-    expect(build).toBe("list: never built\n");
+    expect(build).toBe("flavour: never built\n");
     expect(value).toContain("FLAVOUR=fancy/Imagefile.ts");
     expect(last).toContain("there is no ");
     expect(last).toContain("/A=b");

@@ -54,6 +54,6 @@ function optionsWithValue(command: Command): ReadonlySet<string> {
 function takesNext(word: string, takes: ReadonlySet<string>): boolean {
   if (word.startsWith("--")) return takes.has(word);
   if (!/^-[^-]/.test(word)) return false;
-  const letters = [...word.slice(1)];
+  const letters = Array.from(word.slice(1));
   return letters.findIndex((letter) => takes.has(`-${letter}`)) === letters.length - 1;
 }
