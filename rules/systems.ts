@@ -77,7 +77,7 @@ const apt: System = {
     guards: { has: ["var/lib/dpkg/status"] },
   }),
   install: ({ arch }) => ({
-    command: recipe("install-apt.sh", ["lib.sh", "emulate.sh", "tree.sh", "install-apt.sh"]),
+    command: recipe("install-apt.sh", ["lib.sh", "emulate.sh", "tree.sh", "inside.sh", "install-apt.sh"]),
     env: { ARCH: arch, CPU: cpuOf("apt", arch) ?? "" },
     inputs: {},
     tools: [...APT_TOOLS, ...emulation("apt", arch)],

@@ -2,7 +2,15 @@
 // what is in the tree, that nothing of the machine is, and what an edit builds again.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { atTime } from "./support/cli.js";
 import { aarch64ShellStandIn } from "./support/pacman-repo.js";
@@ -24,6 +32,7 @@ import {
   yumConf,
   type RpmProject,
 } from "./support/rpm-project.js";
+import { wrongModes } from "./support/packaged-modes.js";
 import { skipping } from "./support/skipping.js";
 
 jest.setTimeout(120_000);
@@ -66,6 +75,17 @@ withRpm("an image of RPM packages", () => {
     expect(names(platform)).toEqual([...base, "app", "libone"].sort());
     expect(rpm(platform, "-Va", "--nouser", "--nogroup")).toEqual([]);
     expect(read(platform, "etc/motd")).toBe("hello\n");
+  });
+
+  test("has every mode that its packages say, beneath what was mounted over too", () => {
+    const packages = readdirSync(join(project.repo.dir, "Packages")).map((name) =>
+      join(project.repo.dir, "Packages", name),
+    );
+    for (const tree of [root, platform]) {
+      expect(wrongModes(tree, packages)).toEqual([]);
+      const modes = ["tmp", "proc", "sys", "dev"].map((dir) => lstatSync(join(tree, dir)).mode & 0o7777);
+      expect(modes).toEqual([0o1777, 0o555, 0o555, 0o755]);
+    }
   });
 
   test("has no documentation where the configuration says so, and ran scripts, which saw nothing of the build", () => {

@@ -2,12 +2,15 @@
 // is built in several places, on several days, as root and as an ordinary user.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, lstatSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { BuildEvent } from "../engine/events.js";
 import { BUILT, hostArch, type TinyPackage } from "./support/apt-repo.js";
 import { atTime, finish } from "./support/cli.js";
 import { LISTS, makePackageProject, makeTinyRepo, shown, type PackageProject } from "./support/packages.js";
+import { wrongModes } from "./support/packaged-modes.js";
 import { asStranger, asUser, makeTrial, USER } from "./support/sandbox.js";
 
 // apt and dpkg are quick, but not on a machine that builds something else.
@@ -23,8 +26,15 @@ echo "$SOURCE_DATE_EPOCH" >/etc/witness-epoch
 `,
 };
 
+/** Has directories that the tree `bare` has none of when it is installed there. */
+const PLACES: TinyPackage = {
+  name: "places",
+  files: { "/tmp/": "", "/proc/": "" },
+  modes: { "/tmp": 0o1777 },
+};
+
 const IMAGEFILE = (url: string): string => `
-import { apt, list, rule, run } from "imagemake";
+import { apt, list, rule, run, step } from "imagemake";
 const repo = apt({ url: ${JSON.stringify(url)}, suite: "tiny" });
 export const rootfs = rule.rootfs({ repo, arch: "${hostArch()}", variant: "busybox", packages: list("rootfs.list"), out: "rootfs-{date}.tar.xz" });
 export const platform = rule.platformfs({ from: rootfs, packages: ["app", "witness"] });
@@ -34,10 +44,14 @@ export const facts = run({ inputs: { BASE: rootfs.tree, TREE: platform }, out: "
   cat "$TREE/etc/witness-routes" >> "$OUT"
   dpkg-query --admindir="$TREE/var/lib/dpkg" -W -f '\\\${Package} \\\${Version} \\\${Status}\\\\n' >> "$OUT"
 \` });
+const bare = rule.platformfs({ from: rootfs, steps: [step.remove(["tmp", "run", "proc"]), step.install(["places"])] });
+export const shorn = run({ inputs: { BARE: bare }, out: "bare.txt", cmd: \`
+  find "$BARE" -maxdepth 1 -mindepth 1 -type d -printf '%m %P\\n' | sort > "$OUT"
+\` });
 `;
 
 const makeImages = (): PackageProject => {
-  const repo = makeTinyRepo([WITNESS]);
+  const repo = makeTinyRepo([WITNESS, PLACES]);
   return makePackageProject(repo, { "Imagefile.ts": IMAGEFILE(repo.url), ...LISTS });
 };
 
@@ -54,7 +68,7 @@ describe("the same image, built anew in another place", () => {
   let first: PackageProject;
   beforeAll(async () => {
     projects.push((first = makeImages()));
-    await first.good("facts", "rootfs");
+    await first.good("facts", "rootfs", "shorn");
   });
   afterAll(() => {
     for (const project of projects) project.remove();
@@ -98,6 +112,23 @@ describe("the same image, built anew in another place", () => {
     const [program = "", ...words] = asUser(trial, "all");
     return spawnSync(program, [...words, "unshare", "--map-auto", "--map-root-user", "true"]).status === 0;
   }
+
+  test("has every mode that its packages say, beneath what was mounted over too", () => {
+    const dir = mkdtempSync(join(tmpdir(), "imagemake-modes-"));
+    const [name = ""] = first.names("out").filter((one) => one.endsWith(".tar.xz"));
+    execFileSync("tar", ["-xpf", first.path("out", name), "-C", dir]);
+    const pool = join(first.repo.dir, "pool");
+    const wrong = wrongModes(
+      dir,
+      readdirSync(pool).map((file) => join(pool, file)),
+    );
+    rmSync(dir, { recursive: true });
+    expect(wrong).toEqual([]);
+    // Packages on a tree that had no /tmp, /proc and /run: two come from a package, the third was for the mounts alone.
+    const dirs = first.read("out/bare.txt").split("\n");
+    expect(dirs).toEqual(expect.arrayContaining(["1777 tmp", "755 proc"]));
+    expect(dirs).not.toContain("755 run");
+  });
 
   test("is dated by the newest of its packages", async () => {
     const [base, platform] = [await shown(first, "rootfs.tree"), await shown(first, "platform")];

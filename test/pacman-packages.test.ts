@@ -2,7 +2,7 @@
 // the tree, that nothing of the machine is, and what an edit builds again.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { archProject, cleanUp, newDir, type ArchProject } from "./support/arch-project.js";
 import { atTime, makeProject } from "./support/cli.js";
@@ -16,6 +16,7 @@ import {
   lackingForPacman,
   makeArchRepo,
 } from "./support/pacman-repo.js";
+import { wrongModes } from "./support/packaged-modes.js";
 import { asUser, makeTrial, USER } from "./support/sandbox.js";
 import { skipping } from "./support/skipping.js";
 
@@ -91,6 +92,14 @@ withPacman("an image of Arch", () => {
     expect(pacman(root, "-Qqkk", "filesystem", "busybox", "witness")).toEqual([""]);
     expect(read(platform, "etc/motd")).toBe("hello\n");
     expect(read(root, "usr/share/doc/filesystem/Főtanúsítvány")).toBe("a name that is not ASCII\n");
+  });
+
+  test("has every mode that its packages say, beneath what was mounted over too", () => {
+    const packages = readdirSync(project.repo.dir)
+      .filter((name) => name.endsWith(".pkg.tar.zst"))
+      .map((name) => join(project.repo.dir, name));
+    expect(wrongModes(root, packages)).toEqual([]);
+    expect(wrongModes(platform, packages)).toEqual([]);
   });
 
   test("has the mirror that was asked for, not the one it was built from", () => {

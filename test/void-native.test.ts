@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -19,6 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { compareTrees } from "./support/compare-trees.js";
+import { wrongModes } from "./support/packaged-modes.js";
 import { skipping } from "./support/skipping.js";
 import { librariesOf } from "./support/tiny-debian.js";
 import { addPackages, CHPASSWD, hasXbps, tinyVoid } from "./support/void-repo.js";
@@ -123,6 +125,22 @@ withXbps("a Void release, natively", () => {
     // The checkout's keys are not under test: their stand-in is in one tree only.
     expect(unexplained.filter((line) => !line.includes("/var/db/xbps/keys"))).toEqual([]);
     expect(allowed.filter((one) => !differences.some((line) => one.test(line))).map(String)).toEqual([]);
+  });
+
+  test("has every mode that its packages say, beneath what was mounted over too", () => {
+    const tree = unpack(out("PLATFORMFS"), "modes");
+    const packages = project.names("repo").filter((name) => name.endsWith(".xbps"));
+    expect(
+      wrongModes(
+        tree,
+        packages.map((name) => project.path("repo", name)),
+      ),
+    ).toEqual([]);
+    // The script of base-files gives these; what it leaves to the umask has 755.
+    const modes = ["tmp", "var/tmp", "root", "proc", "sys", "dev", "run"].map((dir) =>
+      (lstatSync(join(tree, dir)).mode & 0o7777).toString(8),
+    );
+    expect(modes).toEqual(["1777", "1777", "700", "755", "755", "755", "755"]);
   });
 
   test("two builds of one closure give the same bytes", async () => {

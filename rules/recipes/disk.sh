@@ -27,8 +27,10 @@ if [ -n "$boot_partition" ]; then
     mkdir "$TMPDIR/root" "$TMPDIR/empty"
     mount --rbind "$TREE" "$TMPDIR/root"
     mount --bind "$TMPDIR/empty" "$TMPDIR/root/boot"
-    chmod 755 "$TMPDIR/empty"
-    touch -d "@$SOURCE_DATE_EPOCH" "$TMPDIR/empty"
+    # What lies beneath shows in the root file system: the directory as the tree has it.
+    chown --reference="$TREE/boot" "$TMPDIR/empty"
+    chmod --reference="$TREE/boot" "$TMPDIR/empty"
+    touch -r "$TREE/boot" "$TMPDIR/empty"
     root=$TMPDIR/root
 fi
 

@@ -12,7 +12,8 @@ case $GENERATOR in initramfs-tools) program=mkinitramfs ;; *) program=$GENERATOR
 [ -n "$(PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" sh -c "command -v $program")" ] ||
     die "there is no $program in the tree: install $GENERATOR"
 if [ -n "${CONF:-}" ]; then cp "$CONF" "$TMPDIR/conf"; fi
-mkdir -p "$root/boot" "$root/var/tmp"
+mkdir -p "$root/boot"
+[ -d "$root/var/tmp" ] || mkdir -p -m 1777 "$root/var/tmp"
 mounted
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/var/tmp"
 case $GENERATOR in

@@ -8,16 +8,32 @@ inside_tree() {
         "$(command -v chroot)" "$root" "$@"
 }
 
-# mounted [MODE], unmounted: what programs in the tree see of the machine. MODE is /tmp's, 755 as with void-mklive.
+# mounted [DIR…]: what programs in the tree see of the machine, and memory over /tmp and each DIR. Directories that the
+# tree has none of are made, with the modes that all distributions give them.
 mounted() {
-    for mo_dir in dev proc sys tmp; do [ -d "$root/$mo_dir" ] || mkdir "$root/$mo_dir"; done
+    mo_memory="tmp $*" mo_made=
+    for mo_dir in dev:755 proc:555 sys:555 tmp:1777 run:755; do
+        mo_mode=${mo_dir#*:} mo_dir=${mo_dir%:*}
+        case $mo_dir-" $mo_memory " in run-*" run "*) ;; run-*) continue ;; esac
+        [ -d "$root/$mo_dir" ] || { mkdir -m "$mo_mode" "$root/$mo_dir" && mo_made="$mo_made $mo_dir"; }
+    done
     mount --rbind /dev "$root/dev"
     mount -t proc proc "$root/proc"
     mount --rbind /sys "$root/sys"
-    mount -t tmpfs -o mode="${1:-755}",nosuid,nodev tmpfs "$root/tmp"
+    for mo_dir in $mo_memory; do
+        mount -t tmpfs -o "$(stat -c mode=%a,uid=%u,gid=%g "$root/$mo_dir"),nosuid,nodev" tmpfs "$root/$mo_dir"
+    done
 }
+# unmounted: what packages did to a directory that memory lay over, its mode and owner, is done to the tree's own.
 unmounted() {
-    umount "$root/tmp"
+    for mo_dir in $mo_memory; do
+        mo_now=$(stat -c '%a %u:%g' "$root/$mo_dir")
+        # Lazily where a script left something that is mounted or running there.
+        umount "$root/$mo_dir" || umount -l "$root/$mo_dir"
+        [ ! -L "$root/$mo_dir" ] && [ "$mo_now" != "$(stat -c '%a %u:%g' "$root/$mo_dir")" ] || continue
+        chown "${mo_now#* }" "$root/$mo_dir"
+        chmod "${mo_now% *}" "$root/$mo_dir"
+    done
     # What lies below /sys and /dev cannot be unmounted one by one in a user namespace.
     umount -l "$root/sys" "$root/dev"
     umount "$root/proc"

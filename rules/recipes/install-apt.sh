@@ -1,22 +1,13 @@
 # Packages into the tree at $OUT, from repo/ alone: the host's apt decides, the tree's own dpkg installs.
 # ARCH, CPU. Nothing of the build stays in the tree.
 
-root=$PWD/$OUT
 [ -x "$root/usr/bin/dpkg" ] || die "there is no dpkg in the tree, so packages cannot be installed in it"
 names=$(closure)
 emulate_foreign "$ARCH" "$CPU"
 before=$(secrets)
 
-# What maintainer scripts see of the machine. All of /run and /tmp is gone afterwards.
-made=
-for dir in dev proc sys run tmp; do
-    [ -d "$root/$dir" ] || { mkdir "$root/$dir" && made="$made $dir"; }
-done
-mount --rbind /dev "$root/dev"
-mount -t proc proc "$root/proc"
-mount --rbind /sys "$root/sys"
-mount -t tmpfs -o mode=755 tmpfs "$root/run"
-mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+# All of /run and /tmp is gone afterwards.
+mounted run
 mkdir -m 1777 "$root/run/lock"
 mkdir "$root/run/repo"
 mount --bind "$PWD/repo" "$root/run/repo"
@@ -86,9 +77,20 @@ if [ -n "${policy_made:-}" ]; then
     rm "$policy"
     touch -r "$TMPDIR/sbin" "$root/usr/sbin"
 fi
-umount "$root/run/repo" "$root/tmp" "$root/run"
-# What lies below /sys and /dev cannot be unmounted one by one in a user namespace.
-umount -l "$root/sys" "$root/dev"
-umount "$root/proc"
+umount "$root/run/repo"
+unmounted
 clean_tree "$before"
-for dir in $made; do rmdir "$root/$dir"; done
+# Directories that are there for the mounts alone go again; one that came with a package is as the package has it, which
+# dpkg does not see to where it is there before.
+for dir in $mo_made; do
+    mkdir -p "$TMPDIR/packaged"
+    for deb in repo/*.deb; do
+        dpkg-deb --fsys-tarfile "$deb" | tar -xp -C "$TMPDIR/packaged" --no-recursion "./$dir/" 2>/dev/null || :
+    done
+    if [ -d "$TMPDIR/packaged/$dir" ]; then
+        chown --reference="$TMPDIR/packaged/$dir" "$root/$dir"
+        chmod --reference="$TMPDIR/packaged/$dir" "$root/$dir"
+    else
+        rmdir "$root/$dir"
+    fi
+done

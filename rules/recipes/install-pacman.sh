@@ -1,8 +1,7 @@
 # Packages into the tree at $OUT, with this machine's pacman. ARCH, NO_EXTRACT.
 
 [ -e "$root/var/lib/pacman/local" ] || die "there is no package database of pacman in the tree"
-mounted 1777
-[ -d "$root/run" ] || mkdir "$root/run"
+mounted run
 install_closure
 unmounted
 settle_tree

@@ -3,7 +3,7 @@
 on_tree --query --all --queryformat '%{NAME}\n' | sort -u >"$TMPDIR/installed"
 printf '%s\n' "$PACKAGES" | sort -u | comm -12 - "$TMPDIR/installed" >"$TMPDIR/remove"
 [ ! -s "$TMPDIR/remove" ] || {
-    mounted 1777
+    mounted
     # shellcheck disable=SC2046 # names are words
     on_tree --erase --nodeps --noplugins -- $(cat "$TMPDIR/remove") 2>&1 | tee "$TMPDIR/said"
     unmounted

@@ -6,7 +6,7 @@ chmod 755 "$root"
 mkdir -p "$root/var/cache/pacman/pkg" "$root/var/lib/pacman" "$root/var/log" "$root/dev" "$root/run" "$root/etc/pacman.d"
 mkdir -m 1777 "$root/tmp"
 mkdir -m 555 "$root/sys" "$root/proc"
-mounted 1777
+mounted run
 install_closure
 unmounted
 settle_tree

@@ -2,8 +2,9 @@
 
 chmod 755 "$root"
 mkdir -p "$root$database"
-mounted 1777
+mounted
 install_closure
 unmounted
+settle_modes
 settle_database
 settle_tree

@@ -1,6 +1,6 @@
 # A Void root filesystem into $OUT, as mkrootfs.sh makes it. ARCH; KEYS: files of public keys, one a line.
 
-mkdir -p "$root/var/db/xbps/keys"
+mkdir -p "$root/var/db/xbps/keys" "$root/dev" "$root/proc" "$root/sys"
 chmod 755 "$root"
 printf '%s\n' "${KEYS:-}" | while read -r key; do
     [ -z "$key" ] || install -m 644 "$key" "$root/var/db/xbps/keys/"

@@ -35,6 +35,13 @@ install_closure() {
     [ -z "$in_left" ] || die "resolved, but not installed by rpm:" $in_left
 }
 
+# settle_modes: directories that were mounted over are as their package has them: rpm leaves them alone meanwhile.
+settle_modes() {
+    on_tree --query --all --queryformat '[%{FILENAMES} %{FILEMODES:octal}\n]' |
+        awk '$1 == "/dev" || $1 == "/proc" || $1 == "/sys" { print $1, substr($2, length($2) - 3) }' |
+        while read -r sm_dir sm_mode; do chmod "$sm_mode" "$root$sm_dir"; done
+}
+
 # settle_database: takes out what is rpm's while it runs.
 settle_database() {
     rm -f "$root$database"/.rpm.lock "$root$database"/rpmdb.sqlite-shm "$root$database"/rpmdb.sqlite-wal

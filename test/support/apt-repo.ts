@@ -28,6 +28,8 @@ export interface TinyPackage {
   readonly arch?: string;
   /** Absolute path in the image → what is there. */
   readonly files?: Readonly<Record<string, TinyFile>>;
+  /** Modes that are not 755 and 644, by path as in `files`. */
+  readonly modes?: Readonly<Record<string, number>>;
   /** Text of the maintainer script. */
   readonly postinst?: string;
   /** More fields of the control file: `Recommends`, `Conflicts`, `Provides`, `Priority`, … */
@@ -136,6 +138,7 @@ function writePackage(repo: AptRepo, tiny: TinyPackage): string {
       writeFileSync(join(root, "DEBIAN", "postinst"), tiny.postinst, { mode: 0o755 });
     }
     for (const [path, content] of Object.entries(tiny.files ?? {})) writeTinyFile(join(root, path), content);
+    for (const [path, mode] of Object.entries(tiny.modes ?? {})) chmodSync(join(root, path), mode);
     const file = poolFile(repo, name, version, arch);
     const epoch = { SOURCE_DATE_EPOCH: String(tiny.built ?? BUILT) };
     run(root, epoch, "dpkg-deb", "-Znone", "--root-owner-group", "--build", root, file);

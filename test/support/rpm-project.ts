@@ -13,8 +13,13 @@ import { staticBusybox } from "./tiny-debian.js";
 export const TINY_SYSTEM: readonly RpmPackage[] = [
   {
     name: "filesystem",
-    files: { "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "/etc/group": "root:x:0:\n", "/root/": "" },
-    modes: { "/root/": 0o700 },
+    files: {
+      "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+      "/etc/group": "root:x:0:\n",
+      ...Object.fromEntries(["dev", "proc", "root", "run", "sys", "tmp"].map((dir) => [`/${dir}/`, ""])),
+    },
+    // As the package of that name has them in Fedora and its kin.
+    modes: { "/root/": 0o550, "/proc/": 0o555, "/sys/": 0o555, "/tmp/": 0o1777 },
   },
   {
     name: "busybox",

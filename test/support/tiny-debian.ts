@@ -23,6 +23,7 @@ export function tinyDebian(): readonly TinyPackage[] {
         "/etc/os-release": 'ID=tiny\nNAME="Tiny Debian"\nVERSION_ID="1"\n',
         "/etc/debian_version": "tiny\n",
       },
+      modes: { "/tmp": 0o1777, "/var/tmp": 0o1777, "/root": 0o700 },
     },
     {
       name: "base-passwd",
