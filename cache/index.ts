@@ -43,6 +43,15 @@ export interface BuildRow {
   readonly release: string;
   readonly log: string | null;
   readonly epoch: number;
+  /** Of a failed one: how it failed, as JSON of the engine's. */
+  readonly failure: string | null;
+  /** Of one that was built: the build that was published in its place before. */
+  readonly replaces: string | null;
+}
+
+/** A build, and the release under which it is published. */
+export interface PublishedRow extends BuildRow {
+  readonly under: string;
 }
 
 /** What was linked into the output directory. */
@@ -116,7 +125,7 @@ export class Index {
     outputs: Readonly<Record<string, ArtifactId>>,
   ): void {
     this.#run(
-      "INSERT INTO builds VALUES (@id, @line, @action, @key, @status, @started, @duration, @release, @log, @epoch)",
+      "INSERT INTO builds VALUES (@id, @line, @action, @key, @status, @started, @duration, @release, @log, @epoch, @failure, @replaces)",
       build,
     );
     for (const { name, value } of components) {
@@ -144,6 +153,36 @@ export class Index {
       line,
       action,
     );
+  }
+
+  /** One build; undefined where its row was dropped. */
+  build(id: string): BuildRow | undefined {
+    return this.#get<BuildRow>("SELECT * FROM builds WHERE id = ?", id);
+  }
+
+  /** The build of the same action that came before this one. */
+  buildBefore({ id, line, action }: BuildRow): BuildRow | undefined {
+    return this.#get<BuildRow>(
+      `SELECT * FROM builds WHERE line = ? AND action = ? AND rowid < (SELECT rowid FROM builds WHERE id = ?)
+       ORDER BY rowid DESC LIMIT 1`,
+      line,
+      action,
+      id,
+    );
+  }
+
+  /** What is published under each action of a line; of several releases the one that came last at the end. */
+  published(line: string): PublishedRow[] {
+    return this.#all<PublishedRow>(
+      `SELECT b.*, p.action, p.release AS under FROM published p JOIN builds b ON b.id = p.build
+       WHERE p.line = ? ORDER BY p.rowid`,
+      line,
+    );
+  }
+
+  /** This build is published under the action now. */
+  setPublished(line: string, action: string, release: string, build: string): void {
+    this.#run("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?)", line, action, release, build);
   }
 
   /** The last `limit` builds of an action, newest first. */

@@ -3,19 +3,32 @@
 /** Written to `PRAGMA user_version`. A database with a higher one is from a newer imagemake. */
 export const SCHEMA_VERSION = 2;
 
+const PUBLISHED = `
+-- What is published under an action's targets now, in each release. A build that came later may have been undone since.
+CREATE TABLE published (
+  line TEXT NOT NULL, action TEXT NOT NULL, release TEXT NOT NULL,
+  build TEXT NOT NULL REFERENCES builds (id) ON DELETE CASCADE, PRIMARY KEY (line, action, release)
+);`;
+
 /** What brings a database from each version to the next, the first one from version 1 to 2. */
 export const MIGRATIONS: readonly string[] = [
   // An artifact's epoch is that of the build that made it: two builds may make the same bytes.
-  "ALTER TABLE artifacts DROP COLUMN epoch",
+  // Which builds are published was not kept before: explanations compare with the last ones until they are known.
+  `ALTER TABLE artifacts DROP COLUMN epoch;
+   ALTER TABLE builds ADD COLUMN failure TEXT;
+   ALTER TABLE builds ADD COLUMN replaces TEXT;
+   ${PUBLISHED}`,
 ];
 
 export const SCHEMA = `
 -- One run of an action that came to an end.
 CREATE TABLE builds (
   id TEXT PRIMARY KEY, line TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL,
-  started INTEGER NOT NULL, duration INTEGER NOT NULL, release TEXT NOT NULL, log TEXT, epoch INTEGER NOT NULL
+  started INTEGER NOT NULL, duration INTEGER NOT NULL, release TEXT NOT NULL, log TEXT, epoch INTEGER NOT NULL,
+  failure TEXT, replaces TEXT
 );
 CREATE INDEX builds_by_action ON builds (line, action);
+${PUBLISHED}
 -- What the key was made of, one row a component: explaining is comparing rows.
 CREATE TABLE components (
   build TEXT NOT NULL REFERENCES builds (id) ON DELETE CASCADE, name TEXT NOT NULL, value TEXT NOT NULL,

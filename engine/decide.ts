@@ -5,16 +5,15 @@ import { join } from "node:path";
 import type { ArtifactId, BuildRow, Component, Index } from "../cache/index.js";
 import { fileId, type Store } from "../cache/store.js";
 import { hashBytes } from "../cache/hash.js";
-import { compareComponents, componentsOf, keyOf, type KeyFacts, type KeyInput } from "./key.js";
+import { componentsOf, keyOf, type KeyFacts, type KeyInput } from "./key.js";
+import { History } from "./history.js";
 import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.js";
 import { undated, withDate } from "./names.js";
-import { packageChanges } from "./packages/closure.js";
-import type { Package } from "./packages/driver.js";
 import type { Pins } from "./packages/pins.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
 import type { ReleasedArtifact } from "./release/release.js";
-import type { BuildReason, Decision, RestoreReason } from "./reason.js";
+import type { BuildReason, Decision, Failure, RestoreReason } from "./reason.js";
 import type { Facts } from "./sources/facts.js";
 import type { ResolvedSource, Sources } from "./sources/resolve.js";
 import { Standing } from "./standing.js";
@@ -68,9 +67,12 @@ export class Decider {
   readonly #patterns = new Map<string, number>();
 
   readonly #standing: Standing;
+  /** What is published, to compare with. */
+  readonly history: History;
 
   constructor(readonly context: DecideContext) {
     this.#standing = new Standing(context);
+    this.history = new History(context);
     for (const { pattern } of context.graph.targets) {
       if (pattern !== null) this.#patterns.set(pattern, (this.#patterns.get(pattern) ?? 0) + 1);
     }
@@ -160,18 +162,18 @@ export class Decider {
     if (!facts.ok) return facts;
     const components = componentsOf(action, facts.value);
     const key = keyOf(components);
-    const last = this.context.index.lastBuild(this.context.project.line, action.id);
+    this.history.has(action.id, key);
     if (this.context.force) return ok(judge({ kind: "build", reason: { kind: "forced" } }, key, components));
     const result = this.context.index.resultOf(key);
     if (result === undefined) {
-      const reason = await this.#whyBuild(action, key, components, last);
+      const reason = await this.#whyBuild(action, key, components);
       return reason.ok ? ok(judge({ kind: "build", reason: reason.value }, key, components)) : reason;
     }
     const outputs = this.context.index.outputsOf(result.id);
     const rejected = this.rejected(action, outputs);
     if (rejected !== null) return ok(judge({ kind: "build", reason: rejected }, key, components));
     const lost = this.#lost(action, outputs);
-    const reason = lost === null ? await this.#whyRestore(action, outputs, result, last, components) : null;
+    const reason = lost === null ? await this.#whyRestore(action, outputs, result, components) : null;
     const gone =
       lost ?? (reason === null ? null : await this.#standing.damaged(outputs, reason.kind === "edited"));
     if (gone !== null) {
@@ -377,7 +379,6 @@ export class Decider {
     action: Action,
     key: string,
     components: readonly Component[],
-    last: BuildRow | undefined,
   ): Promise<Result<BuildReason>> {
     const closure = await this.context.pins.closure(action);
     if (!closure.ok) return closure;
@@ -385,28 +386,29 @@ export class Decider {
     const otherwise = await this.#whyNotAdopted(action);
     if (!otherwise.ok) return otherwise;
     if (otherwise.value !== null) return ok(otherwise.value);
-    if (last === undefined) return ok({ kind: "never-built" });
-    if (last.status === "failed" && last.key === key) return ok({ kind: "failed-before" });
-    const before = this.context.index.componentsOf(last.id);
-    const changes = compareComponents(before, components);
-    return ok({
-      kind: "changed",
-      changes,
-      packages: this.#packageChanges(before, closure.value?.packages ?? []),
-    });
-  }
-
-  #packageChanges(before: readonly Component[], now: readonly Package[]): ReturnType<typeof packageChanges> {
-    const digest = before.find((component) => component.name === "packages")?.value;
-    const stored = digest === undefined ? undefined : this.context.index.closure(digest);
-    return stored === undefined ? [] : packageChanges(JSON.parse(stored) as Package[], now);
+    const { history } = this;
+    const { index, project } = this.context;
+    const before = history.before(action, components);
+    const packages = closure.value?.packages ?? [];
+    const since = before === undefined ? null : history.differences(before, components, packages);
+    const last = index.lastBuild(project.line, action.id);
+    if (last?.status === "failed" && last.key === key)
+      return ok({ kind: "failed-before", ...endOf(last), since });
+    if (since !== null) return ok({ kind: "changed", ...since });
+    const now = history.movedTo(action);
+    if (now !== null) return ok({ kind: "inserted", rule: action.rule, now });
+    // What failed is the nearest to compare with where nothing ever succeeded.
+    return ok(
+      last === undefined
+        ? { kind: "never-built" }
+        : { kind: "changed", ...history.differences(last, components, packages) },
+    );
   }
 
   async #whyRestore(
     action: Action,
     outputs: Readonly<Record<string, ArtifactId>>,
     result: BuildRow,
-    last: BuildRow | undefined,
     components: readonly Component[],
   ): Promise<RestoreReason | null> {
     for (const { output, path } of this.outPaths(action)) {
@@ -415,8 +417,9 @@ export class Decider {
       const state = await this.#standing.linkState(path, artifact);
       if (state === "good") continue;
       if (state === "edited") return { kind: "edited", path };
+      const last = this.history.published(action);
       if (last !== undefined && last.key !== result.key) {
-        const changes = compareComponents(this.context.index.componentsOf(last.id), components);
+        const { changes } = this.history.differences(last, components, []);
         return { kind: "key-known", from: new Date(result.started).toISOString(), changes };
       }
       return state === "missing" ? { kind: "missing", path } : { kind: "new-name", path };
@@ -424,6 +427,15 @@ export class Decider {
     return null;
   }
 }
+
+/** How a failed build ended, as its row has it. */
+export const endOf = ({ failure, started, log }: BuildRow): Ended => ({
+  failure: failure === null ? null : (JSON.parse(failure) as Failure),
+  at: new Date(started).toISOString(),
+  log,
+});
+
+type Ended = Pick<Extract<BuildReason, { kind: "failed-before" }>, "failure" | "at" | "log">;
 
 const judge = (
   decision: Decision,

@@ -1,18 +1,6 @@
 // The one stream of events that leaves the engine. Terminal, plain log, JSON lines and trace are renderers
 // of it; nothing else prints. Times are milliseconds since 1970, durations milliseconds.
-import type { Problem } from "./problem.js";
-import type { Decision } from "./reason.js";
-
-/** Why an action did not succeed. */
-export type Failure =
-  | { readonly kind: "exit"; readonly status: number }
-  | { readonly kind: "signal"; readonly signal: string }
-  | { readonly kind: "timeout"; readonly seconds: number }
-  | { readonly kind: "interrupted" }
-  | { readonly kind: "output-missing"; readonly output: string; readonly expected: string }
-  | { readonly kind: "wrong-date"; readonly expected: string; readonly found: string }
-  | { readonly kind: "guard"; readonly output: string; readonly message: string }
-  | { readonly kind: "problem"; readonly problem: Problem };
+import type { Decision, Failure } from "./reason.js";
 
 /** What the engine says while it works. `target` is an action's id. */
 export type BuildEvent =

@@ -6,7 +6,6 @@ import { hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, BuildRow } from "../cache/index.js";
 import { makeOwnDir } from "../cache/write.js";
 import type { Decider } from "./decide.js";
-import type { Failure } from "./events.js";
 import { checkFileGuards } from "./execute/guards.js";
 import { findFile } from "./execute/outputs.js";
 import type { Isolation } from "./execute/sandbox.js";
@@ -15,6 +14,7 @@ import { keyOf } from "./key.js";
 import type { Action } from "./model.js";
 import { isDiskImage } from "./names.js";
 import { asError, type Problem } from "./problem.js";
+import type { Failure } from "./reason.js";
 import { ownStamp } from "./sources/stamp.js";
 import { sealTree } from "./tree/seal.js";
 
@@ -50,12 +50,12 @@ export async function publish(
   run: RunRecord,
 ): Promise<Published> {
   const { index } = context.decider.context;
-  const rows: ArtifactRow[] = [];
+  const artifacts: ArtifactRow[] = [];
   const outputs: Record<string, ArtifactId> = {};
   const notices: string[] = [];
   for (const output of action.outputs) {
     if (output.kind === "verdict") {
-      rows.push({ id: "v:pass", kind: "verdict", size: 0, layer: null, parent: null, form: null });
+      artifacts.push({ id: "v:pass", kind: "verdict", size: 0, layer: null, parent: null, form: null });
       outputs[output.name] = "v:pass";
     }
   }
@@ -65,28 +65,38 @@ export async function publish(
         ? await storeTree(context, action, staged, wanted)
         : await storeFile(context, action, staged, wanted);
     if ("failure" in stored) return { kind: "failure", failure: stored.failure };
-    rows.push(stored.row);
+    artifacts.push(stored.row);
     notices.push(...stored.notices);
     outputs[wanted.output.name] = stored.row.id;
   }
   const key = keyOf(staged.components);
-  index.transaction(() => {
-    for (const row of rows) index.addArtifact(row);
-    index.addBuild(buildRow(context.decider, action, staged, key, "built", run), staged.components, outputs);
+  const { history } = context.decider;
+  const replaces = history.before(action, staged.components)?.id ?? null;
+  const row = buildRow(context.decider, action, staged, key, run, {
+    status: "built",
+    failure: null,
+    replaces,
   });
+  index.transaction(() => {
+    for (const artifact of artifacts) index.addArtifact(artifact);
+    index.addBuild(row, staged.components, outputs);
+  });
+  history.publish(new Map([[action, row]]));
   return { kind: "published", outputs, key, notices };
 }
 
 /** Keeps a failed run's row, so that `why` and `log` know of it. */
-export function recordFailure(decider: Decider, action: Action, staged: Staged, run: RunRecord): void {
+export function recordFailure(
+  decider: Decider,
+  action: Action,
+  staged: Staged,
+  failure: Failure,
+  run: RunRecord,
+): void {
   const { index } = decider.context;
-  index.transaction(() => {
-    index.addBuild(
-      buildRow(decider, action, staged, keyOf(staged.components), "failed", run),
-      staged.components,
-      {},
-    );
-  });
+  const end = { status: "failed", failure: JSON.stringify(failure), replaces: null } as const;
+  const row = buildRow(decider, action, staged, keyOf(staged.components), run, end);
+  index.transaction(() => index.addBuild(row, staged.components, {}));
 }
 
 /** Links the file outputs of an action into the output directory. Returns their paths. */
@@ -198,8 +208,8 @@ function buildRow(
   action: Action,
   staged: Staged,
   key: string,
-  status: BuildRow["status"],
   run: RunRecord,
+  end: Pick<BuildRow, "status" | "failure" | "replaces">,
 ): BuildRow {
   const { project, datecode } = decider.context;
   return {
@@ -207,11 +217,11 @@ function buildRow(
     line: project.line,
     action: action.id,
     key,
-    status,
     started: run.started,
     duration: run.duration,
     release: datecode,
     log: run.log,
     epoch: staged.epoch,
+    ...end,
   };
 }

@@ -1,7 +1,8 @@
-// Every reason for which a target is built, restored or left alone: one union, enumerated here.
+// Every reason for which a target is built, restored or left alone, or fails: unions, enumerated here.
 // Renderers turn it into words (cli/render/reason.ts); nothing else decides on it.
+import type { Problem } from "./problem.js";
 
-/** A component of the key that differs from the last build's. `before`/`after` are null where it was absent. */
+/** A component of the key that differs from what is published. `before`/`after` are null where it was absent. */
 export interface Change {
   /** `input SRC src/a.txt`, `env LANG`, `command`, `package vim`, … */
   readonly component: string;
@@ -16,17 +17,39 @@ export interface PackageChange {
   readonly after: string | null;
 }
 
+/** What differs between two builds. */
+export interface Differences {
+  readonly changes: readonly Change[];
+  readonly packages: readonly PackageChange[];
+}
+
+/** Why an action did not succeed. */
+export type Failure =
+  | { readonly kind: "exit"; readonly status: number }
+  | { readonly kind: "signal"; readonly signal: string }
+  | { readonly kind: "timeout"; readonly seconds: number }
+  | { readonly kind: "interrupted" }
+  | { readonly kind: "output-missing"; readonly output: string; readonly expected: string }
+  | { readonly kind: "wrong-date"; readonly expected: string; readonly found: string }
+  | { readonly kind: "guard"; readonly output: string; readonly message: string }
+  | { readonly kind: "problem"; readonly problem: Problem };
+
 /** Why an action has to run. */
 export type BuildReason =
   | { readonly kind: "never-built" }
-  | {
-      readonly kind: "changed";
-      readonly changes: readonly Change[];
-      readonly packages: readonly PackageChange[];
-    }
+  | ({ readonly kind: "changed" } & Differences)
+  /** A step that was put in: what had its name is `now` another. */
+  | { readonly kind: "inserted"; readonly rule: string; readonly now: string }
   | { readonly kind: "input-pending"; readonly targets: readonly string[] }
   | { readonly kind: "not-resolved" }
-  | { readonly kind: "failed-before" }
+  /** Nothing has changed since it failed. `since`: what differs from what is published, null where nothing is. */
+  | {
+      readonly kind: "failed-before";
+      readonly failure: Failure | null;
+      readonly at: string;
+      readonly log: string | null;
+      readonly since: Differences | null;
+    }
   | { readonly kind: "artifact-lost"; readonly target: string }
   /** A person's failing verdict on what the key stands for. */
   | { readonly kind: "rejected"; readonly target: string; readonly because: string }

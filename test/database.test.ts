@@ -135,6 +135,9 @@ const OF_VERSION_1 = `
   UPDATE results SET key = substr(key, 2) || 'e';
   UPDATE builds SET key = substr(key, 2) || 'e';
   ALTER TABLE artifacts ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE builds DROP COLUMN failure;
+  ALTER TABLE builds DROP COLUMN replaces;
+  DROP TABLE published;
   PRAGMA user_version = 1;`;
 
 describe("a database of an older version", () => {

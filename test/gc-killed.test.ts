@@ -60,6 +60,8 @@ function build(action: string, row: ArtifactRow, inputs: readonly string[] = [])
       release: "20260101",
       log,
       epoch: 1,
+      failure: null,
+      replaces: null,
     },
     inputs.map((value, at) => ({ name: `input IN${at} x`, value })),
     { OUT: row.id },

@@ -135,6 +135,56 @@ describe("looking", () => {
   });
 });
 
+describe("putting a step in", () => {
+  let project: PackageProject;
+  const STEPS = ['step.write("/etc/a", "a")', 'step.install(["vim"])', 'step.write("/etc/b", "b")'] as const;
+  const withSteps = (...steps: readonly string[]): string => `${platforms(project.repo.url)}
+import { step } from "imagemake";
+export const img = rule.platformfs({ from: rootfs, packages: ["app"], steps: [${steps.join(", ")}] });
+`;
+  beforeAll(async () => {
+    project = makePackageProject(makeTinyRepo());
+    project.write("Imagefile.ts", withSteps(...STEPS));
+    await project.good("img");
+  });
+  afterAll(() => project.remove());
+
+  const why = async (): Promise<string[]> => (await project.good("why", "img")).stdout.split("\n");
+
+  test("is told as one line, however much it differs from the one that had its name", async () => {
+    const [write, install, last] = STEPS;
+    project.write("Imagefile.ts", withSteps(write, 'step.remove(["usr/share/other"])', install, last));
+    expect(await why()).toEqual([
+      "img: input img/base is out of date",
+      "img/base-2: a new step.remove; what had its name is img/base-3",
+      "img/base: input img/base-2 is out of date",
+      "",
+    ]);
+  });
+
+  test("at the end is told so too, and a step taken out by what comes after it", async () => {
+    const [write, install, last] = STEPS;
+    project.write("Imagefile.ts", withSteps(...STEPS, 'step.write("/etc/c", "c")'));
+    expect(await why()).toEqual(["img: a new step.write; what had its name is img/base", ""]);
+    project.write("Imagefile.ts", withSteps(write, last));
+    expect(await why()).toEqual(["img: input BASE in/BASE changed", ""]);
+    project.write("Imagefile.ts", withSteps(install, last));
+    expect((await why()).length).toBeLessThan(5);
+  });
+
+  test("beside an edit: what moved is compared with what it was under its other name", async () => {
+    project.write("lists/more.list", "nano\n");
+    const text = withSteps('step.remove(["usr/share/other"])', ...STEPS).replace(
+      '["app"]',
+      '["app", "nano"]',
+    );
+    project.write("Imagefile.ts", text);
+    const said = await why();
+    expect(said).toContain("img/base-4: packages: + nano 1.0");
+    expect(said.length).toBeLessThan(10);
+  });
+});
+
 describe("a list that cannot be met", () => {
   let project: PackageProject;
   beforeAll(async () => {

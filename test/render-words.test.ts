@@ -5,7 +5,7 @@ import { describeDecision, describeFailure, explainDecision, hintOf } from "../e
 import { summaryLine } from "../engine/cli/render/summary.js";
 import { visible, visibleLogLine } from "../engine/cli/render/visible.js";
 import { formatWhen, releaseLine } from "../engine/cli/render/when.js";
-import type { Failure } from "../engine/events.js";
+import type { Failure } from "../engine/reason.js";
 import type { BuildReason, Change, Decision, PackageChange, RestoreReason } from "../engine/reason.js";
 
 const A = "f:" + "a".repeat(64);
@@ -165,7 +165,29 @@ const buildWords: Table<BuildReason> = {
     ],
   ],
   "not-resolved": [[{ kind: "not-resolved" }, "packages not resolved"]],
-  "failed-before": [[{ kind: "failed-before" }, "failed last time"]],
+  inserted: [
+    [
+      { kind: "inserted", rule: "step.write", now: "img/base-4" },
+      "a new step.write; what had its name is img/base-4",
+    ],
+  ],
+  "failed-before": [
+    [
+      { kind: "failed-before", failure: null, at: "2026-11-21T23:41:00.000Z", log: null, since: null },
+      "failed last time",
+    ],
+    [
+      {
+        kind: "failed-before",
+        failure: { kind: "exit", status: 7 },
+        at: "2026-11-21T23:41:00.000Z",
+        log: "/p/.imagemake/logs/x.log",
+        since: { changes: [change("input SRC a", A, B)], packages: [] },
+      },
+      "failed last time: exit status 7",
+      ["failed last time: exit status 7", "since what is published:", "  input SRC a changed"],
+    ],
+  ],
   "artifact-lost": [[{ kind: "artifact-lost", target: "a" }, "artifact of a is gone from the store"]],
   rejected: [[{ kind: "rejected", target: "a", because: "no boot" }, "a was rejected: no boot"]],
   "adopted-otherwise": [

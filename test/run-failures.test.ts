@@ -94,7 +94,9 @@ describe("failing actions with -k", () => {
     expect(log.stdout.split("\n")).toHaveLength(32);
     expect(slow.stdout).toBe("begun\n");
     expect(JSON.parse(show.stdout)).toMatchObject({ last: { status: "failed" }, outputs: {} });
-    expect(why.stdout).toBe("exit: failed last time\n");
+    expect(why.stdout).toMatch(
+      /^exit: failed last time: exit status 7\n {2}tried .*\n(?: {2}\| .*\n)+ {2}log: .*\n$/,
+    );
   });
 
   test("nothing half-made is believed: the next run tries again, and no stage is left", async () => {

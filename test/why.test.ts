@@ -116,7 +116,9 @@ describe("an action is built because", () => {
     ],
     "input-pending": [["reader", "input source is out of date"]],
     "not-resolved": [["base", "packages not resolved"]],
-    "failed-before": [["fails", "failed last time"]],
+    "failed-before": [["fails", "failed last time: exit status 1"]],
+    // Needs steps: test/packages-lists.test.ts.
+    inserted: [],
     "artifact-lost": [["lost", "artifact of lost is gone from the store"]],
     // Needs -B; below.
     rejected: [],
@@ -210,6 +212,24 @@ describe("why", () => {
     expect(fresh).toEqual(["never built"]);
   });
 
+  test("of a failed target has its status, its log's end and where that is", async () => {
+    project.write("Imagefile.ts", IMAGEFILE.replace('cmd: "exit 1"', 'cmd: "echo no such disk; exit 7"'));
+    expect((await project.run("fails")).status).toBe(1);
+    const { stdout } = await project.run("why", "fails");
+    const [head, ...lines] = stdout.trimEnd().split("\n");
+    expect(head).toBe("fails: failed last time: exit status 7");
+    expect(lines).toEqual([
+      expect.stringMatching(/^ {2}tried \d{4}-\d\d-\d\d \d\d:\d\d UTC$/),
+      "  | no such disk",
+      expect.stringMatching(/^ {2}log: \.imagemake\/logs\/[\w-]+\.log$/),
+    ]);
+    expect(project.read(lines.at(-1)?.replace("  log: ", "") ?? "")).toBe("no such disk\n");
+    project.write("Imagefile.ts", IMAGEFILE.replace('cmd: "exit 1"', 'cmd: "exit 8"'));
+    const edited = (await project.run("why", "fails")).stdout;
+    expect(edited).toMatch(/^fails: command changed: .*"exit 8"/);
+    expect(edited).toContain(" UTC, failed: exit status 7\n  | no such disk\n");
+  });
+
   test("is about one target that exists", async () => {
     const [many, none] = await Promise.all([project.run("why", "source*"), project.run("why", "sourse")]);
     expect(many.status).toBe(0);
@@ -217,5 +237,61 @@ describe("why", () => {
     const group = await project.run("-f", "Imagefile.ts", "why", "[lm]*");
     expect(group.stderr).toMatch(/^imagemake: name one target, not \d/);
     expect(group.status).toBe(2);
+  });
+});
+
+describe("why compares with what is published, not with what ran last", () => {
+  let again: TestProject;
+  beforeAll(async () => {
+    again = makeProject({
+      "Imagefile.ts": `
+export const file = run({ inputs: { F: files("f"), G: files("g") }, cmd: 'cat "$F" "$G" > "$OUT"', out: "file" });
+export const dated = run({ inputs: { F: files("f"), G: files("g") }, cmd: 'cat "$F" "$G" > "$OUT"', out: "dated-{date}" });
+export const tree = run({ inputs: { F: files("f"), G: files("g") }, cmd: 'cat "$F" "$G" > "$OUT/all"', tree: true });
+`,
+      f: "1\n",
+      g: "1\n",
+    });
+    const targets = ["file", "dated", "tree"];
+    await again.good(...targets);
+    again.write("f", "2\n");
+    await again.good(...targets);
+    again.write("f", "1\n");
+    await again.good(...targets);
+  });
+  afterAll(() => again.remove());
+
+  const TARGETS = ["file", "dated", "tree"] as const;
+
+  test.each(TARGETS)("%s: after a revert it tells why what is there was built", async (target) => {
+    const { stdout } = await again.good("why", target);
+    expect(stdout).toMatch(/: up to date\n {2}last built .*:\n {4}never built\n$/);
+  });
+
+  test("after a revert and another edit it names that edit alone", async () => {
+    again.write("g", "2\n");
+    for (const target of TARGETS)
+      expect((await again.good("why", target)).stdout).toBe(`${target}: input G g changed\n`);
+    await again.good(...TARGETS);
+    for (const target of TARGETS)
+      expect((await again.good("why", target)).stdout).toMatch(/:\n {4}input G g changed\n$/);
+  });
+
+  test("a failed attempt in between does not count", async () => {
+    again.write("g", "3\n");
+    again.write("f", "broken\n");
+    const imagefile = again.read("Imagefile.ts");
+    again.write(
+      "Imagefile.ts",
+      imagefile.replace(/cmd: '/g, `cmd: 'if grep -q broken "$F"; then exit 1; fi; `),
+    );
+    expect((await again.run("-k", ...TARGETS)).status).toBe(1);
+    again.write("Imagefile.ts", imagefile);
+    again.write("f", "1\n");
+    for (const target of TARGETS) {
+      const [first, second] = (await again.good("why", target)).stdout.split("\n");
+      expect(first).toBe(`${target}: input G g changed`);
+      expect(second).toMatch(/^ {2}the last attempt, .* UTC, failed: exit status 1$/);
+    }
   });
 });

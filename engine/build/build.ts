@@ -4,7 +4,6 @@ import { cpus, totalmem } from "node:os";
 import type { Lock } from "../../cache/lock.js";
 import { makeOwnDir } from "../../cache/write.js";
 import type { Judgement } from "../decide.js";
-import type { Failure } from "../events.js";
 import { canOverlay, probeIsolation } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { clearStaleStages } from "../execute/stale.js";
@@ -12,13 +11,14 @@ import type { Action, Tool } from "../model.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { saveRelease } from "../release/release.js";
+import type { Failure } from "../reason.js";
 import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
 import { missingTools } from "../tools.js";
 import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
 import { checkNative } from "./native.js";
-import { perform, type PerformContext, type Performed } from "./perform.js";
+import { notePublished, perform, type PerformContext, type Performed } from "./perform.js";
 import {
   decideAll,
   noteRelease,
@@ -64,6 +64,11 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
     await clearAfterCrash(options.project, lockNote());
     announceRelease(first.value);
     emitPlan(first.value, looked.value);
+    const judged = first.value.actions.map((action) => [action, looked.value.get(action.id)] as const);
+    notePublished(
+      first.value.decider,
+      judged.flatMap(([action, one]) => (one === undefined ? [] : [[action, one] as const])),
+    );
     emitDone(options, started, { upToDate: looked.value.size });
     return { exit: 0, problem: null, interrupted: false, session: first.value };
   }

@@ -4,9 +4,10 @@ import { appendFileSync, closeSync, fstatSync, openSync, readSync, renameSync } 
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { problemIn } from "../../cache/io.js";
+import type { BuildRow } from "../../cache/index.js";
 import { makeOwnDir } from "../../cache/write.js";
-import type { Decision } from "../reason.js";
-import type { Failure } from "../events.js";
+import type { Decider, Judgement } from "../decide.js";
+import type { Decision, Failure } from "../reason.js";
 import { giveFdToUser } from "../execute/own.js";
 import { devicesOf } from "../execute/devices.js";
 import { runJob, type Isolation } from "../execute/sandbox.js";
@@ -58,6 +59,7 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
   const { decision, made } = judged.value;
   if (made === null) return build(context, action, decision);
   decider.produced(action.id, made);
+  notePublished(decider, [[action, judged.value]]);
   if (decision.kind === "up-to-date") {
     options.emit({ type: "up-to-date", target: action.id, at: options.now() });
     return { kind: "up-to-date" };
@@ -73,6 +75,19 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
     at: options.now(),
   });
   return { kind: "restored" };
+}
+
+/** What was built before and counts again is what is published: later explanations compare with it. */
+export function notePublished(
+  { context, history }: Decider,
+  judged: Iterable<readonly [Action, Judgement]>,
+): void {
+  const builds = new Map<Action, BuildRow>();
+  for (const [action, { key, made, adopted }] of judged) {
+    const row = key === null || made === null || adopted === true ? undefined : context.index.resultOf(key);
+    if (row !== undefined) builds.set(action, row);
+  }
+  history.publish(builds);
 }
 
 /**
@@ -122,12 +137,12 @@ async function build(context: PerformContext, action: Action, decision: Decision
     const failure = await run(context, action, staged.value, log);
     const record = { started, duration: options.now() - started, log };
     if (failure !== null) {
-      if (failure.kind !== "interrupted") recordFailure(decider, action, staged.value, record);
+      if (failure.kind !== "interrupted") recordFailure(decider, action, staged.value, failure, record);
       return failed(context, action, staged.value, failure, record.duration, log);
     }
     const published = await publish({ decider, isolation: context.isolation }, action, staged.value, record);
     if (published.kind === "failure") {
-      recordFailure(decider, action, staged.value, record);
+      recordFailure(decider, action, staged.value, published.failure, record);
       return failed(context, action, staged.value, published.failure, record.duration, log);
     }
     const { outputs, notices } = published;

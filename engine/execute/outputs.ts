@@ -2,7 +2,7 @@
 // with a date of its own. It judges names and kinds only; contents are the guards' matter.
 import { lstatSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { Failure } from "../events.js";
+import type { Failure } from "../reason.js";
 import type { Action } from "../model.js";
 import { datedExpression, hasDate, withDate } from "../names.js";
 import type { Staged, StagedOutput } from "./stage.js";

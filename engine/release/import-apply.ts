@@ -101,10 +101,12 @@ export async function applyImport(
     for (const { digest, packages } of Object.values(release.closures))
       index.addClosure(digest, JSON.stringify(packages));
   });
-  for (const { action, exported } of accepted) {
+  for (const { action, exported, key } of accepted) {
     decider.produced(action.id, madeBy(session, exported));
     const linked = await linkOutputs(decider, action, exported.outputs);
     if ("problem" in linked) return { ok: false, problem: linked.problem };
+    const row = index.resultOf(key);
+    if (row !== undefined && exported.kind !== "adopted") decider.history.publish(new Map([[action, row]]));
   }
   return ok(release);
 }
@@ -202,7 +204,20 @@ function record({ index, options, decider }: Session, one: Accepted, release: st
   const id = `imported-${randomBytes(8).toString("hex")}`;
   const { line } = options.project;
   index.addBuild(
-    { id, line, action: action.id, key, status: "built", started, duration, release, log: null, epoch },
+    {
+      id,
+      line,
+      action: action.id,
+      key,
+      status: "built",
+      started,
+      duration,
+      release,
+      log: null,
+      epoch,
+      failure: null,
+      replaces: null,
+    },
     components,
     exported.outputs,
   );

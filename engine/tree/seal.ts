@@ -6,7 +6,7 @@ import type { ArtifactId, ArtifactRow } from "../../cache/index.js";
 import { ioProblem } from "../../cache/io.js";
 import { MAX_LAYERS, storedChain, storedLayer, storeLayer, type Form } from "../../cache/layers.js";
 import { digestOf } from "../../cache/store.js";
-import type { Failure } from "../events.js";
+import type { Failure } from "../reason.js";
 import { inUserNamespace } from "../execute/ids.js";
 import type { Isolation } from "../execute/sandbox.js";
 import type { Guards } from "../model.js";

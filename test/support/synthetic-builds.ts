@@ -1,6 +1,7 @@
 // Event streams of builds that never were, for the tests of the renderers and for looking at them.
 // Times count from NIGHT, a moment shortly before midnight UTC.
-import type { BuildEvent, Failure } from "../../engine/events.js";
+import type { BuildEvent } from "../../engine/events.js";
+import type { Failure } from "../../engine/reason.js";
 import type { Decision } from "../../engine/reason.js";
 
 /** 2026-11-21 23:41:00 UTC, in milliseconds. */

@@ -1,12 +1,19 @@
-// `imagemake why TARGET`: why it would be built now; where it is up to date, why it was built last.
-import { compareComponents } from "../../key.js";
-import { packageChanges } from "../../packages/closure.js";
-import type { Package } from "../../packages/driver.js";
-import type { Decision } from "../../reason.js";
+// `imagemake why TARGET`: why it would be built now; where it is up to date, why it was built last; and how the last
+// attempt failed.
+import { existsSync } from "node:fs";
+import type { BuildRow } from "../../../cache/index.js";
+import { lastLines } from "../../build/perform.js";
+import { endOf } from "../../decide.js";
+import type { Action } from "../../model.js";
+import type { Decision, Failure } from "../../reason.js";
 import { judge, look, onlyAction, type Looking } from "../look.js";
 import { output } from "../output.js";
-import { explainDecision } from "../render/reason.js";
+import { failureBody } from "../render/failed.js";
+import { describeFailure, explainDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
+
+/** So many lines of a failed attempt's log are shown. */
+const TAIL_LINES = 20;
 
 /** Explains the target, and everything beneath it that has to be built first. */
 export async function command(call: Call): Promise<number> {
@@ -17,15 +24,22 @@ export async function command(call: Call): Promise<number> {
   const beneath = [...judgements].filter(
     ([id, judged]) => id !== action.id && judged.decision.kind === "build",
   );
-  const past = decision.kind === "up-to-date" ? lastReason(looking, action.id) : null;
+  const past = decision.kind === "up-to-date" ? lastReason(looking, action) : null;
+  const failed = decision.kind === "build" ? lastFailure(looking, action.id) : null;
   if (call.options.json === true) {
     const inputs = beneath.map(([target, judged]) => ({ target, decision: judged.decision }));
-    output.write(`${JSON.stringify({ target: action.id, decision, inputs, last: past }, null, 2)}\n`);
+    const data = { target: action.id, decision, inputs, last: past, failed };
+    output.write(`${JSON.stringify(data, null, 2)}\n`);
     return 0;
   }
   const lines = [...explained(action.id, decision)];
+  if (failed !== null) lines.push(...failedLines(failed, decision));
   if (past !== null) lines.push(...pastLines(past));
-  for (const [target, judged] of beneath) lines.push(...explained(target, judged.decision));
+  for (const [target, judged] of beneath) {
+    lines.push(...explained(target, judged.decision));
+    const attempt = lastFailure(looking, target);
+    if (attempt !== null) lines.push(...failedLines(attempt, judged.decision));
+  }
   output.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
 }
@@ -35,38 +49,72 @@ const explained = (target: string, decision: Decision): string[] => {
   return [`${target}: ${first}`, ...rest.map((line) => `  ${line}`)];
 };
 
-/** Why the last build of an action ran, by comparing its rows with those of the one before; null: by nothing in them. */
+/** An attempt after which nothing succeeded. */
+interface Attempt {
+  readonly at: string;
+  readonly failure: Failure | null;
+  /** Null where it was removed. */
+  readonly log: string | null;
+}
+
+function lastFailure({ session, opened }: Looking, action: string): Attempt | null {
+  const last = session.index.lastBuild(opened.project.line, action);
+  if (last?.status !== "failed") return null;
+  const { at, failure, log } = endOf(last);
+  return { at, failure, log: log !== null && existsSync(log) ? log : null };
+}
+
+/** How it failed, unless the decision says so already; the end of its log and where that is. */
+function failedLines({ at, failure, log }: Attempt, decision: Decision): string[] {
+  const how = failure === null ? "failed" : `failed: ${describeFailure(failure)}`;
+  const said = decision.kind === "build" && decision.reason.kind === "failed-before";
+  const head = said ? `  tried ${moment(at)}` : `  the last attempt, ${moment(at)}, ${how}`;
+  const tail = log === null ? [] : lastLines(log, TAIL_LINES);
+  const body = failure === null ? [] : failureBody({ failure, tail, log, command: null }, process.cwd(), "|");
+  return [head, ...body];
+}
+
+/** Why what is published was built, by comparing its rows with those of what it replaced; null: by nothing in them. */
 interface Past {
   readonly built: string;
   readonly release: string;
   readonly decision: Decision | null;
+  /** What it replaced was dropped from the index. */
+  readonly forgotten: boolean;
 }
 
-function lastReason({ session, opened }: Looking, action: string): Past | null {
-  const [last, before] = session.index.buildsOf(opened.project.line, action, 2);
+function lastReason({ session, opened }: Looking, action: Action): Past | null {
+  const { history } = session.decider;
+  const last = history.published(action) ?? session.index.lastBuild(opened.project.line, action.id);
   if (last === undefined) return null;
-  const built = new Date(last.started).toISOString();
-  const { release } = last;
-  if (before === undefined)
-    return { built, release, decision: { kind: "build", reason: { kind: "never-built" } } };
-  if (before.status === "failed" && before.key === last.key) {
-    return { built, release, decision: { kind: "build", reason: { kind: "failed-before" } } };
-  }
-  const [old, now] = [session.index.componentsOf(before.id), session.index.componentsOf(last.id)];
-  const changes = compareComponents(old, now);
-  if (changes.length === 0) return { built, release, decision: null };
-  const closure = (rows: typeof old): Package[] => {
-    const digest = rows.find((row) => row.name === "packages")?.value;
-    const stored = digest === undefined ? undefined : session.index.closure(digest);
-    return stored === undefined ? [] : (JSON.parse(stored) as Package[]);
+  return {
+    built: new Date(last.started).toISOString(),
+    release: last.release,
+    decision: pastDecision(session, last),
+    forgotten: last.replaces !== null && session.index.build(last.replaces) === undefined,
   };
-  const packages = packageChanges(closure(old), closure(now));
-  return { built, release, decision: { kind: "build", reason: { kind: "changed", changes, packages } } };
 }
 
-const pastLines = ({ built, release, decision }: Past): string[] => [
-  `  last built ${built.slice(0, 16).replace("T", " ")} UTC in release ${release}:`,
-  ...(decision === null ? [UNCHANGED] : explainDecision(decision)).map((line) => `    ${line}`),
-];
+function pastDecision({ index, decider: { history } }: Looking["session"], last: BuildRow): Decision | null {
+  const before = index.buildBefore(last);
+  if (before?.status === "failed" && before.key === last.key) {
+    return { kind: "build", reason: { kind: "failed-before", ...endOf(before), since: null } };
+  }
+  const replaced = last.replaces === null ? undefined : index.build(last.replaces);
+  if (replaced === undefined) return { kind: "build", reason: { kind: "never-built" } };
+  const differences = history.differences(replaced, index.componentsOf(last.id));
+  return differences.changes.length === 0
+    ? null
+    : { kind: "build", reason: { kind: "changed", ...differences } };
+}
 
+function pastLines({ built, release, decision, forgotten }: Past): string[] {
+  const words = forgotten ? [FORGOTTEN] : decision === null ? [UNCHANGED] : explainDecision(decision);
+  return [`  last built ${moment(built)} in release ${release}:`, ...words.map((line) => `    ${line}`)];
+}
+
+/** `2026-11-21 23:41 UTC`. */
+const moment = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;
+
+const FORGOTTEN = "what it replaced is no longer known: imagemake cache gc dropped it";
 const UNCHANGED = "nothing had changed: it was forced, or its artifact was gone";

@@ -17,7 +17,7 @@ export function failureHead(event: Extract<BuildEvent, { type: "failed" }>): str
 
 /** What stands below it, indented. Nothing for an action that we stopped ourselves: its log says nothing. */
 export function failureBody(
-  event: Extract<BuildEvent, { type: "failed" }>,
+  event: Pick<Extract<BuildEvent, { type: "failed" }>, "failure" | "tail" | "log" | "command">,
   cwd: string,
   bar: string,
 ): string[] {

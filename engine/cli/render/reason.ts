@@ -1,7 +1,6 @@
 // The only place where decisions, reasons and failures become words. One switch a union, each of them
 // complete: a new member does not compile until it has its words. It prints nothing.
-import type { Failure } from "../../events.js";
-import type { BuildReason, Decision, RestoreReason } from "../../reason.js";
+import type { BuildReason, Decision, Differences, Failure, RestoreReason } from "../../reason.js";
 import { changesInFull, changesInShort, shortened } from "./change.js";
 import { formatSeconds } from "./duration.js";
 import { visible } from "./visible.js";
@@ -44,8 +43,12 @@ function describeBuild(reason: BuildReason): string {
       return pending(reason.targets, shortened(reason.targets.map(visible)));
     case "not-resolved":
       return "packages not resolved";
+    case "inserted":
+      return `a new ${visible(reason.rule)}; what had its name is ${visible(reason.now)}`;
     case "failed-before":
-      return "failed last time";
+      return reason.failure === null
+        ? "failed last time"
+        : `failed last time: ${describeFailure(reason.failure)}`;
     case "artifact-lost":
       return `artifact of ${visible(reason.target)} is gone from the store`;
     case "rejected":
@@ -65,9 +68,17 @@ function explainBuild(reason: BuildReason): string[] {
       return changesInFull(reason.changes, reason.packages);
     case "input-pending":
       return [pending(reason.targets, reason.targets.map(visible).join(", "))];
+    case "failed-before":
+      return [describeBuild(reason), ...sincePublished(reason.since)];
     default:
       return [describeBuild(reason)];
   }
+}
+
+function sincePublished(since: Differences | null): string[] {
+  if (since === null) return [];
+  const lines = changesInFull(since.changes, since.packages).map((line) => `  ${line}`);
+  return ["since what is published:", ...lines];
 }
 
 const pending = (targets: readonly string[], names: string): string =>

@@ -1,0 +1,127 @@
+// What an action is compared with when it is explained: the build that is published under it now. The last one that ran
+// may have failed, or been undone since; and a step that was put in moved others to the names of their neighbours. It
+// decides nothing.
+import type { BuildRow, Component, Index, PublishedRow } from "../cache/index.js";
+import { compareComponents } from "./key.js";
+import type { Action, TargetId } from "./model.js";
+import { hasDate } from "./names.js";
+import { packageChanges } from "./packages/closure.js";
+import type { Package } from "./packages/driver.js";
+import type { Project } from "./project.js";
+import type { Differences } from "./reason.js";
+
+/** What history is kept in, and the release that it is about. */
+export interface HistoryContext {
+  readonly project: Pick<Project, "line">;
+  readonly index: Index;
+  readonly datecode: string;
+}
+
+/** The published builds of a line, and where what they were made from is now. */
+export class History {
+  #published: Map<TargetId, PublishedRow[]> | undefined;
+  /** Keys of the present graph, with the action that has each. */
+  readonly #now = new Map<string, TargetId>();
+
+  constructor(private readonly context: HistoryContext) {}
+
+  /** An action has this key now. */
+  has(action: TargetId, key: string): void {
+    this.#now.set(key, action);
+  }
+
+  /** The build that is published under an action now: in this release, else in the one that came last. */
+  published(action: Action): BuildRow | undefined {
+    const rows = this.#rows().get(action.id) ?? [];
+    // A name without a date is the same file in all releases.
+    const shared = action.outputs.some(({ kind, ...output }) => kind === "file" && !isDated(output));
+    const own = shared ? undefined : rows.find(({ under }) => under === this.context.datecode);
+    return own ?? rows.at(-1);
+  }
+
+  /** Notes what is published under actions now. Their builds by action; what is known already is not written. */
+  publish(builds: ReadonlyMap<Action, BuildRow>): void {
+    const { index, project, datecode } = this.context;
+    const news = [...builds].filter(([action, { id }]) => {
+      const rows = this.#rows().get(action.id) ?? [];
+      const own = rows.find(({ under }) => under === datecode);
+      return own?.id !== id || this.published(action)?.id !== id;
+    });
+    if (news.length === 0) return;
+    index.transaction(() => {
+      for (const [{ id }, build] of news) index.setPublished(project.line, id, datecode, build.id);
+    });
+    for (const [{ id }, build] of news) {
+      const others = (this.#rows().get(id) ?? []).filter(({ under }) => under !== datecode);
+      this.#rows().set(id, [...others, { ...build, under: datecode }]);
+    }
+  }
+
+  /**
+   * What an action with these components takes the place of. That is what is published under its name, unless that is
+   * still there under another name, or is other work: then it is what is most like it among its target's own actions
+   * that are no more.
+   */
+  before(action: Action, components: readonly Component[]): BuildRow | undefined {
+    const own = this.published(action);
+    const rule = valueOf(components, "rule");
+    const sameWork = (build: BuildRow): boolean =>
+      valueOf(this.context.index.componentsOf(build.id), "rule") === rule;
+    const moved = this.movedTo(action) !== null;
+    if (own !== undefined && !moved && sameWork(own)) return own;
+    const family = familyOf(action.id);
+    const like = [...this.#rows()]
+      .filter(([id]) => id !== action.id && familyOf(id) === family)
+      .flatMap(([, rows]) => rows.slice(-1))
+      .filter((build) => !this.#now.has(build.key) && sameWork(build))
+      .map((build) => ({ build, count: this.#changes(build, components).length }))
+      .sort((a, b) => a.count - b.count);
+    return like[0]?.build ?? (moved ? undefined : own);
+  }
+
+  /** The action that now does what this one did; null where no other does. */
+  movedTo(action: Action): TargetId | null {
+    const now = this.#now.get(this.published(action)?.key ?? "");
+    return now === undefined || now === action.id ? null : now;
+  }
+
+  /** What differs between a build and components; `packages` are those of the latter, where they are not in the index. */
+  differences(build: BuildRow, after: readonly Component[], packages?: readonly Package[]): Differences {
+    const before = this.context.index.componentsOf(build.id);
+    return {
+      changes: compareComponents(before, after),
+      packages: packageChanges(this.#closure(before), packages ?? this.#closure(after)),
+    };
+  }
+
+  #changes(build: BuildRow, after: readonly Component[]): Differences["changes"] {
+    return compareComponents(this.context.index.componentsOf(build.id), after);
+  }
+
+  #closure(components: readonly Component[]): Package[] {
+    const digest = valueOf(components, "packages");
+    const stored = digest === undefined ? undefined : this.context.index.closure(digest);
+    return stored === undefined ? [] : (JSON.parse(stored) as Package[]);
+  }
+
+  #rows(): Map<TargetId, PublishedRow[]> {
+    if (this.#published === undefined) {
+      this.#published = new Map();
+      for (const row of this.context.index.published(this.context.project.line)) {
+        const rows = this.#published.get(row.action);
+        if (rows === undefined) this.#published.set(row.action, [row]);
+        else rows.push(row);
+      }
+    }
+    return this.#published;
+  }
+}
+
+const valueOf = (components: readonly Component[], wanted: string): string | undefined =>
+  components.find(({ name }) => name === wanted)?.value;
+
+const isDated = (output: object): boolean =>
+  "pattern" in output && typeof output.pattern === "string" && hasDate(output.pattern);
+
+/** An exported target and what has no name but through it: `img`, `img.tree`, `img/base-3`. */
+const familyOf = (id: TargetId): string => id.replace(/\/.*$/s, "").replace(/\.tree$/, "");
