@@ -1,12 +1,17 @@
 // Void Linux's whole release as one call: 107 artifacts, built by the scripts of a void-mklive checkout or by the
 // typed rules. It does not know how either way builds one (void/scripts.ts, void/native.ts).
 import { z } from "zod";
+import { wrongOption } from "../engine/declare.js";
 import { each } from "../rules/each.js";
 import { check, option } from "../rules/options.js";
 import { arg } from "../rules/sources.js";
+import { passwordOf, passwordWords, type Password } from "../rules/steps/users.js";
 import type { FileTarget, PackedTree } from "../rules/types.js";
 import * as matrix from "./void/matrix.js";
-import { makers, WAYS } from "./void/ways.js";
+import { DOCUMENTED, makers, WAYS } from "./void/ways.js";
+
+/** Stands for the password that Void documents. */
+const VOIDLINUX = "voidlinux";
 
 export const voidLinuxSchema = z.strictObject({
   build: option(
@@ -25,6 +30,13 @@ export const voidLinuxSchema = z.strictObject({
     "Where packages come from, with `musl` and `aarch64` beneath, unless REPOSITORY= or the environment says " +
       "otherwise. Void's default repository unless said.",
   ),
+  rootPassword: option(
+    passwordOf([VOIDLINUX]).optional(),
+    passwordWords([VOIDLINUX]),
+    "Root's password in root file systems, WSL and all that is made from them: `voidlinux` unless said, which Void " +
+      "documents and everybody knows, as mkrootfs.sh has it; else as `step.users` takes it. mkrootfs.sh knows no other, " +
+      "so with `scripts` it cannot be.",
+  ),
 });
 
 /** Options of `preset.voidLinux`. */
@@ -32,6 +44,7 @@ export interface VoidOptions<B extends "native" | "scripts"> {
   build: B;
   mklive?: string;
   repository?: string;
+  rootPassword?: typeof VOIDLINUX | Password;
 }
 
 type By<B, K extends string> = { readonly [P in K]: B extends "native" ? PackedTree : FileTarget };
@@ -56,11 +69,20 @@ const words = (text: string): readonly string[] => text.split(/\s+/).filter((wor
 /** The complete matrix, in the order of void-mklive's Makefile, narrowed by its variables. */
 export function voidLinux<const B extends "native" | "scripts">(given: VoidOptions<B>): VoidLinux<B> {
   const o = check("preset.voidLinux", voidLinuxSchema, given);
+  const { rootPassword: password = VOIDLINUX } = given;
+  if (password !== VOIDLINUX && o.build === "scripts") {
+    wrongOption(
+      "preset.voidLinux",
+      `rootPassword: expected nothing or "${VOIDLINUX}", because mkrootfs.sh gives root that password itself ` +
+        `(build: "native" gives another, or none)`,
+    );
+  }
   const make = makers(o.build, {
     mklive: o.mklive ?? ".",
     repository: arg("REPOSITORY", o.repository ?? matrix.REPOSITORY),
     revision: arg("MKLIVE_REV", ""),
     livePlatforms: words(arg("LIVE_PLATFORMS", "pinebookpro x13s")),
+    rootPassword: password === VOIDLINUX ? DOCUMENTED : password,
   });
   const { ARCHS, PLATFORMS, SBCS, CLOUDS, PXE_ARCHS, WSL_ARCHS, LIVE, FLAVORS } = matrix;
   const rootfs = each(ARCHS, (arch) => make.rootfs(arch), { only: "ARCHS" });

@@ -68,6 +68,16 @@ test.each([
   expect(stdout).toBe("");
 });
 
+test("another password than the documented one is refused where mkrootfs.sh sets that itself", async () => {
+  project.write(
+    "locked.ts",
+    'import { preset } from "imagemake";\nexport const { rootfs } = preset.voidLinux({ build: "scripts", rootPassword: "locked" });\n',
+  );
+  const { status, stderr } = await project.run("-f", "locked.ts", "list");
+  expect(stderr).toMatch(/rootPassword: expected nothing or "voidlinux", because mkrootfs\.sh gives root/);
+  expect(status).toBe(2);
+});
+
 test("a missing checkout is named with the option that says where it is, before anything is fetched", async () => {
   const { status, stderr } = await project.run("MKLIVE=../no-such-checkout", "-n", "rootfs-x86_64");
   expect(stderr).toContain("lib.sh does not exist");

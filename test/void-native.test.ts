@@ -23,6 +23,7 @@ import { compareTrees } from "./support/compare-trees.js";
 import { wrongModes } from "./support/packaged-modes.js";
 import { skipping } from "./support/skipping.js";
 import { librariesOf } from "./support/tiny-debian.js";
+import { KEY } from "./support/void-checkout.js";
 import { addPackages, CHPASSWD, hasXbps, tinyVoid } from "./support/void-repo.js";
 
 jest.setTimeout(300_000);
@@ -38,14 +39,20 @@ else if (withScripts === test.skip)
 /** The host's. */
 const XZ = "/usr/bin/xz";
 
+/** "voidlinux", as Void documents it. */
+const DOCUMENTED =
+  "$6$voidlinux$BO7DcnHzNRbwd7FDDgoRbfoDnNgvv1Nyjm3LovBwtsm6Lj6jxpZsDKCCH2sr4hD6OYHVQAbnSwI0ThvCnaUL8.";
+
 const IMAGEFILE = `
 import { each, files, rule, step, xbps, arg } from "imagemake";
 const repo = xbps(arg("REPOSITORY", "./repo"));
+const steps = [step.users({ root: { password: { hash: "${DOCUMENTED}" } } })];
+export const bare = rule.rootfs({ repo, arch: "x86_64", packages: ["base-container-full"], out: "bare.tar" });
 export const rootfs = each(["x86_64"], (arch) =>
-  rule.rootfs({ repo, arch, packages: ["base-container-full"], out: \`void-\${arch}-ROOTFS-{date}.tar.xz\` }));
+  rule.rootfs({ repo, arch, packages: ["base-container-full"], steps, out: \`void-\${arch}-ROOTFS-{date}.tar.xz\` }));
 export const platformfs = { GCP: rule.platformfs({ from: rootfs.x86_64, packages: ["base-system", "GCP-base"],
   out: "void-GCP-PLATFORMFS-{date}.tar.xz" }) };
-export const wsl = { x86_64: rule.rootfs({ repo, arch: "x86_64", packages: ["wsl-base"], pack: "tar.xz", out: "void-x86_64-{date}.wsl" }) };
+export const wsl = { x86_64: rule.rootfs({ repo, arch: "x86_64", packages: ["wsl-base"], steps, pack: "tar.xz", out: "void-x86_64-{date}.wsl" }) };
 const module = (name: string, number: string) => step.overlay("dracut/" + name, { to: "usr/lib/dracut/modules.d/" + number + name });
 export const pxe = { x86_64: rule.pxe({ from: rootfs.x86_64, menu: files("pxelinux.cfg/pxelinux.cfg.in"), splash: files("data/splash.png"),
   steps: [module("netmenu", "05"), step.overlay(files("installer.sh"), { to: "usr/lib/dracut/modules.d/05netmenu" }), module("autoinstaller", "01")],
@@ -61,6 +68,13 @@ const NETBOOT: Readonly<Record<string, string>> = {
     "MENU BACKGROUND @@SPLASHIMAGE@@\nTITLE @@BOOT_TITLE@@ @@KERNVER@@ @@ARCH@@\n",
   "data/splash.png": "no picture\n",
 };
+
+/** The same release by the preset. */
+const PRESET = `import { arg, preset } from "imagemake";
+const given = arg("ROOT", "");
+const rootPassword = given === "" ? {} : { rootPassword: given.startsWith("$") ? { hash: given } : "locked" as const };
+export const { rootfs, wsl } = preset.voidLinux({ build: "native", repository: "./repo", ...rootPassword });
+`;
 
 withXbps("a Void release, natively", () => {
   let project: TestProject;
@@ -143,6 +157,27 @@ withXbps("a Void release, natively", () => {
     expect(modes).toEqual(["1777", "1777", "700", "755", "755", "755", "755"]);
   });
 
+  test("root has no password where nobody gives one", async () => {
+    await project.good("bare");
+    expect(rootOf(project.path("out/bare.tar"))).toBe("*");
+  });
+
+  test("by the preset, root has the documented password, or what it is told", async () => {
+    const other = makeProject({ "Imagefile.ts": PRESET, [KEY.file]: KEY.text });
+    renameSync(project.path("repo"), other.path("repo"));
+    for (const [words, wanted] of [
+      [[], DOCUMENTED],
+      [["ROOT=locked"], "!"],
+      [["ROOT=$6$salt$own"], "$6$salt$own"],
+    ] as const) {
+      await other.good(...words, "rootfs-x86_64", "wsl-x86_64");
+      const made = other.names("out").filter((name) => /ROOTFS|\.wsl/.test(name));
+      expect(made.map((name) => rootOf(other.path("out", name)))).toEqual([wanted, wanted]);
+    }
+    renameSync(other.path("repo"), project.path("repo"));
+    other.remove();
+  });
+
   test("two builds of one closure give the same bytes", async () => {
     const before = [out("ROOTFS"), out("PLATFORMFS")].map((file) => readFileSync(file));
     await project.good("-B", "rootfs-all", "platformfs-all");
@@ -196,6 +231,10 @@ withXbps("a Void release, natively", () => {
     expect(ended.status).toBe(1);
   });
 });
+
+/** Root's password in a tarball. */
+const rootOf = (file: string): string =>
+  /^root:([^:]*)/m.exec(execFileSync("tar", ["xOf", file, "./etc/shadow"], { encoding: "utf8" }))?.[1] ?? "";
 
 /** A dracut that leaves in its archives what the real one may: times, inode numbers, an uncompressed archive first. */
 const VARYING = `#!/bin/sh

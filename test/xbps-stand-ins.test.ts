@@ -4,7 +4,9 @@ import { afterAll, expect, test } from "@jest/globals";
 import { rmSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execFileSync } from "node:child_process";
 import { makeProject } from "./support/cli.js";
+import { staticBusybox } from "./support/tiny-debian.js";
 import { xbpsStandIns } from "./support/xbps-stand-ins.js";
 
 const dir = mkdtempSync(join(tmpdir(), "xbps-stand-ins-"));
@@ -35,5 +37,30 @@ export const rootfs = rule.rootfs({ repo: xbps("${standIns.repo}"), arch: "x86_6
     // The stand-in installs nothing, and that is noticed.
     expect(ended.stderr).toContain("resolved, but not installed by xbps: one");
     expect(ended.status).toBe(1);
+  },
+);
+
+asRoot(
+  "a root file system has no password but what its packages have, and needs no program for one",
+  async () => {
+    const shadow = "root:*:19700:0:99999:7:::\n";
+    const { repo, under } = xbpsStandIns(join(dir, "whole"), "x86_64", {
+      // What configures packages in the tree has nothing to run.
+      "bin/sh": { copy: staticBusybox() },
+      "usr/bin/xbps-reconfigure": "#!/bin/sh\n",
+      "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+      "etc/shadow": shadow,
+      "var/db/xbps/pkgdb-0.38.plist": "a stand-in\n",
+    });
+    const project = makeProject({
+      "Imagefile.ts": `import { rule, xbps } from "imagemake";
+export const rootfs = rule.rootfs({ repo: xbps("${repo}"), arch: "x86_64", packages: ["one"], out: "root.tar" });`,
+    });
+    const ended = await project.call({ under }, "rootfs");
+    expect([ended.status, ended.stderr]).toEqual([0, expect.any(String)]);
+    const inTar = (path: string): string =>
+      execFileSync("tar", ["-xOf", project.path("out/root.tar"), path], { encoding: "utf8" });
+    expect(inTar("./etc/shadow")).toBe(shadow);
+    project.remove();
   },
 );

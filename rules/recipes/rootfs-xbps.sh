@@ -1,4 +1,5 @@
-# A Void root filesystem into $OUT, as mkrootfs.sh makes it. ARCH; KEYS: files of public keys, one a line.
+# A Void root filesystem into $OUT, as mkrootfs.sh makes it, but for the password that it gives root: who wants one says
+# so (step.users). ARCH; KEYS: files of public keys, one a line.
 
 mkdir -p "$root/var/db/xbps/keys" "$root/dev" "$root/proc" "$root/sys"
 chmod 755 "$root"
@@ -21,9 +22,5 @@ if [ -e "$root/var/db/xbps/.base-files-files.plist" ]; then
     inside_tree xbps-reconfigure -f base-files || die "base-files could not be configured in the tree"
 fi
 configure_all
-
-# The documented password, 'voidlinux', by its hash: mkrootfs.sh takes another salt each time.
-[ -f "$root/etc/shadow" ] || inside_tree pwconv
-echo 'root:$6$voidlinux$BO7DcnHzNRbwd7FDDgoRbfoDnNgvv1Nyjm3LovBwtsm6Lj6jxpZsDKCCH2sr4hD6OYHVQAbnSwI0ThvCnaUL8.' | inside_tree chpasswd -e || die "the password of root cannot be set"
 unmounted
 settle_tree

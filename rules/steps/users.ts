@@ -8,12 +8,14 @@ import { imagePath } from "../schema.js";
 import type { Source, Step } from "../types.js";
 import { makeStep } from "./step.js";
 
+/** A user's password: nobody has one, an empty one, or a hash as crypt(5) has it, maybe in a variable of the caller's. */
+export type Password = "locked" | "blank" | { readonly hash: string | Source };
+
 /** One user. What is left out stays as it is in a user that the tree has; a new one's password is locked. */
 export interface UserOptions {
   /** Groups beside the user's own. */
   readonly groups?: readonly string[];
-  /** `hash` as crypt(5) has it, or `env("NAME")`: a variable of the caller's that holds it. */
-  readonly password?: "locked" | "blank" | { readonly hash: string | Source };
+  readonly password?: Password;
   /** The password has to be changed at the first login. */
   readonly expire?: boolean;
   /** All commands as everybody, by sudo; `nopasswd` without being asked for the password. */
@@ -42,19 +44,28 @@ const groupName = typed(z.string().regex(NAME), "the name of a group");
 const id = z.number().int().min(0).max(4_294_967_294).optional();
 const isEnv = (value: unknown): value is SourceHandle => isSource(value) && sourceOf(value).kind === "env";
 
-// What was given is never shown: it may be a password.
-const password = z
-  .custom<"locked" | "blank" | { readonly hash: string | SourceHandle }>()
-  .superRefine((given: unknown, context) => {
-    if (given === "locked" || given === "blank") return;
-    const keys = typeof given === "object" && given !== null ? Object.keys(given) : [];
-    const hash =
-      keys.length === 1 && typeof given === "object" && given !== null && "hash" in given ? given.hash : null;
-    if (hash === null)
-      context.addIssue(`expected "locked", "blank" or { hash }; what was given is not shown`);
-    else if (!isEnv(hash) && !(typeof hash === "string" && HASH.test(hash)))
-      context.addIssue(`expected ${HOW}; what was given is not shown`);
-  });
+/** The words for what `passwordOf` takes. */
+export const passwordWords = (more: readonly string[] = []): string =>
+  `${[...more, "locked", "blank"].map((word) => `"${word}"`).join(", ")} or { hash }`;
+
+/**
+ * The schema of a password; `more` are other words that stand for one. What was given is never shown: it may be a
+ * password.
+ */
+export const passwordOf = <W extends string = never>(more: readonly W[] = []) =>
+  z
+    .custom<W | "locked" | "blank" | { readonly hash: string | SourceHandle }>()
+    .superRefine((given: unknown, context) => {
+      if (["locked", "blank", ...more].some((word) => word === given)) return;
+      const keys = typeof given === "object" && given !== null ? Object.keys(given) : [];
+      const hash =
+        keys.length === 1 && typeof given === "object" && given !== null && "hash" in given
+          ? given.hash
+          : null;
+      if (hash === null) context.addIssue(`expected ${passwordWords(more)}; what was given is not shown`);
+      else if (!isEnv(hash) && !(typeof hash === "string" && HASH.test(hash)))
+        context.addIssue(`expected ${HOW}; what was given is not shown`);
+    });
 
 const userSchema = z
   .strictObject({
@@ -64,8 +75,8 @@ const userSchema = z
       "Groups beside the user's own. One that the tree does not have is an error; `newGroups` makes it.",
     ),
     password: option(
-      password.optional(),
-      `"locked", "blank" or { hash }`,
+      passwordOf().optional(),
+      passwordWords(),
       "A new user's is locked unless said. `hash` is as crypt(5) has it, or `env(…)`, a variable that holds it.",
     ),
     expire: option(

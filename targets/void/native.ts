@@ -4,6 +4,7 @@ import { platformfs } from "../../rules/platformfs.js";
 import { pxe } from "../../rules/pxe.js";
 import { rootfs } from "../../rules/rootfs.js";
 import { step } from "../../rules/steps.js";
+import type { Password } from "../../rules/steps/users.js";
 import type { FileTarget, PackedTree, Repo } from "../../rules/types.js";
 import { filesIn } from "./checkout.js";
 import * as matrix from "./matrix.js";
@@ -15,12 +16,18 @@ import type { Makers } from "./ways.js";
 /** Where dracut finds its modules. */
 const DRACUT = "usr/lib/dracut/modules.d";
 
-/** Rules on `repo`; `scripts` for live images of ARM. */
-export const native = (repo: Repo<"xbps">, mklive: string, scripts: Scripts): Makers => ({
+/** Rules on `repo`; root's password is `password`, `scripts` are for live images of ARM. */
+export const native = (repo: Repo<"xbps">, mklive: string, scripts: Scripts, password: Password): Makers => ({
   rootfs: (arch) =>
-    rootfs({ repo, arch, packages: matrix.ROOTFS_PACKAGES, out: `void-${arch}-ROOTFS-{date}.tar.xz` }),
+    rootfs({
+      ...{ repo, arch, packages: matrix.ROOTFS_PACKAGES, out: `void-${arch}-ROOTFS-{date}.tar.xz` },
+      steps: [step.users({ root: { password } })],
+    }),
   wsl: (arch) =>
-    rootfs({ repo, arch, packages: matrix.WSL_PACKAGES, pack: "tar.xz", out: `void-${arch}-{date}.wsl` }),
+    rootfs({
+      ...{ repo, arch, packages: matrix.WSL_PACKAGES, pack: "tar.xz", out: `void-${arch}-{date}.wsl` },
+      steps: [step.users({ root: { password } })],
+    }),
   platformfs: (platform, from) =>
     platformfs({
       from: packed(from),

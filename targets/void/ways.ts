@@ -1,6 +1,7 @@
 // The two ways to build Void's release, each a table of one function a kind of artifact.
 import { xbps } from "../../rules/xbps.js";
 import { files } from "../../rules/sources.js";
+import type { Password } from "../../rules/steps/users.js";
 import { systemOf } from "../../rules/systems.js";
 import type { FileTarget, Repo } from "../../rules/types.js";
 import * as matrix from "./matrix.js";
@@ -16,7 +17,17 @@ export interface VoidConfig {
   readonly repository: string;
   readonly revision: string;
   readonly livePlatforms: readonly string[];
+  /** Of root file systems; the scripts set DOCUMENTED themselves and know no other. */
+  readonly rootPassword: Password;
 }
+
+/**
+ * The password that Void documents for root, "voidlinux", as mkrootfs.sh sets it; the salt is constant, so that two
+ * builds are the same. Everybody knows it: whoever does not want it in an image says so (`rootPassword`).
+ */
+export const DOCUMENTED: Password = {
+  hash: "$6$voidlinux$BO7DcnHzNRbwd7FDDgoRbfoDnNgvv1Nyjm3LovBwtsm6Lj6jxpZsDKCCH2sr4hD6OYHVQAbnSwI0ThvCnaUL8.",
+};
 
 /** How each kind of artifact is made. */
 export interface Makers {
@@ -30,10 +41,10 @@ export interface Makers {
 
 /** The makers of one way. */
 export function makers(way: Way, config: VoidConfig): Makers {
-  const { mklive, revision, livePlatforms } = config;
+  const { mklive, revision, livePlatforms, rootPassword } = config;
   const repo: Repo<"xbps"> = xbps(config.repository, { keys: files("keys/*.plist", { from: mklive }) });
   // A release knows one repository of a name, so both ways describe it alike.
   const { repo: request } = systemOf("xbps").lineage(repo, matrix.ARCHS[0] ?? "i686", undefined);
   const scripts = new Scripts({ mklive, revision, livePlatforms, repo: request });
-  return way === "scripts" ? scripts : native(repo, mklive, scripts);
+  return way === "scripts" ? scripts : native(repo, mklive, scripts, rootPassword);
 }

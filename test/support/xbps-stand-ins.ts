@@ -2,8 +2,8 @@
 // the driver needs to go on. What xbps itself would do is not tested with them.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 /** Stand-ins in a directory, and one repository with the single package `one-1.0_1`. */
 export interface StandIns {
@@ -14,8 +14,15 @@ export interface StandIns {
   calls(): readonly string[];
 }
 
-/** Makes them in `dir`. Root is needed: they are mounted, for one command alone, where the engine looks first. */
-export function xbpsStandIns(dir: string, arch: string): StandIns {
+/**
+ * Makes them in `dir`. Root is needed: they are mounted, for one command alone, where the engine looks first. What
+ * installs puts `files` into the root, and says that the package is there; without files, nothing.
+ */
+export function xbpsStandIns(
+  dir: string,
+  arch: string,
+  files: Readonly<Record<string, string | { readonly copy: string }>> = {},
+): StandIns {
   const [bin, repo, log] = [join(dir, "bin"), join(dir, "repo"), join(dir, "calls")];
   for (const path of [bin, repo]) mkdirSync(path, { recursive: true });
   const file = join(repo, "one-1.0_1.noarch.xbps");
@@ -31,13 +38,21 @@ export function xbpsStandIns(dir: string, arch: string): StandIns {
   }
   const repodata = join(repo, `${arch}-repodata`);
   execFileSync("tar", ["--create", "--file", repodata, "-C", dir, "index.plist", "index-meta.plist"]);
+  const content = join(dir, "content");
+  for (const [path, file] of Object.entries(files)) {
+    const to = join(content, path);
+    mkdirSync(dirname(to), { recursive: true });
+    if (typeof file === "string") writeFileSync(to, file, { mode: file.startsWith("#!") ? 0o755 : 0o644 });
+    else cpSync(file.copy, to, { dereference: true });
+  }
   const doing: Readonly<Record<string, string>> = {
     "xbps-install": `for word; do case $word in
---dry-run) dry=yes ;; --repository=*) repo=\${word#*=} ;; esac; done
-[ -z "\${dry:-}" ] || echo "one-1.0_1 install noarch $repo 1 ${body.length}"`,
+--dry-run) dry=yes ;; --repository=*) repo=\${word#*=} ;; --rootdir=*) root=\${word#*=} ;; esac; done
+if [ -n "\${dry:-}" ]; then echo "one-1.0_1 install noarch $repo 1 ${body.length}"
+elif [ -d "${content}" ]; then cp -R "${content}/." "$root"; fi`,
     "xbps-rindex": `cp "${repodata}" .`,
     "xbps-uhelper": "echo x86_64",
-    "xbps-query": ":",
+    "xbps-query": `[ ! -d "${content}" ] || echo "ii one-1.0_1 a stand-in"`,
     "xbps-reconfigure": ":",
     "xbps-fetch": "exit 1",
   };
