@@ -22,7 +22,7 @@ const IMAGEFILE = `
 const wait = (trap: string) => \`if [ -s src/wait ]; then \${trap}; echo half > "$OUT"; ${puppet.cmd} fi; cat $SRC > "$OUT"\`;
 const a = (name: string, trap = ":") => run({ inputs: { SRC: files("src/*") }, cmd: wait(trap), out: name + ".txt" });
 export const plain = a("plain");
-export const polite = a("polite", "trap 'echo stopped >&2; exit 0' TERM");
+export const polite = a("polite", "echo waits; trap 'echo stopped >&2; exit 0' TERM");
 export const stubborn = a("stubborn", "trap '${termed.note}' TERM");
 export const after = run({ inputs: { IN: polite }, cmd: 'cp "$IN" "$OUT"', out: "after.txt" });
 export const other = run({ inputs: { SRC: files("src/*") }, cmd: '[ ! -s src/wait ] || sleep 600; cat $SRC > "$OUT"', out: "other.txt" });
@@ -89,6 +89,39 @@ test("an action that was sent TERM has not succeeded, even if it says so, and no
   expect(stderr).not.toContain("start after");
   expect(project.names("out")).toEqual([]);
   await expectStopped(["polite", "after"]);
+});
+
+test("the log of an action can be read while it runs, after it was stopped, and after a kill", async () => {
+  project.write("src/wait", "");
+  await project.good("polite");
+  const building = await startWaiting("polite");
+  const log = async (): Promise<Ended> => project.run("log", "polite");
+  const data = async (): Promise<unknown> =>
+    JSON.parse((await project.good("log", "polite", "--json")).stdout);
+  expect(await log()).toEqual({
+    status: 0,
+    stdout: "waits\n",
+    stderr: expect.stringMatching(/^imagemake: polite is running since [^\n]*: this is its log so far\n$/),
+  });
+  expect(await data()).toMatchObject({ action: "polite", status: "running" });
+  building.kill("SIGINT");
+  await finish(building);
+  expect(await log()).toEqual({
+    status: 0,
+    stdout: "waits\nstopped\n",
+    stderr: expect.stringMatching(/^imagemake: polite was stopped before its end: it was started at /),
+  });
+  const killed = await startWaiting("polite");
+  killed.kill("SIGKILL");
+  await finish(killed);
+  await noneLeft(project);
+  expect((await log()).stdout).toBe("waits\n");
+  expect(await data()).toMatchObject({ action: "polite", status: "stopped" });
+  // The end of a run is recorded: then it is the last.
+  project.write("src/wait", "");
+  await expectBuilds(project, ["polite"], "polite");
+  expect(await log()).toEqual({ status: 0, stdout: "", stderr: "" });
+  rmSync(project.path("out/polite.txt"));
 });
 
 test("an action that ignores TERM is killed after ten seconds", async () => {

@@ -18,6 +18,7 @@ import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import type { Session } from "./session.js";
+import { forgetUnfinished, logOf, noteUnfinished } from "./unfinished.js";
 
 /** How one action ended. */
 export type Performed =
@@ -121,11 +122,13 @@ async function build(context: PerformContext, action: Action, decision: Decision
   const expected = context.expected.get(action.id) ?? null;
   options.emit({ type: "started", target: action.id, build: id, reason: decision, expected, at: started });
   makeOwnDir(project.logs);
-  const log = join(project.logs, `${id}.log`);
+  const log = logOf(project, id);
   makeLog(log, join(project.stage, `${id}.log`));
+  noteUnfinished(project, { id, action: action.id, started });
   try {
     const staged = await stageAction({ decider, signal: options.signal, isolation, overlays }, action, id);
-    if (!staged.ok)
+    if (!staged.ok) {
+      forgetUnfinished(project, action.id);
       return failed(
         context,
         action,
@@ -133,16 +136,21 @@ async function build(context: PerformContext, action: Action, decision: Decision
         { kind: "problem", problem: staged.problem },
         options.now() - started,
       );
+    }
     for (const note of staged.value.notes) appendFileSync(log, `${note}\n`);
     const failure = await run(context, action, staged.value, log);
     const record = { started, duration: options.now() - started, log };
     if (failure !== null) {
-      if (failure.kind !== "interrupted") recordFailure(decider, action, staged.value, failure, record);
+      if (failure.kind !== "interrupted") {
+        recordFailure(decider, action, staged.value, failure, record);
+        forgetUnfinished(project, action.id);
+      }
       return failed(context, action, staged.value, failure, record.duration, log);
     }
     const published = await publish({ decider, isolation: context.isolation }, action, staged.value, record);
+    if (published.kind === "failure") recordFailure(decider, action, staged.value, published.failure, record);
+    forgetUnfinished(project, action.id);
     if (published.kind === "failure") {
-      recordFailure(decider, action, staged.value, published.failure, record);
       return failed(context, action, staged.value, published.failure, record.duration, log);
     }
     const { outputs, notices } = published;

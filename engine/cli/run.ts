@@ -127,7 +127,7 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .action(handle(() => import("./commands/why.js")));
   program
     .command("log <target> [VAR=value...]")
-    .description("the output of a target's last build")
+    .description("the output of a target's last build, also while it runs")
     .action(handle(() => import("./commands/log.js")));
   program
     .command("list [groups...]")

@@ -1,15 +1,20 @@
-// `imagemake log TARGET`: what the target's last build printed.
+// `imagemake log TARGET`: what the target's last build printed, also one that still runs or was stopped.
 import { createReadStream, existsSync } from "node:fs";
+import { unfinishedOf, type Unfinished } from "../../build/unfinished.js";
 import { stop } from "../../problem.js";
 import { look, onlyAction } from "../look.js";
 import { flushed, output } from "../output.js";
+import { formatWhen } from "../render/when.js";
 import type { Call } from "../run.js";
+import { warn } from "../state.js";
 
 /** Prints the log to stdout, as it is. */
 export async function command(call: Call): Promise<number> {
   const looking = await look(call, call.names);
   const action = onlyAction(looking);
-  const last = looking.session.index.lastBuild(looking.opened.project.line, action.id);
+  const { project } = looking.opened;
+  const unfinished = unfinishedOf(project, action.id);
+  const last = unfinished ?? looking.session.index.lastBuild(project.line, action.id);
   if (last === undefined) return stop(2, `${action.id} was never built here`);
   if (call.options.json === true) {
     output.write(`${JSON.stringify(last, null, 2)}\n`);
@@ -18,10 +23,17 @@ export async function command(call: Call): Promise<number> {
   } else if (!existsSync(last.log)) {
     return stop(2, `the log of ${action.id} was removed`, "imagemake clean removes logs");
   } else {
+    if (unfinished !== null && call.options.quiet !== true) warn(inWords(unfinished));
     await print(last.log);
   }
   return 0;
 }
+
+/** Why the log may end in the middle. */
+const inWords = ({ action, status, started }: Unfinished): string =>
+  status === "running"
+    ? `${action} is running since ${formatWhen(started, Date.now())}: this is its log so far`
+    : `${action} was stopped before its end: it was started at ${formatWhen(started, Date.now())}`;
 
 /** Piece by piece: a log may be larger than what node reads at once. Ends early when the reader has seen enough. */
 async function print(log: string): Promise<void> {

@@ -1,0 +1,72 @@
+// Which log belongs to an action that runs, or that was stopped or killed and so left no row: a note beside the logs,
+// one an action, that goes when the end of the action is recorded. It does not know what is in the log.
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TargetId } from "../model.js";
+import type { Project } from "../project.js";
+import { giveToUser } from "../execute/own.js";
+
+/** An action without an end. */
+export interface Unfinished {
+  readonly id: string;
+  readonly line: string;
+  readonly action: TargetId;
+  /** Milliseconds since 1970. */
+  readonly started: number;
+  readonly status: "running" | "stopped";
+  readonly log: string;
+}
+
+/** What is written down. */
+interface Note extends Omit<Unfinished, "status" | "log"> {
+  /** The engine's process. */
+  readonly engine: number;
+}
+
+const noteOf = ({ logs, line }: Project, action: TargetId): string => {
+  const name = createHash("sha256").update(`${line}\0${action}`).digest("hex").slice(0, 16);
+  return join(logs, `${name}.unfinished`);
+};
+
+/** The log of a build. */
+export const logOf = ({ logs }: Project, id: string): string => join(logs, `${id}.log`);
+
+/** The action begins; what an earlier run of it left is forgotten. */
+export function noteUnfinished(project: Project, begun: Omit<Note, "line" | "engine">): void {
+  const note: Note = { ...begun, line: project.line, engine: process.pid };
+  // Among the stages, as the log: what a kill leaves there is cleared.
+  const nursery = join(project.stage, `${begun.id}.note`);
+  writeFileSync(nursery, JSON.stringify(note), { mode: 0o644 });
+  giveToUser(nursery);
+  renameSync(nursery, noteOf(project, begun.action));
+}
+
+/** Its end is recorded, or it never came to run. */
+export const forgetUnfinished = (project: Project, action: TargetId): void =>
+  rmSync(noteOf(project, action), { force: true });
+
+/** The run of an action that is newer than its last row, with its log; null where there is none. */
+export function unfinishedOf(project: Project, action: TargetId): Unfinished | null {
+  const note = read(noteOf(project, action));
+  if (note?.action !== action || note.line !== project.line) return null;
+  const log = logOf(project, note.id);
+  if (!existsSync(log)) return null;
+  const { id, line, started, engine } = note;
+  const status = isAlive(engine) && existsSync(join(project.stage, id)) ? "running" : "stopped";
+  return { id, line, action, started, status, log };
+}
+
+/** Null for none, and for half of one. */
+function read(file: string): Note | null {
+  try {
+    const note = JSON.parse(readFileSync(file, "utf8")) as Note;
+    // It names a file.
+    return /^[0-9a-z]+-[0-9a-f]+$/.test(note.id) ? note : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether there is such a process, somebody else's too. */
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);
