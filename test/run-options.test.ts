@@ -190,6 +190,34 @@ describe("a project that was built under sudo", () => {
   });
 });
 
+describe("a user without a range of ids", () => {
+  test("is told before anything starts which targets need more, as doctor says it", async () => {
+    const project = makeProject({
+      "Imagefile.ts": `import { apt, rule, run } from "imagemake";
+const repo = apt({ url: "http://127.0.0.1:9/debian", suite: "nowhere" });
+export const rootfs = rule.rootfs({ repo, arch: "amd64", packages: ["base-files"], out: "rootfs.tar.xz" });
+export const plain = run({ inputs: {}, cmd: 'echo > "$OUT"', out: "plain.txt" });`,
+    });
+    try {
+      execFileSync("chown", ["-R", `${USER}:${USER}`, project.dir]);
+      const user = { under: asStranger() };
+      const fix = `apt-get install uidmap, and a range for ${USER} in /etc/subuid and /etc/subgid; or sudo`;
+      const refused = await project.call(user, "plain", "rootfs");
+      expect(refused).toEqual({
+        status: 3,
+        stdout: "",
+        stderr: `imagemake: these targets have files of many owners, and you have one user id: rootfs.tree, rootfs\n  ${fix}\n`,
+      });
+      expect(project.names("out")).toEqual([]);
+      const doctor = await project.call(user, "doctor", "rootfs");
+      expect([doctor.status, doctor.stdout]).toEqual([3, expect.stringContaining(fix)]);
+      expect((await project.call(user, "plain")).status).toBe(0);
+    } finally {
+      project.remove();
+    }
+  });
+});
+
 describe("two actions that wait for each other", () => {
   const meet = (me: string, other: string): string =>
     `touch "$MEET/${me}"; until [ -e "$MEET/${other}" ]; do sleep 0.02; done; echo > "$OUT"`;

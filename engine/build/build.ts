@@ -19,6 +19,7 @@ import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
 import { checkNative } from "./native.js";
 import { notePublished, perform, type PerformContext, type Performed } from "./perform.js";
+import { checkPrivilege } from "./privilege.js";
 import {
   decideAll,
   noteRelease,
@@ -72,6 +73,11 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
     emitDone(options, started, { upToDate: looked.value.size });
     return { exit: 0, problem: null, interrupted: false, session: first.value };
   }
+  // Before packages are resolved: that asks the network.
+  const allowed = await checkPrivilege(
+    first.value.actions.filter(({ id }) => looked.value.get(id)?.decision.kind === "build"),
+  );
+  if (!allowed.ok) return ended(first.value, allowed.problem);
   first.value.index.close();
   const locked = await takeLock(options);
   if (!locked.ok) return ended(null, locked.problem);
@@ -106,12 +112,12 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const toDo = needed.filter(({ id }) => judged.value.get(id)?.decision.kind !== "up-to-date");
   const free = checkClaims(session, toDo);
   if (!free.ok) return ended(session, free.problem);
-  const check = (actions: readonly Action[]): Result<void> => {
-    const able = checkAbility(actions, isolation);
+  const check = async (actions: readonly Action[]): Promise<Result<void>> => {
+    const able = await checkAbility(actions);
     const { closures } = session.pins.release;
     return able.ok ? checkNative(actions, closures, options.graph.project.nativeOnly) : able;
   };
-  const able = check(toBuild);
+  const able = await check(toBuild);
   if (!able.ok) return ended(session, able.problem);
   const fetched = await session.pins.fetch(toBuild);
   if (!fetched.ok) return ended(session, fetched.problem);
@@ -119,7 +125,7 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const planned = new Set(toBuild.map(({ id }) => id));
   const prepare = async (action: Action): Promise<Result<void>> => {
     if (planned.has(action.id)) return ok(undefined);
-    const ready = check([action]);
+    const ready = await check([action]);
     return ready.ok ? session.pins.fetch([action]) : ready;
   };
   const expected = session.index.durations(options.project.line);
@@ -228,30 +234,17 @@ const exitOf = (failure: Failure): 1 | 2 | 3 => (failure.kind === "problem" ? fa
 export const TREE_TOOLS: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
 
 /** Tools and privilege are settled before anything runs. */
-function checkAbility(actions: readonly Action[], isolation: Isolation): Result<void> {
+async function checkAbility(actions: readonly Action[]): Promise<Result<void>> {
   for (const action of actions) {
     const makesTree = action.outputs.some((output) => output.kind === "tree");
     const tools = missingTools([...action.tools, ...(makesTree ? TREE_TOOLS : [])], action.id);
     if (!tools.ok) return tools;
   }
-  const asUser = process.getuid?.() !== 0;
-  const privileged = actions.filter((action) => action.root).map((action) => action.id);
-  if (asUser && isolation.kind === "process-groups" && privileged.length > 0) {
-    return fail(3, `these targets need root: ${privileged.join(", ")}`, `run it with sudo; ${isolation.why}`);
-  }
-  const rooted = actions.filter((action) => action.within !== null).map((action) => action.id);
-  if (isolation.kind === "process-groups" && rooted.length > 0) {
-    return fail(
-      3,
-      `these targets run within a tree, which needs namespaces: ${rooted.join(", ")}`,
-      isolation.why,
-    );
-  }
   const interactive = actions.find((action) => action.interactive);
   if (interactive !== undefined && !process.stdin.isTTY) {
     return fail(3, `${interactive.id} asks a person, and there is no terminal`);
   }
-  return ok(undefined);
+  return checkPrivilege(actions);
 }
 
 /** Whether layers can be laid over their parents here; where not, trees are copied, and that is said. */

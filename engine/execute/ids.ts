@@ -16,6 +16,19 @@ export const inUserNamespace = (ids: Ids): readonly string[] => [
   "--",
 ];
 
+/** What gives the present user more ids. */
+export const moreIds = (): string =>
+  `apt-get install uidmap, and a range for ${userName()} in /etc/subuid and /etc/subgid; or sudo`;
+
+/** The present user's name; his id where he has none. */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.());
+  }
+}
+
 /** Which ids the present user has: those of subuid(5) need newuidmap and newgidmap, package uidmap. */
 export function ownIds(): Ids {
   const tools = findTool("newuidmap") !== null && findTool("newgidmap") !== null;

@@ -1,10 +1,10 @@
 // Looks at what the machine gives: node, namespaces, overlays, disk and memory. It leaves nothing behind.
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
-import { totalmem, userInfo } from "node:os";
+import { totalmem } from "node:os";
 import type { Action } from "../../model.js";
 import type { Project } from "../../project.js";
 import { canOverlay, probeIsolation } from "../../execute/capability.js";
-import { ownIds } from "../../execute/ids.js";
+import { moreIds, ownIds, userName } from "../../execute/ids.js";
 import type { Isolation } from "../../execute/sandbox.js";
 import { formatBytes } from "../render/bytes.js";
 import { fine, lacking, poor, type Finding } from "./finding.js";
@@ -45,8 +45,10 @@ function namespaces(isolation: Isolation, actions: readonly Action[]): Finding[]
   if (isolation.root === "real") return [fine("namespaces, as root")];
   const inside = fine("namespaces, as root of a user namespace");
   if (ownIds() === "all" || privileged.length === 0) return [inside];
-  const fix = `apt-get install uidmap, and a range for ${userInfo().username} in /etc/subuid and /etc/subgid; or sudo`;
-  return [inside, lacking("only one user id in namespaces, and trees have many owners", fix, privileged)];
+  return [
+    inside,
+    lacking("only one user id in namespaces, and trees have many owners", moreIds(), privileged),
+  ];
 }
 
 /** Without overlays trees are copied. */
@@ -71,7 +73,7 @@ function disk(project: Project, actions: readonly Action[]): Finding {
   try {
     accessSync(project.dir, constants.W_OK);
   } catch {
-    return lacking(`${project.dir} cannot be written`, `give it to ${userInfo().username}, or use sudo`);
+    return lacking(`${project.dir} cannot be written`, `give it to ${userName()}, or use sudo`);
   }
   const { bavail, bsize } = statfsSync(project.dir);
   const free = bavail * bsize;
