@@ -1,7 +1,7 @@
 // SHA-256 of bytes and files: small files at once, big ones and long lists in worker threads that start when
 // they are first needed. It knows no store and caches no digest.
 import { hash, createHash } from "node:crypto";
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, createReadStream, openSync, readSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 
@@ -64,6 +64,19 @@ export async function hashFile(path: string, size?: number): Promise<string> {
   const [digest] = await hashInWorkers([toByteString(path)], 1);
   if (digest === undefined) throw new Error(`no digest came back for ${path}`);
   return digest;
+}
+
+/** The digests that files of packages are named by, told apart by their length: a repository may have one alone. */
+const NAMED_BY: Readonly<Record<number, string>> = { 64: "sha256", 96: "sha384", 128: "sha512" };
+
+/** Whether a file has that digest: SHA-256, or SHA-384 or SHA-512. `size` as for `hashFile`. Rejects with the system error. */
+export async function hasDigest(path: string, digest: string, size?: number): Promise<boolean> {
+  const kind = NAMED_BY[digest.length];
+  if (kind === undefined) return false;
+  if (digest.length === 2 * DIGEST_BYTES) return (await hashFile(path, size)) === digest;
+  const sum = createHash(kind);
+  for await (const chunk of createReadStream(path)) sum.update(chunk as Buffer);
+  return sum.digest("hex") === digest;
 }
 
 /** A file of a list to digest: its path as a byte string, its size in bytes as far as known. */

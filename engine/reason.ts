@@ -10,7 +10,7 @@ export interface Change {
   readonly after: string | null;
 }
 
-/** Packages gained, lost and changed in version between two closures. */
+/** A package gained, lost, in another version, or built again in the same one (`before` and `after` are equal). */
 export interface PackageChange {
   readonly name: string;
   readonly before: string | null;

@@ -2,7 +2,7 @@
 // so that the next build makes it anew. It knows no command line; the caller holds the lock while repairing.
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { hashFile } from "../cache/hash.js";
+import { hasDigest, hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
 import { deleteLayer } from "../cache/layers.js";
 import { digestOf, openStore } from "../cache/store.js";
@@ -100,7 +100,7 @@ async function lookAtManifest(
 
 async function lookAtPackage(project: Project, name: string): Promise<Finding | null> {
   try {
-    if ((await hashFile(join(project.packages, name))) === name) return null;
+    if (await hasDigest(join(project.packages, name), name)) return null;
     return { kind: "package", name, state: "damaged", why: null };
   } catch (error) {
     return { kind: "package", name, state: "damaged", why: asError(error).message };

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { declareOne, wrongOption } from "../engine/declare.js";
 import { dnfRequest, isDnfRepo, type DnfRepo } from "./dnf.js";
+import { forArch } from "./drivers/dnf/repository.js";
 import { check, option } from "./options.js";
 import { packing, splitGuards, treeOrFile } from "./pack.js";
 import { recipe } from "./recipes.js";
@@ -32,7 +33,7 @@ export const mirrorSchema = z.strictObject({
   arch: option(
     z.string(),
     "x86_64 or aarch64",
-    "The architecture whose packages are taken, and those for all.",
+    "What `$basearch` stands for in the repositories' addresses. All that they have is taken, whatever architecture it is for.",
   ),
   without: option(
     z.array(z.string().regex(/^\S+$/)).optional(),
@@ -55,6 +56,7 @@ export function mirror<O extends string | undefined = undefined>(
   const tree = declareOne({
     rule: "mirror",
     command: recipe("mirror.sh", ["repository.sh", "mirror.sh"]),
+    env: { REPOSITORIES: o.repo.sections.map(({ path }) => forArch(path, o.arch)).join("\n") },
     inputs: {},
     outputs: [{ name: "OUT", kind: "tree", base: null }],
     packages: {
@@ -65,7 +67,7 @@ export function mirror<O extends string | undefined = undefined>(
       options: { mirror: [...NEVER, ...(o.without ?? [])] },
       on: null,
     },
-    tools: [CREATEREPO],
+    tools: [CREATEREPO, MODIFYREPO, ...COMPRESSORS],
     root: true,
     guards: guards.tree,
     ...(o.out === undefined ? {} : { suffix: "tree" }),
@@ -73,6 +75,14 @@ export function mirror<O extends string | undefined = undefined>(
   });
   return treeOrFile<O>("mirror", tree, o, guards.file);
 }
+
+const MODIFYREPO = { name: "modifyrepo_c", package: "createrepo-c" } as const;
+/** What repositories have beside packages is compressed in many ways. */
+const COMPRESSORS = [
+  { name: "xz", package: "xz-utils" },
+  { name: "bzip2", package: "bzip2" },
+  { name: "zstd", package: "zstd" },
+] as const;
 
 /** Indexes repositories. */
 export const CREATEREPO = { name: "createrepo_c", package: "createrepo-c" } as const;

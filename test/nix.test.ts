@@ -300,6 +300,7 @@ test("a branch of a stand-in for GitHub is pinned at the commit it is at, and fe
     const context = {
       ...{ scratch: dir, base: dir, signal: new AbortController().signal },
       progress: () => undefined,
+      warn: () => undefined,
     };
     const repo = { nixpkgs: "github:NixOS/nixpkgs/nixos-unstable" };
     expect(driver.repositoryName(repo)).toBe("github:NixOS/nixpkgs/nixos-unstable");

@@ -148,6 +148,10 @@ const buildWords: Table<BuildReason> = {
       "packages: + vim 2:9.0.1378-2, - nano, systemd 252.1 → 252.2; input LIST changed",
       ["packages: + vim 2:9.0.1378-2, - nano, systemd 252.1 → 252.2", "input LIST changed"],
     ],
+    [
+      changedOf([], [{ name: "glibc", before: "2.28-1", after: "2.28-1" }]),
+      "packages: glibc 2.28-1 (rebuilt, same version)",
+    ],
     [changedOf([change("packages", "a".repeat(64), "b".repeat(64))]), "packages changed"],
     [
       changedOf(["a", "b", "c", "d", "e", "f", "g"].map((name) => change(`input SRC ${name}`, A, B))),
@@ -283,6 +287,8 @@ test("many changed packages are shortened in one line and complete, one a line, 
   }));
   const reason = build(changed([], packages));
   expect(describeDecision(reason)).toBe("packages: + p00 2, + p01 2, + p02 2, - p19 and 16 more");
+  const again = packages.map(({ name }) => ({ name, before: "2", after: "2" }));
+  expect(explainDecision(build(changed([], again)))[0]).toBe("packages: 20 rebuilt, same version");
   const lines = explainDecision(reason);
   expect(lines[0]).toBe("packages: 3 added, 1 removed, 16 in another version");
   expect(lines).toHaveLength(21);

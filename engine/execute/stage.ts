@@ -322,7 +322,8 @@ async function stageRepository(
   }
   const scratch = join(dir, "index");
   mkdirSync(scratch);
-  const driverContext: DriverContext = { scratch, signal: context.signal, progress: () => undefined };
+  const unheard = (): void => undefined;
+  const driverContext: DriverContext = { scratch, signal: context.signal, progress: unheard, warn: unheard };
   const indexed = await driver.index(packages, from, action.packages.arch, driverContext);
   if (indexed.ok && context.isolation.kind === "namespaces")
     mounts.push({ kind: "bind", from, to, readOnly: true });

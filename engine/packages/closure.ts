@@ -11,15 +11,56 @@ export function closureDigest(packages: readonly Package[]): string {
   return hash.digest("hex");
 }
 
-/** Gained, lost and changed packages, by name. */
+/**
+ * Gained, lost and changed packages, by name. Of one name there may be several: of two architectures, or in all versions
+ * that a mirror has.
+ */
 export function packageChanges(before: readonly Package[], after: readonly Package[]): PackageChange[] {
-  const versions = (packages: readonly Package[]): Map<string, string> =>
-    new Map(packages.map((pkg) => [pkg.name, pkg.version]));
-  const [old, now] = [versions(before), versions(after)];
-  const oldSums = new Map(before.map((pkg) => [pkg.name, pkg.sha256]));
-  const newSums = new Map(after.map((pkg) => [pkg.name, pkg.sha256]));
-  const names = [...new Set([...old.keys(), ...now.keys()])].sort();
-  return names
-    .filter((name) => old.get(name) !== now.get(name) || oldSums.get(name) !== newSums.get(name))
-    .map((name) => ({ name, before: old.get(name) ?? null, after: now.get(name) ?? null }));
+  const [old, now] = [byName(before), byName(after)];
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .sort()
+    .flatMap((name) => changesOf(name, old.get(name) ?? [], now.get(name) ?? []));
 }
+
+function byName(packages: readonly Package[]): Map<string, Package[]> {
+  const found = new Map<string, Package[]>();
+  for (const pkg of packages) {
+    const others = found.get(pkg.name);
+    if (others === undefined) found.set(pkg.name, [pkg]);
+    else others.push(pkg);
+  }
+  return found;
+}
+
+/** What became of the packages of one name. */
+function changesOf(name: string, before: readonly Package[], after: readonly Package[]): PackageChange[] {
+  const isIn = (all: readonly Package[], one: Package): boolean =>
+    all.some((other) => identity(other) === identity(one));
+  let lost = before.filter((one) => !isIn(after, one));
+  let gained = after.filter((one) => !isIn(before, one));
+  const archs = new Set([...before, ...after].map(({ arch }) => arch));
+  // One is told from another by its architecture only where there is more than one at a time.
+  const isPlain = before.length <= 1 && after.length <= 1;
+  const called = ({ arch }: Package): string => (isPlain || archs.size === 1 ? name : `${name}.${arch}`);
+  const pairs: PackageChange[] = [];
+  const pair = (isSame: (one: Package, other: Package) => boolean): void => {
+    for (const one of lost) {
+      const [other, ...more] = gained.filter((each) => isSame(one, each));
+      if (other === undefined || more.length > 0 || lost.filter((each) => isSame(each, other)).length > 1)
+        continue;
+      pairs.push({ name: called(one), before: one.version, after: other.version });
+      lost = lost.filter((each) => each !== one);
+      gained = gained.filter((each) => each !== other);
+    }
+  };
+  pair((one, other) => one.arch === other.arch && one.version === other.version);
+  pair((one, other) => one.arch === other.arch);
+  if (isPlain) pair(() => true);
+  return [
+    ...pairs,
+    ...lost.map((one) => ({ name: called(one), before: one.version, after: null })),
+    ...gained.map((one) => ({ name: called(one), before: null, after: one.version })),
+  ];
+}
+
+const identity = ({ version, arch, sha256 }: Package): string => [version, arch, sha256].join("\0");

@@ -8,7 +8,10 @@ export interface Package {
   readonly name: string;
   readonly version: string;
   readonly arch: string;
-  /** Of the package file, lower-case hexadecimal. */
+  /**
+   * Of the package file, lower-case hexadecimal: its SHA-256, or the SHA-384 or SHA-512 of a repository that has no other;
+   * the length says which.
+   */
   readonly sha256: string;
   /** Of the package file, in bytes. */
   readonly size: number;
@@ -39,6 +42,8 @@ export interface DriverContext {
   readonly signal: AbortSignal;
   /** A line about long work, for the status line and the log. */
   readonly progress: (line: string) => void;
+  /** What a person should know although it stops nothing: what is left out, and why. */
+  readonly warn: (message: string) => void;
 }
 
 /** Help for what asks the repository itself: taking a snapshot, and fetching. */

@@ -199,7 +199,10 @@ export class Pins {
     const scratch = mkdtempSync(join(parent, readOnly ? "imagemake-" : "driver-"));
     try {
       const progress = (line: string): void => this.#phase("fetch", line);
-      return await work({ scratch, base: project.dir, signal: this.context.signal, progress });
+      const { emit, signal } = this.context;
+      const warn = (message: string): void =>
+        emit({ type: "notice", level: "warning", message, at: Date.now() });
+      return await work({ scratch, base: project.dir, signal, progress, warn });
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }

@@ -25,6 +25,8 @@ export const NAMES = {
 export const EXPORT_FORM = 2;
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
+/** Of a package's file: its repository says which. */
+const packageDigest = z.string().regex(/^(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$/);
 const artifact = z.string().regex(/^(?:[fxt]:[0-9a-f]{64}|v:pass)$/);
 const count = z.number().int().min(0);
 /** A name in a directory, and nothing that leads out of it. */
@@ -76,7 +78,7 @@ const index = z.strictObject({
   actions: z.record(z.string(), z.discriminatedUnion("kind", [built, adopted])),
   files: z.array(file),
   snapshots: z.array(digest),
-  packages: z.array(digest),
+  packages: z.array(packageDigest),
 });
 
 /** An action beneath an exported target. */

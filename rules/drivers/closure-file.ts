@@ -2,7 +2,7 @@
 // made to be read once. It does not know a package manager.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hashFile } from "../../cache/hash.js";
+import { hasDigest } from "../../cache/hash.js";
 import type { Package } from "../../engine/packages/driver.js";
 import { fail, ok, type Result } from "../../engine/problem.js";
 
@@ -11,7 +11,7 @@ export const closureFile =
   (fileName: (pkg: Package) => string) =>
   async (packages: readonly Package[], dir: string): Promise<Result<void>> => {
     for (const pkg of packages) {
-      if ((await hashFile(join(dir, fileName(pkg)))) === pkg.sha256) continue;
+      if (await hasDigest(join(dir, fileName(pkg)), pkg.sha256)) continue;
       return fail(
         3,
         `${fileName(pkg)} was damaged in the store`,

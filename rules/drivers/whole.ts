@@ -1,6 +1,6 @@
 // Whether a package's file is the one that the snapshot promised. It does not know where it came from.
 import { stat } from "node:fs/promises";
-import { hashFile } from "../../cache/hash.js";
+import { hasDigest } from "../../cache/hash.js";
 import type { Package } from "../../engine/packages/driver.js";
 
 /** Whether `file` is there with the size and the checksum of `pkg`. */
@@ -9,5 +9,5 @@ export async function isWhole(file: string, pkg: Package): Promise<boolean> {
     (found) => found.size,
     () => null,
   );
-  return size === pkg.size && (await hashFile(file, size)) === pkg.sha256;
+  return size === pkg.size && (await hasDigest(file, pkg.sha256, size));
 }

@@ -9,7 +9,7 @@ export const lastLine = (text: string): string => text.trim().split("\n").at(-1)
 export const named = (pkg: Package): string => `${pkg.name} ${pkg.version} (${pkg.arch})`;
 
 /** What helps where a release's snapshot and its repositories have parted. */
-const REFRESH = "`imagemake release refresh` takes a new snapshot";
+export const REFRESH = "`imagemake release refresh` takes a new snapshot";
 
 /** Packages that their repository no longer has. */
 export const dropped = (packages: readonly Package[]): Result<never> =>

@@ -9,6 +9,8 @@ import librepo
 with open(sys.argv[1], encoding="utf-8") as file:
     asked = json.load(file)
 
+# By how many digits a digest has.
+KINDS = {64: librepo.SHA256, 96: librepo.SHA384, 128: librepo.SHA512}
 handles = {}
 for place in asked["places"]:
     handle = librepo.Handle()
@@ -48,10 +50,13 @@ for pkg in asked["packages"]:
     # A rest that is longer than the whole could never be gone on with.
     if os.path.exists(part) and os.path.getsize(part) >= pkg["size"]:
         os.unlink(part)
+    # An address where the repository says that its file lies elsewhere.
+    base, file = pkg["file"].rsplit("/", 1) if "://" in pkg["file"] else (None, pkg["file"])
     target = librepo.PackageTarget(
-        pkg["file"],
+        file,
+        base_url=base,
         dest=part,
-        checksum_type=librepo.SHA256,
+        checksum_type=KINDS[len(pkg["sha256"])],
         checksum=pkg["sha256"],
         expectedsize=pkg["size"],
         resume=True,

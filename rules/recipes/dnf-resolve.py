@@ -3,10 +3,16 @@
 # exact version, so that it satisfies what depends on it and cannot be replaced.
 import fnmatch
 import json
+import logging
 import os
+import re
 import sys
 
 import dnf
+import hawkey
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import dnf_index  # noqa: E402
 
 with open(sys.argv[1], encoding="utf-8") as file:
     asked = json.load(file)
@@ -14,7 +20,8 @@ with open(sys.argv[1], encoding="utf-8") as file:
 
 def answer(**words):
     """The one line that is read, and the end."""
-    print(json.dumps({"packages": [], "missing": [], "known": [], "lost": [], "problem": None, **words}))
+    empty = {"packages": [], "files": [], "missing": [], "known": [], "streams": [], "lost": [], "problem": None}
+    print(json.dumps({**empty, **words}))
     sys.exit(0)
 
 
@@ -32,10 +39,46 @@ def described(pkg):
         "checksum": [kind, digest],
         "size": pkg.downloadsize,
         "section": pkg.reponame,
-        "file": pkg.location,
+        # Media of a set are no address.
+        "file": placed(pkg.location, None if (pkg.baseurl or "").startswith("media:") else pkg.baseurl),
     }
 
 
+def placed(file, base):
+    """A path in the repository, or an address where it says that the file lies elsewhere."""
+    return file if not base else f"{base.rstrip('/')}/{file}"
+
+
+class Base(dnf.Base):
+    """dnf, which looks into the installed system for what modules are made for: here a package says that."""
+
+    def _setup_modular_excludes(self):
+        self.conf.module_platform_id = platform(self.sack) or self.conf.module_platform_id
+        super()._setup_modular_excludes()
+
+
+PLATFORM = re.compile(r"base-module\((platform:[^)]+)\)")
+
+
+def platform(sack):
+    """What the newest release package says of itself: `platform:el8`."""
+    found = sack.query(flags=hawkey.IGNORE_EXCLUDES).filterm(provides__glob="base-module(platform:*)").run()
+    for pkg in sorted(found, reverse=True):
+        for provided in pkg.provides:
+            match = PLATFORM.match(str(provided))
+            if match:
+                return match[1]
+    return None
+
+
+class Said(logging.Handler):
+    """What dnf warns of, as lines of progress."""
+
+    def emit(self, record):
+        print(" ".join(record.getMessage().split()), flush=True)
+
+
+logging.getLogger("dnf").addHandler(Said(logging.WARNING))
 conf = dnf.conf.Conf()
 for name in ("cachedir", "persistdir", "logdir", "installroot"):
     setattr(conf, name, os.path.join(asked["scratch"], name))
@@ -45,43 +88,79 @@ conf.plugins = False
 conf.best = True
 conf.install_weak_deps = asked["recommends"]
 conf.gpgcheck = False
-base = dnf.Base(conf)
+base = Base(conf)
 for section in asked["sections"]:
+    here = os.path.join(asked["scratch"], "repositories", section["id"])
+    dnf_index.write_held(section["dir"], here)
     repo = dnf.repo.Repo(section["id"], conf)
-    repo.baseurl = [section["url"]]
+    repo.baseurl = [f"file://{here}"]
+    repo.skip_if_unavailable = False
     for name, value in section["options"].items():
         setattr(repo, name, int(value) if name in ("priority", "cost") else value.split())
     base.repos.add(repo)
 base.fill_sack(load_system_repo=False, load_available_repos=True)
+
+if asked["everything"]:
+    # Every version of every package, whatever stream it is of, but sources and what is left out.
+    packages = [
+        pkg
+        for pkg in base.sack.query(flags=hawkey.IGNORE_MODULAR_EXCLUDES).available().run()
+        if pkg.arch not in ("src", "nosrc")
+        and not any(fnmatch.fnmatchcase(pkg.name, glob) for glob in asked["without"])
+    ]
+    files = [
+        {
+            "type": record.type,
+            "checksum": [record.kind, record.digest],
+            "size": record.size,
+            "timestamp": record.timestamp,
+            "section": section["id"],
+            "file": record.file,
+            "base": record.base,
+        }
+        for section in asked["sections"]
+        for record in dnf_index.read(section["dir"])
+    ]
+    answer(packages=[described(pkg) for pkg in packages], files=files)
+
 # Only where groups are asked for: reading them takes a while.
 if any(name.startswith("@") for name in asked["want"]):
     base.read_comps()
 
-available = base.sack.query().available()
 
-if asked["everything"]:
-    # Every version of every package, but sources and what is left out.
-    packages = [
-        pkg
-        for pkg in available.run()
-        if pkg.arch not in ("src", "nosrc")
-        and not any(fnmatch.fnmatchcase(pkg.name, glob) for glob in asked["without"])
-    ]
-    answer(packages=[described(pkg) for pkg in packages])
+def every():
+    """All packages, those of streams that are not enabled too."""
+    return base.sack.query(flags=hawkey.IGNORE_MODULAR_EXCLUDES).available()
+
+
+def streams(pkgs):
+    """Modules and their streams that have such packages."""
+    ids = {f"{pkg.name}-{pkg.epoch}:{pkg.version}-{pkg.release}.{pkg.arch}" for pkg in pkgs}
+    modules = base._moduleContainer.getModulePackages()
+    return sorted({(one.getName(), one.getStream()) for one in modules if ids & set(one.getArtifacts())})
+
 
 held = {(one["name"], one["version"], one["arch"]): one["sha256"] for one in asked["on"]}
 there = {}
-for pkg in available.filter(name=[name for name, _, _ in held]).run():
+for pkg in every().filter(name=[name for name, _, _ in held]).run():
     key = nevra(pkg)
     if held.get(key) == pkg.returnIdSum()[1]:
         there[key] = pkg
 lost = [" ".join(key) for key in held if key not in there]
 if lost:
     answer(lost=lost)
+# As dnf has it on a running system: what a tree holds decides which streams its modules are of.
+enabled = streams(there.values())
+for module, stream in enabled:
+    base._moduleContainer.enable(module, stream)
+if enabled:
+    base._setup_excludes_includes()
 
 missing = []
+hidden = {}
 alone = []
-for name in asked["want"]:
+# A module that is asked for decides which packages there are.
+for name in sorted(asked["want"], key=lambda name: not name.startswith("@")):
     if name.startswith("@"):
         try:
             base.install_specs([name])
@@ -91,6 +170,7 @@ for name in asked["want"]:
     query = dnf.subject.Subject(name).get_best_query(base.sack).filterm(arch__neq=["src", "nosrc"])
     if not query:
         missing.append(name)
+        hidden[name] = streams(every().filter(name=name).run())
     elif asked["depends"]:
         base.install(name)
     else:
@@ -98,8 +178,8 @@ for name in asked["want"]:
         best = sorted(query.latest().run(), key=lambda pkg: (pkg.arch != asked["arch"], pkg.arch != "noarch"))
         alone.append(best[0])
 if missing:
-    names = sorted({pkg.name for pkg in available.run()})
-    answer(missing=missing, known=names)
+    names = sorted({pkg.name for pkg in base.sack.query().available().run()})
+    answer(missing=missing, known=names, streams=[":".join(one) for name in missing for one in hidden.get(name, [])])
 if not asked["depends"]:
     answer(packages=[described(pkg) for pkg in alone])
 

@@ -1,20 +1,34 @@
 # Fetches the metadata of RPM repositories with librepo, which verifies every file by the index, and the index by its
 # signature where that is asked for. It does not know what the packages are for.
+import bz2
+import gzip
 import json
+import lzma
 import os
+import re
+import subprocess
 import sys
 
 import librepo
 
-# What dnf's resolver reads, and groups. Changelogs and the like are left where they are.
-WANTED = ["primary", "filelists", "group", "group_gz", "modules"]
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import dnf_index  # noqa: E402
+
+# What dnf's resolver reads. Changelogs, advisories, deltas and databases are left where they are.
+WANTED = ["primary", "filelists", "modules"]
+# Groups, in the one form that comes first: compressions are copies of each other.
+GROUPS = ["group_gz", "group", "group_xz", "group_zst", "group_bz2"]
 
 with open(sys.argv[1], encoding="utf-8") as file:
     asked = json.load(file)
 
 
+class Wrong(Exception):
+    """What is wrong with a repository, in words."""
+
+
 def fetch(place, dest):
-    """Fetches one repository's metadata into `dest`; returns what is wrong in words, or None."""
+    """Fetches one repository's metadata into `dest`."""
     handle = librepo.Handle()
     handle.setopt(librepo.LRO_REPOTYPE, librepo.LR_YUMREPO)
     if place["urls"]:
@@ -24,25 +38,89 @@ def fetch(place, dest):
     if place["metalink"]:
         handle.setopt(librepo.LRO_METALINKURL, place["metalink"])
     handle.setopt(librepo.LRO_DESTDIR, dest)
-    handle.setopt(librepo.LRO_YUMDLIST, WANTED)
     handle.setopt(librepo.LRO_CHECKSUM, True)
     handle.setopt(librepo.LRO_USERAGENT, "imagemake")
     if asked["gnupg"] and place["signed"]:
         handle.setopt(librepo.LRO_GPGCHECK, True)
         handle.setopt(librepo.LRO_GNUPGHOMEDIR, asked["gnupg"])
     os.makedirs(dest)
+    # The index first: it says which forms there are.
+    handle.setopt(librepo.LRO_YUMDLIST, librepo.LR_YUM_REPOMDONLY)
+    result = librepo.Result()
+    handle.perform(result)
+    records = dnf_index.read(dest)
+    groups = [one for one in GROUPS if any(record.type == one for record in records)]
+    handle.setopt(librepo.LRO_YUMDLIST, WANTED + groups[:1])
+    handle.setopt(librepo.LRO_UPDATE, True)
+    handle.perform(result)
+    judge(dest, records)
+
+
+def judge(dest, records):
+    """Whether what was fetched can be read, and tells packages apart."""
+    held = [record for record in records if record.is_in(dest)]
+    primary = next((one for one in held if one.type in ("primary", "primary_zck")), None)
+    if primary is None:
+        raise Wrong(lacking([record.type for record in records]))
+    for kind in sorted(kinds_in(os.path.join(dest, primary.file))):
+        strong(kind, "its packages")
+    for record in held:
+        strong(record.kind, f"its {record.type}")
+
+
+def strong(kind, what):
+    if kind not in dnf_index.STRONG:
+        # createrepo's old name for it.
+        name = "sha1" if kind == "sha" else kind
+        raise Wrong(f"it has {name} checksums of {what}; expected are {', '.join(dnf_index.STRONG)}")
+
+
+def lacking(types):
+    """Why there is no list of packages."""
+    if "primary_zck" in types:
+        return "its list of packages is there in zchunk alone, which librepo of this machine does not read"
+    if "primary_db" in types:
+        return "its list of packages is there as a sqlite database alone, which librepo does not read"
+    return f"its index lists no packages, but {', '.join(types) or 'nothing'}"
+
+
+OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+CHECKSUM = re.compile(rb"<checksum\b[^>]*\btype=[\"']([a-z0-9]+)[\"']")
+
+
+def kinds_in(path):
+    """The kinds of checksum that a list of packages has."""
+    kinds, rest = set(), b""
+    with opened(path) as stream:
+        while chunk := stream.read(1 << 20):
+            text = rest + chunk
+            kinds.update(CHECKSUM.findall(text))
+            # A tag may lie across two chunks.
+            rest = text[-200:]
+    return {kind.decode() for kind in kinds}
+
+
+def opened(path):
+    suffix = os.path.splitext(path)[1]
+    if suffix in OPENERS:
+        return OPENERS[suffix](path, "rb")
+    if suffix != ".zst":
+        return open(path, "rb")
     try:
-        handle.perform(librepo.Result())
-    except librepo.LibrepoException as error:
-        return str(error.args[1])
-    return None
+        return subprocess.Popen(["zstd", "-dcq", path], stdout=subprocess.PIPE).stdout
+    except FileNotFoundError:
+        raise Wrong("its metadata is compressed with zstd (package zstd), which is not on this machine") from None
 
 
 wrong = None
 for place in asked["places"]:
     print(place["id"], flush=True)
-    said = fetch(place, os.path.join(asked["dir"], place["dest"]))
-    if said is not None:
-        wrong = {"id": place["id"], "said": said}
+    try:
+        fetch(place, os.path.join(asked["dir"], place["dest"]))
+    except librepo.LibrepoException as error:
+        wrong = {"id": place["id"], "said": str(error.args[1])}
+    except Wrong as error:
+        wrong = {"id": place["id"], "said": str(error)}
+    if wrong is not None:
         break
 print(json.dumps({"wrong": wrong}))

@@ -1,7 +1,43 @@
 # Shared by recipes that make repositories of RPM packages.
 
-# index_packages DIR: DIR/Packages as a repository, the same bytes for the same packages: an index has the times of files.
+# index_packages DIR [LISTED]: DIR/Packages as a repository, the same bytes for the same packages: an index has the times of
+# files. LISTED/<kind>/<file>: what the index lists beside packages, as another repository has it.
 index_packages() {
     find "$1/Packages" -type f -exec chmod 644 {} + -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
-    createrepo_c --quiet --no-database --revision "$SOURCE_DATE_EPOCH" --set-timestamp-to-revision "$1"
+    ip_from=${2:-/nonexistent} ip_to=$1
+    mkdir -p "$TMPDIR/listed"
+    set -- --quiet --no-database --revision "$SOURCE_DATE_EPOCH" --set-timestamp-to-revision
+    for ip_file in "$ip_from"/group/*; do
+        [ -f "$ip_file" ] || continue
+        plain "$ip_file" >"$TMPDIR/listed/comps.xml"
+        touch -d "@$SOURCE_DATE_EPOCH" "$TMPDIR/listed/comps.xml"
+        set -- "$@" --groupfile "$TMPDIR/listed/comps.xml"
+    done
+    createrepo_c "$@" "$ip_to"
+    for ip_file in "$ip_from"/*/*; do
+        [ -f "$ip_file" ] || continue
+        ip_kind=${ip_file%/*} ip_kind=${ip_kind##*/}
+        [ "$ip_kind" != group ] || continue
+        ip_name=${ip_file##*/}
+        # Without the digest in front, which modifyrepo_c writes itself.
+        ip_name=$(printf '%s' "$ip_name" | sed -E 's/^[0-9a-f]{32,128}-//; s/\.(gz|xz|zst|bz2)$//')
+        plain "$ip_file" >"$TMPDIR/listed/$ip_name"
+        touch -d "@$SOURCE_DATE_EPOCH" "$TMPDIR/listed/$ip_name"
+        modifyrepo_c --mdtype "$ip_kind" --compress-type gz "$TMPDIR/listed/$ip_name" "$ip_to/repodata" >/dev/null
+        rm "$TMPDIR/listed/$ip_name"
+    done
+    # modifyrepo_c dates what it adds when it does.
+    sed -i -E "s:(<timestamp>)[0-9.]*:\\1$SOURCE_DATE_EPOCH:" "$ip_to/repodata/repomd.xml"
+    find "$ip_to/repodata" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+}
+
+# plain FILE: its text.
+plain() {
+    case $1 in
+        *.gz) gzip -dc "$1" ;;
+        *.xz) xz -dc "$1" ;;
+        *.bz2) bzip2 -dc "$1" ;;
+        *.zst) zstd -dcq "$1" ;;
+        *) cat "$1" ;;
+    esac
 }

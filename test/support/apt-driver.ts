@@ -24,7 +24,14 @@ export function context(
   signal: AbortSignal = new AbortController().signal,
 ): SnapshotContext & { readonly lines: readonly string[] } {
   const lines: string[] = [];
-  return { scratch: newDir("scratch"), base, signal, progress: (line) => lines.push(line), lines };
+  return {
+    scratch: newDir("scratch"),
+    base,
+    signal,
+    progress: (line) => lines.push(line),
+    warn: (line) => lines.push(line),
+    lines,
+  };
 }
 
 /** The value; throws the problem. */

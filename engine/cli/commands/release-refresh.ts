@@ -110,6 +110,8 @@ function runOptions(call: Call, { project, graph }: Opened, datecode: string | n
     force: false,
     emit: (event) => {
       if (event.type === "waiting") say(call, `waiting for ${event.holder}`);
+      if (event.type === "notice")
+        say(call, `${event.level === "warning" ? "warning: " : ""}${event.message}`);
       // Each fetched file is an event; here the steps are enough.
       if (event.type === "phase" && event.phase !== "fetch") say(call, `${event.phase} ${event.detail}`);
     },

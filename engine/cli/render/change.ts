@@ -32,10 +32,12 @@ function packageLines(packages: readonly PackageChange[]): string[] {
   if (items.length <= 2 * SHOWN) return [`packages: ${items.join(", ")}`];
   const gained = packages.filter(({ before }) => before === null).length;
   const lost = packages.filter(({ after }) => after === null).length;
+  const rebuilt = packages.filter(isRebuilt).length;
   const counts = [
     [gained, "added"],
     [lost, "removed"],
-    [packages.length - gained - lost, "in another version"],
+    [packages.length - gained - lost - rebuilt, "in another version"],
+    [rebuilt, REBUILT],
   ] as const;
   const present = counts.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`);
   return [`packages: ${present.join(", ")}`, ...items.map((item) => `  ${item}`)];
@@ -48,20 +50,23 @@ function worthSaying(changes: readonly Change[], packages: readonly PackageChang
   return changes.filter(({ component }) => !named.has(component));
 }
 
+/** Other bytes under the same version: built or signed again. */
+const isRebuilt = ({ before, after }: PackageChange): boolean => before !== null && before === after;
+const REBUILT = "rebuilt, same version";
+
 /** Gained, lost, then changed; each by name. */
 function packageItems(packages: readonly PackageChange[]): string[] {
   const rank = ({ before, after }: PackageChange): number => (before === null ? 0 : after === null ? 1 : 2);
   return packages
     .toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
-    .map(({ name, before, after }) =>
-      visible(
-        before === null
-          ? `+ ${name}${after === null ? "" : ` ${after}`}`
-          : after === null
-            ? `- ${name}`
-            : `${name} ${before} → ${after}`,
-      ),
-    );
+    .map((change) => visible(packageItem(change)));
+}
+
+function packageItem(change: PackageChange): string {
+  const { name, before, after } = change;
+  if (before === null) return `+ ${name}${after === null ? "" : ` ${after}`}`;
+  if (after === null) return `- ${name}`;
+  return isRebuilt(change) ? `${name} ${before} (${REBUILT})` : `${name} ${before} → ${after}`;
 }
 
 /** `input SRC src/a.txt changed`, `environment LANG changed: "C" → "de"`, `tool zstd added: "1.5.4"`. */

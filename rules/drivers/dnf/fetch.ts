@@ -8,7 +8,8 @@ import type { Package, SnapshotContext } from "../../../engine/packages/driver.j
 import { fail, ok, type Result } from "../../../engine/problem.js";
 import { keyFiles } from "../keyring.js";
 import { isWhole } from "../whole.js";
-import { dropped, lastLine, named, placeless } from "../words.js";
+import { dropped, lastLine, named, placeless, REFRESH } from "../words.js";
+import { METADATA } from "./mirrored.js";
 import {
   addressOf,
   foundSection,
@@ -20,6 +21,10 @@ import {
 import { ask, run } from "./run.js";
 
 const answer = z.object({ failed: z.array(z.object({ sha256: z.string(), said: z.string() })) });
+
+/** A repository has a file of that name, and it is another. */
+const CHANGED = /checksum doesn't match|expected size is/i;
+const REPLACED = `where the repository has it signed or built again under the same name, ${REFRESH}`;
 
 /** A repository answered, and has no such file. */
 const ABSENT = /Status code: (?:404|410)\b|Couldn't open file/;
@@ -91,7 +96,7 @@ async function adopt(
     if (await isWhole(part(one), one.pkg)) continue;
     return fail(3, `${named(one.pkg)} is not what the snapshot promised`, "a broken transfer; try again");
   }
-  const signed = fetched.filter(({ section }) => section.gpgcheck);
+  const signed = fetched.filter(({ pkg, section }) => section.gpgcheck && pkg.arch !== METADATA);
   if (signed.length > 0) {
     const verified = await verify(signed, part, keys ?? [], context);
     if (!verified.ok) return verified;
@@ -145,7 +150,8 @@ function refused(lacking: readonly Asked[], failed: ReadonlyMap<string, string>)
   const all = lacking.filter(({ pkg }) => failed.has(pkg.sha256));
   const other = all.find(({ pkg }) => !ABSENT.test(failed.get(pkg.sha256) ?? ""));
   if (other !== undefined) {
-    return fail(3, `cannot fetch ${named(other.pkg)}: ${failed.get(other.pkg.sha256) ?? ""}`);
+    const said = failed.get(other.pkg.sha256) ?? "";
+    return fail(3, `cannot fetch ${named(other.pkg)}: ${said}`, CHANGED.test(said) ? REPLACED : undefined);
   }
   return dropped(all.map(({ pkg }) => pkg));
 }

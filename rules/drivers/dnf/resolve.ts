@@ -1,11 +1,11 @@
 // Resolves lists with dnf's own resolver, in a snapshot. Nothing of the host's is seen, and nothing is fetched.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import type { DriverContext, Package, ResolveRequest } from "../../../engine/packages/driver.js";
 import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import { apart, carried, listedFile, METADATA, metadataName, STRONG, type ListedFile } from "./mirrored.js";
 import { nameOf } from "./repository.js";
 import { ask } from "./run.js";
 import { SECTIONS } from "./snapshot.js";
@@ -40,8 +40,12 @@ const one = z.object({
 });
 const answer = z.object({
   packages: z.array(one),
+  /** All that indexes list; only for a mirror. */
+  files: z.array(listedFile),
   missing: z.array(z.string()),
   known: z.array(z.string()),
+  /** Modules with the streams that have what is missing: `nodejs:20`. */
+  streams: z.array(z.string()),
   lost: z.array(z.string()),
   problem: z.string().nullable(),
 });
@@ -66,7 +70,7 @@ export async function resolve(
     sections: held.map(({ id, options: given }, i) => ({
       // A path would be part of the names of dnf's own files.
       id: `r${i}`,
-      url: pathToFileURL(join(snapshot.dir, String(i))).href,
+      dir: join(snapshot.dir, String(i)),
       options: given,
       called: id,
     })),
@@ -75,7 +79,7 @@ export async function resolve(
   };
   const got = await ask("dnf-resolve.py", question satisfies Json, answer, context);
   if (!got.ok) return got;
-  const { packages, missing, known, lost, problem } = got.value;
+  const { packages, files, missing, known, streams, lost, problem } = got.value;
   const where = `${nameOf(snapshot.repo).replace(/^dnf /, "")} (${snapshot.arch})`;
   if (lost.length > 0) {
     return fail(
@@ -84,22 +88,48 @@ export async function resolve(
       "`imagemake release refresh` takes a new snapshot for both",
     );
   }
+  if (streams.length > 0) {
+    return fail(
+      2,
+      `${missing.join(", ")} is in ${where} only in streams of modules that are not enabled`,
+      `ask for one too: ${streams.map((one) => `@${one}`).join(" or ")}, with the name of a profile where it has no default: @${streams[0] ?? ""}/NAME`,
+    );
+  }
   if (missing.length > 0) return { ok: false, problem: await unknown(missing, known, where) };
   if (problem !== null) return fail(2, refusal(problem, where), on.length > 0 ? KEPT : undefined);
-  const weak = packages.find(({ checksum: [kind] }) => kind !== "sha256");
+  const weak = packages.find(({ checksum: [kind] }) => !STRONG.includes(kind));
   if (weak !== undefined) {
-    return fail(3, `${where} has no sha256 checksum of ${weak.name}, but ${weak.checksum[0]}`);
+    const said = `${where} has no ${STRONG.join(" or ")} checksum of ${weak.name}, but ${weak.checksum[0]}`;
+    return fail(3, said);
   }
+  const section = (id: string) => held[Number(id.slice(1))];
   const found = packages.map((pkg): Package => {
     const { name, version, arch, size } = pkg;
-    const section = held[Number(pkg.section.slice(1))];
+    const from = section(pkg.section);
     // In a mirror, two repositories may have the same package: where it stands is part of what it is.
-    const called = mirror === null ? name : `${section?.path ?? ""}/${name}`;
-    const location = `${section?.id ?? ""}//${pkg.file}`;
+    const called = mirror === null ? name : `${from?.path ?? ""}/${name}`;
+    const location = `${from?.id ?? ""}//${pkg.file}`;
     return { name: called, version, arch, sha256: pkg.checksum[1], size, location };
   });
-  return ok(found.sort(byName));
+  if (mirror === null) return ok(found.sort(byName));
+  const beside = held.flatMap(({ id, path }, i) => {
+    const listed = carried(files.filter((file) => file.section === `r${i}`));
+    if (listed.dropped.length > 0)
+      context.warn(`the mirror of ${id} (${snapshot.arch}) is without ${listed.dropped.join(", ")}`);
+    return listed.files.map((file) => asPackage(id, path, file));
+  });
+  return ok([...apart(found), ...beside].sort(byName));
 }
+
+/** A file of a repository's index, fetched and kept as packages are. */
+const asPackage = (id: string, path: string, file: ListedFile): Package => ({
+  name: metadataName(path, file),
+  version: file.timestamp,
+  arch: METADATA,
+  sha256: file.checksum[1],
+  size: file.size,
+  location: `${id}//${file.base === null ? file.file : `${file.base.replace(/\/+$/, "")}/${file.file}`}`,
+});
 
 const KEPT = "what the tree beneath holds is neither replaced nor removed";
 
