@@ -1,5 +1,5 @@
 // Runs the programs of RPM with an environment of their own, and our own that ask dnf's and librepo's libraries. Those
-// get their question as a JSON file and answer with one line of JSON, after lines about their progress.
+// get their question as a JSON file, write nothing beside themselves (-B; -I reads no variables), and answer with one line of JSON, after lines about their progress.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,7 +21,7 @@ const PACKAGE: Readonly<Record<string, string>> = {
 
 /** Runs RPM's programs. */
 export const run = runner({
-  env: { PATH: ACTION_PATH, LC_ALL: "C.UTF-8", PYTHONDONTWRITEBYTECODE: "1", PYTHONHASHSEED: "0" },
+  env: { PATH: ACTION_PATH, LC_ALL: "C.UTF-8" },
   // libcurl reads them.
   network: ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "CURL_CA_BUNDLE", "SSL_CERT_FILE"],
   missing: (file) => {
@@ -39,7 +39,7 @@ export async function ask<T>(
 ): Promise<Result<T>> {
   const file = join(context.scratch, `${program}.json`);
   await writeFile(file, JSON.stringify(question), { mode: 0o600 });
-  const argv = ["/usr/bin/python3", "-I", fileURLToPath(recipeUrl(program)), file] as const;
+  const argv = ["/usr/bin/python3", "-I", "-B", fileURLToPath(recipeUrl(program)), file] as const;
   let said = "";
   const onLine = (line: string): void => {
     if (line.startsWith("{")) said = line;
