@@ -1,5 +1,6 @@
 // Runs the programs of RPM with an environment of their own, and our own that ask dnf's and librepo's libraries. Those
-// get their question as a JSON file, write nothing beside themselves (-B; -I reads no variables), and answer with one line of JSON, after lines about their progress.
+// get their question as a JSON file and answer with one line of JSON, after lines about their progress. They write
+// nothing beside themselves (-B: with -I they read no variable that says so).
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
