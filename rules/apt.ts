@@ -4,16 +4,17 @@ import { z } from "zod";
 import { sourceOf } from "../engine/declare.js";
 import type { Source as EngineSource } from "../engine/model.js";
 import { check, option } from "./options.js";
-import { filesSource } from "./schema.js";
+import { filesSource, placeOf } from "./schema.js";
 import type { Repo, Source } from "./types.js";
 
 const word = z.string().regex(/^(?:\.\/|[A-Za-z0-9])[A-Za-z0-9._/-]*$/);
 
 export const aptSchema = z.strictObject({
   url: option(
-    z.union([z.literal("host"), z.string().regex(/^(?:https?|file|copy):\S+$/), z.string().regex(/^\/\S+$/)]),
+    z.union([z.string().regex(/^(?:https?|file|copy):\S+$/), placeOf("http", "https")]),
     `a URL, a directory, or "host"`,
-    "Where packages come from while building; `host` is the mirror of the host's own apt. Not in the key.",
+    "Where packages come from while building; a directory is relative to the Imagefile, `host` is the mirror of the " +
+      "host's own apt. Not in the key.",
   ),
   suite: option(word, "a suite such as bookworm", "The suite."),
   components: option(

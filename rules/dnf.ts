@@ -9,11 +9,11 @@ import { asError } from "../engine/problem.js";
 import { isOn, readConf, words, type Conf, type Options } from "./drivers/dnf/conf.js";
 import type { Section } from "./drivers/dnf/repository.js";
 import { check, option } from "./options.js";
-import { filesSource, patternsOf } from "./schema.js";
+import { filesSource, patternsOf, placeOf } from "./schema.js";
 import { SearchPath, type Layers } from "./search-path.js";
 import type { Repo, Source } from "./types.js";
 
-const place = z.string().regex(/^(?:(?:https?|ftp|file):\/\/\S+|\/\S*|\.{1,2}\/\S*)$/);
+const place = placeOf("http", "https", "ftp", "file");
 const textSource = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "text");
 
 export const dnfSchema = z.strictObject({

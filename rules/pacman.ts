@@ -8,10 +8,10 @@ import { imagefileDirectory } from "../engine/evaluate/home.js";
 import { asError } from "../engine/problem.js";
 import { demands, readConf, type Conf, type Section } from "./drivers/pacman/conf.js";
 import { check, option } from "./options.js";
-import { filesSource, patternsOf } from "./schema.js";
+import { filesSource, patternsOf, placeOf } from "./schema.js";
 import type { Repo, Source } from "./types.js";
 
-const place = z.string().regex(/^(?:(?:https?|file):\/\/\S+|\/\S*|\.{1,2}\/\S*)$/);
+const place = placeOf("http", "https", "file");
 
 export const pacmanSchema = z.strictObject({
   conf: option(

@@ -26,6 +26,10 @@ export function patternsOf(handle: SourceHandle): readonly string[] {
   return source.patterns.map((one) => (isAbsolute(one) ? one : join(source.from ?? "", one)));
 }
 
+/** Where a repository is: an address of one of these schemes, or a directory, which is relative to the Imagefile. */
+export const placeOf = (...schemes: readonly string[]) =>
+  z.string().regex(new RegExp(`^(?:(?:${schemes.join("|")})://\\S+|/\\S*|[^\\s:/][^\\s:]*)$`));
+
 const artifact = handle(["file", "tree"], "a file or tree target");
 const anySource = z.custom<SourceHandle>(isSource);
 const isList = (value: unknown): value is SourceHandle => isSource(value) && sourceOf(value).kind === "list";

@@ -1,10 +1,10 @@
 // xbps(…): a Void repository as an Imagefile names it. Only data; the driver (drivers/xbps.ts) speaks to it.
 import { z } from "zod";
 import { check, option } from "./options.js";
-import { filesSource, patternsOf } from "./schema.js";
+import { filesSource, patternsOf, placeOf } from "./schema.js";
 import type { Repo, Source } from "./types.js";
 
-const place = z.string().regex(/^(?:https?:\/\/\S+|\/\S*|\.{1,2}\/\S*)$/);
+const place = placeOf("http", "https");
 
 export const xbpsSchema = z.strictObject({
   url: option(

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setImagefileDirectory } from "../engine/evaluate/home.js";
 import { ProblemError } from "../engine/problem.js";
@@ -168,6 +168,18 @@ test("a hook from outside of the project keeps its place out of the key, and bri
   });
 });
 
+test("a repository in a directory that is not there is named, and what directories are relative to", async () => {
+  const project = makeProject({
+    "Imagefile.ts": `import { apt, rule } from "imagemake";
+export const base = rule.rootfs({ repo: apt({ url: "repo", suite: "tiny" }), arch: "${hostArch()}" as "amd64", packages: ["one"] });`,
+  });
+  const { status, stderr } = await project.run("base");
+  project.remove();
+  expect(stderr).toContain(`the repository ${project.path("repo")} does not exist`);
+  expect(stderr).toContain("a directory is relative to the Imagefile");
+  expect(status).toBe(3);
+});
+
 /** What a wrong Imagefile is told. */
 function told(call: () => unknown): string {
   try {
@@ -290,7 +302,7 @@ describe("a hook that installs packages", () => {
     const [example = "", library = ""] = blocks("sh");
     project = makeProject({
       "Imagefile.ts": `${PRELUDE}
-const repo = apt({ url: ${JSON.stringify(repo.url)}, suite: "tiny", inImage: "https://mirror.example.org/debian" });
+const repo = apt({ url: ${JSON.stringify(`../${basename(dir)}/repo`)}, suite: "tiny", inImage: "https://mirror.example.org/debian" });
 const rootfs = rule.rootfs({ repo, arch: "${hostArch()}" as "amd64", variant: "busybox", packages: ${JSON.stringify([...TINY_DEBIAN, "apt"])}, steps: [step.overlay("overlay")] });
 const with_ = (hook: ReturnType<typeof step.hook>) => rule.platformfs({ from: rootfs, steps: [hook] });
 const show = (hook: ReturnType<typeof step.hook>, out: string) => run({ inputs: { TREE: with_(hook) }, root: true, out,
@@ -299,6 +311,8 @@ export const documented = show(${blocks("ts")[0]?.trim().replace(/;$/, "") ?? ""
 export const live = show(step.hook("hooks/examples/live.sh", { packages: list("packages.list"), env: { PACKAGES: "less nano" } }), "live.txt");
 export const again = show(step.hook("hooks/examples/live.sh", { packages: list("packages.list"), env: { PACKAGES: "less nano", AGAIN: "yes" } }), "again.txt");
 export const network = show(step.hook("hooks/examples/network.sh", { network: true, env: { MIRROR: ${JSON.stringify(`[trusted=yes] ${mirror.url}`)}, SUITE: "tiny", PACKAGES: "unpinned" } }), "network.txt");
+export const updated = show(step.hook("hooks/updates.sh", { packages: ["less"], env: { MIRROR: ${JSON.stringify(mirror.dir)} } }), "updated.txt");
+export const words = show(step.hook("hooks/words.sh", { env: { MIRROR: ${JSON.stringify(mirror.dir)} } }), "words.txt");
 export const byArch = show(step.hook("hooks/{arch}.sh"), "arch.txt");
 export const wrong = { offline: with_(step.hook("hooks/offline.sh")) };
 `,
@@ -312,6 +326,29 @@ export const wrong = { offline: with_(step.hook("hooks/offline.sh")) };
       "hooks/examples/network.sh": source("fixtures/hooks/network.sh"),
       [`hooks/${hostArch()}.sh`]: `. "\${0%/*}/lib/$ARCH.sh"\n. "$HOOKLIB"\nreplace_apt_source https://other.example.org/debian tiny main contrib\n`,
       [`hooks/lib/${hostArch()}.sh`]: `echo "$ARCH" >"$1/etc/arch"\n`,
+      "hooks/updates.sh": `set -eu
+. "$HOOKLIB"
+mount_proc
+mkdir "$1/run/mirror"; mount --bind "$MIRROR" "$1/run/mirror"
+echo "deb [trusted=yes] file:/run/mirror tiny main" >"$1/etc/apt/sources.list"
+chroot "$1" apt-get update
+ls "$1/var/lib/apt/lists" | grep Packages
+cp "$REPO"/less_*.deb "$1/var/cache/apt/archives"
+mkdir -p "$1/var/cache/xbps/one" "$1/var/cache/dnf" "$1/var/log/apt" "$1/var/db/xbps/https___example_org" "$1/var/lib/pacman/sync"
+for file in cache/xbps/one/package cache/dnf/more log/pacman.log log/dnf.rpm.log db/xbps/https___example_org/x86_64-repodata; do echo >"$1/var/$file"; done
+echo changed >"$1/var/cache/xbps/changed"
+ln -s / "$1/var/lib/pacman/sync/root"
+`,
+      "hooks/words.sh": `set -eu
+. "$HOOKLIB"
+prepare_apt_source '[arch=${hostArch()}' trusted=yes] "$MIRROR" tiny
+chroot "$1" apt-get install unpinned
+replace_apt_source '[trusted=yes]' https://other.example.org/debian tiny
+! prepare_apt_source '[trusted=yes]' "$MIRROR"
+! prepare_apt_source '[trusted=yes' "$MIRROR" tiny
+`,
+      "overlay/var/cache/xbps/kept": "somebody's own\n",
+      "overlay/var/cache/xbps/changed": "by the hook\n",
       "hooks/offline.sh": `. "$HOOKLIB"\nprepare_apt_source http://mirror.example.org/debian tiny\n`,
     });
   });
@@ -360,6 +397,29 @@ export const wrong = { offline: with_(step.hook("hooks/offline.sh")) };
     expect(text).toContain("etc/apt/sources.list:deb https://mirror.example.org/debian tiny main\n");
     expect(text).toContain("etc/resolv.conf:nameserver 192.0.2.1\n");
     expect(text).not.toContain(mirror.dir);
+  });
+
+  test("leaves neither lists nor packages nor logs of its own that package tools fetched and wrote", async () => {
+    await project.good("updated");
+    const text = project.read("out/updated.txt");
+    const names = text
+      .split("\n")
+      .filter((line) => /^(?:cache|db\/xbps|log|lib\/(?:apt|pacman))\/\S+ [a-ce-z]\d+$/.test(line));
+    expect(names).toEqual(["cache/xbps/kept f644"]);
+    expect(text).not.toMatch(/^(?:cache\/xbps\/one|db\/xbps\/https___example_org) d/m);
+    expect(text).toMatch(/^lib\/apt\/lists\/partial d/m);
+  });
+
+  test("may give options of a source as words of their own, and is told what a source lacks", async () => {
+    await project.good("words");
+    const text = project.read("out/words.txt");
+    expect(text).toContain("Package: unpinned\n");
+    expect(text).toContain(
+      "etc/apt/sources.list:deb [trusted=yes] https://other.example.org/debian tiny main\n",
+    );
+    const log = logs(project);
+    expect(log).toMatch(/hook: prepare_apt_source: a suite is missing after \/\S*mirror\n/);
+    expect(log).toContain("hook: prepare_apt_source: a ] is missing in [trusted=yes ");
   });
 
   test("needs to say that it wants the network", async () => {

@@ -151,8 +151,8 @@ describe("a wrong option is told what was expected and what was found", () => {
     ],
     [
       "apt",
-      'url: expected a URL, a directory, or "host", found "mirror"',
-      { url: "mirror", suite: "bookworm" },
+      'url: expected a URL, a directory, or "host", found "gopher://mirror"',
+      { url: "gopher://mirror", suite: "bookworm" },
     ],
     ["project", "default[0]: expected a target or a group of targets, found 1", { default: [1] }],
     [

@@ -10,6 +10,7 @@ mkdir "$HOOKSTATE"
 if [ -n "${REPO:-}" ]; then REPO=$(realpath "$REPO"); fi
 . "$HOOKLIB"
 before=$(secrets)
+traces "$TMPDIR/traces"
 
 # Programs of the tree may run, where this machine can run them at all.
 [ -z "$HOOKCPU" ] || (emulate_foreign "$ARCH" "$HOOKCPU") || echo "so the script cannot run programs of the tree"
@@ -33,4 +34,5 @@ cleanup || { [ "$status" != 0 ] || status=1; }
 [ "$status" = 0 ] || { echo "$SCRIPT ended with status $status" >&2; exit "$status"; }
 
 clean_tree "$before"
+remove_traces "$TMPDIR/traces"
 password_days "$HOOKROOT"

@@ -142,35 +142,61 @@ disable_daemons() {
 }
 remove_daemon_block() { hook_undo disable_daemons; }
 
+# hook_source WORD…: a source as it stands in sources.list: options in brackets, in as many words as they have, a place, a
+# suite and components, `main` unless said. Sets hook_options (with a blank at its end, or empty), hook_place, hook_suites.
+hook_source() {
+    hook_options='' hook_place='' hook_suites=''
+    case $1 in
+        '['*)
+            while [ $# != 0 ]; do
+                hook_options="$hook_options$1 "
+                shift
+                case $hook_options in *']'*) break ;; esac
+            done
+            # A place may follow in the same word: '[trusted=yes] DIR'.
+            case $hook_options in *']'*) ;; *) hook_die "$hook_caller: a ] is missing in $hook_options"; return ;; esac
+            hook_place=${hook_options#*]}
+            hook_options="${hook_options%%]*}] "
+            hook_place=${hook_place#"${hook_place%%[! ]*}"}
+            hook_place=${hook_place%"${hook_place##*[! ]}"}
+            ;;
+    esac
+    if [ -z "$hook_place" ]; then
+        [ $# != 0 ] || { hook_die "$hook_caller: a mirror is missing after $hook_options"; return; }
+        hook_place=$1
+        shift
+    fi
+    [ $# != 0 ] || { hook_die "$hook_caller: a suite is missing after $hook_place"; return; }
+    case $#-$1 in 1-*/) ;; 1-*) set -- "$1" main ;; esac
+    hook_suites=$*
+}
+
 # prepare_apt_source [MIRROR SUITE [COMPONENT…]]: apt takes packages from there, a URL or a directory; without
 # arguments from the packages of the step itself. What apt fetches stays outside of the image.
 prepare_apt_source() {
     [ -d "$HOOKROOT/etc/apt" ] || { hook_die "prepare_apt_source: there is no apt in the tree (etc/apt)"; return; }
-    case $# in
-        0)
-            [ -n "${REPO:-}" ] || { hook_die "prepare_apt_source: without arguments it is for the step's packages, and it has none"; return; }
-            set -- "[trusted=yes] $REPO" ./
-            ;;
-        1) hook_die "prepare_apt_source: a suite is missing after $1"; return ;;
-        2) case $2 in */) ;; *) set -- "$@" main ;; esac ;;
-    esac
+    if [ $# = 0 ]; then
+        [ -n "${REPO:-}" ] || { hook_die "prepare_apt_source: without arguments it is for the step's packages, and it has none"; return; }
+        set -- '[trusted=yes]' "$REPO" ./
+    fi
+    hook_caller=prepare_apt_source
+    hook_source "$@" || return
     mount_proc || return
     hook_begin prepare_apt_source || return 0
-    # Options in brackets stand before the place.
-    hook_options=''
-    hook_place=$1
-    case $1 in '['*) hook_options="${1%%]*}] " hook_place=${1#*]} ;; esac
-    hook_place=${hook_place#"${hook_place%%[! ]*}"}
-    case $hook_place in file:*) hook_place=${hook_place#file:} hook_place=/${hook_place#"${hook_place%%[!/]*}"} ;; esac
+    case $hook_place in
+        file:*) hook_place=${hook_place#file:} hook_place=/${hook_place#"${hook_place%%[!/]*}"} ;;
+        *:*) ;;
+        # A directory of the stage, such as one of the step's inputs.
+        *) hook_place=$(realpath -m -- "$hook_place") || return ;;
+    esac
     case $hook_place in
         /*)
             [ -d "$hook_place" ] || { hook_die "prepare_apt_source: there is no directory $hook_place"; return; }
             hook_mount run/imagemake-mirror --rbind "$hook_place" || return
             hook_place=file:/run/imagemake-mirror
             ;;
-        *) [ -n "$ONLINE" ] || { hook_die "prepare_apt_source: $hook_place needs network: true"; return; } ;;
+        *:*) [ -n "$ONLINE" ] || { hook_die "prepare_apt_source: $hook_place needs network: true"; return; } ;;
     esac
-    shift
     hook_aside etc/apt/sources.list || return
     for hook_file in "$HOOKROOT"/etc/apt/sources.list.d/*.list "$HOOKROOT"/etc/apt/sources.list.d/*.sources; do
         [ ! -e "$hook_file" ] && [ ! -L "$hook_file" ] || hook_aside "etc/apt/sources.list.d/${hook_file##*/}" || return
@@ -180,16 +206,16 @@ prepare_apt_source() {
     hook_mount var/cache/apt -t tmpfs -o mode=755 tmpfs || return
     mkdir -p "$hook_at/archives/partial"
     hook_at=$(hook_in etc/apt/sources.list) || return
-    echo "deb $hook_options$hook_place $*" >"$hook_at"
+    echo "deb $hook_options$hook_place $hook_suites" >"$hook_at"
     chroot "$HOOKROOT" apt-get update
 }
 # replace_apt_source [MIRROR SUITE [COMPONENT…]]: the image's own source again, or this one.
 replace_apt_source() {
     hook_undo prepare_apt_source || return
-    [ $# != 1 ] || { hook_die "replace_apt_source: a suite is missing after $1"; return; }
     [ $# != 0 ] || return 0
-    case $#-$2 in 2-*/) ;; 2-*) set -- "$@" main ;; esac
+    hook_caller=replace_apt_source
+    hook_source "$@" || return
     hook_at=$(hook_in etc/apt/sources.list) || return
     rm -f "$hook_at"
-    echo "deb $*" >"$hook_at"
+    echo "deb $hook_options$hook_place $hook_suites" >"$hook_at"
 }

@@ -5,7 +5,7 @@ import { createReadStream } from "node:fs";
 import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";
-import type { DriverContext, Package } from "../../../engine/packages/driver.js";
+import type { DriverContext, Package, SnapshotContext } from "../../../engine/packages/driver.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
 import { privateConfig } from "./config.js";
 import { networkSettings, placed } from "./host.js";
@@ -33,7 +33,7 @@ export async function fetchPackages(
   arch: string,
   packages: readonly Package[],
   dir: string,
-  context: DriverContext,
+  context: SnapshotContext,
 ): Promise<Result<void>> {
   const read = readRepository(repo);
   if (!read.ok) return read;

@@ -2,8 +2,8 @@
 // network. It changes nothing on the host.
 import { existsSync, readFileSync } from "node:fs";
 import { fail, ok, type Result } from "../../../engine/problem.js";
-import type { DriverContext } from "../../../engine/packages/driver.js";
-import type { Repository } from "./repository.js";
+import type { DriverContext, SnapshotContext } from "../../../engine/packages/driver.js";
+import { addressOf, type Repository } from "./repository.js";
 import { aptSays, run } from "./run.js";
 
 /** Where the host gets a suite from. */
@@ -15,11 +15,11 @@ export interface HostMirror {
 
 const FORMAT = "$(RELEASE)\t$(CODENAME)\t$(SUITE)\t$(REPO_URI)\t$(SOURCESENTRY)";
 
-/** The address of a repository on this machine: `host` is looked up, everything else stands. */
-export async function placed(repository: Repository, context: DriverContext): Promise<Result<HostMirror>> {
-  return repository.url === "host"
-    ? hostMirror(repository.suite, context)
-    : ok({ url: repository.url, signedBy: null });
+/** The address of a repository on this machine: `host` is looked up, directories are the Imagefile's. */
+export async function placed(repository: Repository, context: SnapshotContext): Promise<Result<HostMirror>> {
+  if (repository.url === "host") return hostMirror(repository.suite, context);
+  const whole = addressOf(repository, context.base);
+  return whole.ok ? ok({ url: whole.value, signedBy: null }) : whole;
 }
 
 /** The mirror of `suite` (as the host's sources write it, its codename or its suite name), asked of apt itself. */

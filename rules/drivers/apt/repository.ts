@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Json } from "../../../engine/model.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
 
@@ -12,7 +12,10 @@ export const SOURCE_FILE = "snapshot.sources";
 
 /** What a package request says of its repository. */
 export interface Repository {
-  /** A URI that apt understands, or `host`: the mirror that the host's own apt uses for the suite. */
+  /**
+   * A URI that apt understands, a directory relative to the Imagefile, or `host`: the mirror that the host's own apt
+   * uses for the suite.
+   */
   readonly url: string;
   /** A suite or codename; with a slash at its end a directory that holds Packages itself (a flat repository). */
   readonly suite: string;
@@ -58,12 +61,30 @@ export const locationIn = (url: string, uri: string): string => {
 export const uriIn = (url: string, location: string): string =>
   /^[a-z][a-z0-9+.-]*:/.test(location) ? location : `${url.endsWith("/") ? url : `${url}/`}${location}`;
 
+/** The directory of this machine that an address stands for; null for what is elsewhere. */
+const directoryOf = (url: string): string | null =>
+  url.startsWith("copy:") ? fileURLToPath(`file://${url.slice("copy:".length)}`) : null;
+
+/** The address of a repository, whole: a directory is relative to `base`, and has to be there. */
+export function addressOf({ url }: Repository, base: string): Result<string> {
+  const isRelative = !/^[a-z]+:/.test(url);
+  // A blank in the path of the project is none in its URI.
+  const whole = isRelative ? `copy:${pathToFileURL(base).pathname.replace(/\/+$/, "")}/${url}` : url;
+  const directory = directoryOf(whole);
+  if (directory === null || existsSync(directory)) return ok(whole);
+  return fail(
+    3,
+    `the repository ${directory} does not exist`,
+    isRelative ? "a directory is relative to the Imagefile; an address begins with https://" : undefined,
+  );
+}
+
 export const isFlat = (repository: Repository): boolean => repository.suite.endsWith("/");
 
 /** Whether apt must take it without a signature: only a local directory that has none. */
 export function isUnsignedDirectory(repository: Repository): boolean {
-  if (!repository.url.startsWith("copy:")) return false;
-  const root = fileURLToPath(`file://${repository.url.slice("copy:".length)}`);
+  const root = directoryOf(repository.url);
+  if (root === null) return false;
   const dir = isFlat(repository) ? join(root, repository.suite) : join(root, "dists", repository.suite);
   return !existsSync(join(dir, "InRelease")) && !existsSync(join(dir, "Release.gpg"));
 }
