@@ -65,8 +65,10 @@ const base = {
   ),
   cmd: option(
     z.union([z.string(), z.array(z.string()).min(1)]),
-    "a command: text for sh -eu -c, or an array of words",
-    "A string is a shell script; an array is run as it is, and an element `$NAME` or `$NAME/…` is filled in.",
+    "a command: text for bash, or an array of words",
+    "A string is a script for `bash -eu -o pipefail`: it ends at the first command that fails, also one before a pipe. " +
+      "Within a tree without bash it is run by an sh that has pipefail; where there is none, text with a pipe is " +
+      "refused. An array is run as it is, and an element `$NAME` or `$NAME/…` is filled in.",
   ),
   env: environment,
   date: yes("The command sees the datecode as `$DATECODE`; then it is in the key."),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { callSite, isSource, source, sourceOf, wrongOption } from "../engine/declare.js";
 import { readArg } from "../engine/evaluate/args.js";
 import { ProblemError } from "../engine/problem.js";
+import { runsText } from "../engine/shell.js";
 import { render } from "./options.js";
 import { asList, asSource, type ListSource, type Source } from "./types.js";
 
@@ -47,9 +48,9 @@ export function env(name: string): Source {
   return asSource(source({ kind: "env", name }));
 }
 
-/** A command whose standard output is the input. A string is given to `sh -c`. */
+/** A command whose standard output is the input. A string is run as that of a command is. */
 export function probe(command: string | readonly string[]): Source {
-  const argv = typeof command === "string" ? ["sh", "-c", command] : command;
+  const argv = typeof command === "string" ? runsText(command) : command;
   if (!Array.isArray(argv) || argv.length === 0 || !argv.every((word) => typeof word === "string")) {
     wrongOption("probe", `expected a command, found ${render(command)}`);
   }

@@ -19,7 +19,7 @@ const BROKEN: Readonly<Record<string, readonly [string, string | RegExp]>> = {
   ],
   "a missing option": [
     `export const a = run({ inputs: {}, out: "a" } as never);`,
-    "Imagefile.ts:2: run: cmd: expected a command: text for sh -eu -c, or an array of words, found nothing",
+    "Imagefile.ts:2: run: cmd: expected a command: text for bash, or an array of words, found nothing",
   ],
   "an option of the wrong type": [
     `\nexport const a = run({ inputs: {}, cmd: ":", out: "a", timeout: "1h" } as never);`,

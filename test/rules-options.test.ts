@@ -58,7 +58,7 @@ describe("a wrong option is told what was expected and what was found", () => {
     ["run", "inputs: expected { NAME: target or source }, found nothing", { cmd: "", out: "x" }],
     [
       "run",
-      "cmd: expected a command: text for sh -eu -c, or an array of words, found 5",
+      "cmd: expected a command: text for bash, or an array of words, found 5",
       { ...simple, cmd: 5 },
     ],
     ["run", "expected one of out, outs and tree: true, found none", { inputs: {}, cmd: "" }],

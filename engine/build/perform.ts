@@ -17,6 +17,7 @@ import { emulatedIn, endedWithin } from "../execute/within.js";
 import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { asError, fail, ok, type Result } from "../problem.js";
+import { endedInPipe } from "../shell.js";
 import type { Session } from "./session.js";
 import { forgetUnfinished, logOf, noteUnfinished } from "./unfinished.js";
 
@@ -235,8 +236,9 @@ async function run(
   );
   switch (outcome.kind) {
     case "exited": {
-      const why = endedWithin(action, outcome.status);
-      if (why !== null) appendFileSync(log, `imagemake: ${why}\n`);
+      const inText = action.command.kind === "shell" ? endedInPipe(outcome.status) : null;
+      for (const why of [endedWithin(action, outcome.status), inText])
+        if (why !== null) appendFileSync(log, `imagemake: ${why}\n`);
       return outcome.status === 0 ? null : { kind: "exit", status: outcome.status };
     }
     case "signal":

@@ -1,11 +1,12 @@
 // The exports of an Imagefile as a graph: every target that an export is or reaches gets its id, every draft
 // becomes an action. It does not know how the Imagefile was loaded, nor any rule.
-import { inside, isHandle, type Draft } from "../declare.js";
+import { inside, isHandle, type ActionSpec, type Draft } from "../declare.js";
 import { actionNodes, dependencies } from "../graph.js";
 import type { Action, Graph, Group, Input, Output, Target, TargetId } from "../model.js";
 import { stop, unwrap } from "../problem.js";
 import { membersOf, projectExport, walkExports, type Exported, type Where } from "./exports.js";
 import { Names, type Named } from "./ids.js";
+import { SHELL } from "../shell.js";
 import { short } from "./place.js";
 import { projectSettings } from "./settings.js";
 
@@ -57,7 +58,7 @@ function actionOf(draft: Draft, names: Names, dir: string): Action {
     outputs: spec.outputs,
     within: spec.within ?? null,
     packages: packages && { ...packages, on: packages.on && names.target(packages.on) },
-    tools: spec.tools ?? [],
+    tools: [...(spec.tools ?? []), ...(isText(spec) ? [SHELL] : [])],
     date: spec.date ?? false,
     collect: spec.collect ?? null,
     network: spec.network ?? false,
@@ -71,6 +72,10 @@ function actionOf(draft: Draft, names: Names, dir: string): Action {
     at: short(draft.at, dir),
   };
 }
+
+/** Whether the host's shell runs it, whose version counts; within a tree it is the tree's own. */
+const isText = ({ command, within }: ActionSpec): boolean =>
+  command.kind === "shell" && (within ?? null) === null;
 
 const inputsOf = ({ spec, at }: Draft, names: Names): readonly Input[] =>
   Object.entries(spec.inputs).map(([name, from]) => {

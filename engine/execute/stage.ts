@@ -12,6 +12,7 @@ import { DEFAULT_EPOCH, type Action, type Command, type Output } from "../model.
 import { undated, withDate } from "../names.js";
 import type { DriverContext } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
+import { runsScript, runsText, runsTextWithin } from "../shell.js";
 import type { ResolvedSource } from "../sources/resolve.js";
 import { ACTION_PATH } from "../tools.js";
 import { copyTree } from "../tree/copy.js";
@@ -139,7 +140,7 @@ export async function stageAction(
     ...variables,
     ...(action.packages === null ? {} : { REPO: "repo" }),
   };
-  const argv = argvOf(action.command, work, variables, dated ? datecode : null);
+  const argv = argvOf(action, work, variables, dated ? datecode : null);
   const components = componentsOf(action, { ...facts.value, inputs });
   const sources = inputs.map(({ path }) => path);
   return ok({
@@ -172,7 +173,7 @@ function stageList(work: string, name: string, paths: string): string {
 
 /** The program and arguments of a command; a recipe's text is written into the stage first. */
 function argvOf(
-  command: Command,
+  { command, within }: Action,
   work: string,
   variables: Readonly<Record<string, string>>,
   datecode: string | null,
@@ -180,7 +181,7 @@ function argvOf(
   const dated = (text: string): string => (datecode === null ? text : withDate(text, datecode));
   switch (command.kind) {
     case "shell":
-      return ["sh", "-eu", "-c", dated(command.text)];
+      return (within === null ? runsText : runsTextWithin)(dated(command.text));
     case "argv":
       return command.argv.map((element) => {
         const match = /^\$([A-Z][A-Z0-9_]*)(\/.*)?$/s.exec(element);
@@ -192,7 +193,7 @@ function argvOf(
       const texts = { ...command.beside, [command.name]: command.text };
       for (const [name, text] of Object.entries(texts)) writeFileSync(join(work, ".recipe", name), text);
       const path = join(".recipe", command.name);
-      return command.name.endsWith(".mjs") ? [process.execPath, path] : ["sh", "-eu", path];
+      return command.name.endsWith(".mjs") ? [process.execPath, path] : runsScript(path);
     }
   }
 }

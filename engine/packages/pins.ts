@@ -10,6 +10,7 @@ import type { Action, Graph, PackageRequest, TargetId, Wanted } from "../model.j
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { PinnedClosure, Release } from "../release/release.js";
+import { asWritten } from "../shell.js";
 import { namesOf } from "../sources/lists.js";
 import type { Sources } from "../sources/resolve.js";
 import type { Emit } from "../events.js";
@@ -278,7 +279,7 @@ export class Pins {
           problem: { ...problem, message: `${action.at}: ${action.id}: ${problem.message}` },
         };
       }
-      const list = "list" in wanted ? wanted.list : (wanted.probe.what ?? wanted.probe.argv.join(" "));
+      const list = "list" in wanted ? wanted.list : (wanted.probe.what ?? asWritten(wanted.probe.argv));
       wishes.push(...names.value.map((name) => ({ name, list })));
     }
     return ok(wishes);

@@ -8,6 +8,7 @@ import type { Index } from "../../cache/index.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
+import { asWritten } from "../shell.js";
 import type { Facts } from "./facts.js";
 import { matchPatterns, stagePath } from "./globs.js";
 import { normalised } from "./lists.js";
@@ -186,7 +187,7 @@ export class Sources {
     if (run.status !== 0) {
       const why =
         run.error?.message ?? `it ended with status ${run.status ?? "unknown"}: ${run.stderr.trim()}`;
-      return fail(3, what === undefined ? `probe ${argv.join(" ")} failed` : `${what} is not to be had`, why);
+      return fail(3, what === undefined ? `probe ${asWritten(argv)} failed` : `${what} is not to be had`, why);
     }
     const digest = hashBytes(run.stdout);
     this.facts.probes.push({ argv, digest });

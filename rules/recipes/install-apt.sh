@@ -69,7 +69,7 @@ unset APT_CONFIG
 # Every package of the closure has to be there now: what resolves here must be what was resolved before.
 installed=$(dpkg-query --admindir="$root/var/lib/dpkg" -W -f '${Package} ${Version} ${Status}\n')
 awk '/^Package:/ { p = $2 } /^Version:/ { print p, $2 }' repo/Packages | while read -r name version; do
-    printf '%s\n' "$installed" | grep -qxF "$name $version install ok installed" ||
+    grep -qxF "$name $version install ok installed" <<<"$installed" ||
         die "$name $version was resolved, but apt did not install it"
 done
 

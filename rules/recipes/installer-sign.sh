@@ -30,7 +30,8 @@ esac
 ring=$TMPDIR/verify
 mkdir -m 700 "$ring"
 gpg_here() { gpg --homedir "$ring" --batch --no-autostart --quiet "$@"; }
-! gpg_here --with-colons --show-keys "$root/$key" | grep -q '^sec:' ||
+shown=$(gpg_here --with-colons --show-keys "$root/$key") || shown=
+! grep -q '^sec:' <<<"$shown" ||
     die "$key is a secret key: it would have been published"
 # What it says of trust is about a keyring that knows nobody.
 told() { cat "$TMPDIR/told" >&2; die "$@"; }
