@@ -38,9 +38,7 @@ on_tree() {
 install_closure() {
     [ -s repo/closure ] || return 0
     mkdir "$TMPDIR/cache"
-    { on_tree -U --noconfirm --noprogressbar --asdeps -- repo/*.pkg.tar && : >"$TMPDIR/done"; } 2>&1 |
-        tee "$TMPDIR/said"
-    [ -e "$TMPDIR/done" ] || die "pacman failed"
+    on_tree -U --noconfirm --noprogressbar --asdeps -- repo/*.pkg.tar 2>&1 | tee "$TMPDIR/said" || die "pacman failed"
     # To pacman a script or a hook that fails is no failure: to us it is a tree that is not whole.
     ! grep -q '^error: command failed to execute correctly' "$TMPDIR/said" ||
         die "a script or a hook of a package failed"

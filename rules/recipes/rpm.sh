@@ -25,9 +25,8 @@ install_closure() {
     [ "$ARCH" = "$(uname -m)" ] || foreign=--ignorearch
     [ -n "$DOCS" ] || docs=--excludedocs
     find repo -name '*.rpm' | LC_ALL=C sort >"$TMPDIR/manifest"
-    { on_tree --upgrade --nosignature --noplugins $docs $foreign "$TMPDIR/manifest" && : >"$TMPDIR/done"; } 2>&1 |
-        tee "$TMPDIR/said"
-    [ -e "$TMPDIR/done" ] || die "rpm failed"
+    on_tree --upgrade --nosignature --noplugins $docs $foreign "$TMPDIR/manifest" 2>&1 | tee "$TMPDIR/said" ||
+        die "rpm failed"
     # To rpm a script that fails after its package was unpacked is a warning: to us it is a tree that is not whole.
     ! grep -q 'scriptlet failed' "$TMPDIR/said" || die "a script of a package failed"
     on_tree --query --all --queryformat '%{NAME} %{EVR}\n' | sort >"$TMPDIR/installed"
