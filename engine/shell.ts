@@ -54,7 +54,7 @@ export const runsTextWithin = (text: string): string[] => [
 export function hasPipe(text: string): boolean {
   const bare = text
     .replace(/\\./gs, "")
-    .replace(/'[^']*'|"(?:[^"$\`]|\$(?!\())*"/g, "")
+    .replace(/'[^']*'|"(?:[^"$`]|\$(?!\())*"/g, "")
     .replace(/(^|[\s;&(])#.*$/gm, "$1");
   return /(?<![|>])\|(?!\|)/.test(bare);
 }

@@ -261,7 +261,7 @@ export const word = run({ inputs: { SRC }, cmd: ["sh", "-c", ": > $0", "$OUT", "
     expect(variable?.tail[0]).toMatch(
       /^imagemake: \$SRC is not set: .* they are in \.inputs\/SRC, one a line$/,
     );
-    expect(variable?.failure).toEqual({ kind: "exit", status: 2 });
+    expect(variable?.failure).toEqual({ kind: "exit", status: 1 });
     expect(word?.failure).toMatchObject({
       kind: "problem",
       problem: { exit: 2, message: "word: $SRC is more than one word of a command can hold" },
