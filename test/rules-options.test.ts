@@ -56,11 +56,7 @@ describe("a wrong option is told what was expected and what was found", () => {
   test.each<[string, string, unknown]>([
     ["run", "unknown option output; did you mean out?", { inputs: {}, cmd: "", output: "x" }],
     ["run", "inputs: expected { NAME: target or source }, found nothing", { cmd: "", out: "x" }],
-    [
-      "run",
-      "cmd: expected a command: text for bash, or an array of words, found 5",
-      { ...simple, cmd: 5 },
-    ],
+    ["run", "cmd: expected a command: text for bash, or an array of words, found 5", { ...simple, cmd: 5 }],
     ["run", "expected one of out, outs and tree: true, found none", { inputs: {}, cmd: "" }],
     ["run", "expected one of out, outs and tree: true, found out and tree", { ...simple, tree: true }],
     ["run", "outs: expected at least one output, found none", { inputs: {}, cmd: "", outs: {} }],

@@ -187,7 +187,11 @@ export class Sources {
     if (run.status !== 0) {
       const why =
         run.error?.message ?? `it ended with status ${run.status ?? "unknown"}: ${run.stderr.trim()}`;
-      return fail(3, what === undefined ? `probe ${asWritten(argv)} failed` : `${what} is not to be had`, why);
+      return fail(
+        3,
+        what === undefined ? `probe ${asWritten(argv)} failed` : `${what} is not to be had`,
+        why,
+      );
     }
     const digest = hashBytes(run.stdout);
     this.facts.probes.push({ argv, digest });
