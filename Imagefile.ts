@@ -33,8 +33,6 @@ export const platformfs = each(
     rule.platformfs({
       from: rootfs.amd64.standard,
       packages,
-      // The images of one build must not share host keys, so they have none until they start.
-      steps: [step.overlay("fixtures/ssh-keys")],
       out: `debian-${platform}-PLATFORMFS-{date}.tar.xz`,
     }),
   { only: "PLATFORMS" },

@@ -22,6 +22,7 @@ import { rootfsSchema } from "./rootfs.js";
 import { checkSchema, runSchema } from "./run.js";
 import { layersSchema } from "./search-path.js";
 import { stepSchemas } from "./steps.js";
+import { uniqueSchema } from "./unique.js";
 import { unpackSchema } from "./unpack.js";
 import { xbpsSchema } from "./xbps.js";
 
@@ -58,6 +59,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   "rule.mirror": mirrorSchema,
   "rule.installerIso": installerIsoSchema,
   "rule.boot": bootSchema,
+  "rule.unique": uniqueSchema,
   ...Object.fromEntries(Object.entries(stepSchemas).map(([name, schema]) => [`step.${name}`, schema])),
   apt: aptSchema,
   xbps: xbpsSchema,

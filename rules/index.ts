@@ -13,6 +13,7 @@ import { platformfs } from "./platformfs.js";
 import { pxe } from "./pxe.js";
 import { rootfs } from "./rootfs.js";
 import { squashfs } from "./squashfs.js";
+import { unique } from "./unique.js";
 import { unpack } from "./unpack.js";
 
 export { apt } from "./apt.js";
@@ -35,7 +36,7 @@ export { run };
 /** The rules. */
 export const rule = {
   ...{ run, check, rootfs, platformfs, unpack, kernel, initramfs, extract },
-  ...{ squashfs, iso, disk, pxe, nix, boot, mirror, installerIso },
+  ...{ squashfs, iso, disk, pxe, nix, boot, unique, mirror, installerIso },
 } as const;
 
 export type { InstallerIsoOptions } from "./installer-iso.js";

@@ -65,7 +65,7 @@ const apt: System = {
     options: { variant },
   }),
   bootstrap: (repo, { arch, options }) => ({
-    command: recipe("rootfs-apt.sh", ["lib.sh", "emulate.sh", "tree.sh", "rootfs-apt.sh"]),
+    command: recipe("rootfs-apt.sh", ["lib.sh", "emulate.sh", "unique.sh", "tree.sh", "rootfs-apt.sh"]),
     env: {
       ARCH: arch,
       CPU: cpuOf("apt", arch) ?? "",
@@ -77,7 +77,14 @@ const apt: System = {
     guards: { has: ["var/lib/dpkg/status"] },
   }),
   install: ({ arch }) => ({
-    command: recipe("install-apt.sh", ["lib.sh", "emulate.sh", "tree.sh", "inside.sh", "install-apt.sh"]),
+    command: recipe("install-apt.sh", [
+      "lib.sh",
+      "emulate.sh",
+      "unique.sh",
+      "tree.sh",
+      "inside.sh",
+      "install-apt.sh",
+    ]),
     env: { ARCH: arch, CPU: cpuOf("apt", arch) ?? "" },
     inputs: {},
     tools: [...APT_TOOLS, ...emulation("apt", arch)],
@@ -103,7 +110,14 @@ const xbps: System = {
   bootstrap: (repo, { arch }) => {
     const { keys } = given(isXbpsRepo, repo);
     return {
-      command: recipe("rootfs-xbps.sh", ["lib.sh", "emulate.sh", "inside.sh", "xbps.sh", "rootfs-xbps.sh"]),
+      command: recipe("rootfs-xbps.sh", [
+        "lib.sh",
+        "emulate.sh",
+        "unique.sh",
+        "inside.sh",
+        "xbps.sh",
+        "rootfs-xbps.sh",
+      ]),
       env: { ARCH: arch },
       // The checkout may lie anywhere: that is no part of the key.
       inputs: keys === null ? {} : { KEYS: staged(keys, "keys") },
@@ -112,14 +126,21 @@ const xbps: System = {
     };
   },
   install: ({ arch }) => ({
-    command: recipe("install-xbps.sh", ["lib.sh", "emulate.sh", "inside.sh", "xbps.sh", "install-xbps.sh"]),
+    command: recipe("install-xbps.sh", [
+      "lib.sh",
+      "emulate.sh",
+      "unique.sh",
+      "inside.sh",
+      "xbps.sh",
+      "install-xbps.sh",
+    ]),
     env: { ARCH: arch },
     inputs: {},
     tools: [...XBPS_TOOLS, ...emulation("xbps", arch)],
   }),
 };
 
-const PACMAN_PARTS = ["lib.sh", "emulate.sh", "inside.sh", "pacman.sh"];
+const PACMAN_PARTS = ["lib.sh", "emulate.sh", "unique.sh", "inside.sh", "pacman.sh"];
 
 const pacman: System = {
   archs: names<"pacman">({ x86_64: true, aarch64: true, armv7h: true, riscv64: true }),
@@ -158,7 +179,7 @@ function variantIn(options: Json): string {
   return typeof variant === "string" ? variant : "";
 }
 
-const RPM_PARTS = ["lib.sh", "emulate.sh", "inside.sh", "rpm.sh"];
+const RPM_PARTS = ["lib.sh", "emulate.sh", "unique.sh", "inside.sh", "rpm.sh"];
 
 const dnf: System = {
   archs: names<"dnf">({ x86_64: true, aarch64: true }),

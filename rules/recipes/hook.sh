@@ -9,7 +9,6 @@ export HOOKROOT HOOKLIB HOOKSTATE
 mkdir "$HOOKSTATE"
 if [ -n "${REPO:-}" ]; then REPO=$(realpath "$REPO"); fi
 . "$HOOKLIB"
-before=$(secrets)
 traces "$TMPDIR/traces"
 
 # Programs of the tree may run, where this machine can run them at all.
@@ -33,6 +32,6 @@ PATH=${script%/*}:$PATH "$@" "$HOOKROOT" || status=$?
 cleanup || { [ "$status" != 0 ] || status=1; }
 [ "$status" = 0 ] || { echo "$SCRIPT ended with status $status" >&2; exit "$status"; }
 
-clean_tree "$before"
+clean_tree
 remove_traces "$TMPDIR/traces"
 password_days "$HOOKROOT"

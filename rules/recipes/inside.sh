@@ -39,16 +39,15 @@ unmounted() {
     umount "$root/proc"
 }
 
+unique_before=$(unique_left)
+
 # settle_tree: takes out what would differ the next time, and what made while building would be one for all machines.
 # Links in the tree lead nowhere else.
 settle_tree() {
-    for se_path in etc/.pwd.lock var/cache/ldconfig/aux-cache var/lib/dbus/machine-id var/lib/systemd/random-seed; do
+    for se_path in etc/.pwd.lock var/cache/ldconfig/aux-cache; do
         se_at=$(inside "$se_path")
         rm -f "$se_at"
     done
-    se_at=$(inside etc/ssh/x)
-    rm -f "${se_at%/x}"/ssh_host_*_key "${se_at%/x}"/ssh_host_*_key.pub
-    se_at=$(inside etc/machine-id)
-    [ -L "$se_at" ] || [ ! -s "$se_at" ] || : >"$se_at"
+    take_unique
     password_days "$root"
 }

@@ -4,7 +4,6 @@
 [ -x "$root/usr/bin/dpkg" ] || die "there is no dpkg in the tree, so packages cannot be installed in it"
 names=$(closure)
 emulate_foreign "$ARCH" "$CPU"
-before=$(secrets)
 
 # All of /run and /tmp is gone afterwards.
 mounted run
@@ -79,7 +78,7 @@ if [ -n "${policy_made:-}" ]; then
 fi
 umount "$root/run/repo"
 unmounted
-clean_tree "$before"
+clean_tree
 # Directories that are there for the mounts alone go again; one that came with a package is as the package has it, which
 # dpkg does not see to where it is there before.
 for dir in $mo_made; do

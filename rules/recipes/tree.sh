@@ -21,16 +21,10 @@ closure() { sed -n 's/^Package: //p' repo/Packages | sort; }
 # uri DIR: a directory's path as it stands in sources.list.
 uri() { printf '%s' "$1" | sed 's/%/%25/g; s/ /%20/g; s/\[/%5B/g; s/\]/%5D/g'; }
 
-# secrets: what in $OUT must differ from machine to machine. Made while building, it would be one for all.
-secrets() {
-    for se_file in var/lib/dbus/machine-id var/lib/systemd/random-seed var/lib/systemd/credential.secret \
-        etc/machine-id $(cd "$OUT" && echo etc/ssh/ssh_host_*_key etc/ssh/ssh_host_*_key.pub); do
-        [ ! -s "$OUT/$se_file" ] || echo "$se_file"
-    done
-}
+unique_before=$(unique_left)
 
-# clean_tree [SECRETS]: removes from $OUT what package tools leave behind: logs, caches, locks, backups, the
-# build's own configuration, and secrets, but for those that were there before (somebody put them there).
+# clean_tree: removes from $OUT what package tools leave behind: logs, caches, locks, backups, the build's own configuration,
+# and what each machine has to make for itself.
 clean_tree() {
     rm -f "$OUT"/etc/apt/apt.conf.d/99mmdebstrap "$OUT"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
     rm -f "$OUT"/var/log/dpkg.log "$OUT"/var/log/alternatives.log "$OUT"/var/log/bootstrap.log \
@@ -42,14 +36,7 @@ clean_tree() {
         rm -f "$OUT/etc/$ct_file-" "$OUT/etc/$ct_file.lock"
     done
     rm -f "$OUT/etc/.pwd.lock"
-    for ct_file in $(secrets); do
-        case " ${1:-} " in *[[:space:]]"$ct_file"[[:space:]]*) continue ;; esac
-        case $ct_file in
-            # machine-id(5): empty in an image that is to be many machines.
-            etc/machine-id) : >"$OUT/$ct_file" ;;
-            *) rm "$OUT/$ct_file" ;;
-        esac
-    done
+    take_unique
     for ct_dir in dev proc sys run tmp; do
         [ ! -d "$OUT/$ct_dir" ] || find "$OUT/$ct_dir" -xdev -mindepth 1 ! -path "$OUT/run/lock" -delete
     done

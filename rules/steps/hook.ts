@@ -79,7 +79,11 @@ export function hook(script: string, o: HookOptions = {}): Step {
     }
     return {
       rule: "step.hook",
-      command: recipe("hook.sh", ["lib.sh", "emulate.sh", "tree.sh", "traces.sh", "hook.sh"], ["hooklib.sh"]),
+      command: recipe(
+        "hook.sh",
+        ["lib.sh", "emulate.sh", "unique.sh", "tree.sh", "traces.sh", "hook.sh"],
+        ["hooklib.sh"],
+      ),
       network: given.network ?? false,
       tools: emulator(lineage),
       ...packagesOf(given.packages, given.recommends ?? false, tree, stop),

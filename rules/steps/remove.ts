@@ -45,7 +45,7 @@ export function remove(
     return {
       ...part,
       command: recipe("remove-rpm.sh", [
-        ...["lib.sh", "emulate.sh", "inside.sh", "rpm.sh", "remove-rpm.sh", "remove.sh"],
+        ...["lib.sh", "emulate.sh", "unique.sh", "inside.sh", "rpm.sh", "remove-rpm.sh", "remove.sh"],
       ]),
       env: { ...part.env, PACKAGES: packages.join("\n"), ARCH: arch, DOCS: "" },
       tools: [RPM, ...emulation(driver, arch)],

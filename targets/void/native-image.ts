@@ -49,7 +49,7 @@ function prepared(platform: string, from: Handle): Handle {
     {
       rule: "void-image",
       command: recipe("void-native-image.sh", [
-        ...["lib.sh", "emulate.sh", "inside.sh", "xbps.sh", "void-native-image.sh"],
+        ...["lib.sh", "emulate.sh", "unique.sh", "inside.sh", "xbps.sh", "void-native-image.sh"],
       ]),
       env: { ARCH: lineage.arch, PLATFORM: platform },
       inputs: { BASE: grown },

@@ -48,7 +48,7 @@ export function nativeIso(
     {
       rule: "void-live",
       command: recipe("void-native-live.sh", [
-        ...["lib.sh", "emulate.sh", "inside.sh", "xbps.sh", "void-native-live.sh"],
+        ...["lib.sh", "emulate.sh", "unique.sh", "inside.sh", "xbps.sh", "void-native-live.sh"],
       ]),
       env: { ARCH: arch, LOCALE: "en_US.UTF-8" },
       inputs: {
