@@ -4,10 +4,11 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
 import type { Guards, Tool } from "../engine/model.js";
-import { cpuOf } from "./arch.js";
+import { cpuOf, emulation } from "./arch.js";
 import { grubCpus } from "./grub.js";
 import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
 import { check, option } from "./options.js";
+import { packTools } from "./pack.js";
 import { recipe } from "./recipes.js";
 import {
   asTreeHandle,
@@ -19,6 +20,7 @@ import {
   size,
   treeLike,
   limits,
+  type Limits,
 } from "./schema.js";
 import { asFile, type AnyTree, type Common, type FileTarget, type Size } from "./types.js";
 
@@ -82,12 +84,14 @@ export const diskSchema = z.strictObject({
   kernel: option(
     fileTarget.optional(),
     "a file target",
-    "With GRUB, the kernel; the tree's own unless said.",
+    "With GRUB, the kernel. Unless said those of the tree: the one that the links of its packages lead to (`/vmlinuz`), " +
+      "else the newest, also after an upgrade on the machine.",
   ),
   initrd: option(
     fileTarget.optional(),
     "a file target",
-    "With GRUB, its initial RAM file system; the tree's own unless said.",
+    "With GRUB, its initial RAM file system. Unless said each kernel's own; where the tree has none, its initramfs-tools, " +
+      "dracut or mkinitcpio makes it.",
   ),
   cmdline: cmdlineOption,
   menu: menuOption,
@@ -179,7 +183,7 @@ const diskGuards = (magic: string | null): Guards => ({
   ...(magic === null ? {} : { magic }),
 });
 
-/** The tree with fstab and, with GRUB, kernel and menu. */
+/** The tree with fstab and, with GRUB, what starts and the menu. */
 function prepared(o: Given, tree: Handle, ids: Ids, hasGrub: boolean): Handle {
   const fs = o.fs ?? "ext4";
   const fstab = [`UUID=${fs === "vfat" ? ids.ROOT_FAT : ids.ROOT_UUID} / ${fs} defaults 0 1`];
@@ -188,7 +192,7 @@ function prepared(o: Given, tree: Handle, ids: Ids, hasGrub: boolean): Handle {
   return declareOne(
     {
       rule: "disk.tree",
-      command: recipe("disk-tree.sh", ["lib.sh", "menu.sh", "disk-tree.sh"]),
+      command: recipe("disk-tree.sh", ["lib.sh", "menu.sh", "disk-menu.sh", "kernels.sh", "disk-tree.sh"]),
       env: {
         FSTAB: fstab.join("\n"),
         BOOT: o.boot ?? "",
@@ -199,6 +203,7 @@ function prepared(o: Given, tree: Handle, ids: Ids, hasGrub: boolean): Handle {
         BASE: tree,
         ...(o.kernel === undefined ? {} : { KERNEL: o.kernel }),
         ...(o.initrd === undefined ? {} : { INITRD: o.initrd }),
+        ...(ownKernels(o, hasGrub) ? { MADE: initrds(tree, fs, limits(o)) } : {}),
       },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
       root: true,
@@ -206,6 +211,55 @@ function prepared(o: Given, tree: Handle, ids: Ids, hasGrub: boolean): Handle {
     },
     tree.lineage,
   );
+}
+
+/** Whether kernels of the tree start. */
+const ownKernels = (o: Given, hasGrub: boolean): boolean =>
+  o.boot === "uboot" || (hasGrub && o.kernel === undefined && o.initrd === undefined);
+
+/**
+ * A tree with what is missing in `boot` of `tree`: initial RAM file systems, made by the tree's own tool. One for all disks
+ * of a tree: nothing of a disk is in it but the kind of its file system.
+ */
+function initrds(tree: Handle, fs: string, limit: Limits): Handle {
+  const { lineage } = tree;
+  const arch = lineage?.arch;
+  const cpu = lineage === undefined ? null : cpuOf(lineage.driver, lineage.arch);
+  const made = declareOne(
+    {
+      rule: "disk.initrds",
+      command: recipe("disk-initrds.sh", [
+        ...[
+          "lib.sh",
+          "emulate.sh",
+          "unique.sh",
+          "inside.sh",
+          "kernels.sh",
+          "generators.sh",
+          "disk-initrds.sh",
+        ],
+      ]),
+      env: { ARCH: arch ?? "", CPU: cpu ?? "", FS: fs },
+      inputs: { BASE: tree },
+      outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
+      tools: lineage === undefined ? [] : emulation(lineage.driver, lineage.arch),
+      root: true,
+      ...(arch === undefined ? {} : { arch }),
+      resources: { cpu: 2, memory: 512 * 1024 ** 2 },
+      ...limit,
+    },
+    lineage,
+  );
+  return declareOne({
+    rule: "disk.initrds-settle",
+    command: recipe("disk-initrds-settle.mjs", ["disk-initrds-settle.mjs"], ["cpio.mjs"]),
+    inputs: { FROM: made },
+    outputs: [{ name: "OUT", kind: "tree", base: null }],
+    tools: packTools("tar.xz"),
+    root: true,
+    resources: { cpu: 2, memory: 1024 ** 3 },
+    ...limit,
+  });
 }
 
 const waitOf = (o: Given): string => String(o.wait ?? (o.menu === undefined || o.menu.length < 2 ? 0 : 5));

@@ -20,7 +20,14 @@ export function dracutOfVoid(installed: Handle, lineage: Lineage, force: string,
   const tree = declareOne(
     {
       rule: "dracut",
-      command: recipe("dracut.sh", ["lib.sh", "emulate.sh", "inside.sh", "xbps.sh", "dracut.sh"]),
+      command: recipe("dracut.sh", [
+        "lib.sh",
+        "emulate.sh",
+        "unique.sh",
+        "inside.sh",
+        "xbps.sh",
+        "dracut.sh",
+      ]),
       env: { ARCH: lineage.arch, COMPRESS: DRACUT_COMPRESS, DRIVERS: "ahci", FORCE: force },
       inputs: { BASE: installed },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
@@ -37,7 +44,7 @@ export function dracutOfVoid(installed: Handle, lineage: Lineage, force: string,
   const initrd = declareOne(
     {
       rule: "initrd",
-      command: recipe("initrd-settle.mjs"),
+      command: recipe("initrd-settle.mjs", ["initrd-settle.mjs"], ["cpio.mjs"]),
       inputs: { FROM: tree },
       outputs: [{ name: "OUT", kind: "file", pattern: "initrd" }],
       tools: packTools("tar.xz"),

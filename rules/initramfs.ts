@@ -88,7 +88,7 @@ export function initramfs(
     declareOne(
       {
         rule: "initrd",
-        command: recipe("initrd-settle.mjs"),
+        command: recipe("initrd-settle.mjs", ["initrd-settle.mjs"], ["cpio.mjs"]),
         inputs: { FROM: made },
         outputs: [output],
         tools: packTools("tar.xz"),
@@ -115,7 +115,14 @@ function generated(
   return declareOne(
     {
       rule: "initramfs",
-      command: recipe("initramfs.sh", ["lib.sh", "emulate.sh", "inside.sh", "initramfs.sh"]),
+      command: recipe("initramfs.sh", [
+        "lib.sh",
+        "emulate.sh",
+        "unique.sh",
+        "inside.sh",
+        "generators.sh",
+        "initramfs.sh",
+      ]),
       env: { GENERATOR: generator, ARCH: arch ?? "", CPU: cpu ?? "", MODULES: modules.join(" ") },
       inputs: { BASE: tree, ...conf },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],

@@ -1,5 +1,5 @@
-# What a disk needs, in the tree at $OUT: lines FSTAB in etc/fstab; with GRUB, MENU and WAIT as boot/grub/grub.cfg, and
-# $KERNEL and $INITRD (or the tree's own) as boot/vmlinuz and boot/initrd.img; with rpi, PARTUUID in cmdline.txt.
+# What a disk needs, in the tree at $OUT: lines FSTAB in etc/fstab; with GRUB, MENU and WAIT as boot/grub/grub.cfg. $KERNEL and
+# $INITRD, where they are given, or what the tree $MADE has for /boot; with rpi, PARTUUID in cmdline.txt.
 
 # put FILE: standard input as FILE of the tree, root's.
 put() {
@@ -9,15 +9,6 @@ put() {
     cat >"$pu_at"
     chown 0:0 "$pu_at"
     chmod 644 "$pu_at"
-}
-
-# known FILE NAME...: the kernel of the tree under the name the menu has.
-known() {
-    kn_to=$1
-    shift
-    [ -e "$1" ] || die "boot: the tree has no ${kn_to##*/} (boot/${kn_to##*/}-<version>): install one, or give kernel and initrd"
-    [ $# = 1 ] || die "boot: the tree has several:" "$@"
-    [ "${1##*/}" = "${kn_to##*/}" ] || ln -sfn "${1##*/}" "$OUT/$kn_to"
 }
 
 at=$(inside etc/fstab)
@@ -31,23 +22,101 @@ at=$(inside etc/fstab)
 } >"$TMPDIR/fstab"
 put etc/fstab <"$TMPDIR/fstab"
 
+# made: what was made for the kernels of this tree.
+made() {
+    for ma_file in "$MADE"/boot/*; do
+        [ ! -e "$ma_file" ] || put "boot/${ma_file##*/}" <"$ma_file"
+    done
+}
+
+# only WHAT FILE...: there has to be one.
+only() {
+    on_what=$1
+    shift
+    [ $# != 0 ] || die "boot: the tree has no $on_what: install one, or give kernel and initrd"
+    [ $# = 1 ] || die "boot: the tree has several, so say which (kernel, initrd):" "$@"
+}
+
+# own_kernels: the kernels of the tree itself start, each with its initial RAM file system, and those that replace them.
+own_kernels() {
+    if [ -n "${INITRD:-}" ]; then
+        # shellcheck disable=SC2046 # no name has blanks
+        only 'kernel (boot/vmlinuz-<version>)' $(kernels | cut -d' ' -f1)
+        put "$(initrd_name "$(kernels | cut -d' ' -f1)")" <"$INITRD"
+    else
+        made
+    fi
+    [ -n "$(kernels)" ] || die "boot: the tree has no kernel (boot/vmlinuz-<version>): install one, or give kernel and initrd"
+    kernels | while read -r name _ kernel initrd; do
+        if [ "$initrd" = - ]; then
+            echo "boot: $kernel has no initial RAM file system, so it does not start"
+        else
+            link_initrd "$name" "$initrd"
+        fi
+    done
+    [ -n "$(kernels | grep -v ' -$')" ] ||
+        die "boot: the tree has a kernel and no initial RAM file system for it, nor what makes one:" \
+            "install initramfs-tools, dracut or mkinitcpio, or give initrd"
+    own_grub
+}
+
+# link_initrd NAME INITRD: where the distribution keeps links to the kernel it starts, that to what goes with it.
+link_initrd() {
+    for li_dir in '' boot/; do
+        for li_old in '' .old; do
+            li_link=$OUT/${li_dir}vmlinuz$li_old
+            [ -L "$li_link" ] || continue
+            case $(readlink "$li_link") in vmlinuz-"$1" | boot/vmlinuz-"$1" | /boot/vmlinuz-"$1") ;; *) continue ;; esac
+            [ -L "$OUT/${li_dir}initrd.img$li_old" ] ||
+                ln -s "${2#"$li_dir"}" "$OUT/${li_dir}initrd.img$li_old"
+        done
+    done
+}
+
+# own_grub: where the system makes GRUB's menu anew with each kernel, that one has our settings, our other entries, and ours
+# beside it should an interruption spoil it.
+own_grub() {
+    [ -x "$OUT/usr/sbin/grub-mkconfig" ] || [ -x "$OUT/usr/bin/grub-mkconfig" ] || return 0
+    grub_disk_menu | put boot/grub/fallback.cfg
+    if grep -qs 'default/grub\.d' "$OUT/usr/sbin/grub-mkconfig"; then
+        grub_settings | put etc/default/grub.d/imagemake.cfg
+    else
+        at=$(inside etc/default/grub)
+        if [ -f "$at" ]; then cat "$at"; fi >"$TMPDIR/grub"
+        grub_settings >>"$TMPDIR/grub"
+        put etc/default/grub <"$TMPDIR/grub"
+    fi
+    [ "$(printf '%s\n' "$MENU" | wc -l)" = 1 ] || {
+        {
+            printf '#!/bin/sh\nexec tail -n +3 "$0"\n'
+            grub_kernels
+            printf '%s\n' "$MENU" | tail -n +2 | while IFS='|' read -r title words; do grub_entry "$title" "$words"; done
+        } | put etc/grub.d/42_imagemake
+        chmod 755 "$(inside etc/grub.d/42_imagemake)"
+    }
+}
+
 case $BOOT in
     grub*)
         [ ! -L "$OUT/boot" ] || die "boot: /boot is a symbolic link in the tree"
-        if [ -n "${KERNEL:-}" ]; then
+        if [ -z "${KERNEL:-}" ]; then
+            own_kernels
+            grub_disk_menu | put boot/grub/grub.cfg
+        else
             put boot/vmlinuz <"$KERNEL"
-        else
-            set -- "$OUT"/boot/vmlinu[xz]-*
-            known boot/vmlinuz "$@"
+            if [ -n "${INITRD:-}" ]; then
+                put boot/initrd.img <"$INITRD"
+            else
+                # shellcheck disable=SC2046 # no name has blanks
+                only 'initial RAM file system (boot/initrd.img-<version>)' $(kernels | cut -d' ' -f4 | grep -vx -)
+                ln -sfn "$(kernels | cut -d' ' -f4 | grep -vx - | sed 's|.*/||')" "$OUT/boot/initrd.img"
+            fi
+            grub_menu "(\$root)/boot" | put boot/grub/grub.cfg
         fi
-        if [ -n "${INITRD:-}" ]; then
-            put boot/initrd.img <"$INITRD"
-        else
-            set -- "$OUT"/boot/initr[da]*-*
-            [ -e "$1" ] || set -- "$OUT"/boot/initramfs*-*
-            known boot/initrd.img "$@"
-        fi
-        grub_menu "(\$root)/boot" | put boot/grub/grub.cfg
+        ;;
+    uboot)
+        # Its packages make the menu; what that starts has to be there.
+        made
         ;;
     rpi)
         at=$(inside boot/cmdline.txt)

@@ -152,9 +152,12 @@ grub_image() {
 search --no-floppy --set=root --fs-uuid $ROOT_UUID
 set prefix=(\$root)/boot/grub
 configfile (\$root)/boot/grub/grub.cfg
+configfile (\$root)/boot/grub/fallback.cfg
 END
+    # What menus of the system's own grub-mkconfig ask for is in it too.
     grub-mkimage -O "$gi_platform" -o "$gi_file" -p /boot/grub -c "$TMPDIR/early.cfg" "$@" \
-        part_gpt part_msdos ext2 btrfs search search_fs_uuid normal configfile linux serial terminal echo test
+        part_gpt part_msdos ext2 btrfs fat search search_fs_uuid search_fs_file search_label normal configfile linux \
+        serial terminal echo test regexp loadenv gzio gettext all_video font gfxterm minicmd sleep true help ls cat halt reboot
 }
 # word OFFSET VALUE BYTES FILE: a little-endian number.
 word() {
@@ -178,7 +181,7 @@ if [ -n "$bios" ]; then
 fi
 if [ -n "$esp" ]; then
     mkdir -p "$TMPDIR/esp/EFI/BOOT"
-    grub_image "$GRUB_PLATFORM" "$TMPDIR/esp/EFI/BOOT/$EFI_NAME" fat all_video
+    grub_image "$GRUB_PLATFORM" "$TMPDIR/esp/EFI/BOOT/$EFI_NAME"
     find "$TMPDIR/esp" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
     truncate -s $((esp_size * 512)) "$TMPDIR/esp.fat"
     fat esp.fat "$esp_size" "$BOOT_FAT" EFI '-F 32'
