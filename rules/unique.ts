@@ -18,11 +18,7 @@ export const uniqueSchema = z.strictObject({
 });
 
 /** Fails where `from` has host keys, a machine-id, a seed or the like, or an SSH server that would never have keys. */
-export function unique(given: {
-  from: AnyTree;
-  allow?: readonly string[];
-  timeout?: number;
-}): CheckTarget {
+export function unique(given: { from: AnyTree; allow?: readonly string[]; timeout?: number }): CheckTarget {
   const o = check("unique", uniqueSchema, given);
   return asCheck(
     declareOne({
