@@ -1,6 +1,7 @@
 // The scripts way through the real command line: what an edit to a file of the checkout builds again, and what
 // scripts report as success although it is none. The scripts are stand-ins (support/void-checkout.ts), xbps is real.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,6 +81,17 @@ withXbps("with xbps on PATH and stand-ins for the scripts", () => {
       ?.replace(/\S*\/work\/repo\b/, "REPO")
       .replace(/\S*\/work\/in\//, "WORK/in/");
     expect(called).toBe(`stand-in: ${expected}`);
+  });
+
+  test("the database of packages says neither where nor when they were installed", () => {
+    const tarballs = project.names("out").filter((name) => /ROOTFS|PLATFORMFS|\.wsl$/.test(name));
+    expect(tarballs).toHaveLength(3);
+    for (const name of tarballs) {
+      const words = ["-xOf", project.path("out", name), "./var/db/xbps/pkgdb-0.38.plist"];
+      const database = execFileSync("tar", words, { encoding: "utf8" });
+      expect(database).toContain("<key>pkgver</key>");
+      expect(database).not.toMatch(/<string>\/|install-date|\/repo</);
+    }
   });
 
   // What reads a tarball that is made again is out of date too.

@@ -23,7 +23,8 @@ xbps-query -r "\$1" -l >"$trees/.new" 2>/dev/null && mv "$trees/.new" "$trees/\$
 END
 
 # Scripts of packages find no TMPDIR of ours, which is not there in their root. What is installed after each step is
-# written down: what the script reports is no proof.
+# written down: what the script reports is no proof. The database of packages gets neither the time of this moment nor
+# where the packages lay while building.
 cat >"$bin/chroot" <<END
 #!/bin/sh
 env -u TMPDIR HOME=/root "$(command -v chroot)" "\$@"
@@ -35,7 +36,7 @@ exit \$status
 END
 cat >"$bin/xbps-install" <<END
 #!/bin/sh
-env -u TMPDIR "$(command -v xbps-install)" "\$@"
+env -u TMPDIR "$(command -v xbps-install)" --reproducible "\$@"
 status=\$?
 root=
 for word; do
