@@ -11,7 +11,7 @@ import type { Section } from "./drivers/dnf/repository.js";
 import { check, option } from "./options.js";
 import { filesSource, patternsOf, placeOf } from "./schema.js";
 import { SearchPath, type Layers } from "./search-path.js";
-import type { Repo, Source } from "./types.js";
+import type { Repo, Source, Vars } from "./types.js";
 
 const place = placeOf("http", "https", "ftp", "file");
 const textSource = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "text");
@@ -40,6 +40,12 @@ export const dnfSchema = z.strictObject({
     "text",
     "What `$releasever` stands for; of layers, the first one's name.",
   ),
+  vars: option(
+    z.record(z.string().regex(/^\w+$/), z.string()).optional(),
+    "{ name: text }",
+    'What other variables of a configuration stand for, as files in `/etc/dnf/vars` say it: `{ stream: "9-stream" }`. One ' +
+      "that nobody fills is an error.",
+  ),
 });
 
 /** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
@@ -57,26 +63,31 @@ export interface DnfRepo {
 /** RPM repositories. */
 export function dnf(
   from: Source | Layers | { url: string; name?: string },
-  o: { keys?: Source; releasever?: string } = {},
+  o: { keys?: Source; releasever?: string; vars?: Vars } = {},
 ): Repo<"dnf"> {
   const given = check("dnf", dnfSchema, { from, ...o });
   const keys = given.keys === undefined ? null : patternsOf(given.keys);
   // The brand exists only for the compiler.
-  return Object.freeze(repoOf(given.from, keys, given.releasever)) as unknown as Repo<"dnf">;
+  return Object.freeze(repoOf(given.from, keys, given)) as unknown as Repo<"dnf">;
 }
 
 type From = z.output<typeof dnfSchema>["from"];
 
-function repoOf(from: From, keys: readonly string[] | null, releasever: string | undefined): DnfRepo {
+function repoOf(
+  from: From,
+  keys: readonly string[] | null,
+  { releasever, vars }: Pick<z.output<typeof dnfSchema>, "releasever" | "vars">,
+): DnfRepo {
   if ("url" in from) {
     const { url: tree, name = basename(decodeURIComponent(tree)) } = from;
     return { driver: "dnf", name: name === "" ? tree : name, sections: [], tree, keys, docs: true };
   }
   const read = from instanceof SearchPath ? ofLayers(from) : ofFile(from);
   const release = releasever ?? (from instanceof SearchPath ? from.version : undefined);
+  const known = { ...vars, ...(release === undefined ? {} : { releasever: release }) };
   const sections = read.confs.flatMap(({ conf, at }) =>
     conf.sections.flatMap(({ id, options }) =>
-      isOn(options["enabled"], true) ? [sectionOf(id, { ...read.main, ...options }, at, keys, release)] : [],
+      isOn(options["enabled"], true) ? [sectionOf(id, { ...read.main, ...options }, at, keys, known)] : [],
     ),
   );
   const twice = sections.find((one, i) => sections.findIndex(({ id }) => id === one.id) !== i);
@@ -144,6 +155,7 @@ const TOLD: Readonly<Record<string, string>> = {
   exclude: "excludepkgs",
   excludepkgs: "excludepkgs",
   includepkgs: "includepkgs",
+  module_hotfixes: "module_hotfixes",
 };
 
 function sectionOf(
@@ -151,12 +163,17 @@ function sectionOf(
   options: Options,
   at: string,
   keys: readonly string[] | null,
-  releasever: string | undefined,
+  vars: Vars,
 ): Section {
   const filled = (value: string): string =>
-    value.replaceAll(/\$\{?releasever\b\}?/g, () => {
-      if (releasever !== undefined) return releasever;
-      wrongOption("dnf", `${at}: [${id}] has $releasever; dnf(…, { releasever }) says what that is`);
+    value.replaceAll(/\$(?:\{(\w+)\}|(\w+))/g, (all, braced?: string, bare?: string) => {
+      const name = braced ?? bare ?? "";
+      // The driver's, for each architecture.
+      if (name === "arch" || name === "basearch") return all;
+      const known = vars[name];
+      if (known !== undefined) return known;
+      const help = name === "releasever" ? "{ releasever }" : `{ vars: { ${name}: … } }`;
+      wrongOption("dnf", `${at}: [${id}] has ${all}; dnf(…, ${help}) says what that is`);
     });
   const one = (name: string): string | null => (options[name] === undefined ? null : filled(options[name]));
   const urls = words(filled(options["baseurl"] ?? ""));

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeProject } from "./support/cli.js";
 import {
   comps,
   list,
@@ -153,6 +154,30 @@ withRpm("an index", () => {
   });
 });
 
+describe("variables of a configuration", () => {
+  test("are filled, and one that nobody fills is named with how", async () => {
+    const project = makeProject({
+      "Imagefile.ts": `
+import { dnf, files, rule } from "imagemake";
+const repo = dnf(files("rocky.repo"), { releasever: "9", vars: { rltype: "", contentdir: "pub" } });
+export const rootfs = rule.rootfs({ repo, arch: "x86_64", packages: ["bash"] });
+`,
+      "rocky.repo": `[baseos]
+mirrorlist=https://mirrors.example.org/list?arch=$basearch&repo=BaseOS-$releasever$rltype
+baseurl=https://mirror.example.org/$contentdir/\${releasever}/$basearch/os/
+`,
+    });
+    const { stdout } = await project.good("show", "rootfs", "--json");
+    expect(stdout).toContain('https://mirrors.example.org/list?arch=$basearch&repo=BaseOS-9"');
+    expect(stdout).toContain("https://mirror.example.org/pub/9/$basearch/os/");
+    project.write("rocky.repo", `[cs]\nmetalink=https://mirror.example.org/?repo=$stream&arch=$basearch\n`);
+    expect((await project.run("-n")).stderr).toContain(
+      "rocky.repo: [cs] has $stream; dnf(…, { vars: { stream: … } }) says what that is",
+    );
+    project.remove();
+  });
+});
+
 withRpm("a package", () => {
   const PACKAGES: readonly RpmPackage[] = [
     {
@@ -210,6 +235,17 @@ withRpm("modules", () => {
     expect(await packagesOf(project, "above", `${BASE},@tool:2/common`, "ABOVE=addon")).toEqual([
       "addon 2.0-1.noarch",
     ]);
+  });
+
+  test("do not hide what a repository with hotfixes has, nor is taken what a repository leaves out", async () => {
+    const { url } = makeRpmRepo(join(newDir(), "hot"), [{ name: "app", version: "3.0" }, { name: "odd" }]);
+    project.write(
+      "hot.conf",
+      `${project.read("yum.conf")}[hot]\nbaseurl=${url}\nmodule_hotfixes=1\nexclude=even, odd\n`,
+    );
+    project.write("Hot.ts", IMAGEFILE.replace("yum.conf", "hot.conf").replaceAll('out: "', 'out: "hot-'));
+    expect(await packagesOf(project, "rootfs", "-f", "Hot.ts", "PACKAGES=app")).toEqual(["app 3.0-1.noarch"]);
+    expect(await refused(project, 2, "rootfs", "-f", "Hot.ts", "PACKAGES=odd")).toContain("no package odd");
   });
 
   test("whose stream is not enabled are named with what they hide", async () => {

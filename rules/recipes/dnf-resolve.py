@@ -78,6 +78,18 @@ class Said(logging.Handler):
         print(" ".join(record.getMessage().split()), flush=True)
 
 
+def listed(value):
+    """The words of a list."""
+    return [word for word in re.split(r"[\s,]+", value) if word]
+
+
+# How the values of a repository's options are read; those of the others are lists.
+OPTIONS = {
+    "priority": int,
+    "cost": int,
+    "module_hotfixes": lambda value: value.lower() in ("1", "yes", "true", "on", "always"),
+}
+
 logging.getLogger("dnf").addHandler(Said(logging.WARNING))
 conf = dnf.conf.Conf()
 for name in ("cachedir", "persistdir", "logdir", "installroot"):
@@ -96,7 +108,7 @@ for section in asked["sections"]:
     repo.baseurl = [f"file://{here}"]
     repo.skip_if_unavailable = False
     for name, value in section["options"].items():
-        setattr(repo, name, int(value) if name in ("priority", "cost") else value.split())
+        setattr(repo, name, OPTIONS.get(name, listed)(value))
     base.repos.add(repo)
 base.fill_sack(load_system_repo=False, load_available_repos=True)
 

@@ -16,7 +16,7 @@ const section = z.object({
   gpgcheck: z.boolean(),
   /** The index must be signed. */
   repoGpgcheck: z.boolean(),
-  /** What dnf's resolver is told: priority, cost, excludepkgs, includepkgs. */
+  /** What dnf's resolver is told: priority, cost, excludepkgs, includepkgs, module_hotfixes. */
   options: z.record(z.string(), z.string()),
 });
 const schema = z.object({
