@@ -57,7 +57,9 @@ export async function copyAndHash(from: string, to: string): Promise<Result<Copi
       }
       closeSync(openNew(to, executable));
       made = true;
-      await copyFile(from, to, constants.COPYFILE_FICLONE);
+      // Fewer blocks than bytes: there are holes, which a plain copy would fill.
+      if (stats.blocks * 512 < stats.size) await copySparse(from, to);
+      else await copyFile(from, to, constants.COPYFILE_FICLONE);
       await chmod(to, modeOf(executable));
       const { size } = await stat(to);
       return ok({ digest: await hashFile(to, size), size, executable });

@@ -1,6 +1,6 @@
 // How rules say what they want: plain specifications in, opaque handles out. Ids are given later, when the
 // exports of the Imagefile are known (evaluate/collect.ts). It knows no rule and no image.
-import type { Command, Guards, Output, Resources, Source, Tool, Wanted, Json } from "./model.js";
+import type { Command, Guards, Holding, Output, Resources, Source, Tool, Wanted, Json } from "./model.js";
 import { ProblemError } from "./problem.js";
 
 /** What a rule writes down. Left-out fields take the values that harm least: no network, no root, one core. */
@@ -23,6 +23,7 @@ export interface ActionSpec {
   readonly native?: boolean;
   readonly timeout?: number;
   readonly guards?: Guards;
+  readonly holds?: readonly Holding[];
   readonly resources?: Partial<Resources>;
   readonly arch?: string;
   /**

@@ -68,6 +68,8 @@ export function componentsOf(action: Action, facts: KeyFacts): Component[] {
   for (const { input, path, content } of facts.inputs) add(`input ${input} ${path}`.trimEnd(), content);
   for (const output of action.outputs) add(`output ${output.name}`, canonical(toJson(output)));
   if (Object.keys(action.guards).length > 0) add("guards", canonical(toJson(action.guards)));
+  // They decide what `lossless` forbids.
+  if (action.holds.length > 0) add("holds", canonical(action.holds.map(toJson)));
   if (action.within !== null) add("within", action.within);
   if (action.packages !== null) {
     const { driver, options, on } = action.packages;

@@ -68,6 +68,24 @@ export interface Guards {
   readonly hasNot?: readonly string[];
   /** Symlink path → what it must point to. */
   readonly links?: Readonly<Record<string, string>>;
+  /** What cannot be kept is an error, where it is a warning otherwise. */
+  readonly lossless?: boolean;
+}
+
+/** What a tree has beside names, bytes, times and modes that everybody may see, and a format perhaps not. */
+export type Trait = "acl" | "capability" | "attribute" | "link" | "node" | "owner" | "mode" | "large";
+
+/** That an input's tree goes into an output whose format cannot hold all that a tree can have. */
+export interface Holding {
+  /** The input; one that holds a file is no matter. */
+  readonly input: string;
+  /** The directory of the tree that goes in; empty for the whole. */
+  readonly beneath: string;
+  /** Patterns of paths that do not. */
+  readonly without: readonly string[];
+  /** As messages call it. */
+  readonly format: string;
+  readonly lacks: readonly Trait[];
 }
 
 /** A program the action calls, and the Debian package that has it. Its version is in the key. */
@@ -130,6 +148,8 @@ export interface Action {
   /** Seconds; null for no limit. */
   readonly timeout: number | null;
   readonly guards: Guards;
+  /** Formats of the outputs that lack something; a warning, or with `guards.lossless` an error. */
+  readonly holds: readonly Holding[];
   readonly resources: Resources;
   /** Target architecture, where there is one. */
   readonly arch: string | null;

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
 import type { Guards, Tool } from "../engine/model.js";
 import { cpuOf, emulation } from "./arch.js";
+import { holding } from "./formats.js";
 import { grubCpus } from "./grub.js";
 import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
 import { check, option } from "./options.js";
@@ -171,6 +172,10 @@ export function disk(
         ...(tool === null ? [] : [tool]),
       ],
       root: true,
+      holds: [
+        ...holding(o.fs ?? "ext4", "TREE", { without: hasBootPartition ? ["boot"] : [] }),
+        ...(hasBootPartition ? holding("vfat", "TREE", { beneath: "boot" }) : []),
+      ],
       guards: guardsOf(o.guards, diskGuards(magic)),
       resources: { cpu: tool === null ? 1 : 2, memory: 1024 ** 3 },
       ...limits(o),

@@ -5,6 +5,7 @@ import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
 import type { Tool, Wanted } from "../engine/model.js";
 import { dnfRequest, isDnfRepo, type DnfRepo } from "./dnf.js";
 import { RPM } from "./drivers/dnf/tools.js";
+import { holding } from "./formats.js";
 import {
   bootFilesOption,
   GRUB_BUILT,
@@ -134,6 +135,7 @@ export function installerIso(given: InstallerIsoOptions): FileTarget {
       tools: [{ name: "xorriso", package: "xorriso" }],
       root: true,
       arch: ARCH,
+      holds: holding("iso", "TREE", { without: [".installer"] }),
       // A kernel alone is larger.
       guards: guardsOf(o.guards, { minSize: 1024 ** 2 }),
       ...limits(o),

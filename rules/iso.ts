@@ -13,6 +13,7 @@ import type { Source as EngineSource, Tool } from "../engine/model.js";
 import { cpuOf } from "./arch.js";
 import { grubCpus } from "./grub.js";
 import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
+import { holding } from "./formats.js";
 import { checkLabel, labelOption } from "./label.js";
 import { check, option } from "./options.js";
 import { directoryOf, staged } from "./patterns.js";
@@ -93,6 +94,7 @@ export function iso(
       outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
       tools: [...TOOLS, ...(grub.bios ? BIOS : []), grub.tool],
       root: true,
+      holds: entries.flatMap(({ name }) => holding("iso", name)),
       // A kernel alone is larger.
       guards: guardsOf(o.guards, { minSize: 1024 ** 2 }),
       ...limits(o),

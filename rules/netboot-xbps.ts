@@ -4,8 +4,7 @@ import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/de
 import type { Guards, Source, Wanted } from "../engine/model.js";
 import { DRACUT_COMPRESS, dracutOfVoid } from "./dracut-xbps.js";
 import { layered } from "./layers.js";
-import { packTools } from "./pack.js";
-import { recipe } from "./recipes.js";
+import { packRecipe, packTools } from "./pack.js";
 import type { Limits } from "./schema.js";
 import type { Packing, Step } from "./types.js";
 
@@ -51,7 +50,7 @@ export function netbootOfVoid(o: Netboot): Handle {
   const { tree, initrd } = dracutOfVoid(installed, lineage, FORCED, limit);
   return declareOne({
     rule: "pxe",
-    command: recipe("netboot-xbps.sh", ["lib.sh", "netboot-xbps.sh", "pack.sh"]),
+    command: packRecipe("netboot-xbps.sh", ["lib.sh", "netboot-xbps.sh"]),
     env: { ARCH: lineage.arch, CMDLINE: o.cmdline, FORMAT: o.format },
     inputs: {
       FROM: tree,

@@ -2,7 +2,8 @@
 // what is in the tree.
 import { z } from "zod";
 import { declareOne, packed, wrongOption, type Handle } from "../engine/declare.js";
-import type { Guards, Tool } from "../engine/model.js";
+import type { Command, Guards, Tool } from "../engine/model.js";
+import { holding } from "./formats.js";
 import { option } from "./options.js";
 import { recipe } from "./recipes.js";
 import { out } from "./schema.js";
@@ -44,7 +45,9 @@ export const packing = {
 /** The guards of a file, and those of the tree in it. */
 export function splitGuards(guards: Guards): { readonly file: Guards; readonly tree: Guards } {
   const { minSize, maxSize, magic, ...tree } = guards;
-  const file = Object.entries({ minSize, maxSize, magic }).filter(([, value]) => value !== undefined);
+  const file = Object.entries({ minSize, maxSize, magic, lossless: tree.lossless }).filter(
+    ([, value]) => value !== undefined,
+  );
   return { file: Object.fromEntries(file), tree };
 }
 
@@ -60,21 +63,37 @@ export function formatOf(rule: string, pattern: string, pack: Packing | undefine
 /** Host programs that pack so. */
 export function packTools(format: Packing): readonly Tool[] {
   const { tool } = FORMATS[format];
-  const archiver = format.startsWith("cpio.") ? "cpio" : "tar";
-  return [{ name: archiver, package: archiver }, ...(tool === null ? [] : [tool])];
+  return [{ name: "getfattr", package: "attr" }, ...(tool === null ? [] : [tool])];
 }
+
+/** Which of the two archives a format has inside. */
+export const archiveOf = (format: Packing): "tar" | "cpio" => (format.startsWith("cpio.") ? "cpio" : "tar");
+
+/** The program that writes archives, which recipes find beside them. */
+export const ARCHIVER = [
+  "archive.mjs",
+  "archive-cpio.mjs",
+  "archive-out.mjs",
+  "archive-tar.mjs",
+  "archive-tree.mjs",
+] as const;
+
+/** A recipe that ends in packing a directory; `parts` come before. */
+export const packRecipe = (name: string, parts: readonly string[] = []): Command =>
+  recipe(name, [...parts, "pack.sh"], ARCHIVER);
 
 /** The file `pattern` that holds `tree`. */
 function packTree(tree: Handle, pattern: string, format: Packing, guards: Guards): Handle {
   const { tool, magic } = FORMATS[format];
   const file = declareOne({
     rule: "pack",
-    command: recipe("pack.sh"),
+    command: packRecipe("pack.sh"),
     env: { FORMAT: format },
     inputs: { TREE: tree },
     outputs: [{ name: "OUT", kind: "file", pattern }],
     tools: packTools(format),
     root: true,
+    holds: holding(archiveOf(format), "TREE"),
     guards: { minSize: 512, ...(magic === null ? {} : { magic }), ...guards },
     resources: { cpu: tool === null ? 1 : 2, memory: 1024 ** 3 },
   });

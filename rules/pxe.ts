@@ -7,7 +7,8 @@ import { BUSYBOX_MODULES, KERNEL, kernelTree, moduleNames, packageName } from ".
 import { layered } from "./layers.js";
 import { netbootOfVoid } from "./netboot-xbps.js";
 import { check, option } from "./options.js";
-import { formatOf, packing, packTools } from "./pack.js";
+import { holding } from "./formats.js";
+import { ARCHIVER, formatOf, packing, packRecipe, packTools } from "./pack.js";
 import { recipe } from "./recipes.js";
 import { stepsOption } from "./steps/step.js";
 import {
@@ -114,11 +115,11 @@ export function pxe(
   const changed = o.packages !== undefined || (o.steps ?? []).length > 0;
   const tree = changed ? layered("pxe", from, o.packages, o.steps ?? [], { guards: {}, ...limit }) : from;
   const kernel = kernelTree(lineage, from, o.kernel, o.modules, limit);
-  const initrd = initrdTree(tree, kernel, limit);
+  const initrd = initrdTree(tree, kernel, o.guards?.lossless, limit);
   return asFile(
     declareOne({
       rule: "pxe",
-      command: recipe("pxe.sh", ["lib.sh", "pxe.sh", "pack.sh"]),
+      command: packRecipe("pxe.sh", ["lib.sh", "pxe.sh"]),
       env: { CMDLINE: o.cmdline ?? "", FORMAT: format },
       inputs: { KERNEL: kernel, INITRD: initrd },
       outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
@@ -139,18 +140,19 @@ const BOOT_LOADERS: readonly Tool[] = [
 ];
 
 /** `initrd.img`: the whole tree with the kernel's modules, and a first program where it has none. */
-function initrdTree(tree: Handle, kernel: Handle, limit: Limits): Handle {
+function initrdTree(tree: Handle, kernel: Handle, lossless: boolean | undefined, limit: Limits): Handle {
   return declareOne({
     rule: "initrd",
-    command: recipe("initrd.sh", ["lib.sh", "initrd.sh"]),
+    command: recipe("initrd.sh", ["lib.sh", "initrd.sh"], ARCHIVER),
     inputs: { TREE: tree, KERNEL: kernel },
     outputs: [{ name: "OUT", kind: "tree", base: null }],
     tools: [
-      { name: "cpio", package: "cpio" },
+      { name: "getfattr", package: "attr" },
       { name: "zstd", package: "zstd" },
     ],
     root: true,
-    guards: { has: ["initrd.img"] },
+    guards: { has: ["initrd.img"], ...(lossless === undefined ? {} : { lossless }) },
+    holds: holding("cpio", "TREE"),
     resources: { cpu: 2, memory: 512 * 1024 ** 2 },
     ...limit,
   });

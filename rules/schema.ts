@@ -112,9 +112,15 @@ export const guards = option(
         "{ path: target }",
         "Symbolic links and what each must point to.",
       ).optional(),
+      lossless: option(
+        z.boolean(),
+        "true or false",
+        "Whether it is an error that the output cannot hold all of what goes into it: what a format lacks (see the table), " +
+          "sockets in a tree, extended attributes of a file. It is a warning unless said.",
+      ).optional(),
     })
     .optional(),
-  "{ minSize, maxSize, magic, has, hasNot, links }",
+  "{ minSize, maxSize, magic, has, hasNot, links, lossless }",
   "Conditions the output must meet before it is published.",
 );
 

@@ -1,7 +1,9 @@
 // squashfs: a tree as one read-only file system in a file. It does not know who mounts it.
 import { z } from "zod";
 import { declareOne, wrongOption } from "../engine/declare.js";
+import { holding } from "./formats.js";
 import { check, option } from "./options.js";
+import { ARCHIVER } from "./pack.js";
 import { recipe } from "./recipes.js";
 import { asTreeHandle, common, guardsOf, out, treeLike, limits } from "./schema.js";
 import { asFile, type AnyTree, type Common, type FileTarget } from "./types.js";
@@ -48,6 +50,7 @@ export function squashfs(
 ): FileTarget {
   const o = check("squashfs", squashfsSchema, given);
   const tree = asTreeHandle(o.from);
+  const without = (o.without ?? []).map((path) => path.replace(/^\/+/, ""));
   const compress = o.compress ?? "zstd";
   const most = LEVELS[compress];
   if (o.level !== undefined && o.level > most) {
@@ -59,15 +62,19 @@ export function squashfs(
     declareOne(
       {
         rule: "squashfs",
-        command: recipe("squashfs.sh", ["lib.sh", "space.sh", "squashfs.sh"]),
+        command: recipe("squashfs.sh", ["lib.sh", "space.sh", "squashfs.sh"], ARCHIVER),
         env: {
           COMPRESS: compress,
           LEVEL: o.level === undefined ? "" : String(o.level),
-          WITHOUT: (o.without ?? []).map((path) => path.replace(/^\/+/, "")).join("\n"),
+          WITHOUT: without.join("\n"),
         },
         inputs: { TREE: tree },
         outputs: [{ name: "OUT", kind: "file", pattern: o.out ?? "filesystem.squashfs" }],
-        tools: [{ name: "mksquashfs", package: "squashfs-tools" }],
+        tools: [
+          { name: "mksquashfs", package: "squashfs-tools" },
+          { name: "getfattr", package: "attr" },
+        ],
+        holds: holding("squashfs", "TREE", { without }),
         root: true,
         guards: guardsOf(o.guards, { minSize: SMALLEST, magic: MAGIC }),
         resources: { cpu: 2, memory: 1024 ** 3 },

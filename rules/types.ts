@@ -74,6 +74,8 @@ export interface GuardOptions {
   hasNot?: readonly string[];
   /** Symlink → what it points to. */
   links?: Vars;
+  /** What cannot be kept is an error. */
+  lossless?: boolean;
 }
 /** What every typed rule takes. `timeout` in seconds; `native`: nothing of it is run under emulation. */
 export interface Common {

@@ -3,6 +3,9 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describeRules, type OptionText, type RuleText } from "../rules/describe.js";
+import type { Trait } from "../engine/model.js";
+import { traits } from "../engine/tree/losses.js";
+import { HOLDS } from "../rules/formats.js";
 import { voidLinuxSchema } from "./void.js";
 import { voidLiveSchema } from "./void-live.js";
 import { xcpNgSchema } from "./xcp-ng.js";
@@ -23,7 +26,32 @@ export function rulesPage(): string {
     "Made by `npm run docs` from the schemas that check an Imagefile when it is loaded; do not edit.",
     "",
     ...rules.flatMap(section),
+    ...formats(),
   ].join("\n");
+}
+
+/** What each format holds. */
+function formats(): string[] {
+  const columns = Object.values(HOLDS);
+  return [
+    "## What formats hold",
+    "",
+    "What a format does not hold of a tree is a warning that names it, and an error with `guards: { lossless: true }`. A",
+    "POSIX ACL that is not kept leaves the mode that the owner, the group and the others have, never the ACL's mask. Of a",
+    "tree itself, sockets, nodes under `/dev` and devices of the number 0:0 are not kept; of a file, its owner and extended",
+    "attributes.",
+    "",
+    `| | ${columns.map(({ called }) => called).join(" | ")} |`,
+    `| --- |${columns.map(() => " --- |").join("")}`,
+    ...traits.map(([trait, words]) => {
+      const cells = columns.map(({ lacks }) => ((lacks as readonly Trait[]).includes(trait) ? "no" : "yes"));
+      return `| ${words} | ${cells.join(" | ")} |`;
+    }),
+    "",
+    "In tar archives a run of a MiB of zeros or more is a hole, wherever the file system has holes: GNU tar, libarchive,",
+    "Python and Go read that, busybox does not. Packed trees are the same bytes on every file system.",
+    "",
+  ];
 }
 
 function section({ name, options }: RuleText): string[] {

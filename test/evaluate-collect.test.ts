@@ -181,6 +181,7 @@ describe("actions", () => {
         native: false,
         timeout: null,
         guards: {},
+        holds: [],
         resources: { cpu: 1, memory: 64 * 1024 * 1024, named: [] },
         arch: null,
         at: "Imagefile.ts:2",

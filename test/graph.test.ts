@@ -154,6 +154,7 @@ const action = (id: string, inputs: Action["inputs"], on: string | null = null):
   native: false,
   timeout: null,
   guards: {},
+  holds: [],
   resources: { cpu: 1, memory: 1, named: [] },
   arch: null,
   at: "Imagefile.ts:1",

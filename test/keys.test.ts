@@ -34,6 +34,7 @@ const ACTION: Action = {
   native: false,
   timeout: 60,
   guards: { minSize: 1 },
+  holds: [],
   resources: { cpu: 1, memory: 1, named: [] },
   arch: "amd64",
   at: "Imagefile.ts:1",
@@ -126,6 +127,9 @@ const FIELDS = {
   },
   guards: {
     changed: [{ guards: {} }, { guards: { minSize: 2 } }, { guards: { minSize: 1, magic: "1f8b" } }],
+  },
+  holds: {
+    changed: [{ holds: [{ input: "SRC", beneath: "", without: [], format: "cpio", lacks: ["acl"] }] }],
   },
   resources: {
     because: "output bytes must not depend on cores, memory or devices",

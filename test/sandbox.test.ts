@@ -35,7 +35,7 @@ import {
 // Conditions are waited for; this only bounds how long a loaded machine may take.
 jest.setTimeout(60_000);
 const never = new AbortController().signal;
-const exited = (status: number): Outcome => ({ kind: "exited", status });
+const exited = (status: number): Outcome => ({ kind: "exited", status, stripped: [] });
 let how: Isolation;
 let trial: Trial;
 
@@ -341,7 +341,7 @@ describe("with a terminal", () => {
     const order = `'${JSON.stringify({ do: "run", job, how }).replaceAll("'", `'\\''`)}'`;
     const driver = `${process.execPath} ${PROJECT}dist/test/support/sandbox-driver.js ${order}`;
     const done = spawnSync("script", ["-qec", driver, "/dev/null"], { encoding: "utf8" });
-    expect(done.stdout).toMatch(/^\/dev\/pts\/\d+\r\ntype: \{"kind":"exited","status":0\}/);
+    expect(done.stdout).toMatch(/^\/dev\/pts\/\d+\r\ntype: \{"kind":"exited","status":0,/);
   });
 });
 

@@ -6,6 +6,7 @@ import { makeOwnDir } from "../../cache/write.js";
 import type { Judgement } from "../decide.js";
 import { canOverlay, probeIsolation } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
+import { passNothingOn } from "../execute/plain.js";
 import { clearStaleStages } from "../execute/stale.js";
 import type { Action, Tool } from "../model.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
@@ -91,6 +92,8 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
 
 /** Everything that needs the lock. What was decided before it was taken is decided again. */
 async function buildLocked(options: BuildOptions, started: number): Promise<BuildEnd> {
+  const { stage, store, layers, manifests, packages } = options.project;
+  passNothingOn([stage, store, layers, manifests, packages]);
   const isolation = await probeIsolation();
   const { problems } = await clearStaleStages(options.project.stage);
   for (const { message } of problems) notice(options, message);

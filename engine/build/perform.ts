@@ -1,15 +1,18 @@
 // One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
 // failure becomes a row, so that `why` and `log` know of it.
 import { appendFileSync, closeSync, fstatSync, openSync, readSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { randomBytes } from "node:crypto";
 import { problemIn } from "../../cache/io.js";
 import type { BuildRow } from "../../cache/index.js";
+import { digestOf } from "../../cache/store.js";
 import { makeOwnDir } from "../../cache/write.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
 import { giveFdToUser } from "../execute/own.js";
 import { devicesOf } from "../execute/devices.js";
+import { strippedText } from "../execute/plain.js";
+import type { Stripped } from "../execute/started.js";
 import { runJob, type Isolation } from "../execute/sandbox.js";
 import { removeTree } from "../execute/remove.js";
 import { stageAction, type Staged } from "../execute/stage.js";
@@ -18,6 +21,8 @@ import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { endedInPipe } from "../shell.js";
+import { lossesOf, lossText } from "../tree/losses.js";
+import { readManifest } from "../tree/manifest.js";
 import type { Session } from "./session.js";
 import { forgetUnfinished, logOf, noteUnfinished } from "./unfinished.js";
 
@@ -139,7 +144,14 @@ async function build(context: PerformContext, action: Action, decision: Decision
       );
     }
     for (const note of staged.value.notes) appendFileSync(log, `${note}\n`);
-    const failure = await run(context, action, staged.value, log);
+    const losses = lossesIn(context, action);
+    const lost = losses.ok ? losses.value : [];
+    const refusal: Failure | null = losses.ok
+      ? refused(action, lost)
+      : { kind: "problem", problem: losses.problem };
+    const ran = refusal ?? (await run(context, action, staged.value, log));
+    const stripped = "stripped" in ran ? strippedText(ran.stripped) : [];
+    const failure = "stripped" in ran ? refused(action, stripped) : ran;
     const record = { started, duration: options.now() - started, log };
     if (failure !== null) {
       if (failure.kind !== "interrupted") {
@@ -155,7 +167,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
       return failed(context, action, staged.value, published.failure, record.duration, log);
     }
     const { outputs, notices } = published;
-    for (const notice of notices) {
+    for (const notice of [...lost, ...stripped, ...notices]) {
       options.emit({
         type: "notice",
         level: "warning",
@@ -189,6 +201,28 @@ async function build(context: PerformContext, action: Action, decision: Decision
   }
 }
 
+/** What makes a loss a failure. */
+const refused = (action: Action, lost: readonly string[]): Failure | null =>
+  action.guards.lossless === true && lost.length > 0
+    ? { kind: "guard", output: action.outputs[0]?.name ?? "", message: lost.join("; ") }
+    : null;
+
+/** What the formats of its outputs do not hold of the trees that it reads, a sentence each. */
+function lossesIn(context: PerformContext, action: Action): Result<readonly string[]> {
+  const { decider } = context.session;
+  const said: string[] = [];
+  for (const holding of action.holds) {
+    const input = action.inputs.find(({ name }) => name === holding.input);
+    const id = input?.kind === "artifact" ? decider.artifactOf(input.target) : undefined;
+    if (id === undefined || !id.startsWith("t:")) continue;
+    const manifest = readManifest(decider.context.project.manifests, digestOf(id));
+    if (!manifest.ok) return manifest;
+    const losses = lossesOf(manifest.value, holding);
+    if (losses.length > 0) said.push(lossText(holding.format, losses));
+  }
+  return ok(said);
+}
+
 /** Among the stages, which are nobody's but ours, it is given to the user: a kill finds no other file among the logs. */
 function makeLog(log: string, nursery: string): void {
   const fd = openSync(nursery, "a", 0o644);
@@ -213,7 +247,7 @@ async function run(
   action: Action,
   staged: Staged,
   log: string,
-): Promise<Failure | null> {
+): Promise<Failure | { readonly stripped: readonly Stripped[] }> {
   const { options } = context.session;
   const outcome = await runJob(
     {
@@ -228,6 +262,7 @@ async function run(
       network: action.network,
       interactive: action.interactive,
       devices: devicesFor(action),
+      plain: plainIn(action, staged),
       timeoutMs: action.timeout === null ? null : action.timeout * 1000,
     },
     context.isolation,
@@ -239,7 +274,7 @@ async function run(
       const inText = action.command.kind === "shell" ? endedInPipe(outcome.status) : null;
       for (const why of [endedWithin(action, outcome.status), inText])
         if (why !== null) appendFileSync(log, `imagemake: ${why}\n`);
-      return outcome.status === 0 ? null : { kind: "exit", status: outcome.status };
+      return outcome.status === 0 ? outcome : { kind: "exit", status: outcome.status };
     }
     case "signal":
       return { kind: "signal", signal: outcome.signal };
@@ -251,6 +286,12 @@ async function run(
       return outcome;
   }
 }
+
+/** Where its outputs that are files may be. */
+const plainIn = (action: Action, { outputs, work }: Staged): readonly string[] => [
+  ...outputs.flatMap(({ output, path }) => (output.kind === "file" ? [relative(work, path)] : [])),
+  ...(action.collect === null ? [] : [".", ".out"]),
+];
 
 /** Device nodes the action declared. IMAGEMAKE_ACCEL=tcg keeps KVM out of reach where it is no good. */
 const devicesFor = (action: Action): readonly string[] =>

@@ -67,6 +67,7 @@ function actionOf(draft: Draft, names: Names, dir: string): Action {
     native: spec.native ?? false,
     timeout: spec.timeout ?? null,
     guards: spec.guards ?? {},
+    holds: spec.holds ?? [],
     resources: { cpu: resources.cpu ?? 1, memory: resources.memory ?? MEMORY, named: resources.named ?? [] },
     arch: spec.arch ?? null,
     at: short(draft.at, dir),

@@ -6,15 +6,16 @@
 # No `use strict` or `use warnings` at run time, they would cost 1.8 ms an action; a test checks both.
 #
 # Arguments: PARENT WORD… -- ARGV…, words as listed in `read_words`. What happened is written to descriptor 3:
-# `exit N`, `signal N`, or `problem TEXT` when the command was not started.
+# `exit N`, `signal N`, or `problem TEXT` when the command was not started; before that a line `plain FILE\0NAME\0…` for
+# each output that had extended attributes.
 # PARENT serve ARCH: one perl for many actions (nursery.ts), which spares each its start; see `serve`.
 
 # --- System calls that perl has no name for. --------------------------------------------------------------
 our (%number, $arch);
 %number = (
-  x64     => { prctl => 157, unshare => 272, mount => 165, mknodat => 259, sethostname => 170 },
-  arm64   => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161 },
-  riscv64 => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161 },
+  x64     => { prctl => 157, unshare => 272, mount => 165, mknodat => 259, sethostname => 170, llistxattr => 195, lremovexattr => 198 },
+  arm64   => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161, llistxattr => 12,  lremovexattr => 15 },
+  riscv64 => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161, llistxattr => 12,  lremovexattr => 15 },
 );
 sub call {
   my ($name, @args) = @_;
@@ -74,6 +75,7 @@ sub read_words {
     elsif ($word eq 'root')    { $job{root} = shift @ARGV }
     elsif ($word eq 'cwd')     { $job{cwd} = shift @ARGV }
     elsif ($word eq 'emulate') { push @{$job{emulate}}, shift @ARGV }               # CPU, as qemu calls it
+    elsif ($word eq 'plain')   { push @{$job{plain}}, shift @ARGV }                 # file, or directory of files
     elsif ($word eq 'device')  { push @{$job{devices}}, shift @ARGV }
     elsif ($word eq 'bind')    { push @mounts, [bind => splice @ARGV, 0, 3] }       # FLAGS FROM TO
     elsif ($word eq 'overlay') { push @mounts, [overlay => splice @ARGV, 0, 2] }    # OPTIONS TO
@@ -215,9 +217,37 @@ sub run_command {
     exit($why == 2 ? 127 : 126);
   }
   while ((my $pid = wait) != $command) { last if $pid == -1 }
-  my $signal = $? & 127;
+  my $ended = $?;
+  my $signal = $ended & 127;
+  if (!$ended && !$termed) { make_plain($_) for map { files_at($_) } @{$job{plain} || []} }
   # What was sent TERM has not succeeded, whatever it returned.
-  report($termed ? 'signal ' . SIGTERM : $signal ? "signal $signal" : 'exit ' . ($? >> 8));
+  report($termed ? 'signal ' . SIGTERM : $signal ? "signal $signal" : 'exit ' . ($ended >> 8));
+}
+
+# A path that is a directory stands for the files in it.
+sub files_at {
+  my ($path) = @_;
+  return $path unless -d $path && !-l $path;
+  opendir my $dir, $path or return;
+  return map { "$path/$_" } readdir $dir;
+}
+
+# Takes a file's extended attributes away and says which; a label of the machine's own policy is none of the file's.
+# Another name of the file may be somebody's: then it is left alone, and the store makes a copy.
+sub make_plain {
+  my ($path) = @_;
+  my $links = (lstat $path)[3];
+  return unless -f _;
+  my $list = "\0" x 65536;
+  # Not by `call`, which has copies: this is written to.
+  my $size = syscall $number{$arch}{llistxattr}, $path, $list, length $list;
+  return if $size <= 0;
+  my @names = grep { $_ ne 'security.selinux' } split /\0/, substr $list, 0, $size;
+  return unless @names;
+  for my $name ($links > 1 ? () : @names) {
+    call(lremovexattr => $path, $name) or fault("remove the attribute $name of $path");
+  }
+  report(join("\0", "plain $path", @names) . (length $after ? '' : "\n"));
 }
 
 # --- One action, from here on in order. -------------------------------------------------------------------

@@ -109,7 +109,7 @@ export class Nursery {
       if (running === undefined) continue;
       if (rest === "end") this.#end(id, { error: null, status: 0, signal: null, report: running.report });
       else if (rest.startsWith("pid ")) this.#born(running, Number(rest.slice(4)));
-      else running.report = rest;
+      else running.report += `${running.report === "" ? "" : "\n"}${rest}`;
     }
   }
 

@@ -12,9 +12,10 @@ import { fileURLToPath } from "node:url";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
+import { makePlain } from "./plain.js";
 import { mountWords, type Mount } from "./mounts.js";
 import { Nursery } from "./nursery.js";
-import type { Started, StartedEnd } from "./started.js";
+import type { Started, StartedEnd, Stripped } from "./started.js";
 import { Stopper } from "./stop.js";
 
 export type { Mount } from "./mounts.js";
@@ -39,6 +40,8 @@ export interface Job {
   readonly devices?: readonly string[];
   /** Processors whose programs are emulated, as QEMU calls them. */
   readonly emulated?: readonly string[];
+  /** Files, or directories of files, that get rid of their extended attributes when the command succeeds; relative to `cwd`. */
+  readonly plain?: readonly string[];
   readonly network: boolean;
   readonly interactive: boolean;
   /** Milliseconds; null for no limit. */
@@ -58,7 +61,7 @@ export type Isolation =
  * (exit 3): it could not be started, and did not run.
  */
 export type Outcome =
-  | { readonly kind: "exited"; readonly status: number }
+  | { readonly kind: "exited"; readonly status: number; readonly stripped: readonly Stripped[] }
   | { readonly kind: "signal"; readonly signal: string }
   | { readonly kind: "timeout" }
   | { readonly kind: "interrupted" }
@@ -103,6 +106,7 @@ function inNamespaces(job: Job, how: Isolation & { kind: "namespaces" }): Result
   if (job.interactive) words.push("tty");
   if (job.root !== undefined) words.push("root", job.root);
   for (const cpu of job.emulated ?? []) words.push("emulate", cpu);
+  for (const path of job.plain ?? []) words.push("plain", path);
   for (const device of job.devices ?? []) words.push("device", device);
   words.push(...mounts.value, "--", ...job.argv);
   const outside = how.root === "real" ? [] : inUserNamespace(how.ids);
@@ -213,15 +217,25 @@ function read(child: ChildProcess): Promise<string> {
 function outcome(job: Job, end: StartedEnd, because: Stopper["because"]): Outcome {
   const { report } = end;
   if (because !== null) return { kind: because };
-  const [word = "", rest = ""] = (report ?? "").split(/ (.*)/s);
-  if (word === "exit") return { kind: "exited", status: Number(rest) };
+  const lines = (report ?? "").split("\n");
+  const [word = "", rest = ""] = (lines.pop() ?? "").split(/ (.*)/s);
+  if (word === "exit") return { kind: "exited", status: Number(rest), stripped: lines.flatMap(strippedOf) };
   if (word === "signal") return { kind: "signal", signal: signalName(Number(rest)) };
   if (word === "problem") return problem(`got no namespace: ${rest}`);
   if (end.signal !== null) return { kind: "signal", signal: end.signal };
-  if (report === null) return { kind: "exited", status: end.status ?? 0 };
+  if (report === null) {
+    const status = end.status ?? 0;
+    return { kind: "exited", status, stripped: status === 0 ? makePlain(job.cwd, job.plain ?? []) : [] };
+  }
   // Process 1 was killed from outside, and its keeper saw it go.
   if (end.status === 0) return { kind: "signal", signal: "SIGKILL" };
   return problem(`got no namespace; ${job.log} says why`);
+}
+
+/** A line `plain FILE` with the names of attributes, between NULs. */
+function strippedOf(line: string): readonly Stripped[] {
+  const [path = "", ...names] = line.split("\0");
+  return path.startsWith("plain ") ? [{ path: path.slice("plain ".length), names }] : [];
 }
 
 const problem = (what: string, hint?: string): Outcome => ({

@@ -192,6 +192,9 @@ function argvOf(
       mkdirSync(join(work, ".recipe"));
       const texts = { ...command.beside, [command.name]: command.text };
       for (const [name, text] of Object.entries(texts)) writeFileSync(join(work, ".recipe", name), text);
+      // A shell's recipe that has programs for node beside it finds the node that we run on.
+      if (Object.keys(texts).some((name) => name.endsWith(".mjs")))
+        symlinkSync(process.execPath, join(work, ".recipe", "node"));
       const path = join(".recipe", command.name);
       return command.name.endsWith(".mjs") ? [process.execPath, path] : runsScript(path);
     }

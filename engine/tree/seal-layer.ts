@@ -30,7 +30,7 @@ export interface SealRequest {
 }
 
 /** The conditions a manifest can answer for. */
-export type TreeGuards = Pick<Guards, "has" | "hasNot" | "links" | "minSize">;
+export type TreeGuards = Pick<Guards, "has" | "hasNot" | "links" | "minSize" | "lossless">;
 
 /** The merged tree. Sizes in bytes. */
 export interface Sealed {
@@ -74,7 +74,8 @@ async function seal({ upper, parent, manifests, epoch, form, guards }: SealReque
   const layer = layerEntries(nodes, attributes.value, await hashing, epoch, form);
   if (!layer.ok) return layer;
   const merged = mergeLayer(beneath.value, layer.value);
-  return finish(merged, manifests, epoch !== null, checkTreeGuards(merged, guards), notices);
+  const broken = [...checkTreeGuards(merged, guards), ...(guards.lossless === true ? notices : [])];
+  return finish(merged, manifests, epoch !== null, broken, notices);
 }
 
 function finish(

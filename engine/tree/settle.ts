@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, lutimesSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { bytePath, toByteString } from "../../cache/hash.js";
 import { escapeBytes } from "./entry.js";
+import { someOf } from "./losses.js";
 import type { Manifest } from "./manifest.js";
 import { isWhiteoutNode, pathIn, type Node } from "./scan.js";
 
@@ -45,13 +46,23 @@ export function dropUnwanted(
   for (const node of nodes) {
     if (touched.has(node.path) && node.mtime <= BigInt(epoch) * BILLION) setTime(root, node);
   }
-  const sockets = [...unwanted].filter((node) => node.type === "socket");
-  const names = sockets.map((node) => escapeBytes(node.path)).sort();
   return {
     nodes: [...nodes.filter((node) => !unwanted.has(node)), ...whiteouts],
-    notices: names.length === 0 ? [] : [`sockets are not kept in a tree: ${names.join(", ")}`],
+    notices: Object.entries(LOST).flatMap(([words, isLost]) => {
+      const names = [...unwanted].filter(isLost).map((node) => escapeBytes(node.path));
+      return names.length === 0 ? [] : [`a tree does not hold ${words} (${someOf(names.sort())})`];
+    }),
   };
 }
+
+/** What is said of what is dropped; that a tree has no devices under /dev is known. */
+const LOST: Readonly<Record<string, (node: Node) => boolean>> = {
+  sockets: (node) => node.type === "socket",
+  "devices of the number 0:0, by which overlays mark what is deleted": (node) =>
+    isWhiteoutNode(node) && !isInDev(node),
+};
+
+const isInDev = (node: Node): boolean => node.path.startsWith("dev/");
 
 /** The directories a path lies in, the nearest first, down to the root (the empty path). */
 function dirsAbove(path: string): string[] {
@@ -65,7 +76,7 @@ function dirsAbove(path: string): string[] {
 function isUnwanted(node: Node, hasParent: boolean): boolean {
   if (node.type === "socket") return true;
   if (isWhiteoutNode(node)) return !hasParent;
-  return (node.type === "char" || node.type === "block") && node.path.startsWith("dev/");
+  return (node.type === "char" || node.type === "block") && isInDev(node);
 }
 
 /** Node has no mknod(2), and no program takes names that are not text: made under a plain name, then renamed. */

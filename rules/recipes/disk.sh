@@ -86,11 +86,12 @@ printf 'label: %s\nlabel-id: %s\nunit: sectors\n%s%s\n' $scheme "$id" "$([ $sche
 fat() {
     mkfs.vfat --invariant -i "$(printf %s "$3" | tr -d -)" -n "$4" $5 "$TMPDIR/$1" >/dev/null
 }
-# fill FILE DIR: DIR's contents into it, without links, which it cannot hold.
+# fill FILE DIR: DIR's contents into it, without links and devices, which it cannot hold.
 fill() {
     (cd "$2" && find . -mindepth 1 -type d | LC_ALL=C sort) | while read -r dir; do mmd -i "$TMPDIR/$1" "::${dir#.}"; done
     (cd "$2" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while read -r file; do
-        [ -f "$2/$file" ] || { echo "left out, because FAT has no links: $file"; continue; }
+        # What it has none of was said before.
+        [ -f "$2/$file" ] && [ ! -L "$2/$file" ] || continue
         mcopy -m -i "$TMPDIR/$1" "$2/$file" "::${file#.}" || die "${file#./} does not fit into a FAT file system of ${1%.fat}"
     done
 }
@@ -202,7 +203,7 @@ case $FORM in
     .img.zst) zstd -q -T0 -9 -c "$image" >"$OUT" ;;
     .tar.gz)
         # The name and the format are what Google Compute Engine's import demands.
-        { tar --directory="$TMPDIR" --create --sparse --format=oldgnu --owner=0 --group=0 --numeric-owner \
+        { tar --directory="$TMPDIR" --create --sparse --hole-detection=raw --format=oldgnu --owner=0 --group=0 --numeric-owner \
             --mode=644 --mtime="@$SOURCE_DATE_EPOCH" disk.raw || echo $? >"$TMPDIR/failed"; } | pigz -n >"$OUT"
         [ ! -e "$TMPDIR/failed" ] || die "tar failed with status $(cat "$TMPDIR/failed")"
         ;;

@@ -1,6 +1,5 @@
 # The whole tree $TREE with the modules of $KERNEL as an initial RAM file system: $OUT/initrd.img, cpio and zstd.
 # A tree with an init of its own keeps it; one with busybox gets a first program that loads the modules.
-# Extended attributes (file capabilities among them) do not exist in such a file system.
 
 extra=$TMPDIR/extra
 mkdir -p "$extra"
@@ -37,10 +36,6 @@ else
 fi
 find "$extra" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
-# Links and device numbers are renumbered, so that the bytes do not depend on where the tree lay.
-archive() {
-    (cd "$1" && find . -mindepth 1 -print0 | LC_ALL=C sort -z |
-        cpio --quiet -0 -o -H newc --reproducible) || echo "$1" >>"$TMPDIR/failed"
-}
+archive() { .recipe/node .recipe/archive.mjs cpio "$1" || echo "$1" >>"$TMPDIR/failed"; }
 { archive "$TREE"; archive "$extra"; } | zstd -q -T0 -9 >"$OUT/initrd.img"
-[ ! -e "$TMPDIR/failed" ] || die "cpio failed"
+[ ! -e "$TMPDIR/failed" ] || die "the archive could not be made"

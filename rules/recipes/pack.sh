@@ -15,18 +15,8 @@ case $FORMAT in
     *) echo "FORMAT=$FORMAT" >&2; exit 2 ;;
 esac
 
-as_tar() {
-    tar --directory="$TREE" --create --format=posix --sort=name --numeric-owner --xattrs --xattrs-include='*' --xattrs-exclude=security.selinux \
-        --pax-option='exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime' \
-        --mtime="@$SOURCE_DATE_EPOCH" --clamp-mtime .
-}
-as_cpio() {
-    cd "$TREE"
-    find . -mindepth 1 -print0 | LC_ALL=C sort -z | cpio --quiet -0 -o -H newc --reproducible
-}
-
 # A pipeline's status is its last command's, so the archiver's is written down.
 failed=$TMPDIR/failed
 case $TMPDIR in /*) ;; *) failed=$PWD/$failed ;; esac
-{ "as_${FORMAT%%.*}" || echo $? >"$failed"; } | $compress >"$OUT"
-[ ! -e "$failed" ] || { echo "${FORMAT%%.*} failed with status $(cat "$failed")" >&2; exit 1; }
+{ .recipe/node .recipe/archive.mjs "${FORMAT%%.*}" "$TREE" || echo $? >"$failed"; } | $compress >"$OUT"
+[ ! -e "$failed" ] || { echo "packing as $FORMAT failed with status $(cat "$failed")" >&2; exit 1; }

@@ -6,6 +6,9 @@ needs_space $(($(du -sk "$TREE" | cut -f1) / 4)) "the squashfs of this tree"
 
 set -- "$TREE" "$OUT" -comp "$COMPRESS" -noappend -no-progress
 case $COMPRESS in zstd | gzip) [ -z "$LEVEL" ] || set -- "$@" -Xcompression-level "$LEVEL" ;; esac
+# It does not keep access lists, and would take their masks for what the group may do.
+.recipe/node .recipe/archive.mjs modes "$TREE" >"$TMPDIR/modes"
+[ ! -s "$TMPDIR/modes" ] || set -- "$@" -pf "$TMPDIR/modes"
 # -e swallows all that follows.
 if [ -n "$WITHOUT" ]; then
     printf '%s\n' "$WITHOUT" >"$TMPDIR/without"

@@ -1,4 +1,4 @@
 # The tarball $FROM as the tree $OUT, with owners by number, attributes, and nothing left out.
 
 tar --extract --file="$FROM" --directory="$OUT" --preserve-permissions --same-owner --numeric-owner \
-    --xattrs --xattrs-include='*' --exclude='./dev/*'
+    --acls --xattrs --xattrs-include='*' --exclude='./dev/*'

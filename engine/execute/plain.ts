@@ -1,0 +1,58 @@
+// Outputs that are files are their bytes and their x bit: what else hangs on one (capabilities, access lists, other
+// extended attributes) is taken away before it is published, because targets with the same bytes share one file.
+// In namespaces init.pl does that, which costs no process; here it is for machines that have none.
+import { spawnSync } from "node:child_process";
+import { lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { parseAttributes } from "../tree/attributes.js";
+import { lossText, lossesOfNames } from "../tree/losses.js";
+import type { Stripped } from "./started.js";
+
+/** Takes extended attributes from files (relative to `cwd`, as `Job.plain`), and says which there were. */
+export function makePlain(cwd: string, paths: readonly string[]): readonly Stripped[] {
+  const files = paths.flatMap((path) => {
+    const isDir = lstatSync(join(cwd, path), { throwIfNoEntry: false })?.isDirectory() === true;
+    return isDir ? readdirSync(join(cwd, path)).map((name) => join(path, name)) : [path];
+  });
+  return files.flatMap((path): Stripped[] => {
+    const stats = lstatSync(join(cwd, path), { throwIfNoEntry: false });
+    if (stats?.isFile() !== true) return [];
+    const names = namesOf(cwd, path);
+    // Another name of the file may be somebody's: the store makes a copy.
+    if (stats.nlink === 1) for (const name of names) attr("setfattr", cwd, ["-x", name, "--", path]);
+    return names.length === 0 ? [] : [{ path, names }];
+  });
+}
+
+/** Directories that pass an access list on to what is made in them no longer do: nothing in there is the project's. */
+export function passNothingOn(dirs: readonly string[]): void {
+  const argv = ["--absolute-names", "-h", "-m", "^system\\.posix_acl_default$", "--", ...dirs];
+  const listed = attr("getfattr", "/", argv);
+  for (const dir of parseAttributes(listed).keys()) {
+    attr("setfattr", "/", ["-x", "system.posix_acl_default", "--", dir]);
+  }
+}
+
+function namesOf(cwd: string, path: string): readonly string[] {
+  const listed = parseAttributes(attr("getfattr", cwd, ["-h", "-m", "-", "--", path]));
+  return [...listed.values()].flatMap((found) => [...found.keys()]).filter((name) => name !== LABEL);
+}
+
+/** A label of the machine's own policy is none of a file's. */
+const LABEL = "security.selinux";
+
+function attr(program: string, cwd: string, argv: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(program, argv, {
+    cwd,
+    encoding: "latin1",
+    env: { ...process.env, LC_ALL: "C" },
+  });
+  if (status === 0) return stdout;
+  throw new Error(`${program} failed: ${error?.message ?? stderr.trim()}`);
+}
+
+/** One sentence of what files had and do not hold; none where there was nothing. */
+export function strippedText(stripped: readonly Stripped[]): readonly string[] {
+  const files = stripped.map(({ path, names }) => ({ path: path.replace(/^\.(out)?\//, ""), names }));
+  return files.length === 0 ? [] : [lossText("a file", lossesOfNames(files))];
+}

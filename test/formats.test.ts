@@ -1,0 +1,241 @@
+// What each format holds of a tree, and what is said of the rest: access lists, capabilities, attributes, holes. The
+// programs that read the results are others' (GNU tar, bsdtar, cpio, unsquashfs, debugfs).
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { MAIN, makeProject, type TestProject, type Told } from "./support/cli.js";
+import { sh } from "./support/trees.js";
+
+jest.setTimeout(120_000);
+
+/** `user::rw-,user:33:rwx,group::---,mask::rwx,other::---`, as the kernel has it. */
+const ACL = "0x0200000001000600ffffffff020007002100000004000000ffffffff10000700ffffffff20000000ffffffff";
+const CAPABILITY = "0x0100000200200000000000000000000000000000";
+
+/** A tree with one of everything. `hole` is how the bytes that are no bytes come about. */
+const tree = (hole: string): string => `
+const tree = run({ inputs: {}, root: true, tree: true, cmd: \`
+  cd "$OUT"
+  echo listed > listed; chmod 600 listed; setfattr -n system.posix_acl_access -v ${ACL} listed
+  mkdir dir; setfattr -n system.posix_acl_default -v ${ACL} dir
+  echo able > able; setfattr -n security.capability -v ${CAPABILITY} able
+  echo noted > noted; setfattr -n user.note -v hello noted; chown 5:6 noted
+  mkfifo fifo; ln -s listed link; ln able twin; chmod 4755 able; seq 1 5000 > text
+  mkdir boot; echo kernel > boot/kernel; ln -s kernel boot/link; touch boot/secret; chmod 600 boot/secret
+  ${hole}; printf end >> sparse
+\` });
+export const tar = rule.platformfs({ from: tree, steps: [], out: "tree.tar" });
+`;
+
+const IMAGEFILE = `${tree("truncate -s 64M sparse")}
+const small = { guards: { minSize: 1 } };
+export const cpio = rule.platformfs({ from: tree, steps: [], out: "tree.cpio.gz" });
+export const squash = rule.squashfs({ from: tree, out: "tree.squashfs", without: ["boot"], ...small });
+export const disk = rule.disk({ from: tree, out: "disk.img" });
+export const board = rule.disk({ from: tree, boot: "uboot", bootSize: "16MiB", out: "board.img" });
+export const strict = {
+  tar: rule.platformfs({ from: tree, steps: [], out: "strict.tar", guards: { lossless: true } }),
+  squash: rule.squashfs({ from: tree, out: "strict.squashfs", guards: { minSize: 1, lossless: true } }),
+  tree: run({ inputs: {}, root: true, tree: true, guards: { lossless: true }, cmd: 'mknod "$OUT/gone" c 0 0' }),
+  file: run({ inputs: {}, out: "strict", guards: { lossless: true }, cmd: 'echo > "$OUT"; setfattr -n user.a -v b "$OUT"' }),
+};
+export const sockets = run({ inputs: {}, root: true, tree: true, cmd:
+  \`cd "$OUT"; mknod gone c 0 0; perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "sock", Listen => 1)'\` });
+export const again = { tree: rule.unpack(tar) };
+export default project({ default: [tar, cpio, squash, disk, board, sockets, again.tree] });
+`;
+
+/** What a build warned of, without the path of a log. */
+const warned = ({ events }: Told): readonly string[] =>
+  events
+    .flatMap((event) => (event.type === "notice" && event.level === "warning" ? [event.message] : []))
+    .sort();
+
+describe("a tree with everything that a tree can have", () => {
+  let project: TestProject;
+  let told: Told;
+  beforeAll(async () => {
+    project = makeProject({ "Imagefile.ts": IMAGEFILE });
+    told = await project.events({});
+    expect([told.status, told.stderr]).toEqual([0, ""]);
+  });
+  afterAll(() => project.remove());
+
+  /** The tarball as one of two programs unpacks it, each on its own. */
+  function unpacked(name: string, ...argv: string[]): string {
+    const dir = project.path("x", name);
+    execFileSync("mkdir", ["-p", dir]);
+    execFileSync(argv[0] ?? "", [...argv.slice(1), project.path("out/tree.tar"), "-C", dir]);
+    return dir;
+  }
+  const attribute = (dir: string, path: string, name: string): string =>
+    sh(dir, 'getfattr --only-values -n "$1" "$2" | od -An -tx1 | tr -d " \\n"', name, path);
+
+  test.each([
+    ["GNU tar", ["tar", "--acls", "--xattrs", "--xattrs-include=*", "-xpf"]],
+    ["bsdtar", ["bsdtar", "-xpf"]],
+  ])("is whole as %s unpacks it, and its holes are holes", (name, argv) => {
+    const dir = unpacked(name, ...argv);
+    expect(attribute(dir, "listed", "system.posix_acl_access")).toBe(ACL.slice(2));
+    expect(attribute(dir, "dir", "system.posix_acl_default")).toBe(ACL.slice(2));
+    expect(attribute(dir, "able", "security.capability")).toBe(CAPABILITY.slice(2));
+    expect(attribute(dir, "noted", "user.note")).toBe("68656c6c6f");
+    expect(sh(dir, "stat -c '%a %u:%g %h %n' able noted twin fifo link").split("\n")).toEqual([
+      "4755 0:0 2 able",
+      "644 5:6 1 noted",
+      "4755 0:0 2 twin",
+      "644 0:0 1 fifo",
+      "777 0:0 1 link",
+      "",
+    ]);
+    expect(sh(dir, "stat -c %s sparse; du -k sparse | cut -f1; tail -c 3 sparse").split("\n")).toEqual([
+      String(64 * 1024 ** 2 + 3),
+      expect.stringMatching(/^\d{1,4}$/),
+      "end",
+    ]);
+  });
+
+  test("says the group's own mode to who knows no access lists, in every format", () => {
+    const plain = unpacked("plain", "tar", "-xpf");
+    expect(sh(plain, "stat -c %a listed")).toBe("600\n");
+    const listed = sh(project.path("out"), "zcat tree.cpio.gz | cpio -itv --quiet");
+    expect(listed).toMatch(/^-rw-------.* listed$/m);
+    expect(listed).toMatch(/^prw-r--r--.* fifo$/m);
+    expect(sh(project.path("out"), "unsquashfs -lls tree.squashfs")).toMatch(/^-rw-------.*\/listed$/m);
+  });
+
+  test("names people in access lists by number: those of the machine that packs are nobody elsewhere", () => {
+    const bytes = readFileSync(project.path("out/tree.tar"), "latin1");
+    expect(bytes).toContain("SCHILY.acl.access=user::rw-,user:33:rwx,group::---,mask::rwx,other::---\n");
+  });
+
+  test("is in ext4 and, but for access lists, in squashfs", () => {
+    const start = Number(
+      /start= *(\d+)/.exec(sh(project.path("out"), "sfdisk -d disk.img | grep -v '^first'"))?.[1],
+    );
+    const image = `disk.img?offset=${start * 512}`;
+    const has = (path: string): string =>
+      sh(project.path("out"), 'debugfs -R "ea_list $1" "$2" 2>/dev/null', path, image);
+    expect(has("listed")).toContain("system.posix_acl_access");
+    expect(has("dir")).toContain("system.posix_acl_default");
+    expect(has("able")).toContain("security.capability");
+    expect(has("noted")).toContain("user.note");
+    const dir = project.path("x/squash");
+    sh(project.path("out"), 'unsquashfs -quiet -no-progress -d "$1" tree.squashfs >/dev/null', dir);
+    expect(attribute(dir, "able", "security.capability")).toBe(CAPABILITY.slice(2));
+    expect(attribute(dir, "noted", "user.note")).toBe("68656c6c6f");
+  });
+
+  test("loses nothing silently: what a format does not hold is named", () => {
+    expect(warned(told)).toEqual([
+      "board: FAT does not hold symbolic links (boot/link), modes that are not 755 or 644 (boot/secret)",
+      "cpio: cpio does not hold POSIX ACLs (dir, listed), file capabilities (able, twin), extended attributes (noted)",
+      "sockets: a tree does not hold devices of the number 0:0, by which overlays mark what is deleted (gone)",
+      "sockets: a tree does not hold sockets (sock)",
+      "squash: squashfs does not hold POSIX ACLs (dir, listed)",
+    ]);
+  });
+
+  test("the same is said in a plain log", async () => {
+    const { stderr } = await project.good("-B", "--progress", "plain", "squash");
+    expect(stderr).toContain("warning: squash: squashfs does not hold POSIX ACLs (dir, listed)\n");
+  });
+
+  test("comes out of its tarball as it went in", () => {
+    const digest = (target: string): string =>
+      execFileSync(process.execPath, [MAIN, "show", target, "--json"], {
+        cwd: project.dir,
+        encoding: "utf8",
+      });
+    const outputs = (target: string): unknown => (JSON.parse(digest(target)) as { outputs: unknown }).outputs;
+    expect(outputs("again-tree")).toEqual(outputs("tar.tree"));
+  });
+
+  test.each([
+    ["squash", 1, "squashfs does not hold POSIX ACLs (dir, listed)"],
+    [
+      "tree",
+      1,
+      "a tree does not hold devices of the number 0:0, by which overlays mark what is deleted (gone)",
+    ],
+    ["file", 1, "a file does not hold extended attributes (strict)"],
+    ["tar", 0, ""],
+  ])("guards: lossless makes it an error: %s", async (name, status, words) => {
+    const ended = await project.run(`strict-${name}`);
+    expect([ended.status, ended.stderr]).toEqual([status, expect.stringContaining(words)]);
+  });
+});
+
+test("a tarball has its holes by content: the same bytes where the file system has none", async () => {
+  const sums: string[] = [];
+  for (const hole of ["truncate -s 64M sparse", "head -c 64M /dev/zero > sparse"]) {
+    const project = makeProject({ "Imagefile.ts": tree(hole) });
+    await project.good("tar");
+    sums.push(
+      sh(project.path("out"), "sha256sum < tree.tar; [ $(stat -c %s tree.tar) -lt 3000000 ] && echo small"),
+    );
+    project.remove();
+  }
+  expect(sums[1]).toBe(sums[0]);
+  expect(sums[0]).toContain("small");
+});
+
+describe("outputs that are files", () => {
+  let project: TestProject;
+  let told: Told;
+  beforeAll(async () => {
+    project = makeProject({
+      "Imagefile.ts": `
+const dress = 'setfattr -n security.capability -v ${CAPABILITY} "$F"; setfattr -n system.posix_acl_access -v ${ACL} "$F"; setfattr -n user.a -v b "$F"';
+export const dressed = run({ inputs: {}, root: true, out: "dressed", cmd: 'echo same > "$OUT"; F=$OUT; ' + dress });
+export const bare = run({ inputs: {}, out: "bare", cmd: 'echo same > "$OUT"' });
+export const many = run({ inputs: {}, root: true, outs: { A: "a", B: "b" }, cmd: 'echo a > "$A"; echo b > "$B"; F=$B; ' + dress });
+export const collected = run({ inputs: {}, root: true, out: "c-{date}", collect: "c-{date}", cmd: 'echo c > c-20200202; F=c-20200202; ' + dress });
+export const linked = run({ inputs: {}, out: "linked", cmd: 'ln "' + arg("DIR", "") + '/host" "$OUT"' });
+export const sparse = run({ inputs: {}, out: "sparse.img", cmd: 'truncate -s 256M "$OUT"; printf end >> "$OUT"' });
+export const read = run({ inputs: { SRC: files("holes") }, out: "read", cmd: 'du -k "$SRC" | cut -f1 > "$OUT"' });
+export const within = run({ inputs: {}, root: true, tree: true, cmd: 'mkdir "$OUT/dir"; touch "$OUT/file"' });
+export const looked = run({ inputs: { TREE: within }, out: "looked", cmd: 'getfattr -R -d -m - "$TREE" > "$OUT"' });
+export default project({ default: [dressed, bare, many, collected, linked, sparse, read, looked] });
+`,
+    });
+    sh(
+      project.dir,
+      'truncate -s 64M holes; echo host > host; setfattr -n user.mine -v kept host; setfattr -n system.posix_acl_default -v "$1" .',
+      ACL,
+    );
+    told = await project.events({}, `DIR=${project.dir}`);
+    expect([told.status, told.stderr]).toEqual([0, ""]);
+  });
+  afterAll(() => project.remove());
+
+  test("are bytes and an x bit: what else hung on one is not on another with the same bytes, and is named", () => {
+    expect(sh(project.path("out"), "getfattr -d -m - *")).toBe("");
+    expect(sh(project.path(".imagemake/store"), "getfattr -R -d -m - files")).toBe("");
+    const all = (path: string): string =>
+      `a file does not hold POSIX ACLs (${path}), file capabilities (${path}), extended attributes (${path})`;
+    expect(warned(told)).toEqual([
+      `collected: ${all("c-20200202")}`,
+      `dressed: ${all("dressed")}`,
+      "linked: a file does not hold extended attributes (linked)",
+      `many-A: ${all("b")}`,
+    ]);
+  });
+
+  test("a file of the host's that the output is another name of keeps what is its own", () => {
+    expect(sh(project.dir, "getfattr -d host")).toContain('user.mine="kept"');
+  });
+
+  test("stay sparse in the store, in out/, where a source is staged and where a disk image is copied", () => {
+    const used = sh(project.dir, "du -k out/sparse.img | cut -f1; du -sk .imagemake/store | cut -f1").split(
+      "\n",
+    );
+    expect(used.map(Number).filter((kib) => kib > 2048)).toEqual([]);
+    expect(Number(project.read("out/read"))).toBeLessThan(1024);
+    expect(sh(project.dir, "tail -c 3 out/sparse.img")).toBe("end");
+  });
+
+  test("nothing of an access list that the project's directory passes on is in a tree", () => {
+    expect(project.read("out/looked")).toBe("");
+  });
+});
