@@ -1,5 +1,6 @@
 // Bad input: what is said of it, with which status, and that nothing is lost by it. Through the real command line.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { makeProject, type Ended, type TestProject } from "./support/cli.js";
 
@@ -36,6 +37,30 @@ const BROKEN: Readonly<Record<string, readonly [string, string | RegExp]>> = {
   "a rule that does not exist": [
     `import { rootfs } from "imagemake";\nexport const a = rootfs({});`,
     /^Imagefile\.ts:2: "imagemake" has no export named rootfs\n {2}did you mean rule\.rootfs\?/,
+  ],
+  "a rule that is misspelt": [
+    `export const a = rule.rotfs({});`,
+    "Imagefile.ts:2: there is no rule.rotfs\n  did you mean rule.rootfs?",
+  ],
+  "a step among the rules, by another way in": [
+    `import im from "imagemake";\nconst { rule: { install } } = im;\nexport const a = install({});`,
+    "Imagefile.ts:2: there is no rule.install\n  did you mean step.install?",
+  ],
+  "a preset that is misspelt": [
+    `import * as im from "imagemake";\nexport const a = im.preset.voidlinux({});`,
+    "Imagefile.ts:2: there is no preset.voidlinux\n  did you mean preset.voidLinux?",
+  ],
+  "one that ends the program": [
+    `process.exit(0);`,
+    "Imagefile.ts:2: process.exit() in an Imagefile: it may not end imagemake",
+  ],
+  "one that throws in a timer": [
+    `setTimeout(() => { throw new RangeError("too late"); }, 1);\nawait new Promise((done) => setTimeout(done, 60_000));`,
+    "Imagefile.ts:2: RangeError: too late",
+  ],
+  "a command that no kernel takes": [
+    `export const a = run({ inputs: {}, cmd: ": " + "x".repeat(131070), out: "a" });`,
+    /^Imagefile\.ts:2: a: cmd has 131072 bytes, and the kernel hands a program 131071 at most in one piece\n {2}put it/,
   ],
   "a module that does not exist": [
     `import "./lib/none.js";`,
@@ -87,7 +112,8 @@ describe("a broken Imagefile", () => {
     const expected = BROKEN[name]?.[1] ?? "";
     const ended = said.get(name);
     const message = ended?.stderr.replace(/^imagemake: /, "").trimEnd();
-    if (typeof expected === "string") expect(message?.split("\n")[0]).toBe(expected);
+    if (typeof expected === "string")
+      expect(message?.split("\n").slice(0, expected.split("\n").length).join("\n")).toBe(expected);
     else expect(message).toMatch(expected);
     expect(ended).toMatchObject({ status: 2, stdout: "" });
     expect(message).not.toContain("    at ");
@@ -135,6 +161,56 @@ export const asked = run({ inputs: { SRC: probe("exit 3") }, cmd: 'cp "$SRC" "$O
     expect(asked.stderr).toContain("imagemake: more.ts:5: asked: input SRC: probe exit 3 failed");
     expect(asked.status).toBe(3);
     expect(project.names("out")).toEqual(out);
+  });
+
+  test("what an Imagefile left behind and ends or throws while building is said, too", async () => {
+    project.write(
+      "later.ts",
+      `setTimeout(() => process.exit(0), 300);\nexport const a = run({ inputs: {}, cmd: "sleep 30", out: "later" });\n`,
+    );
+    const { status, stderr } = await project.run("-f", "later.ts", "a");
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringContaining("imagemake: later.ts:2: process.exit() in an"),
+    ]);
+  });
+
+  test("names that are not UTF-8, and a working directory that is gone: words, never a stack", async () => {
+    execFileSync("bash", ["-c", `mkdir odd $'d\\xff'; touch $'odd/b\\xff'; ln -s $'t\\xff' link`], {
+      cwd: project.dir,
+    });
+    project.write(
+      "odd.ts",
+      `const cmd = ":";
+export const name = run({ inputs: { SRC: files("odd/*") }, cmd, out: "name" });
+export const text = run({ inputs: { SRC: files("link") }, cmd, out: "text" });
+export const value = run({ inputs: { SRC: env("ODD") }, cmd, out: "value" });
+`,
+    );
+    const bash = (line: string): Promise<Ended> =>
+      project.call({ under: ["bash", "-c", line, "bash"] }, "-f", "odd.ts", "-n");
+    const cases: readonly (readonly [string, number, string | RegExp])[] = [
+      [`exec "$@" name`, 2, /^imagemake: odd\.ts:3: name: input SRC: .*b\ufffd.*UTF-8/],
+      [`exec "$@" text`, 2, /^imagemake: odd\.ts:4: text: input SRC: .*link.*UTF-8|does not exist|dangling/],
+      [`ODD=$'a\\xff' exec "$@" value`, 2, /value: input SRC: the value of ODD is not UTF-8\n$/],
+      [`exec "$@" $'a\\xff'`, 2, /^imagemake: a\ufffd: a word of the command line is not UTF-8\n$/],
+      [
+        `cd $'d\\xff'; exec "$@" name`,
+        3,
+        /^imagemake: the name of the working directory is not UTF-8: .*\n {2}cd to another\n$/,
+      ],
+      [
+        `mkdir gone; cd gone; rmdir ../gone; exec "$@" name`,
+        3,
+        "imagemake: the working directory does not exist any more\n  cd to another\n",
+      ],
+    ];
+    const ended = await Promise.all(cases.map(([line]) => bash(line)));
+    ended.forEach(({ status, stderr }, at) => {
+      const [, expected, message] = cases[at] ?? ["", 0, ""];
+      expect(stderr).toMatch(message);
+      expect([status, stderr]).toEqual([expected, expect.not.stringContaining("    at ")]);
+    });
   });
 
   test("wrong usage is status 2, says what there is, and prints nothing on stdout", async () => {

@@ -2,11 +2,29 @@
 // The command. A run with nothing to do ends here, before anything of weight is loaded; everything else is
 // in run.ts. Only small modules without imports of their own may be
 // imported at the top.
+import { statSync } from "node:fs";
 import { quickWords, stillQuick } from "../quick.js";
 import { releaseLine } from "./render/when.js";
 
-process.exitCode =
-  nothingToDo(process.argv.slice(2)) ?? (await (await import("./run.js")).run(process.argv.slice(2)));
+if (!isSomewhere()) process.exitCode = 3;
+else
+  process.exitCode =
+    nothingToDo(process.argv.slice(2)) ?? (await (await import("./run.js")).toItsEnd(process.argv.slice(2)));
+
+/** False, with a word, where the working directory was removed or has a name that node cannot read. */
+function isSomewhere(): boolean {
+  let why = "the working directory does not exist any more";
+  try {
+    const dir = process.cwd();
+    // What is not UTF-8 comes as this.
+    if (!dir.includes("\ufffd") || statSync(dir, { throwIfNoEntry: false }) !== undefined) return true;
+    why = `the name of the working directory is not UTF-8: ${dir}`;
+  } catch {
+    // Said below.
+  }
+  process.stderr.write(`imagemake: ${why}\n  cd to another\n`);
+  return false;
+}
 
 /** 0 when an earlier run's record says that all is up to date; null when the engine has to look. */
 function nothingToDo(argv: readonly string[]): 0 | null {

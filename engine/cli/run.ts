@@ -1,8 +1,10 @@
 // The whole command line: options, commands, and the one boundary at which problems become words and an exit
 // status. What a command does is in commands/, each loaded when it is called.
+import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { problemIn } from "../../cache/io.js";
+import { blameIfIts } from "../evaluate/blame.js";
 import { nearestHint } from "../evaluate/nearest.js";
 import { asError, fail, ok, unwrap, type Problem, type Result } from "../problem.js";
 import { flushed, output, watchOutput } from "./output.js";
@@ -54,9 +56,16 @@ TARGET is an image (.iso, .img, a netboot tarball, …), or a boot check: then w
 written to, and nothing is built: what is out of date is started as it is, and that is said.
 On a terminal Ctrl-A X ends the guest, Ctrl-A C is QEMU's monitor, and Ctrl-C is the guest's.`;
 
+/** Runs the command line and ends: a timer or a socket that an Imagefile left open must not hold it up. */
+export const toItsEnd = async (argv: readonly string[]): Promise<never> => process.exit(await run(argv));
+
 /** Runs the command line. Returns the exit status; prints problems to stderr. */
-export async function run(argv: readonly string[]): Promise<number> {
+async function run(argv: readonly string[]): Promise<number> {
   watchOutput();
+  // What an Imagefile left behind (a timer, a promise) may throw while something else is done.
+  process.on("uncaughtException", (error) => {
+    if (process.listenerCount("uncaughtException") === 1) process.exit(explain(error));
+  });
   const status = await carryOut(argv);
   const lost = await flushed();
   if (lost === null) return status;
@@ -68,6 +77,7 @@ async function carryOut(argv: readonly string[]): Promise<number> {
   let status = 0;
   const program = makeProgram(argv, (end) => (status = end));
   try {
+    unwrap(inUtf8(argv));
     await program.parseAsync(ordered(program, argv), { from: "user" });
     return status;
   } catch (error) {
@@ -266,6 +276,14 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
   return program;
 }
 
+/** Node puts another character in the place of bytes that are not UTF-8: that would be another name. */
+function inUtf8(argv: readonly string[]): Result<void> {
+  const word = argv.find((one) => one.includes("\ufffd"));
+  return word === undefined || isUtf8(readFileSync("/proc/self/cmdline"))
+    ? ok(undefined)
+    : fail(2, `${word}: a word of the command line is not UTF-8`);
+}
+
 /** The command of these words; the program where there are none. */
 function commandOf(program: Command, names: readonly string[]): Result<Command> {
   let found = program;
@@ -300,7 +318,7 @@ function version(): string {
 /** The boundary: whatever was thrown becomes words on stderr and an exit status. */
 function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const problem = problemIn(error);
+  const problem = problemIn(error) ?? blameIfIts(error);
   if (problem !== null) {
     say(problem);
     return problem.exit;

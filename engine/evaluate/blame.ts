@@ -1,7 +1,7 @@
 // What an Imagefile threw, as a problem with its file and line. It does not know what was evaluated.
 import { inspect } from "node:util";
 import { ProblemError, asError, type Problem } from "../problem.js";
-import { ownerOf } from "./frames.js";
+import { ownerOf, type Owner } from "./frames.js";
 import { place, short } from "./place.js";
 
 /** A module that is no TypeScript. */
@@ -50,6 +50,12 @@ export function blame(thrown: unknown, file: string): Problem {
   return { exit: 2, message: `${placeOf(thrown) ?? short(file)}: ${name}${said}` };
 }
 
+/** The same for what was thrown by nobody knows whom; null where the Imagefile has no part in it. */
+export const blameIfIts = (thrown: unknown): Problem | null =>
+  thrown instanceof Error && framesOf(thrown).some(({ owner }) => owner === "imagefile")
+    ? blame(thrown, "")
+    : null;
+
 /** `at f (/a/b.ts:1:2)`, `at async file:///a/b.js:1:2`. */
 const FRAME = /^\s+at (?:.*?[( ])??(?:file:\/\/)?(\/.*?):(\d+):\d+\)?$/;
 /** The line that node puts before a syntax error. */
@@ -57,11 +63,14 @@ const SYNTAX = /^(?:file:\/\/)?(\/.*):(\d+)$/;
 
 /** The nearest frame in the Imagefile's modules, else in a library. */
 function placeOf(error: Error): string | null {
-  const frames = (error.stack ?? "").split("\n").flatMap((text) => {
-    const [, file, line] = FRAME.exec(text) ?? SYNTAX.exec(text) ?? [];
-    return file === undefined ? [] : [{ file, line: Number(line), owner: ownerOf(file) }];
-  });
+  const frames = framesOf(error);
   const frame =
     frames.find(({ owner }) => owner === "imagefile") ?? frames.find(({ owner }) => owner === "library");
   return frame === undefined ? null : place(frame.file, frame.line);
 }
+
+const framesOf = (error: Error): readonly { file: string; line: number; owner: Owner }[] =>
+  (error.stack ?? "").split("\n").flatMap((text) => {
+    const [, file, line] = FRAME.exec(text) ?? SYNTAX.exec(text) ?? [];
+    return file === undefined ? [] : [{ file, line: Number(line), owner: ownerOf(file) }];
+  });

@@ -1,5 +1,6 @@
 // The exports of an Imagefile as a graph: every target that an export is or reaches gets its id, every draft
 // becomes an action. It does not know how the Imagefile was loaded, nor any rule.
+import { tooLong } from "../argument.js";
 import { inside, isHandle, type ActionSpec, type Draft } from "../declare.js";
 import { actionNodes, dependencies } from "../graph.js";
 import type { Action, Graph, Group, Input, Output, Target, TargetId } from "../model.js";
@@ -45,9 +46,25 @@ export function collect(exports: Readonly<Record<string, unknown>>, options: Col
 const targetsOf = (exported: Exported): readonly Named[] =>
   exported.kind === "target" ? [exported] : exported.members.flatMap(({ value }) => targetsOf(value));
 
+/** A command that no kernel starts. */
+function refuseLong({ spec, at }: Draft, id: TargetId, dir: string): void {
+  const { command } = spec;
+  const words = command.kind === "shell" ? [command.text] : command.kind === "argv" ? command.argv : [];
+  const hint = `put it into a file, and run that: inputs: { SCRIPT: files("script.sh") }, cmd: 'bash "$SCRIPT"'`;
+  for (const word of words) {
+    const long = tooLong(word);
+    if (long !== null) stop(2, `${short(at, dir)}: ${id}: cmd has ${long}`, hint);
+  }
+  for (const [name, value] of Object.entries(spec.env ?? {})) {
+    const long = tooLong(`${name}=${value}`);
+    if (long !== null) stop(2, `${short(at, dir)}: ${id}: env ${name} has ${long}`, "put it into a file");
+  }
+}
+
 /** Left-out fields take the values that harm least. */
 function actionOf(draft: Draft, names: Names, dir: string): Action {
   const { spec } = draft;
+  refuseLong(draft, names.action(draft), dir);
   const { packages = null, resources = {} } = spec;
   return {
     id: names.action(draft),

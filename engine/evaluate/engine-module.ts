@@ -4,31 +4,70 @@ import { stop } from "../problem.js";
 import { placeInStack } from "./frames.js";
 import { nearest } from "./nearest.js";
 
-/** Names that the language and the transpiler ask of every module. */
+/** Names that the language and the transpiler ask of every module, and printing of every object. */
 const ASKED = new Set(["then", "toJSON"]);
 
-/** The namespace as a module. A name that it does not have is refused where it is used (exit 2). */
+/** The namespace as a module. A name that it, or an object in it, does not have is refused where it is used (exit 2). */
 export function engineModule(names: object): object {
+  const strict = strictly(names, { what: '"imagemake" has no export named ', prefix: "", all: names });
   const module: object = Object.defineProperties(Object.create(null) as object, {
-    ...Object.getOwnPropertyDescriptors({ ...names }),
+    ...Object.getOwnPropertyDescriptors({ ...strict }),
     __esModule: { value: true },
-    default: { value: names },
+    default: { value: strict },
   });
-  return new Proxy(module, {
+  return guarded(module, { what: '"imagemake" has no export named ', prefix: "", all: names });
+}
+
+/** Where a name was looked for: how that is said, and what stands before the names that are there. */
+interface Place {
+  readonly what: string;
+  readonly prefix: string;
+  readonly all: object;
+}
+
+/** The object with every plain object in it (`rule`, `step`, `preset`) made strict as well. */
+function strictly(object: object, at: Place): object {
+  const members = Object.entries(object).map(([name, value]): [string, unknown] => {
+    if (!isPlain(value)) return [name, value];
+    const path = `${at.prefix}${name}`;
+    return [name, strictly(value, { what: `there is no ${path}.`, prefix: `${path}.`, all: at.all })];
+  });
+  return guarded(Object.fromEntries(members), at);
+}
+
+const guarded = (object: object, at: Place): object =>
+  new Proxy(object, {
     get(target, key) {
       if (typeof key === "symbol" || key in target || ASKED.has(key))
         return Reflect.get(target, key) as unknown;
-      const at = placeInStack();
-      stop(2, `${at === null ? "" : `${at}: `}"imagemake" has no export named ${key}`, hint(names, key));
+      const place = placeInStack();
+      stop(2, `${place === null ? "" : `${place}: `}${at.what}${key}`, hint(target, key, at));
     },
   });
+
+/** The name where it is to be had, else the nearest one here. */
+function hint(here: object, key: string, { prefix, all }: Place): string | undefined {
+  const elsewhere = pathOf(all, key);
+  const near = nearest(
+    key,
+    Object.keys(here).filter((name) => name !== "default"),
+  );
+  const found = elsewhere ?? (near === undefined ? undefined : `${prefix}${near}`);
+  return found === undefined ? undefined : `did you mean ${found}?`;
 }
 
-/** The rule of that name, where it is one, else the nearest name. */
-function hint(names: object, key: string): string | undefined {
-  const inner = Object.entries(names).find(([, value]) => isObject(value) && key in value);
-  const near = inner === undefined ? nearest(key, Object.keys(names)) : `${inner[0]}.${key}`;
-  return near === undefined ? undefined : `did you mean ${near}?`;
+/** `rule.rootfs` for `rootfs`. */
+function pathOf(object: object, key: string): string | undefined {
+  if (Object.hasOwn(object, key)) return key;
+  for (const [name, value] of Object.entries(object)) {
+    const inner = isPlain(value) ? pathOf(value, key) : undefined;
+    if (inner !== undefined) return `${name}.${inner}`;
+  }
+  return undefined;
 }
 
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+function isPlain(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

@@ -3,11 +3,12 @@
 import { readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Graph } from "../model.js";
-import { asError, fail, ok, type Result } from "../problem.js";
+import { asError, fail, ok, stop, type Result } from "../problem.js";
 import { askedFor, resetArgs, setArgs } from "./args.js";
 import { blame } from "./blame.js";
 import { collect } from "./collect.js";
 import type { Reads } from "./fresh.js";
+import { placeInStack } from "./frames.js";
 import { setImagefileDirectory } from "./home.js";
 import { loadModules, type Exports } from "./modules.js";
 import { replace, undoAll, type Undo } from "./patch.js";
@@ -103,11 +104,34 @@ function prepare(args: Readonly<Record<string, string>>, undos: Undo[]): void {
     });
   }
   undos.push(replace(Error, "stackTraceLimit", STACK));
+  const back = process.cwd();
+  undos.push(() => process.chdir(back));
+  refuseExit();
   // Standard output is for data: `pxe-all-print` in a script must not read what an Imagefile says.
   for (const name of ["log", "info", "debug"]) {
     undos.push(replace(console, name, (...words: unknown[]) => console.error(...words)));
   }
 }
+
+/**
+ * An Imagefile does not end the program: that would be in silence, and with its own status. For good, since what it
+ * started may call long after it was evaluated. Others, as we ourselves, may.
+ */
+function refuseExit(): void {
+  for (const name of ["exit", "abort", "reallyExit"] as const) {
+    const original: unknown = Reflect.get(process, name);
+    if (typeof original !== "function" || refusing.has(original)) continue;
+    const instead = (...words: unknown[]): unknown => {
+      const at = placeInStack();
+      if (at === null) return Reflect.apply(original, process, words);
+      const hint = "throw an error to refuse; an export that is left out is no target";
+      return stop(2, `${at}: process.${name}() in an Imagefile: it may not end imagemake`, hint);
+    };
+    refusing.add(instead);
+    replace(process, name, instead);
+  }
+}
+const refusing = new WeakSet<object>();
 
 /**
  * The exports, once nothing of the evaluation is left that was going to fail: a rejection that the Imagefile
@@ -116,15 +140,20 @@ function prepare(args: Readonly<Record<string, string>>, undos: Undo[]): void {
 async function settled(loading: Promise<Exports>): Promise<Exports> {
   const { promise, reject } = deferred();
   const never = (): void => reject(new Error("an await in it never ends"));
-  process.on("unhandledRejection", reject).on("beforeExit", never);
+  for (const event of MISTAKES) process.on(event, reject);
+  process.on("beforeExit", never);
   try {
     const exports = await Promise.race([loading, promise]);
     await Promise.race([new Promise((resolve) => setImmediate(resolve)), promise]);
     return exports;
   } finally {
-    process.off("unhandledRejection", reject).off("beforeExit", never);
+    for (const event of MISTAKES) process.off(event, reject);
+    process.off("beforeExit", never);
   }
 }
+
+/** What nobody catches, in a promise or in a timer. */
+const MISTAKES = ["unhandledRejection", "uncaughtException"] as const;
 
 function deferred(): { promise: Promise<never>; reject: (reason: unknown) => void } {
   let reject: (reason: unknown) => void = () => undefined;

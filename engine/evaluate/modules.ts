@@ -60,7 +60,7 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
   const jiti = createJiti(file, {
     fsCache: false,
     moduleCache: false,
-    virtualModules: { [SELF]: options.engine, [HOOK]: { hook } },
+    virtualModules: { [SELF]: engine, [HOOK]: { hook } },
     transform: (given) => {
       // Modules that `require` loads come by only here.
       const { filename } = given;

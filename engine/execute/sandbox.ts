@@ -9,6 +9,7 @@ import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { tooLong } from "../argument.js";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
@@ -81,6 +82,8 @@ export async function runJob(
   now?: AbortSignal,
 ): Promise<Outcome> {
   if (signal.aborted) return { kind: "interrupted" };
+  const long = longest(job);
+  if (long !== null) return problem(`cannot be started: ${long}`, "files can be as long as one likes");
   const begun = how.kind === "namespaces" ? inNamespaces(job, how) : inGroup(job);
   if (!begun.ok) return { kind: "problem", problem: begun.problem };
   const started = begun.value;
@@ -93,6 +96,19 @@ export async function runJob(
   const end = await stoppable(started, signal, now, stopper);
   if (end.error !== null) return problem(`could not be started: ${end.error.message}`);
   return outcome(job, end, stopper.because);
+}
+
+/** What of a job no kernel hands to a program, with how long it is; null where all can be. */
+function longest({ argv, env }: Job): string | null {
+  const words = argv.map((word) => ["a word of its command", word] as const);
+  const variables = Object.entries(env).map(
+    ([name, value]) => [`its variable ${name}`, `${name}=${value}`] as const,
+  );
+  for (const [what, text] of [...words, ...variables]) {
+    const long = tooLong(text);
+    if (long !== null) return `${what} has ${long}`;
+  }
+  return null;
 }
 
 /** One nursery for each way into a user namespace, and one for real root. */

@@ -12,6 +12,7 @@ import { asWritten } from "../shell.js";
 import type { Facts } from "./facts.js";
 import { matchPatterns, stagePath } from "./globs.js";
 import { normalised } from "./lists.js";
+import { inUtf8 } from "./utf8.js";
 import { fileSystemClock, isRacy, ownStamp, sameStamp, stampOf } from "./stamp.js";
 
 /** One file of a source. `text` is what is staged where the content is not the file's own bytes. */
@@ -57,7 +58,9 @@ export class Sources {
     const id = JSON.stringify([source, OF_INPUT.has(source.kind) ? name : ""]);
     let found = this.#memo.get(id);
     if (found === undefined) {
-      found = this.#resolve(source, name);
+      found = this.#resolve(source, name).then((resolved) =>
+        inUtf8(resolved, source.kind === "env" ? source.name : name),
+      );
       this.#memo.set(id, found);
     }
     return found;

@@ -38,11 +38,17 @@ export function skippedBecause(because: string, ended: ReadonlyMap<string, strin
 
 /** A command of several lines keeps them, so that it can be copied out. */
 function command(text: string): string[] {
-  const [first = "", ...more] = text.replace(/\n+$/, "").split("\n").map(visible);
+  const [first = "", ...more] = text.replace(/\n+$/, "").split("\n").map(visible).map(shortenedLine);
   return more.length === 0
     ? [`  command: ${first}`]
     : ["  command:", ...[first, ...more].map((line) => `    ${line}`.trimEnd())];
 }
+
+/** A line of a command longer than this says nothing more. Characters. */
+const LINE = 2000;
+
+const shortenedLine = (line: string): string =>
+  line.length <= LINE ? line : `${line.slice(0, LINE)}… (${line.length - LINE} characters more)`;
 
 /** Relative where the path lies below the working directory. */
 export function fromHere(path: string, cwd: string): string {

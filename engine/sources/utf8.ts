@@ -1,0 +1,29 @@
+// Names, texts of links and values that are not UTF-8: node reads them with another character in the place of what it
+// cannot read, so that they would be looked for under a wrong name, or staged with another text, in silence.
+import { isUtf8 } from "node:buffer";
+import { existsSync, readlinkSync } from "node:fs";
+import { fail, type Result } from "../problem.js";
+import type { ResolvedSource } from "./resolve.js";
+
+/** What stands for bytes that are not UTF-8. It is a character like any other where it really is meant. */
+export const REPLACEMENT = "\ufffd";
+
+/** The source, or exit 2 with the name of what is not UTF-8 in it. */
+export function inUtf8(resolved: Result<ResolvedSource>, what: string): Result<ResolvedSource> {
+  if (!resolved.ok)
+    return resolved.problem.message.includes(REPLACEMENT)
+      ? fail(2, `${resolved.problem.message}: is its name UTF-8?`, "files with other names cannot be sources")
+      : resolved;
+  if (resolved.value.kind === "value")
+    return resolved.value.value?.includes(REPLACEMENT) === true
+      ? fail(2, `the value of ${what} is not UTF-8`)
+      : resolved;
+  for (const file of resolved.value.files) {
+    if (file.kind === "text") continue;
+    if (file.path.includes(REPLACEMENT) && !existsSync(file.path))
+      return fail(2, `${file.path}: its name is not UTF-8`, "rename it, or leave it out of the pattern");
+    if (file.kind === "link" && file.to.includes(REPLACEMENT) && !isUtf8(readlinkSync(file.path, "buffer")))
+      return fail(2, `${file.path}: the text of this link is not UTF-8`, "link to another name");
+  }
+  return resolved;
+}
