@@ -151,6 +151,8 @@ export class Decider {
     const adopted = this.context.force ? ok(null) : await this.#adopted(action);
     if (!adopted.ok) return adopted;
     if (adopted.value !== null) return ok(adopted.value);
+    const problem = this.context.pins.refusal(action);
+    if (problem !== undefined) return ok(judge({ kind: "build", reason: { kind: "unresolvable", problem } }));
     const waiting = this.#waitingFor(action);
     if (waiting.length > 0) {
       const otherwise = await this.#whyNotAdopted(action);

@@ -1,5 +1,6 @@
 // Every reason for which a target is built, restored or left alone, or fails: unions, enumerated here.
 // Renderers turn it into words (cli/render/reason.ts); nothing else decides on it.
+import type { Obstacle } from "./obstacles.js";
 import type { Problem } from "./problem.js";
 
 /** A component of the key that differs from what is published. `before`/`after` are null where it was absent. */
@@ -42,6 +43,8 @@ export type BuildReason =
   | { readonly kind: "inserted"; readonly rule: string; readonly now: string }
   | { readonly kind: "input-pending"; readonly targets: readonly string[] }
   | { readonly kind: "not-resolved" }
+  /** What it asks for cannot be had, or its repository cannot be reached. */
+  | { readonly kind: "unresolvable"; readonly problem: Obstacle }
   /** Nothing has changed since it failed. `since`: what differs from what is published, null where nothing is. */
   | {
       readonly kind: "failed-before";

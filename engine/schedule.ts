@@ -30,6 +30,7 @@ export class Scheduler {
   readonly #entries = new Map<string, Entry>();
   readonly #running = new Map<string, Entry>();
   readonly #used = { cpu: 0, memory: 0, named: new Set<string>() };
+  readonly #refused = new Set<string>();
   #ready: Entry[] = [];
 
   constructor(
@@ -85,6 +86,20 @@ export class Scheduler {
 
   /** A running job failed: it and all that needs it are dropped. Returns those others. */
   failed(id: string): string[] {
+    return this.#drop(this.#stop(id));
+  }
+
+  /** A job is not to be tried: the same, before it has started. */
+  refused(id: string): string[] {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return [];
+    this.#refused.add(id);
+    this.#ready = this.#ready.filter((one) => one !== entry);
+    return this.#drop(entry);
+  }
+
+  /** All that needs a job which will not succeed. */
+  #drop(from: Entry): string[] {
     const dropped = new Set<string>();
     const drop = (entry: Entry): void => {
       for (const next of entry.dependents) {
@@ -93,7 +108,7 @@ export class Scheduler {
         drop(next);
       }
     };
-    drop(this.#stop(id));
+    drop(from);
     return [...dropped];
   }
 
@@ -134,6 +149,7 @@ export class Scheduler {
 
   /** Longest chain first; among equals, the order given. */
   #insert(entry: Entry): void {
+    if (this.#refused.has(entry.job.id)) return;
     let [low, high] = [0, this.#ready.length];
     while (low < high) {
       const middle = (low + high) >> 1;

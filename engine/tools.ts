@@ -37,12 +37,12 @@ export function findTool(name: string, looked: (path: string) => void = () => un
   return null;
 }
 
-/** The tools among `tools` that the host lacks, as a problem that names the packages; undefined when all are there. */
-export function missingTools(tools: readonly Tool[], wantedBy: string): Result<void> {
+/** A problem that names the tools that the host lacks, and their packages. */
+export function missingTools(tools: readonly Tool[]): Result<void> {
   const missing = tools.filter((tool) => findTool(tool.name) === null);
   if (missing.length === 0) return ok(undefined);
   const names = missing.map((tool) => `${tool.name} (package ${tool.package})`);
-  return fail(3, `${wantedBy} needs ${names.join(", ")}, which this machine lacks`, installing(missing));
+  return fail(3, `this machine lacks ${names.join(", ")}`, installing(missing));
 }
 
 /** How the packages of these tools come onto the machine. */

@@ -252,6 +252,8 @@ const mine = (out: string, more: object) => declareOne({
 export const plain = run({ inputs: {}, cmd: 'echo > "$OUT"', out: "plain" });
 export const tools = mine("tools", { tools: [{ name: "no-such-tool", package: "such-tools" }, { name: "sh", package: "dash" }] });
 export const root = mine("root", { root: true });
+export const more = mine("more", { tools: [{ name: "no-such-tool", package: "such-tools" }] });
+export const reader = run({ inputs: { IN: tools }, cmd: 'echo > "$OUT"', out: "reader" });
 export const asks = run({ inputs: {}, interactive: true, cmd: 'echo > "$OUT"', out: "asks" });
 `,
     });
@@ -269,22 +271,54 @@ export const asks = run({ inputs: {}, interactive: true, cmd: 'echo > "$OUT"', o
   ];
 
   test("a missing tool names its package, a missing terminal the target, before anything runs", async () => {
-    const tools = await project.run("-k", "-B", "plain", "tools");
+    const tools = await project.run("-B", "plain", "tools");
     expect(tools.status).toBe(3);
     expect(tools.stderr).toContain(
-      "imagemake: tools needs no-such-tool (package such-tools), which this machine lacks\n  apt-get install such-tools\n",
+      "imagemake: tools: this machine lacks no-such-tool (package such-tools)\n  apt-get install such-tools\n  -k builds the rest\n",
     );
     expect(tools.stderr).not.toContain("start plain");
     const asks = await project.run("-B", "plain", "asks");
     expect(asks.status).toBe(3);
-    expect(asks.stderr).toContain("imagemake: asks asks a person, and there is no terminal");
+    expect(asks.stderr).toContain("imagemake: asks: it asks a person, and there is no terminal");
     expect(asks.stderr).not.toContain("start plain");
     expect(project.names("out")).toEqual(["plain"]);
   });
 
+  test("all that cannot be tried is named at once", async () => {
+    const { status, stderr } = await project.run("-B", "plain", "asks", "tools", "more");
+    expect(status).toBe(3);
+    expect(stderr).toContain(
+      [
+        "imagemake: 3 targets cannot be built:",
+        "  tools, more: this machine lacks no-such-tool (package such-tools)",
+        "    apt-get install such-tools",
+        "  asks: it asks a person, and there is no terminal",
+        "  -k builds the rest\n",
+      ].join("\n"),
+    );
+    expect(stderr).not.toContain("start ");
+  });
+
+  test("with -k what lacks a tool fails as that target, and so does what reads it; the rest is built", async () => {
+    const told = await project.events({}, "-k", "-B", "plain", "tools", "reader");
+    expect([told.status, told.which("built")]).toEqual([3, ["plain"]]);
+    expect([told.which("failed"), told.which("skipped")]).toEqual([["tools"], ["reader"]]);
+    expect(told.about("failed")?.failure).toMatchObject({
+      problem: { message: "this machine lacks no-such-tool (package such-tools)" },
+    });
+  });
+
+  test("a tool that is missing for what was not asked for stops nothing", async () => {
+    await project.good("release", "start", "plain", "--release", "20310101");
+    await project.good("-B", "plain");
+    expect((await project.good("release", "status")).stdout).toContain("1 of 1 targets are up to date");
+    await project.good("release", "collect");
+    await project.good("release", "abandon");
+  });
+
   test("a missing privilege names the targets, before anything runs", async () => {
     const ended = await project.call({ under: alone }, "-B", "plain", "root");
-    expect(ended.stderr).toContain("imagemake: these targets need root: root\n  run it with sudo");
+    expect(ended.stderr).toContain("imagemake: root: root is needed\n  run it with sudo");
     expect(ended.stderr).not.toContain("start plain");
     expect(ended.status).toBe(3);
   });

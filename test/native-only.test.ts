@@ -39,7 +39,7 @@ afterAll(() => {
 
 test("what holds one is refused before anything starts, and named with its architecture", async () => {
   const told = await project.events({}, "tools");
-  expect(told.stderr).toContain("tools holds compiler 1.0, which the project marks as native-only");
+  expect(told.stderr).toContain("tools: it holds compiler 1.0, which the project marks as native-only");
   expect(told.stderr).toContain(`build it on a machine of ${FOREIGN}`);
   expect(told.status).toBe(3);
   expect(told.events.filter(({ type }) => type === "started")).toEqual([]);
@@ -50,7 +50,7 @@ test("a target that says so is refused, and everything is named at once, before 
   expect([status, stderr]).toEqual([
     3,
     expect.stringMatching(
-      /tools holds compiler 1\.0, .*; said\.tree is marked as native: not to be built under emulation\n/,
+      /^ {2}tools: it holds compiler 1\.0, .*\n.*\n {2}said\.tree: it is marked as native: not to be built under emulation\n/m,
     ),
   ]);
   expect(project.names(".imagemake/store/packages")).toEqual([]);

@@ -148,11 +148,19 @@ describe("what a release has pinned", () => {
     project.write("lists/a.list", "app\nvim\n");
     project.write("lists/b.list", "nano\nother\n");
     removePackage(project.repo, "vim");
-    const told = await project.events({}, "-k");
+    const told = await project.events({});
     expect(told.status).toBe(3);
     expect(told.events.filter(({ type }) => type === "started")).toEqual([]);
-    expect(told.stderr).toContain("the mirror has dropped vim 2:9.0-1");
+    expect(told.stderr).toContain("platformfs-a.tree: the mirror has dropped vim 2:9.0-1");
     expect(told.stderr).toContain("`imagemake release refresh` takes a new snapshot");
+    // With -k that is the problem of what wants it alone.
+    const rest = await project.events({}, "-k");
+    expect([rest.status, rest.which("failed"), rest.which("skipped")]).toEqual([
+      3,
+      ["platformfs-a.tree"],
+      ["platformfs-a"],
+    ]);
+    expect(rest.which("built")).toEqual(["platformfs-b", "platformfs-b.tree"]);
     addPackage(project.repo, { name: "vim", version: "2:9.1-1" });
     expect((await project.good("release", "refresh")).stdout).toContain("vim 2:9.0-1 → 2:9.1-1");
     expect((await project.events({})).which("built")).toContain("platformfs-a.tree");

@@ -54,7 +54,12 @@ test.each(["signify()", "minisign()"])("%s: signed, verified, promoted and rolle
   expect(project.read(`${keys}.sec`)).toBe(before);
   await project.good("release", "promote");
   expect(readlinkSync(project.path("current"))).toBe(DAY);
-  await project.good("release", "rollback");
+  const fate = `${project.path("current")}: removed, since nothing was current before ${DAY}\n`;
+  expect((await project.good("release", "rollback", "-n")).stderr).toBe(
+    `would withdraw release ${DAY}; ${fate}`,
+  );
+  expect(readlinkSync(project.path("current"))).toBe(DAY);
+  expect((await project.good("release", "rollback")).stderr).toContain(fate);
   expect(project.exists("current")).toBe(false);
 });
 

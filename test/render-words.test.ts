@@ -175,6 +175,13 @@ const buildWords: Table<BuildReason> = {
       "a new step.write; what had its name is img/base-4",
     ],
   ],
+  unresolvable: [
+    [
+      { kind: "unresolvable", problem: { exit: 2, message: "there is no vimm", hint: "did you mean vim?" } },
+      "its packages cannot be resolved: there is no vimm",
+      ["its packages cannot be resolved: there is no vimm", "did you mean vim?"],
+    ],
+  ],
   "failed-before": [
     [
       { kind: "failed-before", failure: null, at: "2026-11-21T23:41:00.000Z", log: null, since: null },

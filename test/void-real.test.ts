@@ -51,6 +51,6 @@ withScripts("with VOID_MKLIVE, VOID_REPO and xbps", () => {
   test("a live image fails early where no vfat can be mounted, or has a boot loader for UEFI", async () => {
     const { status, stderr } = await project.run("--release", "20260101", ...words("live-iso-x86_64-base"));
     if (status === 0) expect(project.names("out")).toContain("void-live-x86_64-20260101-base.iso");
-    else expect(stderr).toMatch(/needs the file system vfat|has no packages?|which this machine lacks/);
+    else expect(stderr).toMatch(/needs the file system vfat|has no packages?|this machine lacks/);
   });
 });

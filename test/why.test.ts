@@ -117,8 +117,9 @@ describe("an action is built because", () => {
     "input-pending": [["reader", "input source is out of date"]],
     "not-resolved": [["base", "packages not resolved"]],
     "failed-before": [["fails", "failed last time: exit status 1"]],
-    // Needs steps: test/packages-lists.test.ts.
+    // Need steps and a repository: test/packages-lists.test.ts.
     inserted: [],
+    unresolvable: [],
     "artifact-lost": [["lost", "artifact of lost is gone from the store"]],
     // Needs -B; below.
     rejected: [],

@@ -8,24 +8,26 @@ import { canOverlay, probeIsolation } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { passNothingOn } from "../execute/plain.js";
 import { clearStaleStages } from "../execute/stale.js";
-import type { Action, Tool } from "../model.js";
+import type { Action, TargetId } from "../model.js";
+import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { saveRelease } from "../release/release.js";
 import type { Failure } from "../reason.js";
 import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
-import { missingTools } from "../tools.js";
+import { checkAbility } from "./ability.js";
 import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
 import { checkNative } from "./native.js";
-import { notePublished, perform, type PerformContext, type Performed } from "./perform.js";
+import { emitFailed, notePublished, perform, type PerformContext, type Performed } from "./perform.js";
 import { checkPrivilege } from "./privilege.js";
 import {
   decideAll,
   noteRelease,
   nothingToDo,
   openSession,
+  unresolvedOf,
   type RunOptions,
   type Session,
 } from "./session.js";
@@ -75,10 +77,8 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
     return { exit: 0, problem: null, interrupted: false, session: first.value };
   }
   // Before packages are resolved: that asks the network.
-  const allowed = await checkPrivilege(
-    first.value.actions.filter(({ id }) => looked.value.get(id)?.decision.kind === "build"),
-  );
-  if (!allowed.ok) return ended(first.value, allowed.problem);
+  const forbidden = options.keepGoing ? null : await forbiddenAmong(first.value, looked.value);
+  if (forbidden !== null) return ended(first.value, forbidden);
   first.value.index.close();
   const locked = await takeLock(options);
   if (!locked.ok) return ended(null, locked.problem);
@@ -103,41 +103,84 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   announceRelease(session);
   if (isolation.kind === "process-groups") notice(options, isolation.why);
   remember(session);
-  const resolved = await session.pins.resolve(session.actions);
-  remember(session);
-  if (!resolved.ok) return ended(session, resolved.problem);
-  const judged = await decideAll(session);
+  const judged = await resolveAndDecide(session, options.keepGoing);
   if (!judged.ok) return ended(session, judged.problem);
   noteNewKeys(session, judged.value);
-  emitPlan(session, judged.value);
   const needed = session.actions.filter(({ id }) => judged.value.has(id));
   const toBuild = needed.filter(({ id }) => judged.value.get(id)?.decision.kind === "build");
-  const toDo = needed.filter(({ id }) => judged.value.get(id)?.decision.kind !== "up-to-date");
-  const free = checkClaims(session, toDo);
-  if (!free.ok) return ended(session, free.problem);
-  const check = async (actions: readonly Action[]): Promise<Result<void>> => {
-    const able = await checkAbility(actions);
+  const check = (action: Action): Result<void> => {
+    const able = checkAbility(action, isolation);
     const { closures } = session.pins.release;
-    return able.ok ? checkNative(actions, closures, options.graph.project.nativeOnly) : able;
+    return able.ok ? checkNative(action, closures, options.graph.project.nativeOnly) : able;
   };
-  const able = await check(toBuild);
-  if (!able.ok) return ended(session, able.problem);
-  const fetched = await session.pins.fetch(toBuild);
+  const obstacles = new Map<TargetId, Obstacle>();
+  // Without -k the first that cannot be tried ends it all, named with all others of its kind.
+  const meet = (more: Obstacles): Problem | null => {
+    for (const [id, obstacle] of more) obstacles.set(id, obstacle);
+    return options.keepGoing ? null : together(obstacles, restHint(options, toBuild, obstacles));
+  };
+  const unresolved = meet(unresolvedOf(judged.value));
+  if (unresolved !== null) return ended(session, unresolved);
+  emitPlan(session, judged.value);
+  const toDo = needed.filter(({ id }) => judged.value.get(id)?.decision.kind !== "up-to-date");
+  const claimed = meet(obstaclesOf(toDo, (action) => checkClaims(session, action)));
+  if (claimed !== null) return ended(session, claimed);
+  const open = toBuild.filter(({ id }) => !obstacles.has(id));
+  const unable = meet(obstaclesOf(open, check));
+  if (unable !== null) return ended(session, unable);
+  const wanted = open.filter(({ id }) => !obstacles.has(id));
+  const fetched = await session.pins.fetch(wanted, options.keepGoing);
   if (!fetched.ok) return ended(session, fetched.problem);
+  const unfetched = meet(fetched.value);
+  if (unfetched !== null) return ended(session, unfetched);
   const overlays = await checkOverlays(options, toBuild.length === 0 ? [] : needed, isolation);
   const planned = new Set(toBuild.map(({ id }) => id));
   const prepare = async (action: Action): Promise<Result<void>> => {
     if (planned.has(action.id)) return ok(undefined);
-    const ready = await check([action]);
-    return ready.ok ? session.pins.fetch([action]) : ready;
+    const ready = check(action);
+    if (!ready.ok) return ready;
+    const here = await session.pins.fetch([action], false);
+    const missing = here.ok ? here.value.get(action.id) : here.problem;
+    return missing === undefined ? ok(undefined) : { ok: false, problem: missing };
   };
   const expected = session.index.durations(options.project.line);
   const context = { session, isolation, overlays, expected, prepare, making: new Map() };
-  const tally = await performAll(context, needed, options);
+  const tally = await performAll(context, needed, options, obstacles);
   remember(session);
   emitDone(options, started, tally);
   const interrupted = options.signal.aborted;
   return { exit: tally.exit, problem: null, interrupted, session };
+}
+
+/** What the user may not do, all at once; null for nothing. */
+async function forbiddenAmong(
+  { actions, options }: Session,
+  judged: ReadonlyMap<string, Judgement>,
+): Promise<Problem | null> {
+  const toBuild = actions.filter(({ id }) => judged.get(id)?.decision.kind === "build");
+  if (!toBuild.some(({ root, within }) => root || within !== null)) return null;
+  const isolation = await probeIsolation();
+  const forbidden = obstaclesOf(toBuild, (action) => checkPrivilege(action, isolation));
+  return together(forbidden, restHint(options, toBuild, forbidden));
+}
+
+/**
+ * Lists that cannot be read are said before the network is asked for the others, unless nothing that is to be built
+ * needs them.
+ */
+async function resolveAndDecide(
+  session: Session,
+  keepGoing: boolean,
+): Promise<Result<ReadonlyMap<string, Judgement>>> {
+  for (const despite of keepGoing ? [true] : [false, true]) {
+    const resolved = await session.pins.resolve(session.actions, despite);
+    remember(session);
+    if (!resolved.ok) return resolved;
+    const judged = await decideAll(session);
+    const unread = !despite && session.pins.refusals(session.actions).size > 0;
+    if (!judged.ok || !unread || unresolvedOf(judged.value).size > 0) return judged;
+  }
+  return decideAll(session);
 }
 
 /** An imagemake that makes keys otherwise believes nothing that the one before it built, and says so. */
@@ -156,6 +199,21 @@ function noteNewKeys({ options, selected }: Session, judged: ReadonlyMap<string,
   );
 }
 
+/** Said where something is left that -k would build. */
+function restHint(
+  { graph, wanted }: RunOptions,
+  toBuild: readonly Action[],
+  obstacles: Obstacles,
+): string | undefined {
+  const blocked = new Set(obstacles.keys());
+  const producer = new Map(graph.targets.map((target) => [target.id, target.action]));
+  for (const { id, inputs } of graph.actions)
+    if (inputs.some((input) => input.kind === "artifact" && blocked.has(producer.get(input.target) ?? "")))
+      blocked.add(id);
+  const open = new Set(toBuild.flatMap(({ id }) => (blocked.has(id) ? [] : [id])));
+  return wanted.some((target) => open.has(producer.get(target) ?? "")) ? "-k builds the rest" : undefined;
+}
+
 interface Tally {
   built: number;
   restored: number;
@@ -169,6 +227,7 @@ async function performAll(
   context: PerformContext,
   needed: readonly Action[],
   options: BuildOptions,
+  obstacles: Obstacles,
 ): Promise<Tally> {
   const producer = new Map(options.graph.targets.map((target) => [target.id, target.action]));
   const { expected } = context;
@@ -184,6 +243,23 @@ async function performAll(
   const scheduler = new Scheduler(jobs, limits);
   const actions = new Map(needed.map((action) => [action.id, action]));
   const tally: Tally = { built: 0, restored: 0, upToDate: 0, failed: 0, skipped: 0, exit: 0 };
+  const skip = (others: readonly string[], because: string): void => {
+    for (const other of others) {
+      if (obstacles.has(other) || skipped.has(other)) continue;
+      skipped.add(other);
+      tally.skipped += 1;
+      options.emit({ type: "skipped", target: other, because, at: options.now() });
+    }
+  };
+  const skipped = new Set<string>();
+  for (const { id } of needed) {
+    const problem = obstacles.get(id);
+    if (problem === undefined) continue;
+    const failure: Failure = { kind: "problem", problem };
+    emitFailed(options, id, failure);
+    count(tally, { kind: "failed", failure });
+    skip(scheduler.refused(id), id);
+  }
   const running = new Map<string, Promise<{ readonly id: string; readonly end: Performed }>>();
   for (;;) {
     const stopping = options.signal.aborted || (tally.failed > 0 && !options.keepGoing);
@@ -203,10 +279,7 @@ async function performAll(
       scheduler.finished(id);
       continue;
     }
-    for (const other of scheduler.failed(id)) {
-      tally.skipped += 1;
-      options.emit({ type: "skipped", target: other, because: id, at: options.now() });
-    }
+    skip(scheduler.failed(id), id);
   }
   return tally;
 }
@@ -232,23 +305,6 @@ function count(tally: Tally, end: Performed): void {
 const worse = (a: Tally["exit"], b: Tally["exit"]): Tally["exit"] => (a > b ? a : b);
 
 const exitOf = (failure: Failure): 1 | 2 | 3 => (failure.kind === "problem" ? failure.problem.exit : 1);
-
-/** Node has no call for extended attributes. */
-export const TREE_TOOLS: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
-
-/** Tools and privilege are settled before anything runs. */
-async function checkAbility(actions: readonly Action[]): Promise<Result<void>> {
-  for (const action of actions) {
-    const makesTree = action.outputs.some((output) => output.kind === "tree");
-    const tools = missingTools([...action.tools, ...(makesTree ? TREE_TOOLS : [])], action.id);
-    if (!tools.ok) return tools;
-  }
-  const interactive = actions.find((action) => action.interactive);
-  if (interactive !== undefined && !process.stdin.isTTY) {
-    return fail(3, `${interactive.id} asks a person, and there is no terminal`);
-  }
-  return checkPrivilege(actions);
-}
 
 /** Whether layers can be laid over their parents here; where not, trees are copied, and that is said. */
 async function checkOverlays(

@@ -8,21 +8,19 @@ import type { Project } from "../project.js";
 import { ownStamp } from "../sources/stamp.js";
 import type { Session } from "./session.js";
 
-/** Exit 2 when one of `actions` would replace what another line's Imagefile made and that is still there. */
-export function checkClaims({ decider, index }: Session, actions: readonly Action[]): Result<void> {
+/** Exit 2 when an action would replace what another line's Imagefile made and that is still there. */
+export function checkClaims({ decider, index }: Session, action: Action): Result<void> {
   const { project } = decider.context;
-  for (const action of actions) {
-    for (const { path } of decider.outPaths(action)) {
-      const link = index.link(path);
-      if (link === undefined || link.line === project.line || ownStamp(path)?.ino !== link.ino) continue;
-      const other = imagefileOf(project, link.line);
-      if (other === null) continue;
-      return fail(
-        2,
-        `${action.id}: ${relative(project.dir, path)} belongs to ${other}, whose ${link.target} it is`,
-        `two Imagefiles in one directory need different output names; delete the file if ${other} no longer makes it`,
-      );
-    }
+  for (const { path } of decider.outPaths(action)) {
+    const link = index.link(path);
+    if (link === undefined || link.line === project.line || ownStamp(path)?.ino !== link.ino) continue;
+    const other = imagefileOf(project, link.line);
+    if (other === null) continue;
+    return fail(
+      2,
+      `${relative(project.dir, path)} belongs to ${other}, whose ${link.target} it is`,
+      `two Imagefiles in one directory need different output names; delete the file if ${other} no longer makes it`,
+    );
   }
   return ok(undefined);
 }

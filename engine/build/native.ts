@@ -11,24 +11,19 @@ type Closures = Readonly<
 
 /** Whether what is to be built under emulation is not marked itself and holds none of `nativeOnly`. */
 export function checkNative(
-  actions: readonly Action[],
+  { id, tools, arch, native }: Action,
   closures: Closures,
   nativeOnly: readonly string[],
 ): Result<void> {
+  if (!tools.some(({ name }) => emulatedCpu(name) !== undefined)) return ok(undefined);
   const marked = new Set(nativeOnly);
-  const emulated = actions.filter(({ tools }) => tools.some(({ name }) => emulatedCpu(name) !== undefined));
-  const refused = emulated.flatMap(({ id, arch, native }) => {
-    if (native) return [{ arch, why: `${id} is marked as native` }];
-    const found = (closures[id]?.packages ?? []).filter(({ name }) => marked.has(name));
-    if (found.length === 0) return [];
-    const names = found.map(({ name, version }) => `${name} ${version}`).join(", ");
-    return [{ arch, why: `${id} holds ${names}, which the project marks as native-only` }];
-  });
-  if (refused.length === 0) return ok(undefined);
-  const archs = [...new Set(refused.map(({ arch }) => arch ?? "its architecture"))].join(" or ");
+  const found = (closures[id]?.packages ?? []).filter(({ name }) => marked.has(name));
+  if (!native && found.length === 0) return ok(undefined);
+  const names = found.map(({ name, version }) => `${name} ${version}`).join(", ");
+  const why = native ? "it is marked as native" : `it holds ${names}, which the project marks as native-only`;
   return fail(
     3,
-    `${refused.map(({ why }) => why).join("; ")}: not to be built under emulation`,
-    `build it on a machine of ${archs}, and bring it here with imagemake release import`,
+    `${why}: not to be built under emulation`,
+    `build it on a machine of ${arch ?? "its architecture"}, and bring it here with imagemake release import`,
   );
 }

@@ -17,13 +17,13 @@ import { runJob, type Isolation } from "../execute/sandbox.js";
 import { removeTree } from "../execute/remove.js";
 import { stageAction, type Staged } from "../execute/stage.js";
 import { emulatedIn, endedWithin } from "../execute/within.js";
-import type { Action } from "../model.js";
+import type { Action, TargetId } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { endedInPipe } from "../shell.js";
 import { lossesOf, lossText } from "../tree/losses.js";
 import { readManifest } from "../tree/manifest.js";
-import type { Session } from "./session.js";
+import type { RunOptions, Session } from "./session.js";
 import { forgetUnfinished, logOf, noteUnfinished } from "./unfinished.js";
 
 /** How one action ended. */
@@ -298,6 +298,20 @@ const devicesFor = (action: Action): readonly string[] =>
   devicesOf(
     action.resources.named.filter((name) => name !== "kvm" || process.env["IMAGEMAKE_ACCEL"] !== "tcg"),
   );
+
+/** An action that was not tried, and why. */
+export const emitFailed = ({ emit, now }: RunOptions, target: TargetId, failure: Failure): void =>
+  emit({
+    type: "failed",
+    target,
+    build: null,
+    failure,
+    log: null,
+    tail: [],
+    command: null,
+    duration: 0,
+    at: now(),
+  });
 
 function failed(
   context: PerformContext,

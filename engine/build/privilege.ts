@@ -1,38 +1,21 @@
-// Whether the user may do what actions need: root, or a user namespace with ids of many owners. It is asked before
-// anything starts. It does not know what the actions do.
-import { probeIsolation } from "../execute/capability.js";
+// Whether the user may do what an action needs: root, or a user namespace with ids of many owners. It is asked before
+// anything starts. It does not know what the action does.
 import { moreIds } from "../execute/ids.js";
-import type { Action, TargetId } from "../model.js";
+import type { Isolation } from "../execute/sandbox.js";
+import type { Action } from "../model.js";
 import { fail, ok, type Result } from "../problem.js";
 
-/** Exit 3, with all the targets that lack it. */
-export async function checkPrivilege(actions: readonly Action[]): Promise<Result<void>> {
-  const privileged = idsOf(actions.filter((action) => action.root));
-  const rooted = idsOf(actions.filter((action) => action.within !== null));
-  if (privileged.length === 0 && rooted.length === 0) return ok(undefined);
-  const asUser = process.getuid?.() !== 0;
-  const isolation = await probeIsolation();
+/** Exit 3 with what is lacking. */
+export function checkPrivilege({ root, within }: Action, isolation: Isolation): Result<void> {
   if (isolation.kind === "process-groups") {
-    if (asUser && privileged.length > 0)
-      return fail(
-        3,
-        `these targets need root: ${privileged.join(", ")}`,
-        `run it with sudo; ${isolation.why}`,
-      );
-    if (rooted.length > 0) {
-      const message = `these targets run within a tree, which needs namespaces: ${rooted.join(", ")}`;
-      return fail(3, message, isolation.why);
-    }
-    return ok(undefined);
+    if (root && process.getuid?.() !== 0)
+      return fail(3, "root is needed", `run it with sudo; ${isolation.why}`);
+    return within === null
+      ? ok(undefined)
+      : fail(3, "namespaces are needed to run within a tree", isolation.why);
   }
   const alone = isolation.root === "user-namespace" && isolation.ids === "one";
-  return alone && privileged.length > 0
-    ? fail(
-        3,
-        `these targets have files of many owners, and you have one user id: ${privileged.join(", ")}`,
-        moreIds(),
-      )
+  return alone && root
+    ? fail(3, "files of many owners are made, and you have one user id", moreIds())
     : ok(undefined);
 }
-
-const idsOf = (actions: readonly Action[]): TargetId[] => actions.map(({ id }) => id);

@@ -8,6 +8,7 @@ import type { Emit } from "../events.js";
 import type { Action, Graph, TargetId } from "../model.js";
 import type { Drivers } from "../packages/driver.js";
 import { Pins } from "../packages/pins.js";
+import type { Obstacle, Obstacles } from "../obstacles.js";
 import { ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { readReleases, releaseFile, selectRelease, type Release, type Selected } from "../release/release.js";
@@ -135,6 +136,16 @@ export async function decideAll(session: Session): Promise<Result<ReadonlyMap<st
     judgements.set(action.id, judged.value);
   }
   return ok(settleNeeds(session, judgements));
+}
+
+/** What cannot be resolved among what would have to be built. */
+export function unresolvedOf(judgements: ReadonlyMap<string, Judgement>): Obstacles {
+  const found = new Map<TargetId, Obstacle>();
+  for (const [id, { decision }] of judgements) {
+    if (decision.kind !== "build" || decision.reason.kind !== "unresolvable") continue;
+    found.set(id, decision.reason.problem);
+  }
+  return found;
 }
 
 /** Whether every action is up to date. */

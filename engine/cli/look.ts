@@ -2,7 +2,7 @@
 // about. It changes nothing, not even the database, and never uses the network.
 import { decideAll, openSession, type Session } from "../build/session.js";
 import type { Judgement } from "../decide.js";
-import type { Action, TargetId } from "../model.js";
+import type { Action, Graph, TargetId } from "../model.js";
 import { fail, ok, stop, unwrap, type Result } from "../problem.js";
 import { drivers, openImagefile, type Opened } from "./open.js";
 import type { Call } from "./run.js";
@@ -15,11 +15,16 @@ export interface Looking {
   readonly targets: readonly TargetId[];
 }
 
-/** Opens the Imagefile and looks at the named targets, at all exported ones where none is named. */
-export async function look(call: Call, names: readonly string[]): Promise<Looking> {
+/** Opens the Imagefile and looks at the named targets; where none is named at `others`, or at all exported ones. */
+export async function look(
+  call: Call,
+  names: readonly string[],
+  others?: (graph: Graph) => readonly TargetId[],
+): Promise<Looking> {
   const opened = unwrap(await openImagefile(call.options, call.args, false));
   const { project, graph } = opened;
-  const everything = graph.targets.filter((target) => target.exported).map((target) => target.id);
+  const everything =
+    others?.(graph) ?? graph.targets.filter((target) => target.exported).map((target) => target.id);
   const selection = names.length === 0 ? null : unwrap(select(graph, names));
   const targets = selection?.targets ?? everything;
   const never = new AbortController().signal;
@@ -45,7 +50,7 @@ export async function look(call: Call, names: readonly string[]): Promise<Lookin
 
 /** Decides everything looked at, with closures resolved from snapshots that are here already. */
 export async function judge(session: Session): Promise<ReadonlyMap<string, Judgement>> {
-  unwrap(await session.pins.resolve(session.actions));
+  unwrap(await session.pins.resolve(session.actions, true));
   return unwrap(await decideAll(session));
 }
 

@@ -1,28 +1,23 @@
 // The closures of the wanted targets, within one release: looked up where they are pinned, resolved from
 // the release's snapshots where not. Taking snapshots and fetching are the only steps that use the network.
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Index } from "../../cache/index.js";
 import { canonical, toJson } from "../key.js";
-import type { Action, Graph, PackageRequest, TargetId, Wanted } from "../model.js";
+import type { Emit } from "../events.js";
+import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
+import type { Obstacle, Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { PinnedClosure, Release } from "../release/release.js";
-import { asWritten } from "../shell.js";
-import { namesOf } from "../sources/lists.js";
 import type { Sources } from "../sources/resolve.js";
-import type { Emit } from "../events.js";
 import { closureDigest } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
+import { fetchPackages, type Fetching } from "./fetch.js";
 import { Snapshots } from "./snapshots.js";
-
-/** A package name and the list it stands in, null for one named in the Imagefile. */
-interface Wish {
-  readonly name: string;
-  readonly list: string | null;
-}
+import { blame, wishesOf, type Wish } from "./wishes.js";
 
 /** What the pins of a run need. */
 export interface PinsContext {
@@ -43,6 +38,11 @@ export interface PinsContext {
 export class Pins {
   readonly #actions: ReadonlyMap<TargetId, Action>;
   readonly #known = new Map<string, PinnedClosure>();
+  readonly #refused = new Map<TargetId, Obstacle>();
+  /** Snapshots that could not be taken: a repository that does not answer is asked once a run. */
+  readonly #unreachable = new Map<string, Problem>();
+  /** When this run began to take snapshots: those that are taken in one go count as one moment. */
+  #taking: string | null = null;
   readonly #snapshots: Snapshots;
 
   constructor(
@@ -64,6 +64,7 @@ export class Pins {
   /** The pinned closure of an action; null where it is not resolved (yet), undefined where it has none. */
   async closure(action: Action): Promise<Result<PinnedClosure | null | undefined>> {
     if (action.packages === null) return ok(undefined);
+    if (this.#refused.has(action.id)) return ok(null);
     const known = this.#known.get(action.id);
     if (known !== undefined) return ok(known);
     const request = await this.#request(action);
@@ -101,71 +102,116 @@ export class Pins {
     return found;
   }
 
-  /**
-   * Resolves what `actions` (in build order) and the trees beneath them lack, taking snapshots where the
-   * release has none. When only looking, what would need the network stays unresolved.
-   */
-  async resolve(actions: readonly Action[]): Promise<Result<void>> {
-    const needed = new Set(
-      actions.flatMap((action) => [...this.#beneath(action.packages?.on ?? null), action]),
+  /** Why the packages of an action cannot be resolved; undefined where they can, or nobody has tried. */
+  refusal(action: Action): Obstacle | undefined {
+    return this.#refused.get(action.id);
+  }
+
+  /** Those of several actions and of the trees beneath them. */
+  refusals(actions: readonly Action[]): Obstacles {
+    return new Map(
+      this.#withBeneath(actions).flatMap(({ id }) => {
+        const refused = this.#refused.get(id);
+        return refused === undefined ? [] : [[id, refused] as const];
+      }),
     );
-    if (![...needed].some((action) => action.packages !== null)) return ok(undefined);
+  }
+
+  /**
+   * Resolves what `actions` (in build order) and the trees beneath them lack, taking snapshots where the release has
+   * none. What cannot be resolved is that action's `refusal`; the network is asked `despite` lists that cannot be read.
+   * When only looking, what would need the network stays unresolved.
+   */
+  async resolve(actions: readonly Action[], despite: boolean): Promise<Result<void>> {
+    const needed = this.#withBeneath(actions);
+    if (needed.length === 0) return ok(undefined);
     const distinct = await this.#distinctNames();
     if (!distinct.ok) return distinct;
-    // What a person can mend is said before the network is asked.
     for (const action of needed) {
-      const wishes = await this.#wishes(action);
-      if (!wishes.ok) return wishes;
+      const wishes = await wishesOf(action, this.context.sources);
+      if (!wishes.ok) this.#refused.set(action.id, { ...wishes.problem, at: action.at });
     }
+    const open: Action[] = [];
     for (const action of needed) {
       const have = await this.closure(action);
       if (!have.ok) return have;
-      if (have.value !== null) continue;
-      if (this.#isOffline && !(await this.#canResolve(action))) continue;
+      if (have.value === null && !this.#refused.has(action.id)) open.push(action);
+    }
+    // What a person can mend is said first.
+    if (!this.#isOffline && (despite || open.length === 0 || this.refusals(needed).size === 0))
+      for (const [id, problem] of await this.snapshot(open)) this.#refused.set(id, problem);
+    for (const action of open) {
+      if (this.context.signal.aborted) return fail(1, "interrupted");
+      if (this.#refused.has(action.id) || !(await this.#canResolve(action))) continue;
       const resolved = await this.#resolve(action);
-      if (!resolved.ok) return resolved;
+      if (!resolved.ok) this.#refused.set(action.id, resolved.problem);
     }
     return ok(undefined);
   }
 
-  /** Fetches the package files of `actions` that the store lacks, in one phase. */
-  async fetch(actions: readonly Action[]): Promise<Result<void>> {
-    const byRepository = new Map<string, { asked: PackageRequest; packages: Map<string, Package> }>();
-    for (const action of actions) {
-      const closure = await this.closure(action);
-      if (!closure.ok) return closure;
-      const asked = action.packages;
-      if (asked === null || closure.value === null || closure.value === undefined) continue;
-      const missing = closure.value.packages.filter((pkg) => !this.#hasFile(pkg));
-      if (missing.length === 0) continue;
-      const repository = canonical(toJson([asked.driver, asked.repo, asked.arch]));
-      const entry = byRepository.get(repository) ?? { asked, packages: new Map() };
-      for (const pkg of missing) entry.packages.set(pkg.sha256, pkg);
-      byRepository.set(repository, entry);
+  /** Names of the snapshots that `snapshot` would take. */
+  async lacking(actions: readonly Action[]): Promise<readonly string[]> {
+    const names = new Set<string>();
+    for (const { packages } of this.#withBeneath(actions)) {
+      const name = packages === null ? null : await this.#snapshotName(packages);
+      const known = name === null ? undefined : this.release.snapshots[name];
+      if (name !== null && (known === undefined || this.#snapshots.find(known.digest) === null))
+        names.add(name);
     }
-    const { packages: dir } = this.context.project;
-    for (const { asked, packages } of byRepository.values()) {
-      const list = [...packages.values()];
-      const bytes = list.reduce((sum, pkg) => sum + pkg.size, 0);
-      const driver = await this.driver(asked.driver);
-      const count = list.length === 1 ? "1 package" : `${list.length} packages`;
-      this.#phase(
-        "fetch",
-        `${count}, ${Math.ceil(bytes / 1e6)} MB (${driver.repositoryName(asked.repo)} ${asked.arch})`,
-      );
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
-      const fetched = await this.#withScratch((context) =>
-        driver.fetch(asked.repo, asked.arch, list, dir, context),
-      );
-      if (!fetched.ok) return fetched;
-    }
-    return ok(undefined);
+    return [...names];
   }
 
-  /** Whether the store has the file of a package, whole as far as its size says. */
-  #hasFile(pkg: Package): boolean {
-    const stats = statSync(join(this.context.project.packages, pkg.sha256), { throwIfNoEntry: false });
-    return stats?.size === pkg.size;
+  /** Takes the snapshots that the release lacks of what `actions` and the trees beneath them are made from, in one go. */
+  async snapshot(actions: readonly Action[]): Promise<Obstacles> {
+    const refused = new Map<TargetId, Obstacle>();
+    const before = Object.entries(this.release.snapshots).map(([name, { taken }]) => [taken, name] as const);
+    const later: string[] = [];
+    for (const action of this.#withBeneath(actions)) {
+      if (action.packages === null || this.context.signal.aborted) continue;
+      const name = await this.#snapshotName(action.packages);
+      const known = this.release.snapshots[name];
+      if (known !== undefined && this.#snapshots.find(known.digest) !== null) continue;
+      const taken = this.#unreachable.get(name) ?? (await this.#take(action.packages, name));
+      if (taken !== null) {
+        this.#unreachable.set(name, taken);
+        refused.set(action.id, taken);
+      } else later.push(known === undefined ? name : `${name} (that of ${moment(known.taken)} is gone)`);
+    }
+    const [first] = before.filter(([taken]) => taken !== this.#taking).sort();
+    if (first !== undefined && later.length > 0) this.#sayLater(later, first);
+    return refused;
+  }
+
+  /** A release whose snapshots are of different moments mixes states of its repositories. */
+  #sayLater(later: readonly string[], [taken, name]: readonly [string, string]): void {
+    const now = moment(this.#taking ?? "");
+    const [what, are] = later.length === 1 ? ["snapshot", "is"] : ["snapshots", "are"];
+    const message =
+      `the ${what} of ${later.join(", ")} ${are} of ${now}, and the first of release ${this.release.datecode}` +
+      ` (${name}) is of ${moment(taken)}: \`imagemake release refresh\` takes all of them anew`;
+    this.context.emit({ type: "notice", level: "warning", message, at: Date.now() });
+  }
+
+  /** The actions with packages among `actions` and the trees beneath them, each after what it lies on. */
+  #withBeneath(actions: readonly Action[]): Action[] {
+    const all = actions.flatMap((action) => [...this.#beneath(action.packages?.on ?? null), action]);
+    return [...new Set(all)].filter(({ packages }) => packages !== null);
+  }
+
+  /**
+   * Fetches the package files of `actions` that the store lacks, in one phase. Returns what could not be fetched; with
+   * `each` all that can be had is fetched nevertheless.
+   */
+  fetch(actions: readonly Action[], each: boolean): Promise<Result<Obstacles>> {
+    const fetching: Fetching = {
+      dir: this.context.project.packages,
+      signal: this.context.signal,
+      closure: (action) => this.closure(action),
+      driver: (name) => this.driver(name),
+      withScratch: (work) => this.#withScratch(work),
+      say: (line) => this.#phase("fetch", line),
+    };
+    return fetchPackages(fetching, actions, each);
   }
 
   /** The driver of that name. */
@@ -175,21 +221,30 @@ export class Pins {
     return load();
   }
 
-  /** Forgets the snapshots behind these actions and their closures: the next `resolve` takes new ones. */
-  async forget(actions: readonly Action[]): Promise<void> {
+  /**
+   * Forgets the snapshots behind these actions and their closures: the next `resolve` takes new ones. Returns the actions
+   * of whose repository there was one.
+   */
+  async forget(actions: readonly Action[]): Promise<readonly Action[]> {
+    const before = this.release.snapshots;
+    const had: Action[] = [];
     const snapshots = { ...this.release.snapshots };
     const closures = { ...this.release.closures };
     for (const action of actions) {
       if (action.packages === null) continue;
       const name = await this.#snapshotName(action.packages);
+      if (Object.hasOwn(before, name)) had.push(action);
       snapshots[name] = { digest: "", taken: "" };
       Reflect.deleteProperty(closures, action.id);
       this.#known.delete(action.id);
+      this.#refused.delete(action.id);
+      this.#unreachable.delete(name);
     }
     const kept = Object.fromEntries(
       Object.entries(snapshots).filter(([, snapshot]) => snapshot.digest !== ""),
     );
     this.release = { ...this.release, snapshots: kept, closures };
+    return had;
   }
 
   /** Runs `work` with a scratch directory that is removed afterwards. */
@@ -216,16 +271,20 @@ export class Pins {
     if (asked === null || request.value === null) return ok(undefined);
     const on = await this.held(asked.on);
     if (!on.ok) return on;
-    const at = await this.#snapshot(asked);
-    if (!at.ok) return at;
+    const name = await this.#snapshotName(asked);
+    const entry = this.release.snapshots[name];
+    const dir = entry === undefined ? null : this.#snapshots.find(entry.digest);
+    if (entry === undefined || dir === null) return fail(3, `the snapshot of ${name} vanished`);
+    const at: SnapshotAt = { repo: asked.repo, arch: asked.arch, dir };
     const driver = await this.driver(asked.driver);
     this.#phase("resolve", action.id);
     const { wishes, digest } = request.value;
     const want = [...new Set(wishes.map((wish) => wish.name))].sort();
     const packages = await this.#withScratch((context) =>
-      driver.resolve({ snapshot: at.value, want, options: asked.options, on: on.value ?? [] }, context),
+      driver.resolve({ snapshot: at, want, options: asked.options, on: on.value ?? [] }, context),
     );
-    if (!packages.ok) return { ok: false, problem: blame(packages.problem, action.id, wishes) };
+    if (!packages.ok)
+      return { ok: false, problem: this.#dated(blame(packages.problem, wishes), entry.taken) };
     const closure: PinnedClosure = {
       request: digest,
       digest: closureDigest(packages.value),
@@ -241,7 +300,7 @@ export class Pins {
   async #request(action: Action): Promise<Result<{ wishes: readonly Wish[]; digest: string } | null>> {
     const asked = action.packages;
     if (asked === null) return ok(null);
-    const wishes = await this.#wishes(action);
+    const wishes = await wishesOf(action, this.context.sources);
     if (!wishes.ok) return wishes;
     const on = await this.held(asked.on);
     if (!on.ok) return on;
@@ -264,40 +323,6 @@ export class Pins {
     return ok({ wishes: wishes.value, digest });
   }
 
-  async #wishes(action: Action): Promise<Result<readonly Wish[]>> {
-    const wishes: Wish[] = [];
-    for (const wanted of action.packages?.want ?? []) {
-      if (typeof wanted === "string") {
-        wishes.push({ name: wanted, list: null });
-        continue;
-      }
-      const names = await this.#namesIn(wanted);
-      if (!names.ok) {
-        const { problem } = names;
-        return {
-          ok: false,
-          problem: { ...problem, message: `${action.at}: ${action.id}: ${problem.message}` },
-        };
-      }
-      const list = "list" in wanted ? wanted.list : (wanted.probe.what ?? asWritten(wanted.probe.argv));
-      wishes.push(...names.value.map((name) => ({ name, list })));
-    }
-    return ok(wishes);
-  }
-
-  /** What a list file has, or a probe prints. */
-  async #namesIn(wanted: Exclude<Wanted, string>): Promise<Result<readonly string[]>> {
-    const { sources } = this.context;
-    if ("list" in wanted) {
-      const text = sources.list(wanted.list);
-      return text.ok ? ok(text.value.split("\n").filter((name) => name !== "")) : text;
-    }
-    const found = await sources.resolve(wanted.probe, "packages");
-    if (!found.ok) return found;
-    const texts = found.value.kind === "files" ? found.value.files : [];
-    return ok(texts.flatMap((file) => (file.kind === "text" ? namesOf(file.text) : [])));
-  }
-
   async #snapshotName(asked: NonNullable<Action["packages"]>): Promise<string> {
     const driver = await this.driver(asked.driver);
     return `${driver.repositoryName(asked.repo)} ${asked.arch}`;
@@ -316,21 +341,27 @@ export class Pins {
     return known !== undefined && this.#snapshots.find(known.digest) !== null && on.ok && on.value !== null;
   }
 
-  /** The release's snapshot of a repository, taken now where there is none. */
-  async #snapshot(asked: PackageRequest): Promise<Result<SnapshotAt>> {
-    const { repo, arch } = asked;
-    const name = await this.#snapshotName(asked);
-    const known = this.release.snapshots[name];
-    const here = known === undefined ? null : this.#snapshots.find(known.digest);
-    if (here !== null) return ok({ repo, arch, dir: here });
+  /** What was asked of an older snapshot may have been mended in the repository since. */
+  #dated(problem: Problem, taken: string): Problem {
+    if (taken === this.#taking || problem.hint?.includes("release refresh") === true) return problem;
+    const refresh = `the release's snapshot is of ${moment(taken)}; \`imagemake release refresh\` takes a new one`;
+    return { ...problem, hint: problem.hint === undefined ? refresh : `${problem.hint} ${refresh}` };
+  }
+
+  /** Takes the snapshot of a repository, and pins it. */
+  async #take({ driver: by, repo, arch }: PackageRequest, name: string): Promise<Problem | null> {
     this.#phase("snapshot", name);
-    const driver = await this.driver(asked.driver);
+    this.#taking ??= new Date().toISOString();
+    const driver = await this.driver(by);
     const taken = await this.#withScratch((context) => this.#snapshots.take(driver, repo, arch, context));
-    if (!taken.ok) return taken;
-    const entry = { digest: taken.value, taken: new Date().toISOString() };
+    if (!taken.ok) {
+      const { problem } = taken;
+      if (problem.message.includes(driver.repositoryName(repo))) return problem;
+      return { ...problem, message: `the snapshot of ${name} cannot be taken: ${problem.message}` };
+    }
+    const entry = { digest: taken.value, taken: this.#taking };
     this.release = { ...this.release, snapshots: { ...this.release.snapshots, [name]: entry } };
-    const dir = this.#snapshots.find(taken.value);
-    return dir === null ? fail(3, `the snapshot of ${name} vanished`) : ok({ repo, arch, dir });
+    return null;
   }
 
   /** A release has one snapshot under a name, so two repositories of one name cannot be told apart. */
@@ -358,12 +389,5 @@ export class Pins {
   }
 }
 
-/** Adds the target, and the lists in which a package named by the problem stands. */
-function blame(problem: Problem, target: string, wishes: readonly Wish[]): Problem {
-  const named = wishes.filter((wish) =>
-    new RegExp(`(^|[^\\w.+-])${wish.name.replace(/[.+]/g, "\\$&")}($|[^\\w+-])`).test(problem.message),
-  );
-  const lists = [...new Set(named.map((wish) => wish.list ?? "the Imagefile"))];
-  const asked = lists.length === 0 ? "" : ` (asked for in ${lists.join(", ")})`;
-  return { ...problem, message: `${target}: ${problem.message}${asked}` };
-}
+/** `2026-11-21 23:41:07 UTC`. */
+const moment = (iso: string): string => `${iso.slice(0, 19).replace("T", " ")} UTC`;

@@ -13,6 +13,7 @@ import { checkFileGuards } from "../execute/guards.js";
 import { removeTree } from "../execute/remove.js";
 import type { Action, TargetId } from "../model.js";
 import { withDate } from "../names.js";
+import { obstaclesOf, unlessAny } from "../obstacles.js";
 import { fail, ok, type Result } from "../problem.js";
 import { linkOutputs } from "../publish.js";
 import { saveRelease, type ReleasedArtifact } from "./release.js";
@@ -46,8 +47,10 @@ export async function judgeAdoption(
   const { release } = session.pins;
   if (release.rejected.some((word) => word.digest === digest))
     return fail(1, `${called} is refused for ${target}: this very file was rejected`);
-  const resolved = await session.pins.resolve(session.actions);
+  const resolved = await session.pins.resolve(session.actions, false);
   if (!resolved.ok) return resolved;
+  const known = unlessAny(session.pins.refusals(session.actions));
+  if (!known.ok) return known;
   const key = await session.decider.originOf(action);
   if (!key.ok) return key;
   const entry: ReleasedArtifact = {
@@ -58,7 +61,7 @@ export async function judgeAdoption(
     size: stats.size,
     provenance: { kind: "adopted", at: new Date(now()).toISOString(), because },
   };
-  const free = checkClaims(session, [action]);
+  const free = unlessAny(obstaclesOf([action], (one) => checkClaims(session, one)));
   return free.ok ? ok({ action, output: found.output, entry }) : free;
 }
 

@@ -11,6 +11,7 @@ import { checkClaims } from "../build/claims.js";
 import type { Session } from "../build/session.js";
 import { removeTree } from "../execute/remove.js";
 import type { TargetId } from "../model.js";
+import { obstaclesOf, unlessAny } from "../obstacles.js";
 import { Snapshots } from "../packages/snapshots.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
@@ -81,9 +82,11 @@ export async function applyImport(
 ): Promise<Result<Release>> {
   const { options, index, decider } = session;
   const accepted = [...plan.accepted.values()];
-  const claims = checkClaims(
-    session,
-    accepted.map(({ action }) => action),
+  const claims = unlessAny(
+    obstaclesOf(
+      accepted.map(({ action }) => action),
+      (action) => checkClaims(session, action),
+    ),
   );
   if (!claims.ok) return claims;
   const stored = await withScratch(options.project, (scratch) =>

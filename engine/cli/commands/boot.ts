@@ -56,7 +56,7 @@ export async function command(call: Call): Promise<number> {
   };
   try {
     if (call.options.dryRun === true) return print(start);
-    unwrap(missingTools(rules.toolsFor(start.machine), target));
+    unwrap(missingTools(rules.toolsFor(start.machine)));
     return await boot(start, guest);
   } catch (error) {
     if (error instanceof qemu.Missing) return stop(3, error.message);

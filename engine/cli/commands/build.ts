@@ -2,9 +2,17 @@
 import { existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { build } from "../../build/build.js";
-import { decideAll, nothingToDo, openSession, wantedActions, type RunOptions } from "../../build/session.js";
+import {
+  decideAll,
+  nothingToDo,
+  openSession,
+  unresolvedOf,
+  wantedActions,
+  type RunOptions,
+} from "../../build/session.js";
 import type { Emit } from "../../events.js";
 import { withDate } from "../../names.js";
+import { together } from "../../obstacles.js";
 import { ProblemError, stop, unwrap } from "../../problem.js";
 import { readReleases, selectRelease } from "../../release/release.js";
 import { saveQuick } from "../../remember.js";
@@ -96,14 +104,18 @@ async function look(
       true,
     ),
   );
-  unwrap(await session.pins.resolve(session.actions));
+  unwrap(await session.pins.resolve(session.actions, true));
   const judgements = unwrap(await decideAll(session));
+  // What a build would stop at, it says here too.
+  const unresolved = together(unresolvedOf(judgements));
+  if (unresolved !== null && call.options.keepGoing !== true) throw new ProblemError(unresolved);
+  const status = unresolved?.exit ?? 0;
   const idle = nothingToDo(judgements);
   if (call.options.question === true) return idle ? 0 : 1;
   if (call.options.json === true) {
     const rows = [...judgements].map(([target, { decision }]) => ({ target, ...decision }));
     output.write(`${JSON.stringify(rows, null, 2)}\n`);
-    return 0;
+    return status;
   }
   const { release, kind } = session.selected;
   const lines = [...judgements]
@@ -113,7 +125,7 @@ async function look(
     kind === "joined" ? `release ${release.datecode}\n` : `release ${release.datecode} would be opened\n`,
   );
   output.write(lines.length === 0 ? "nothing to do\n" : lines.join(""));
-  return 0;
+  return status;
 }
 
 async function runBuild(

@@ -2,6 +2,7 @@
 // checksums.
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
+import type { Graph, TargetId } from "../../model.js";
 import { stop, unwrap } from "../../problem.js";
 import { collectInto, type ToCollect } from "../../release/collect.js";
 import { saveRelease, type Release, type ReleasedArtifact } from "../../release/release.js";
@@ -18,9 +19,15 @@ export async function command(call: Call): Promise<number> {
   const project = projectOfCall(call);
   const work = async (): Promise<number> => {
     const release = unwrap(requireMove(unwrap(meant(project, call, "collect")), "collect"));
-    const looking = await look({ ...call, options: { ...call.options, release: release.datecode } }, []);
+    const options = { ...call.options, release: release.datecode };
+    const rosterIn = (graph: Graph): readonly TargetId[] => release.roster ?? graph.project.release.of;
+    // What is on no roster is none of the release's business, and the checks that judge it are.
+    const looking = await look({ ...call, options }, [], (graph) => [
+      ...rosterIn(graph),
+      ...graph.project.release.gate,
+    ]);
     const { graph } = looking.opened;
-    const roster = release.roster ?? graph.project.release.of;
+    const roster = rosterIn(graph);
     const { items, verdicts } = await wantedOf(looking, roster, release);
     const { into, sums } = graph.project.release;
     const dir = join(resolve(call.names[0] ?? join(project.dir, into ?? ".")), release.datecode);

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { decideAll, wantedActions, type Session } from "../../build/session.js";
 import type { Judgement } from "../../decide.js";
 import type { Graph, TargetId } from "../../model.js";
+import { unlessAny } from "../../obstacles.js";
 import { stop, unwrap } from "../../problem.js";
 import { checkPlace, exportIndex, rosterHere, writeExport, type ExportWish } from "../../release/export.js";
 import type { ExportIndex } from "../../release/exchange.js";
@@ -48,7 +49,10 @@ async function write(
   const session = sessionOf(call, opened, datecode, asked, preview || release.state !== "open");
   unwrap(checkPlace(project, resolve(dir), session.pins.release.datecode));
   // What the others start from is settled now: a release that was only started has pinned nothing yet.
-  unwrap(await session.pins.resolve(session.actions));
+  unwrap(await session.pins.resolve(session.actions, true));
+  if (pins)
+    for (const [id, { message }] of session.pins.refusals(session.actions))
+      tellLine(call, `not resolved: ${id}: ${message}`);
   const judgements = pins ? new Map<string, Judgement>() : unwrap(await decideAll(session));
   const { targets, out } = pins ? { targets: [], out: [] } : upToDate(graph, asked, judgements);
   if (selection !== null && out.length > 0)
@@ -62,7 +66,7 @@ async function write(
     );
   const packagesOf = own["packages"] === true ? wantedActions(graph, pins ? asked : targets) : [];
   if (!preview) {
-    unwrap(await session.pins.fetch(packagesOf));
+    unwrap(unlessAny(unwrap(await session.pins.fetch(packagesOf, false))));
     if (session.pins.release !== session.selected.release) saveRelease(project, session.pins.release);
   }
   const progress = (line: string): void => tellLine(call, line);

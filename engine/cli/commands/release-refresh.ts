@@ -3,11 +3,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSession, type RunOptions, type Session } from "../../build/session.js";
+import { openSession, wantedActions, type RunOptions, type Session } from "../../build/session.js";
 import type { Graph, TargetId } from "../../model.js";
 import { packageChanges } from "../../packages/closure.js";
 import { Pins } from "../../packages/pins.js";
 import { hasOwnPackages, toRefresh } from "../../packages/refresh.js";
+import { unlessAny, worstOf } from "../../obstacles.js";
 import { stop, unwrap } from "../../problem.js";
 import type { PackageChange } from "../../reason.js";
 import { saveRelease } from "../../release/release.js";
@@ -18,6 +19,15 @@ import { releaseLine } from "../render/when.js";
 import type { Call } from "../run.js";
 import { oneDate, select } from "../select.js";
 import { whileLocked } from "../state.js";
+
+/** What came of it; `exit` says whether some lists could not be resolved. */
+interface Refreshed {
+  readonly rows: readonly Row[];
+  readonly exit: number;
+}
+
+/** What helps where some lists cannot be resolved in the new snapshots: nothing is written down until then. */
+const REST = "the release stays as it was; -k refreshes the rest, and so does naming it";
 
 /** What a refresh changes in one target's packages. */
 interface Row {
@@ -36,31 +46,37 @@ export async function command(call: Call): Promise<number> {
   const run = runOptions(call, opened, unwrap(oneDate(selection?.datecode ?? null, opened.datecode)));
   const looking = openOrStop(run, true);
   say(call, releaseLine({ ...whenOf(looking), joined: true, at: Date.now() }));
-  const rows = preview ? await previewed(looking, targets) : await refreshed(call, run, targets);
+  const { rows, exit } = preview
+    ? await previewed(call, looking, targets)
+    : await refreshed(call, run, targets);
   if (options.json === true) output.write(`${JSON.stringify(rows, null, 2)}\n`);
   else output.write(rows.length === 0 ? "no package changed\n" : rows.map(inWords).join(""));
-  return 0;
+  return exit;
 }
 
 /** Holding the lock, and written down. Where anything fails, the release stays as it was. */
-function refreshed(call: Call, run: RunOptions, targets: readonly TargetId[] | null): Promise<Row[]> {
+function refreshed(call: Call, run: RunOptions, targets: readonly TargetId[] | null): Promise<Refreshed> {
   return whileLocked(call, run.project, async () => {
     const session = openOrStop(run, false);
-    const rows = await refresh(session.pins, run.graph, targets);
+    const refreshed = await refresh(call, session.pins, run.graph, targets);
     saveRelease(run.project, session.pins.release);
-    return rows;
+    return refreshed;
   });
 }
 
 /** The same with snapshots that are thrown away. */
-async function previewed(session: Session, targets: readonly TargetId[] | null): Promise<Row[]> {
+async function previewed(
+  call: Call,
+  session: Session,
+  targets: readonly TargetId[] | null,
+): Promise<Refreshed> {
   const { project, graph, emit, signal } = session.options;
   const { sources } = session.decider.context;
   const preview = mkdtempSync(join(tmpdir(), "imagemake-"));
   try {
     const context = { project, graph, sources, index: session.index, drivers, emit, signal };
     const pins = new Pins({ ...context, readOnly: true, preview }, session.pins.release);
-    return await refresh(pins, graph, targets);
+    return await refresh(call, pins, graph, targets);
   } finally {
     rmSync(preview, { recursive: true, force: true });
   }
@@ -70,17 +86,34 @@ async function previewed(session: Session, targets: readonly TargetId[] | null):
  * Resolves anew what the release has resolved already. The rest comes with the next build, out of the new snapshots too:
  * what could not be resolved was asked of the old one.
  */
-async function refresh(pins: Pins, graph: Graph, targets: readonly TargetId[] | null): Promise<Row[]> {
+async function refresh(
+  call: Call,
+  pins: Pins,
+  graph: Graph,
+  targets: readonly TargetId[] | null,
+): Promise<Refreshed> {
   const before = pins.release.closures;
-  const all = toRefresh(graph, targets);
+  const { roster } = pins.release;
+  const all =
+    targets === null && roster !== null
+      ? wantedActions(graph, roster).filter(({ packages }) => packages !== null)
+      : toRefresh(graph, targets);
   const actions = all.filter((action) => Object.hasOwn(before, action.id));
-  await pins.forget(all);
-  unwrap(await pins.resolve(actions));
+  // All in one go, also those of lists that nothing has resolved yet: a release is of one moment.
+  const unreachable = await pins.snapshot(await pins.forget(all));
+  unwrap(
+    unlessAny(unreachable, "the release stays as it was; naming targets refreshes what they are built from"),
+  );
+  unwrap(await pins.resolve(actions, call.options.keepGoing === true));
+  const refused = pins.refusals(actions);
+  if (call.options.keepGoing !== true) unwrap(unlessAny(refused, REST));
+  for (const [id, { message }] of refused) say(call, `not resolved: ${id}: ${message}`);
   const after = pins.release.closures;
-  return actions.flatMap(({ id }) => {
+  const rows = actions.flatMap(({ id }) => {
     const changes = packageChanges(before[id]?.packages ?? [], after[id]?.packages ?? []);
     return changes.length === 0 ? [] : [{ target: id, changes }];
   });
+  return { rows, exit: refused.size === 0 ? 0 : worstOf(refused) };
 }
 
 /** Targets without packages are a mistake, unless they came along with others (in a group). */
@@ -109,6 +142,7 @@ function runOptions(call: Call, { project, graph }: Opened, datecode: string | n
     datecode,
     force: false,
     emit: (event) => {
+      if (event.type === "notice") say(call, `warning: ${event.message}`);
       if (event.type === "waiting") say(call, `waiting for ${event.holder}`);
       if (event.type === "notice")
         say(call, `${event.level === "warning" ? "warning: " : ""}${event.message}`);

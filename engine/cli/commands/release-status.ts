@@ -1,4 +1,5 @@
 // `imagemake release status`: where the release stands: what is built, what is missing, what it pins.
+import type { Graph, TargetId } from "../../model.js";
 import { readReleases, releaseFile, type Release } from "../../release/release.js";
 import { NEXT } from "../../release/states.js";
 import { stop, unwrap } from "../../problem.js";
@@ -13,7 +14,9 @@ import { projectOfCall } from "../state.js";
 /** Says the state of each target on the roster; exit 0 also while something is missing. */
 export async function command(call: Call): Promise<number> {
   const shown = shownRelease(call);
-  const looking = await look({ ...call, options: { ...call.options, ...shown } }, []);
+  const named = shown === undefined ? {} : { release: shown.datecode };
+  const ofRelease = (graph: Graph): readonly TargetId[] => shown?.roster ?? exportedFiles(graph);
+  const looking = await look({ ...call, options: { ...call.options, ...named } }, [], ofRelease);
   const { session, opened } = looking;
   const { selected } = session;
   if (selected.kind === "opens") {
@@ -25,9 +28,7 @@ export async function command(call: Call): Promise<number> {
   const { release } = selected;
   const judgements = await judge(session);
   const action = new Map(opened.graph.targets.map((target) => [target.id, target.action]));
-  const targets =
-    release.roster ??
-    opened.graph.targets.filter(({ exported, kind }) => exported && kind === "file").map(({ id }) => id);
+  const targets = release.roster ?? exportedFiles(opened.graph);
   const rows = targets.map((target) => ({
     target,
     decision: judgements.get(action.get(target) ?? "")?.decision ?? null,
@@ -65,15 +66,29 @@ export async function command(call: Call): Promise<number> {
           : [`    ${target}: ${describeDecision(decision)}`],
     ),
     ...foreignLines(release),
-    ...Object.entries(release.snapshots).map(
-      ([name, { taken }]) => `  snapshot of ${name}, taken ${formatWhen(Date.parse(taken), now)}`,
-    ),
+    ...snapshotLines(release, now),
     ...steps.map(({ step, done: at }, number) => `  [${at === null ? " " : "x"}] ${number + 1} ${step}`),
     ...(next === null || !release.explicit ? [] : [`  next: ${next}`]),
     ...others.map((other) => `  beside it: release ${other.datecode} (${other.state})`),
   ];
   output.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
+}
+
+/** What belongs to a release without a roster. */
+const exportedFiles = (graph: Graph): TargetId[] =>
+  graph.targets.filter(({ exported, kind }) => exported && kind === "file").map(({ id }) => id);
+
+/** Where they are of different moments, that is said of the later ones. */
+function snapshotLines({ snapshots }: Release, now: number): string[] {
+  const [first] = Object.values(snapshots)
+    .map(({ taken }) => taken)
+    .sort();
+  const when = (iso: string): string => formatWhen(Date.parse(iso), now);
+  return Object.entries(snapshots).map(([name, { taken }]) => {
+    const later = first === undefined || taken === first ? "" : `, later than the first (${when(first)})`;
+    return `  snapshot of ${name}, taken ${when(taken)}${later}`;
+  });
 }
 
 /** What was not built here: how much came from where, and each file that a person brought. */
@@ -88,12 +103,15 @@ function foreignLines({ artifacts }: Release): string[] {
   return [...imported, ...adopted];
 }
 
-/** Without a name it is the newest explicit release that was not given up; a signed one still has steps to come. */
-function shownRelease(call: Call): { readonly release?: string } {
-  if (call.options.release !== undefined || call.args["DATECODE"] !== undefined) return {};
-  const given = unwrap(readReleases(projectOfCall(call))).filter(
-    ({ explicit, state }) => explicit && state !== "abandoned" && state !== "withdrawn",
-  );
-  const newest = given.at(-1)?.datecode;
-  return newest === undefined ? {} : { release: newest };
+/**
+ * The release that is named; without a name the newest explicit one that was not given up: a signed one still has steps
+ * to come. Undefined where it is the one that a build would join.
+ */
+function shownRelease(call: Call): Release | undefined {
+  const releases = unwrap(readReleases(projectOfCall(call)));
+  const named = call.options.release ?? call.args["DATECODE"];
+  if (named !== undefined) return releases.find(({ datecode }) => datecode === named);
+  return releases
+    .filter(({ explicit, state }) => explicit && state !== "abandoned" && state !== "withdrawn")
+    .at(-1);
 }

@@ -43,6 +43,8 @@ function describeBuild(reason: BuildReason): string {
       return pending(reason.targets, shortened(reason.targets.map(visible)));
     case "not-resolved":
       return "packages not resolved";
+    case "unresolvable":
+      return `its packages cannot be resolved: ${visible(reason.problem.message)}`;
     case "inserted":
       return `a new ${visible(reason.rule)}; what had its name is ${visible(reason.now)}`;
     case "failed-before":
@@ -68,6 +70,10 @@ function explainBuild(reason: BuildReason): string[] {
       return changesInFull(reason.changes, reason.packages);
     case "input-pending":
       return [pending(reason.targets, reason.targets.map(visible).join(", "))];
+    case "unresolvable": {
+      const { hint } = reason.problem;
+      return [describeBuild(reason), ...(hint === undefined ? [] : [visible(hint)])];
+    }
     case "failed-before":
       return [describeBuild(reason), ...sincePublished(reason.since)];
     default:
