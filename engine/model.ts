@@ -176,6 +176,19 @@ export interface Group {
   readonly members: readonly TargetId[];
 }
 
+/** What signs a release, and with which keys. `{date}` in texts becomes the release's. */
+export interface SignSettings {
+  readonly tool: "signify" | "minisign";
+  /** The key directory. */
+  readonly keys: string;
+  /** Name of the key's files, without `.pub` and `.sec`. */
+  readonly name: string;
+  /** Name of the file that keeps a passphrase. */
+  readonly passphrase: string;
+  /** What the key says of itself, and minisign's signatures say, verified with them. */
+  readonly comment: string;
+}
+
 /** What `project(…)` says. */
 export interface ProjectSettings {
   /** Targets of a bare `imagemake`. */
@@ -191,8 +204,7 @@ export interface ProjectSettings {
     /** Directory that releases are collected into, relative to the Imagefile's; null for that itself. */
     readonly into: string | null;
     readonly sums: { readonly file: string; readonly form: "bsd" | "gnu" };
-    /** The program that signs, and its key directory. */
-    readonly sign: { readonly tool: "signify" | "minisign"; readonly keys: string };
+    readonly sign: SignSettings;
   };
 }
 

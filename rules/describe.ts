@@ -18,6 +18,7 @@ import { pacmanSchema } from "./pacman.js";
 import { platformfsSchema } from "./platformfs.js";
 import { projectSchema } from "./project.js";
 import { pxeSchema } from "./pxe.js";
+import { signerSchema } from "./signers.js";
 import { rootfsSchema } from "./rootfs.js";
 import { checkSchema, runSchema } from "./run.js";
 import { layersSchema } from "./search-path.js";
@@ -67,6 +68,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   dnf: dnfSchema,
   layers: layersSchema,
   project: projectSchema,
+  "signify, minisign": signerSchema,
 };
 
 /** Everything that takes options; `more` is what is built on the rules. */

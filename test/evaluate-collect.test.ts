@@ -231,7 +231,10 @@ describe("project", () => {
         steps: ["announce"],
         into: null,
         sums: { file: "sha256sum.txt", form: "bsd" },
-        sign: { tool: "signify", keys: "release-keys" },
+        sign: {
+          ...{ tool: "signify", keys: "release-keys", name: "{date}", passphrase: "{date}.pass" },
+          comment: "This key is only valid for images with date {date}.",
+        },
       },
     });
     const said = await graphOf(lines(`of: [r, r.a]`), { K: "b" });

@@ -281,7 +281,10 @@ test("the Imagefile of the design, with the real rules", async () => {
       steps: [],
       into: null,
       sums: { file: "sha256sum.txt", form: "bsd" },
-      sign: { tool: "signify", keys: "release-keys" },
+      sign: {
+        ...{ tool: "signify", keys: "release-keys", name: "{date}", passphrase: "{date}.pass" },
+        comment: "This key is only valid for images with date {date}.",
+      },
     },
   });
 });

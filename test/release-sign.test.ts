@@ -3,8 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, statSync } from "node:fs";
 import { afterEach, expect, jest, test } from "@jest/globals";
-import { finish, MAIN, type Ended, type TestProject } from "./support/cli.js";
-import { collectedRelease, DAY } from "./support/release.js";
+import { finish, MAIN, makeProject, type Ended, type TestProject } from "./support/cli.js";
+import { collectedRelease, DAY, imagefile } from "./support/release.js";
 import { answer, inTerminal } from "./support/terminal.js";
 
 jest.setTimeout(90_000);
@@ -53,7 +53,9 @@ test.each([
   expect(project.read(`releases/${DAY}.json`)).toContain('"state": "collected"');
   await project.good("release", "sign", "--import", "far/sums.sig", "--public-key", "far/key.pub");
   await project.good("release", "verify");
-  expect(project.exists("release-keys")).toBe(false);
+  // The key that verifies is where a release's key is looked for, and no other.
+  expect(project.names(`release-keys/${DAY}`)).toEqual([`${DAY}.pub`]);
+  expect(project.read(`${KEYS}.pub`)).toBe(project.read("far/key.pub"));
   cpSync(project.path(DAY), project.path("far/copy"), { recursive: true });
   const cwd = project.path("far");
   const there = await project.call({ cwd }, "release", "verify", "copy", "--public-key", "key.pub");
@@ -63,6 +65,79 @@ test.each([
   project.write("far/copy/extra", "");
   const extra = await project.call({ cwd }, "release", "verify", "copy", "--public-key", "key.pub");
   expect(extra).toMatchObject({ status: 1, stderr: expect.stringContaining("extra is in no checksum") });
+});
+
+test.each([
+  { signer: "signify()", program: "signify-openbsd", embed: ["-e"] },
+  { signer: "minisign()", program: "minisign", embed: [] },
+])(
+  "$signer: a pair that did not sign is set aside when another key did",
+  async ({ signer, program, embed }) => {
+    project = await collectedRelease(signer);
+    mkdirSync(project.path("far"));
+    await project.good("release", "sign");
+    const own = project.read(`${KEYS}.sec`);
+    await project.good("release", "sign", "--export", "far/sums");
+    elsewhere(program, "-G", "-p", "key.pub", "-s", "key.sec");
+    elsewhere(program, "-S", ...embed, "-s", "key.sec", "-m", "sums", "-x", "sums.sig");
+    const words = ["release", "sign", "--import", "far/sums.sig", "--public-key", "far/key.pub"];
+    const { stderr } = await project.good(...words);
+    expect(stderr).toContain(
+      `the key that verifies is ${project.path(KEYS)}.pub; the key that was there has not signed this, and is in`,
+    );
+    expect(project.names(`release-keys/${DAY}`)).toEqual([`${DAY}.pub`]);
+    expect(project.read(`release-keys/${DAY}.old-1/${DAY}.sec`)).toBe(own);
+    await project.good("release", "verify", "--public-key", `${KEYS}.pub`);
+    // A second time nothing is set aside.
+    expect((await project.good(...words)).stderr).not.toContain("has not signed this");
+    expect(project.names("release-keys").filter((name) => name.includes("old"))).toEqual([`${DAY}.old-1`]);
+  },
+);
+
+test("keys have the names and signatures the comments that the project says, as release.sh has them", async () => {
+  project = await collectedRelease(
+    'minisign({ name: "void-release-{date}", passphrase: "void-release-{date}.key" })',
+  );
+  await project.good("release", "sign");
+  const named = `void-release-${DAY}`;
+  const dir = `release-keys/${DAY}`;
+  expect(project.names(dir)).toEqual([`${named}.key`, `${named}.pub`, `${named}.sec`]);
+  const sentence = `This key is only valid for images with date ${DAY}.`;
+  const lines = project.read(SIGNED).split("\n");
+  expect([lines[0], lines[2]]).toEqual([`untrusted comment: ${sentence}`, `trusted comment: ${sentence}`]);
+  // By the program alone, as people do it.
+  const verify = ["-Vm", `${DAY}/sha256sum.txt`, "-x", SIGNED, "-p", `${dir}/${named}.pub`];
+  const ran = spawnSync("minisign", verify, { cwd: project.dir, encoding: "utf8" });
+  expect([ran.status, ran.stdout]).toEqual([0, expect.stringContaining(`Trusted comment: ${sentence}`)]);
+  await project.good("release", "sign");
+  expect(project.names("release-keys").filter((name) => !name.startsWith("."))).toEqual([DAY]);
+});
+
+test("a comment of the project's own, and a signature whose trusted comment is another date's", async () => {
+  project = await collectedRelease('minisign({ comment: "images of {date}, by us" })');
+  await project.good("release", "sign");
+  expect(project.read(SIGNED)).toContain(`trusted comment: images of ${DAY}, by us\n`);
+  expect(project.read(`${KEYS}.pub`)).toContain(`untrusted comment: images of ${DAY}, by us\n`);
+  mkdirSync(project.path("far"));
+  cpSync(project.path(DAY, "sha256sum.txt"), project.path("far/sums"));
+  elsewhere("minisign", "-G", "-p", "key.pub", "-s", "key.sec");
+  const comment = "This key is only valid for images with date 20300101.";
+  elsewhere("minisign", "-S", "-t", comment, "-s", "key.sec", "-m", "sums", "-x", "sums.sig");
+  const words = ["release", "sign", "--import", "far/sums.sig", "--public-key", "far/key.pub"];
+  const { status, stderr } = await project.run(...words);
+  expect(stderr).toContain(`the signature is only valid for images with date 20300101, not ${DAY}`);
+  expect(status).toBe(1);
+});
+
+test.each([
+  ['minisign({ nam: "x" })', "minisign: unknown option nam; did you mean name?"],
+  ['signify({ name: "a/b" })', 'signify: name: a file name, without directories; found "a/b"'],
+  ['minisign({ comment: "a\\nb" })', "minisign: comment: expected text of one line"],
+])("%s is refused", async (signer, words) => {
+  project = makeProject({ "Imagefile.ts": imagefile(signer) });
+  const { status, stderr } = await project.run("list");
+  expect(stderr).toContain(words);
+  expect(status).toBe(2);
 });
 
 test("a key and a signature of another date are refused, naming it, and nothing counts", async () => {

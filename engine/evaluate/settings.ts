@@ -1,6 +1,6 @@
 // What project(…) says, with ids instead of handles. It does not know what the settings are for.
 import { inside, type Handle } from "../declare.js";
-import type { ProjectSettings, Target, TargetId } from "../model.js";
+import type { ProjectSettings, SignSettings, Target, TargetId } from "../model.js";
 import { stop } from "../problem.js";
 import { handlesOf } from "./exports.js";
 import type { Names } from "./ids.js";
@@ -19,7 +19,7 @@ interface Given {
     readonly steps?: readonly string[];
     readonly into?: string | null;
     readonly sums?: ProjectSettings["release"]["sums"];
-    readonly sign?: ProjectSettings["release"]["sign"] | null;
+    readonly sign?: Partial<SignSettings> | null;
   };
 }
 
@@ -47,8 +47,17 @@ export function projectSettings(given: unknown, names: Names, targets: readonly 
       steps: release.steps ?? [],
       into: release.into ?? null,
       sums: release.sums ?? { file: "sha256sum.txt", form: "bsd" },
-      sign: release.sign ?? { tool: "signify", keys: "release-keys" },
+      sign: signSettings(release.sign ?? {}),
     },
+  };
+}
+
+function signSettings(given: Partial<SignSettings>): SignSettings {
+  const { name = "{date}" } = given;
+  return {
+    ...{ tool: "signify", keys: "release-keys", name, passphrase: `${name}.pass` },
+    comment: "This key is only valid for images with date {date}.",
+    ...given,
   };
 }
 

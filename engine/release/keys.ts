@@ -2,30 +2,55 @@
 // never overwritten. It does not know what is signed.
 import { randomInt } from "node:crypto";
 import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { makeOwnDir } from "../../cache/write.js";
 import { giveToUser } from "../execute/own.js";
-import { DATECODE } from "../names.js";
+import type { SignSettings } from "../model.js";
+import { DATECODE, withDate } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";
-import { makeKeys, type Tool } from "./signers.js";
+import { makeKeys } from "./signers.js";
 
-/** Where a release's keys are. `passphrase` is only there when it was made for the key. */
+/** Where a release's keys are, all in one directory. `passphrase` is only there when it was made for the key. */
 export interface KeyPlace {
+  /** The key directory, and the release's in it. */
+  readonly keys: string;
   readonly dir: string;
   readonly secret: string;
   readonly public: string;
   readonly passphrase: string;
 }
 
-const placeIn = (dir: string, name: string): KeyPlace => ({
-  dir,
-  secret: join(dir, `${name}.sec`),
-  public: join(dir, `${name}.pub`),
-  passphrase: join(dir, `${name}.pass`),
-});
+/** The place of the keys of the release called `release`, its date, in the key directory `keys`. */
+export function keyPlace(sign: SignSettings, keys: string, release: string): KeyPlace {
+  const dir = join(keys, release);
+  const name = withDate(sign.name, release);
+  return {
+    ...{ keys, dir, secret: join(dir, `${name}.sec`), public: join(dir, `${name}.pub`) },
+    passphrase: join(dir, withDate(sign.passphrase, release)),
+  };
+}
 
-/** The place of a release's keys in the key directory. */
-export const keyPlace = (keys: string, name: string): KeyPlace => placeIn(join(keys, name), name);
+/** The same files in a directory that does not have its name yet. */
+function making(place: KeyPlace): KeyPlace {
+  const dir = join(place.keys, `.${basename(place.dir)}.making`);
+  // A pair that never got its name has signed nothing.
+  rmSync(dir, { recursive: true, force: true });
+  makeOwnDir(dir, 0o700);
+  const at = (file: string): string => join(dir, basename(file));
+  return {
+    ...{ keys: place.keys, dir, secret: at(place.secret), public: at(place.public) },
+    passphrase: at(place.passphrase),
+  };
+}
+
+/** Gives a directory of keys its name, all at once. */
+function finish(made: KeyPlace, place: KeyPlace): void {
+  for (const file of readdirSync(made.dir).map((one) => join(made.dir, one))) {
+    chmodSync(file, 0o600);
+    giveToUser(file);
+  }
+  renameSync(made.dir, place.dir);
+}
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
@@ -48,59 +73,72 @@ function makeKeyDir(keys: string): void {
  * kept nowhere. `anew` sets the pair that is there aside.
  */
 export function ensureKeys(
-  tool: Tool,
-  keys: string,
-  name: string,
+  sign: SignSettings,
+  place: KeyPlace,
   datecode: string,
   given: string | null,
   anew: boolean,
-): Result<{ readonly place: KeyPlace; readonly passphrase: string }> {
-  makeKeyDir(keys);
-  const place = keyPlace(keys, name);
-  if (anew && existsSync(place.dir)) setAside(keys, name, place.dir);
+): Result<{ readonly passphrase: string }> {
+  makeKeyDir(place.keys);
+  if (anew && existsSync(place.dir)) setAside(place);
   if (!existsSync(place.dir)) {
-    const making = placeIn(join(keys, `.${name}.making`), name);
-    // A pair that never got its name has signed nothing.
-    rmSync(making.dir, { recursive: true, force: true });
-    makeOwnDir(making.dir, 0o700);
+    const made = making(place);
     const passphrase = given ?? makePassphrase();
-    if (given === null) writeFileSync(making.passphrase, `${passphrase}\n`, { mode: 0o600, flag: "wx" });
-    const comment = `This key is only valid for images with date ${datecode}.`;
-    const made = makeKeys(tool, making, comment, passphrase);
-    if (!made.ok) return made;
-    for (const file of readdirSync(making.dir).map((one) => join(making.dir, one))) {
-      chmodSync(file, 0o600);
-      giveToUser(file);
-    }
-    renameSync(making.dir, place.dir);
+    if (given === null) writeFileSync(made.passphrase, `${passphrase}\n`, { mode: 0o600, flag: "wx" });
+    const keys = makeKeys(sign.tool, made, withDate(sign.comment, datecode), passphrase);
+    if (!keys.ok) return keys;
+    finish(made, place);
   }
   for (const file of [place.secret, place.public])
     if (!existsSync(file))
       return fail(2, `the key ${file} is missing`, "--new-key sets what is there aside and makes another");
-  if (given !== null) return ok({ place, passphrase: given });
+  if (given !== null) return ok({ passphrase: given });
   if (!existsSync(place.passphrase))
     return fail(
       2,
       `the passphrase of ${place.secret} is not kept here`,
       "--passphrase-file FILE gives it, --ask-passphrase asks for it",
     );
-  return ok({ place, passphrase: readFileSync(place.passphrase, "utf8").trimEnd() });
+  return ok({ passphrase: readFileSync(place.passphrase, "utf8").trimEnd() });
+}
+
+/** The key itself, without its comment. */
+const keyLine = (text: string): string | undefined => text.split("\n")[1];
+
+/**
+ * Keeps the public key of a signature that was made elsewhere where a release's key is looked for. A pair that is
+ * there and another one is set aside; its new place is returned.
+ */
+export function keepPublicKey(place: KeyPlace, publicKey: string): string | null {
+  makeKeyDir(place.keys);
+  let aside: string | null = null;
+  if (existsSync(place.dir)) {
+    if (existsSync(place.public) && keyLine(readFileSync(place.public, "utf8")) === keyLine(publicKey))
+      return null;
+    aside = setAside(place);
+  }
+  const made = making(place);
+  writeFileSync(made.public, publicKey, { mode: 0o600 });
+  finish(made, place);
+  return aside;
 }
 
 /** The date that a public key's comment binds it to; null where it says none. */
 export const dateOfKey = (publicKey: string): string | null =>
   new RegExp(`only valid for images with date (${DATECODE})\\.?(?:\\s|$)`).exec(publicKey)?.[1] ?? null;
 
-/** The key itself if it may sign this release: one that names another date may not. */
-export function requireDate(publicKey: string, datecode: string): Result<string> {
-  const date = dateOfKey(publicKey);
+/** A key or signature itself if it may be this release's: one that names another date may not. */
+export function requireDate(text: string, what: string, datecode: string): Result<string> {
+  const date = dateOfKey(text);
   return date === null || date === datecode
-    ? ok(publicKey)
-    : fail(1, `the public key is only valid for images with date ${date}, not ${datecode}`);
+    ? ok(text)
+    : fail(1, `the ${what} is only valid for images with date ${date}, not ${datecode}`);
 }
 
-function setAside(keys: string, name: string, dir: string): void {
+/** Puts a release's keys out of the way; where they are now. */
+function setAside({ dir }: KeyPlace): string {
   let number = 1;
-  while (existsSync(join(keys, `${name}.old-${number}`))) number += 1;
-  renameSync(dir, join(keys, `${name}.old-${number}`));
+  while (existsSync(`${dir}.old-${number}`)) number += 1;
+  renameSync(dir, `${dir}.old-${number}`);
+  return `${dir}.old-${number}`;
 }

@@ -44,16 +44,17 @@ export function makeKeys(
   return ok(undefined);
 }
 
-/** Signs `message` into `signature`; signify embeds the message in it. */
+/** Signs `message` into `signature`; signify embeds the message in it, minisign has a comment, signed as well. */
 export function signFile(
   tool: Tool,
   secret: string,
   passphrase: string,
+  comment: string,
   message: string,
   signature: string,
 ): Result<void> {
-  const embed = tool === "signify" ? ["-e"] : [];
-  const ran = call(tool, ["-S", ...embed, "-s", secret, "-m", message, "-x", signature], `${passphrase}\n`);
+  const how = tool === "signify" ? ["-e"] : ["-c", comment, "-t", comment];
+  const ran = call(tool, ["-S", ...how, "-s", secret, "-m", message, "-x", signature], `${passphrase}\n`);
   if (!ran.ok) return ran;
   if (ran.value.status === 0) return ok(undefined);
   const why = /passphrase|password/i.test(ran.value.words)

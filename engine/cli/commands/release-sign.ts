@@ -4,9 +4,10 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "nod
 import { basename, dirname, join, resolve } from "node:path";
 import { writeWhole } from "../../../cache/write.js";
 import { giveToUser } from "../../execute/own.js";
+import { withDate } from "../../names.js";
 import { stop, unwrap } from "../../problem.js";
 import { signatureName, verifySignature } from "../../release/check.js";
-import { ensureKeys, keyPlace, requireDate } from "../../release/keys.js";
+import { ensureKeys, keepPublicKey, keyPlace, requireDate, type KeyPlace } from "../../release/keys.js";
 import type { Release } from "../../release/release.js";
 import { signFile, toolOf } from "../../release/signers.js";
 import { changeState, requireMove } from "../../release/states.js";
@@ -42,11 +43,14 @@ export async function command(call: Call): Promise<number> {
       const temporary = join(dirname(dir), `.${basename(dir)}.signing`);
       rmSync(temporary, { force: true });
       try {
+        const place = placeOf(release, settings, project);
+        const elsewhere = text(call, "import");
         const signed =
-          text(call, "import") === null
-            ? own(call, release, settings, project, file, temporary)
-            : taken(call, release, temporary);
+          elsewhere === null
+            ? own(call, release, settings, place, file, temporary)
+            : taken(call, release, elsewhere, temporary);
         unwrap(verifySignature(signed, file, temporary));
+        if (elsewhere !== null) keep(place, signed);
         const tool = toolOf(readFileSync(temporary, "utf8"));
         giveToUser(temporary);
         renameSync(temporary, signature);
@@ -74,21 +78,35 @@ async function present(release: Release): Promise<{ file: string; signature: str
   return { file, signature };
 }
 
-function own(
-  call: Call,
-  release: Release,
+function placeOf(
+  { datecode }: Release,
   { sign }: ProjectSettings["release"],
   { dir, line }: { readonly dir: string; readonly line: string },
+): KeyPlace {
+  return keyPlace(sign, resolve(dir, sign.keys), line === "" ? datecode : `${line}-${datecode}`);
+}
+
+function own(
+  call: Call,
+  { datecode }: Release,
+  { sign }: ProjectSettings["release"],
+  place: KeyPlace,
   file: string,
   to: string,
 ): string {
-  const name = line === "" ? release.datecode : `${line}-${release.datecode}`;
-  const keys = resolve(dir, sign.keys);
   const anew = call.own["newKey"] === true;
-  const given = passphrase(call, anew || !existsSync(keyPlace(keys, name).dir));
-  const made = unwrap(ensureKeys(sign.tool, keys, name, release.datecode, given, anew));
-  unwrap(signFile(sign.tool, made.place.secret, made.passphrase, file, to));
-  return readFileSync(made.place.public, "utf8");
+  const given = passphrase(call, anew || !existsSync(place.dir));
+  const made = unwrap(ensureKeys(sign, place, datecode, given, anew));
+  const comment = withDate(sign.comment, datecode);
+  unwrap(signFile(sign.tool, place.secret, made.passphrase, comment, file, to));
+  return readFileSync(place.public, "utf8");
+}
+
+/** What verifies is what is published: no other key stays where the release's is looked for. */
+function keep(place: KeyPlace, publicKey: string): void {
+  const aside = keepPublicKey(place, publicKey);
+  const moved = aside === null ? "" : `; the key that was there has not signed this, and is in ${aside}`;
+  process.stderr.write(`the key that verifies is ${place.public}${moved}\n`);
 }
 
 /** A person's passphrase, from a file or the terminal (twice for a key that is to be made); null for one of our making. */
@@ -105,12 +123,13 @@ function passphrase(call: Call, fresh: boolean): string | null {
   return typed;
 }
 
-function taken(call: Call, { datecode }: Release, to: string): string {
-  const [from, key] = [text(call, "import") ?? "", text(call, "publicKey")];
+function taken(call: Call, { datecode }: Release, from: string, to: string): string {
+  const key = text(call, "publicKey");
   if (key === null)
     return stop(2, "a signature from elsewhere needs its public key", "--public-key FILE gives it");
-  const publicKey = unwrap(requireDate(unwrap(readGiven(key, "a public key")), datecode));
-  writeFileSync(to, unwrap(readGiven(from, "a signature")));
+  const publicKey = unwrap(requireDate(unwrap(readGiven(key, "a public key")), "public key", datecode));
+  // minisign's trusted comment is signed like the rest.
+  writeFileSync(to, unwrap(requireDate(unwrap(readGiven(from, "a signature")), "signature", datecode)));
   return publicKey;
 }
 

@@ -21,7 +21,7 @@ export async function command(call: Call): Promise<number> {
     keyFile === null ? release?.signature?.publicKey : unwrap(readGiven(keyFile, "a public key"));
   if (publicKey === undefined)
     return stop(2, `no public key is known for ${dir}`, "--public-key FILE gives it");
-  if (release !== undefined) unwrap(requireDate(publicKey, release.datecode));
+  if (release !== undefined) unwrap(requireDate(publicKey, "public key", release.datecode));
   const sums = text(call, "sums") ?? release?.collected?.sums ?? "sha256sum.txt";
   const files = unwrap(await verifyDirectory({ dir, sums, publicKey, keyFile }));
   if (call.options.json === true) output.write(`${JSON.stringify({ dir, sums: join(dir, sums), files })}\n`);
