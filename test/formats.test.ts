@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { makePlain } from "../engine/execute/plain.js";
 import { MAIN, makeProject, type TestProject, type Told } from "./support/cli.js";
 import { sh } from "./support/trees.js";
 
@@ -27,7 +28,8 @@ const tree = run({ inputs: {}, root: true, tree: true, cmd: \`
 export const tar = rule.platformfs({ from: tree, steps: [], out: "tree.tar" });
 `;
 
-const IMAGEFILE = `${tree("truncate -s 64M sparse")}
+const IMAGEFILE = `import { step } from "imagemake"; import { run, rule, project } from "imagemake";
+${tree("truncate -s 64M sparse")}
 const small = { guards: { minSize: 1 } };
 export const cpio = rule.platformfs({ from: tree, steps: [], out: "tree.cpio.gz" });
 export const squash = rule.squashfs({ from: tree, out: "tree.squashfs", without: ["boot"], ...small });
@@ -41,8 +43,10 @@ export const strict = {
 };
 export const sockets = run({ inputs: {}, root: true, tree: true, cmd:
   \`cd "$OUT"; mknod gone c 0 0; perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "sock", Listen => 1)'\` });
-export const again = { tree: rule.unpack(tar) };
-export default project({ default: [tar, cpio, squash, disk, board, sockets, again.tree] });
+export const again = { tree: rule.unpack(tar), graft: rule.platformfs({ from: run({ inputs: {}, root: true, tree: true, cmd: ":" }),
+  steps: [step.graft(tree, "sub"), step.write("new", "new")] }) };
+export const grafted = run({ inputs: { TREE: again.graft }, out: "grafted", cmd: 'cd "$TREE"; getfattr -R -d -m - -e hex sub >"$OLDPWD/$OUT"' });
+export default project({ default: [tar, cpio, squash, disk, board, sockets, again.tree, grafted] });
 `;
 
 /** What a build warned of, without the path of a log. */
@@ -151,6 +155,18 @@ describe("a tree with everything that a tree can have", () => {
     expect(outputs("again-tree")).toEqual(outputs("tar.tree"));
   });
 
+  test("is whole in layers that were grafted and copied up", () => {
+    const found = project.read("out/grafted");
+    for (const value of [
+      `posix_acl_access=${ACL}`,
+      `posix_acl_default=${ACL}`,
+      `capability=${CAPABILITY}`,
+      "user.note",
+    ]) {
+      expect(found).toContain(value);
+    }
+  });
+
   test.each([
     ["squash", 1, "squashfs does not hold POSIX ACLs (dir, listed)"],
     [
@@ -233,6 +249,28 @@ export default project({ default: [dressed, bare, many, collected, linked, spars
     expect(used.map(Number).filter((kib) => kib > 2048)).toEqual([]);
     expect(Number(project.read("out/read"))).toBeLessThan(1024);
     expect(sh(project.dir, "tail -c 3 out/sparse.img")).toBe("end");
+  });
+
+  test("without namespaces, too", () => {
+    const dir = project.path("plain");
+    sh(
+      project.dir,
+      "mkdir -p plain/more; cd plain; echo > one; echo > more/two; ln more/two three; echo > four",
+    );
+    sh(
+      dir,
+      'for f in one more/two; do setfattr -n user.a -v b $f; setfattr -n system.posix_acl_access -v "$1" $f; done',
+      ACL,
+    );
+    const names = ["system.posix_acl_access", "user.a"];
+    const stripped = makePlain(dir, ["one", "more", "four", "none"]);
+    expect(stripped.map(({ path, names: found }) => ({ path, names: [...found].sort() }))).toEqual([
+      { path: "one", names },
+      { path: "more/two", names },
+    ]);
+    expect(sh(dir, "getfattr -d -m - one")).toBe("");
+    // It has another name.
+    expect(sh(dir, "getfattr -d -m - three")).toContain("user.a");
   });
 
   test("nothing of an access list that the project's directory passes on is in a tree", () => {

@@ -12,6 +12,17 @@ const tree = rule.platformfs({ from: rule.unpack(tarball), steps: [step.write("e
 export const seen = run({ inputs: { TREE: tree }, out: "seen.txt", cmd: \`
   cd "$TREE"; find . -type f -printf "%P %m %U:%G %n\\\\n" -o -type l -printf "%P -> %l\\\\n" | sort >"$OLDPWD/$OUT"\` });
 const broken = run({ inputs: {}, cmd: 'head -c 1000 /dev/urandom >"$OUT"', out: "broken.tar" });
+// An access list by name: www-data is 33 where this is built, and 4444 in the tarball.
+const named = (name: string) => run({ inputs: {}, out: "named-" + name + ".tar", cmd: \`
+  mkdir -p t/etc; echo 'www-data:x:4444:4444::/:' >t/etc/passwd; touch t/listed; chmod 600 t/listed
+  tar -C t -cf "$OUT" --format=posix --pax-option="SCHILY.acl.access:=user::rw-
+user:\` + name + \`:rwx
+group::---
+mask::rwx
+other::---" ./etc/passwd ./listed\` });
+export const listed = run({ inputs: { TREE: rule.unpack(named("www-data")) }, out: "listed.txt",
+  cmd: 'getfattr -d -m - -e hex "$TREE/listed" >"$OUT"' });
+export const unknown = rule.unpack(named("nobody-there"));
 export const failing = rule.unpack(broken);
 `;
 
@@ -31,6 +42,16 @@ test("owners, modes, hard and symbolic links are as in the tarball, and steps go
     "etc/same 600 12:34 2",
     "etc/shadow 600 12:34 2",
   ]);
+});
+
+test("who is named in an access list is the tarball's own user, never this machine's", async () => {
+  await project.good("listed");
+  expect(project.read("out/listed.txt")).toContain("020007005c110000");
+  const { status, stderr } = await project.run("unknown");
+  expect(stderr).toMatch(
+    /access lists name users or groups that the tarball's own .*: \.\/etc\/passwd \.\/listed/,
+  );
+  expect(status).toBe(1);
 });
 
 test("what is no tarball fails", async () => {

@@ -93,7 +93,8 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
 /** Everything that needs the lock. What was decided before it was taken is decided again. */
 async function buildLocked(options: BuildOptions, started: number): Promise<BuildEnd> {
   const { stage, store, layers, manifests, packages } = options.project;
-  passNothingOn([stage, store, layers, manifests, packages]);
+  const passedOn = passNothingOn([stage, store, layers, manifests, packages]);
+  if (passedOn !== null) notice(options, passedOn);
   const isolation = await probeIsolation();
   const { problems } = await clearStaleStages(options.project.stage);
   for (const { message } of problems) notice(options, message);

@@ -6,6 +6,8 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseAttributes } from "../tree/attributes.js";
 import { lossText, lossesOfNames } from "../tree/losses.js";
+import { asError } from "../problem.js";
+import { findTool } from "../tools.js";
 import type { Stripped } from "./started.js";
 
 /** Takes extended attributes from files (relative to `cwd`, as `Job.plain`), and says which there were. */
@@ -24,17 +26,25 @@ export function makePlain(cwd: string, paths: readonly string[]): readonly Strip
   });
 }
 
-/** Directories that pass an access list on to what is made in them no longer do: nothing in there is the project's. */
-export function passNothingOn(dirs: readonly string[]): void {
-  const argv = ["--absolute-names", "-h", "-m", "^system\\.posix_acl_default$", "--", ...dirs];
-  const listed = attr("getfattr", "/", argv);
-  for (const dir of parseAttributes(listed).keys()) {
-    attr("setfattr", "/", ["-x", "system.posix_acl_default", "--", dir]);
+/**
+ * Directories that pass an access list on to what is made in them no longer do: nothing in there is the project's. What
+ * stands in the way; nothing where getfattr is not there, which whatever makes trees needs and asks for.
+ */
+export function passNothingOn(dirs: readonly string[]): string | null {
+  if (findTool("getfattr") === null) return null;
+  try {
+    const argv = ["--absolute-names", "-h", "-m", "^system\\.posix_acl_default$", "--", ...dirs];
+    for (const dir of parseAttributes(attr("getfattr", "/", argv)).keys()) {
+      attr("setfattr", "/", ["-x", "system.posix_acl_default", "--", dir]);
+    }
+    return null;
+  } catch (error) {
+    return `an access list of the state directory may get into trees: ${asError(error).message}`;
   }
 }
 
 function namesOf(cwd: string, path: string): readonly string[] {
-  const listed = parseAttributes(attr("getfattr", cwd, ["-h", "-m", "-", "--", path]));
+  const listed = parseAttributes(attr("getfattr", cwd, ["-h", "-d", "-e", "hex", "-m", "-", "--", path]));
   return [...listed.values()].flatMap((found) => [...found.keys()]).filter((name) => name !== LABEL);
 }
 

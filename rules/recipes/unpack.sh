@@ -1,4 +1,28 @@
 # The tarball $FROM as the tree $OUT, with owners by number, attributes, and nothing left out.
 
-tar --extract --file="$FROM" --directory="$OUT" --preserve-permissions --same-owner --numeric-owner \
-    --acls --xattrs --xattrs-include='*' --exclude='./dev/*'
+# unpacked: false where an access list names somebody whom /etc/passwd and /etc/group do not have; to tar that is a
+# warning.
+unpacked() {
+    tar --extract --file="$FROM" --directory="$OUT" --preserve-permissions --same-owner --numeric-owner \
+        --acls --xattrs --xattrs-include='*' --exclude='./dev/*' 2>"$TMPDIR/said" || {
+        cat "$TMPDIR/said" >&2
+        die "tar failed"
+    }
+    cat "$TMPDIR/said" >&2
+    ! grep -q acl_from_text "$TMPDIR/said"
+}
+
+# Who is named is one of the tarball's own, never one of this machine's.
+for file in passwd group; do
+    : >"$TMPDIR/$file"
+    mount --bind "$TMPDIR/$file" "/etc/$file"
+done
+unpacked || {
+    for file in passwd group; do
+        at=$(inside "etc/$file")
+        if [ -f "$at" ] && [ ! -L "$at" ]; then cat "$at" >"$TMPDIR/$file"; fi
+    done
+    find "$OUT" -xdev -mindepth 1 -delete
+    unpacked || die "access lists name users or groups that the tarball's own /etc/passwd and /etc/group do not have:" \
+        "$(sed -n 's/^tar: \(.*\): Warning: Cannot acl_from_text.*/\1/p' "$TMPDIR/said" | head -n 3 | tr '\n' ' ')"
+}
