@@ -260,7 +260,7 @@ export class Decider {
             },
           };
         }
-        inputs.push(...contentOf(input.name, resolved.value));
+        for (const content of contentOf(input.name, resolved.value)) inputs.push(content);
       }
     }
     const closure = await this.context.pins.closure(action);
@@ -459,7 +459,7 @@ export function contentOf(input: string, resolved: ResolvedSource): KeyInput[] {
   }
   // A variable that is there and empty is not a variable that is not there.
   if (resolved.files.length === 0) return [{ input, path: "", content: "no files" }];
-  return resolved.files.map((file) => ({
+  return [...resolved.files, ...resolved.along].map((file) => ({
     input,
     path: file.stage,
     content:

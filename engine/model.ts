@@ -17,11 +17,20 @@ export type Source =
       readonly stage?: string;
       /** What helps when a plain name is not there. */
       readonly hint?: string;
+      /** A pattern may match nothing. */
+      readonly optional?: true;
+      /**
+       * Symlinks are staged as they are. `contents`: what counts is what the files hold, so each has to lead to a file of
+       * the project. `watched`: what reads the files sees this machine's too, so none may lead out of the project to
+       * something that is here. Else, as with `anywhere`, nothing reads through them.
+       */
+      readonly links?: "contents" | "watched" | "anywhere";
     }
   | { readonly kind: "list"; readonly file: string }
   /** What a rule wrote itself, a template filled for example. `file` is its name in the stage. */
   | { readonly kind: "text"; readonly file: string; readonly text: string }
-  | { readonly kind: "env"; readonly name: string }
+  /** `value` is for where it is not set; without one, that is a mistake. */
+  | { readonly kind: "env"; readonly name: string; readonly value?: string | null }
   | {
       readonly kind: "probe";
       readonly argv: readonly string[];
@@ -48,6 +57,10 @@ export type Command =
       readonly text: string;
       readonly beside?: Readonly<Record<string, string>>;
     };
+
+/** The variable that a word of an array command stands for, `$NAME` or `$NAME/…`. */
+export const variableIn = (word: string): string | undefined =>
+  /^\$([A-Z][A-Z0-9_]*)(?:\/.*)?$/s.exec(word)?.[1];
 
 /**
  * One output. `pattern` is the file name with `{date}`; null for trees and verdicts. A tree with `base`

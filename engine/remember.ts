@@ -111,6 +111,7 @@ export function saveQuick(session: Session, reads: Reads, file: string, words: r
     session.actions.flatMap((action) => session.decider.outPaths(action).map(({ path }) => path)),
   );
   for (const [path, stamp] of facts.files) (links.has(path) ? plain : followed).set(path, stamp);
+  for (const [path, stamp] of facts.links) plain.set(path, stamp);
   for (const path of engineFiles()) followed.set(path, stampOf(path));
   const now = fileSystemNow(project.state);
   for (const { path, use } of reads.files) {

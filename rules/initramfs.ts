@@ -7,7 +7,7 @@ import { cpuOf, emulation } from "./arch.js";
 import { BUSYBOX_MODULES } from "./kernel.js";
 import { check, option } from "./options.js";
 import { packTools } from "./pack.js";
-import { staged } from "./patterns.js";
+import { contentsOf, staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
 import { asTreeHandle, common, filesSource, guardsOf, limits, type Limits, out, treeLike } from "./schema.js";
 import { asFile, type AnyTree, type Common, type FileTarget, type Source } from "./types.js";
@@ -155,5 +155,5 @@ function confOf(source: EngineSource): EngineSource {
   if (source.kind !== "files" || source.patterns.length !== 1) {
     wrongOption("initramfs", `conf: expected files("a file"), one file`);
   }
-  return source.stage === undefined ? staged(source.patterns, "conf") : source;
+  return contentsOf(source.stage === undefined ? staged(source, "conf") : source);
 }

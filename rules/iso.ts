@@ -137,11 +137,13 @@ function content(path: string, given: Handle | SourceHandle, name: string): Cont
   if (own !== undefined) wrongOption("iso", `contents: ${own} is what the image has for itself`);
   // Of a packed tree it is the file.
   if (!isSource(given)) return { name, path: bare, strip: "", input: given };
-  const source = sourceOf(given);
-  if (source.kind !== "files") wrongOption("iso", `contents.${path}: expected a target or files(…)`);
+  const found = sourceOf(given);
+  if (found.kind !== "files") wrongOption("iso", `contents.${path}: expected a target or files(…)`);
+  // One file gets another name, and a link's text would lead elsewhere from there.
+  const source = path.endsWith("/") ? found : { ...found, links: "contents" as const };
   if (source.stage !== undefined || source.from !== undefined) {
     return { name, path, strip: source.stage ?? source.from ?? "", input: source };
   }
-  const input = staged(source.patterns, name.toLowerCase());
+  const input = staged(source, name.toLowerCase());
   return { name, path, strip: input.stage ?? directoryOf(source.patterns), input };
 }

@@ -7,7 +7,7 @@ import type { Source as EngineSource } from "../engine/model.js";
 import { isAddress, isRemote, parseReference } from "./drivers/nix/reference.js";
 import { listInputs } from "./request.js";
 import { check, option, render } from "./options.js";
-import { directoryOf, isOutside, staged } from "./patterns.js";
+import { directoryOf, isOutside, staged, watched } from "./patterns.js";
 import { recipe } from "./recipes.js";
 import { common, filesSource, guardsOf, limits, packageNames } from "./schema.js";
 import { asTree, type Common, type Packages, type Source, type TreeTarget } from "./types.js";
@@ -116,13 +116,13 @@ function fromFiles(source: EngineSource): Expressions {
   if (source.kind !== "files") throw new Error("expressions are files()");
   if (source.from !== undefined) return inStage({ ...source, stage: STAGED }, STAGED);
   const at = directoryOf(source.patterns);
-  if (isOutside(at)) return inStage(staged(source.patterns, STAGED), STAGED);
+  if (isOutside(at)) return inStage(staged(source, STAGED), STAGED);
   return inStage(source, at === "" ? "." : at);
 }
 
 const inStage = (files: EngineSource, at: string): Expressions => ({
   env: { EXPRESSION: at },
-  inputs: { NIXPKGS: files },
+  inputs: { NIXPKGS: watched(files) },
   packages: null,
   network: false,
 });

@@ -12,21 +12,32 @@ export const isOutside = (path: string): boolean =>
 
 /** The directory that all patterns lie in, as far as it can be told from their text; empty for the Imagefile's. */
 export function directoryOf(patterns: readonly string[]): string {
-  const common = commonPrefix(patterns.map(literalDirectory));
+  const common = commonPrefix(patterns.filter((one) => !one.startsWith("!")).map(literalDirectory));
   return common.length === 1 && common[0] === "" ? "/" : common.join("/");
 }
 
-/** `patterns` from their common directory on, which is `stage` in the stage; as they are, where there is none. */
-export function staged(patterns: readonly string[], stage: string): FilesSource {
-  const plain = patterns.map((pattern) => posix.normalize(pattern));
+/** Files from their common directory on, which is `stage` in the stage; as they are, where there is none. */
+export function staged(given: Omit<FilesSource, "kind" | "stage">, stage: string): FilesSource {
+  const { from: base = "", patterns, ...options } = given;
+  const plain = patterns.map((pattern) => {
+    const [, not = "", glob = ""] = /^(!?)(.*)$/s.exec(pattern) ?? [];
+    return not + (posix.isAbsolute(glob) ? posix.normalize(glob) : posix.join(base, glob));
+  });
   const from = directoryOf(plain);
-  const rest = plain.map((pattern) =>
-    from === "" ? pattern : pattern.slice(from.replace(/\/$/, "").length + 1),
-  );
+  const cut = from === "" ? 0 : from.replace(/\/$/, "").length + 1;
+  const rest = plain.map((one) => (one.startsWith("!") ? `!${one.slice(cut + 1)}` : one.slice(cut)));
   return rest.some(isOutside)
-    ? { kind: "files", patterns }
-    : { kind: "files", patterns: rest, ...(from === "" ? {} : { from }), stage };
+    ? { kind: "files", ...given }
+    : { kind: "files", ...options, patterns: rest, ...(from === "" ? {} : { from }), stage };
 }
+
+/** The same, where what counts is what the files hold: a link among them is looked through, in the stage. */
+export const contentsOf = (source: Source): Source =>
+  source.kind === "files" ? { ...source, links: "contents" } : source;
+
+/** The same, where what reads the files may read through links, and sees this machine's files too. */
+export const watched = (source: Source): Source =>
+  source.kind === "files" && source.links === undefined ? { ...source, links: "watched" } : source;
 
 /** The directories of a glob before its first special character. */
 function literalDirectory(glob: string): readonly string[] {

@@ -9,6 +9,7 @@ import { netbootOfVoid } from "./netboot-xbps.js";
 import { check, option } from "./options.js";
 import { holding } from "./formats.js";
 import { ARCHIVER, formatOf, packing, packRecipe, packTools } from "./pack.js";
+import { contentsOf } from "./patterns.js";
 import { recipe } from "./recipes.js";
 import { stepsOption } from "./steps/step.js";
 import {
@@ -100,7 +101,8 @@ export function pxe(
     if (o.modules !== undefined)
       wrongOption("pxe", "modules: dracut finds them in a tree of Void; leave it out");
     const { packages = [], steps = [], kernel, cmdline = "" } = o;
-    const [menu, splash] = [o.menu && sourceOf(o.menu), o.splash && sourceOf(o.splash)];
+    const menu = o.menu && contentsOf(sourceOf(o.menu));
+    const splash = o.splash && contentsOf(sourceOf(o.splash));
     const guards = guardsOf(o.guards, { minSize: 512 });
     return asFile(
       netbootOfVoid({

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { declare, declareOne, wrongOption, type Handle, type SourceHandle } from "../engine/declare.js";
 import { sourceOf, isSource } from "../engine/declare.js";
 import type { ActionSpec } from "../engine/declare.js";
-import type { Command, Output, Source as EngineSource } from "../engine/model.js";
+import { nearest } from "../engine/evaluate/nearest.js";
+import { variableIn, type Command, type Output, type Source as EngineSource } from "../engine/model.js";
 import { check as checkOptions, option } from "./options.js";
 import {
   anyInput,
@@ -18,6 +19,7 @@ import {
   treeLike,
   variables,
 } from "./schema.js";
+import { watched } from "./patterns.js";
 import { emulatorsOf } from "./systems.js";
 import {
   type AnyTree,
@@ -122,7 +124,7 @@ export function run(given: object): FileTarget | TreeTarget | Outs<string> {
   }
   const outputs = outputsOf(o);
   const spec: ActionSpec = {
-    ...common("run", o),
+    ...common("run", o, outputs),
     outputs,
     guards: guardsOf(o.guards),
     ...(o.collect === undefined ? {} : { collect: o.collect }),
@@ -137,7 +139,7 @@ export function run(given: object): FileTarget | TreeTarget | Outs<string> {
 /** A command whose success is the verdict on what it reads. It has no output. */
 export function check(given: Omit<RunBase, "guards">): CheckTarget {
   const o = checkOptions("check", checkSchema, given);
-  return asCheck(declareOne({ ...common("check", o), outputs: [{ name: "OUT", kind: "verdict" }] }));
+  return asCheck(declareOne({ ...common("check", o, []), outputs: [{ name: "OUT", kind: "verdict" }] }));
 }
 
 function outputsOf(o: z.output<typeof runSchema>): readonly Output[] {
@@ -151,15 +153,19 @@ function outputsOf(o: z.output<typeof runSchema>): readonly Output[] {
     : [{ name: "OUT", kind: "file", pattern: o.out ?? "" }];
 }
 
-function common(rule: string, o: z.output<typeof checkSchema>): Omit<ActionSpec, "outputs"> {
+function common(
+  rule: string,
+  o: z.output<typeof checkSchema>,
+  outputs: readonly Output[],
+): Omit<ActionSpec, "outputs"> {
   const clash = Object.keys(o.env ?? {}).find((name) => name in o.inputs);
   if (clash !== undefined) wrongOption(rule, `env.${clash}: an input has that name`);
   const within = o.within && asTreeHandle(o.within);
   return {
     rule,
-    command: commandOf(o.cmd),
+    command: commandOf(rule, o.cmd, [...Object.keys(o.inputs), ...outputs.map(({ name }) => name)]),
     // Variables are capitals: no input of the user's has this name.
-    inputs: { ...engineInputs(o.inputs), ...(within && { within }) },
+    inputs: { ...engineInputs(o.inputs, within === undefined), ...(within && { within }) },
     ...(within && { within: "within", tools: emulatorsOf(within) }),
     ...(o.env === undefined ? {} : { env: o.env }),
     date: o.date ?? false,
@@ -171,16 +177,31 @@ function common(rule: string, o: z.output<typeof checkSchema>): Omit<ActionSpec,
   };
 }
 
-const commandOf = (cmd: string | readonly string[]): Command =>
-  typeof cmd === "string" ? { kind: "shell", text: cmd } : { kind: "argv", argv: [...cmd] };
+/** `names` are the variables that are filled in. An array has no shell that would fill in others. */
+function commandOf(rule: string, cmd: string | readonly string[], names: readonly string[]): Command {
+  if (typeof cmd === "string") return { kind: "shell", text: cmd };
+  for (const word of cmd) {
+    const name = variableIn(word);
+    if (name === undefined || names.includes(name)) continue;
+    const near = nearest(name, names);
+    const help =
+      near === undefined ? "a string is run by a shell, which fills in others" : `did you mean $${near}?`;
+    wrongOption(
+      rule,
+      `cmd: $${name} is neither an input nor an output, and would be passed on as it stands; ${help}`,
+    );
+  }
+  return { kind: "argv", argv: [...cmd] };
+}
 
-/** Sources as the engine has them; targets stay handles. */
+/** Sources as the engine has them; targets stay handles. `onHost`: whether the command sees this machine's files. */
 export function engineInputs(
   inputs: Readonly<Record<string, Handle | SourceHandle>>,
+  onHost: boolean,
 ): Readonly<Record<string, EngineSource | Handle>> {
   const entries = Object.entries(inputs).map(([name, one]): [string, EngineSource | Handle] => [
     name,
-    isSource(one) ? sourceOf(one) : one,
+    !isSource(one) ? one : onHost ? watched(sourceOf(one)) : sourceOf(one),
   ]);
   return Object.fromEntries(entries);
 }

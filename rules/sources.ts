@@ -8,24 +8,59 @@ import { runsText } from "../engine/shell.js";
 import { render } from "./options.js";
 import { asList, asSource, type ListSource, type Source } from "./types.js";
 
-/** Files by glob, from the Imagefile's directory or from `from`. As a variable: one path a line. */
-export function files(glob: string | readonly string[], options: { from?: string } = {}): Source {
-  const patterns = typeof glob === "string" ? [glob] : glob;
-  if (!Array.isArray(patterns) || patterns.length === 0 || !patterns.every(isText)) {
-    wrongOption("files", `expected a glob or an array of globs, found ${render(glob)}`);
-  }
-  const { from } = options;
-  if (from !== undefined && !isText(from)) {
+/** Options of `files`. */
+export interface FilesOptions {
+  /** The directory that the globs are relative to; the Imagefile's unless said. */
+  from?: string;
+  /** A glob may match nothing, and a file may not be there. */
+  optional?: boolean;
+  /** Symbolic links may lead out of the project, because nothing reads through them. They are staged as they are anyway. */
+  links?: "anywhere";
+}
+
+type Globs = string | readonly string[];
+
+const isGlobs = (given: unknown): given is Globs =>
+  isText(given) || (Array.isArray(given) && given.length > 0 && given.every(isText));
+
+/**
+ * Files by glob, from the Imagefile's directory or from `from`. As a variable: one path a line. Each glob has to match
+ * something, unless they are optional.
+ */
+export function files(...globs: readonly Globs[]): Source;
+export function files(...given: readonly [...globs: Globs[], options: FilesOptions]): Source;
+export function files(...given: readonly (Globs | FilesOptions)[]): Source {
+  const last = given.at(-1);
+  const options = given.length > 1 && isOptions(last) ? (last as FilesOptions) : null;
+  const globs = options === null ? given : given.slice(0, -1);
+  const wrong = globs.find((one) => !isGlobs(one));
+  if (globs.length === 0 || wrong !== undefined)
+    wrongOption("files", `expected globs, or arrays of globs, found ${render(wrong)}`);
+  const { from, optional = false, links, ...rest } = options ?? {};
+  const [odd] = Object.keys(rest);
+  if (odd !== undefined)
+    wrongOption("files", `${odd}: there is no such option; it has from, optional and links`);
+  if (from !== undefined && !isText(from))
     wrongOption("files", `from: expected a directory, found ${render(from)}`);
-  }
+  if (typeof optional !== "boolean")
+    wrongOption("files", `optional: expected true or false, found ${render(optional)}`);
+  const where: unknown = links;
+  if (where !== undefined && where !== "anywhere")
+    wrongOption("files", `links: expected "anywhere", found ${render(where)}`);
+  const patterns = globs.filter(isGlobs).flat();
   return asSource(
-    source(
-      from === undefined
-        ? { kind: "files", patterns: [...patterns] }
-        : { kind: "files", patterns: [...patterns], from },
-    ),
+    source({
+      kind: "files",
+      patterns,
+      ...(from === undefined ? {} : { from }),
+      ...(optional ? { optional } : {}),
+      ...(links === undefined ? {} : { links }),
+    }),
   );
 }
+
+const isOptions = (given: unknown): given is object =>
+  typeof given === "object" && given !== null && !Array.isArray(given);
 
 /** A package list. As a variable: the path of a file with the names, sorted, one a line. */
 export function list(file: string | Source): ListSource {
@@ -40,12 +75,34 @@ function onePath(given: unknown): string | undefined {
   return join(from.from ?? "", from.patterns[0] ?? "");
 }
 
-/** A variable of the caller's environment; its value is the input, empty where it is not set. */
-export function env(name: string): Source {
+/** Options of `env`. */
+export interface EnvOptions {
+  /** It may not be set; then it is empty. */
+  optional?: boolean;
+  /** Its value where it is not set. */
+  default?: string;
+}
+
+/** A variable of the caller's environment; its value is the input. It has to be set, unless an option says otherwise. */
+export function env(name: string, options: EnvOptions = {}): Source {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     wrongOption("env", `expected the name of a variable, found ${render(name)}`);
   }
-  return asSource(source({ kind: "env", name }));
+  if (!isOptions(options)) wrongOption("env", `expected { optional, default }, found ${render(options)}`);
+  const { optional = false, default: value, ...rest } = options;
+  const [odd] = Object.keys(rest);
+  if (odd !== undefined) wrongOption("env", `${odd}: there is no such option; it has optional and default`);
+  if (typeof optional !== "boolean")
+    wrongOption("env", `optional: expected true or false, found ${render(optional)}`);
+  if (value !== undefined && typeof value !== "string")
+    wrongOption("env", `default: expected text, found ${render(value)}`);
+  return asSource(
+    source({
+      kind: "env",
+      name,
+      ...(value !== undefined ? { value } : optional ? { value: null } : {}),
+    }),
+  );
 }
 
 /** A command whose standard output is the input. A string is run as that of a command is. */

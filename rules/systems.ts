@@ -120,7 +120,7 @@ const xbps: System = {
       ]),
       env: { ARCH: arch },
       // The checkout may lie anywhere: that is no part of the key.
-      inputs: keys === null ? {} : { KEYS: staged(keys, "keys") },
+      inputs: keys === null ? {} : { KEYS: staged({ patterns: keys, links: "contents" }, "keys") },
       tools: [...XBPS_TOOLS, ...emulation("xbps", arch)],
       guards: { has: ["var/db/xbps/pkgdb-0.38.plist"] },
     };

@@ -227,7 +227,7 @@ describe("what the engine found out", () => {
 const PROJECT = {
   "Imagefile.ts": `
 export const file = run({
-  inputs: { SRC: files("src/**"), NAMES: list("names"), SET: env("IM_SET"), PROBE: probe("cat names") },
+  inputs: { SRC: files("src/**"), NAMES: list("names"), SET: env("IM_SET", { optional: true }), PROBE: probe("cat names") },
   cmd: 'cat $SRC $NAMES $PROBE > "$OUT"', out: "file-{date}.txt", env: { LANG: "C" }, guards: { minSize: 1 },
 });
 export const tree = run({ inputs: { IN: file }, cmd: 'cp "$IN" "$OUT/f"; ln -s f "$OUT/l"; mkdir "$OUT/d"', tree: true });

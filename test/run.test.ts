@@ -97,7 +97,7 @@ export const inputs = run({
   inputs: {
     ONE: files("src/a.txt"), GLOB: files("src/**/*.txt"), FROM: files("*.txt", { from: "src/deep" }), NONE: files("none/*"),
     HOST: files(${JSON.stringify(join(outside, "host.txt"))}), NAMES: list("lists/names"), RAW: files("lists/*"),
-    SET: env("IM_SET"), UNSET: env("IM_UNSET"), PROBE: probe("echo probed"), ART: art, DIR: dir, TWO: two.TWO,
+    SET: env("IM_SET"), UNSET: env("IM_UNSET", { optional: true }), PROBE: probe("echo probed"), ART: art, DIR: dir, TWO: two.TWO,
   },
   cmd: 'for i in ONE GLOB FROM NONE HOST NAMES RAW SET UNSET PROBE ART DIR TWO; do eval "echo \\\\"$i=\\\\$$i\\\\""; done > "$OUT"; ' +
     'cat "$NAMES" "$RAW" "$PROBE" "$ART" "$DIR/sub/file" "$TWO" "$HOST" >> "$OUT"',

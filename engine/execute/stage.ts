@@ -8,12 +8,12 @@ import { layerChain } from "../../cache/layers.js";
 import type { Component } from "../../cache/index.js";
 import { contentOf, type Decider } from "../decide.js";
 import { componentsOf, usesDate, type KeyInput } from "../key.js";
-import { DEFAULT_EPOCH, type Action, type Command, type Output } from "../model.js";
+import { DEFAULT_EPOCH, variableIn, type Action, type Command, type Output } from "../model.js";
 import { undated, withDate } from "../names.js";
 import type { DriverContext } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { runsScript, runsText, runsTextWithin } from "../shell.js";
-import type { ResolvedSource } from "../sources/resolve.js";
+import type { ResolvedSource, SourceFile } from "../sources/resolve.js";
 import { ACTION_PATH } from "../tools.js";
 import { copyTree } from "../tree/copy.js";
 import { makeTreeRoot } from "../tree/seal.js";
@@ -80,6 +80,7 @@ export async function stageAction(
   const variables: Record<string, string> = {};
   const inputs: KeyInput[] = [];
   const notes: string[] = [];
+  const directories = new Set<string>();
   try {
     for (const input of action.inputs) {
       if (input.name === action.within) continue;
@@ -91,9 +92,9 @@ export async function stageAction(
       } else {
         const resolved = await context.decider.context.sources.resolve(input.source, input.name);
         if (!resolved.ok) return resolved;
-        const staged = await stageSource(work, input.name, resolved.value);
+        const staged = await stageSource(work, input.name, resolved.value, directories);
         if (!staged.ok) return staged;
-        inputs.push(...staged.value.keys);
+        for (const key of staged.value.keys) inputs.push(key);
         const { variable } = staged.value;
         if (Buffer.byteLength(`${input.name}=${variable}`) <= LONGEST_VARIABLE)
           variables[input.name] = variable;
@@ -162,7 +163,7 @@ export async function stageAction(
 
 /** Whether an array command has the input among its words. */
 const isWord = (command: Command, name: string): boolean =>
-  command.kind === "argv" && command.argv.some((word) => word === `$${name}` || word.startsWith(`$${name}/`));
+  command.kind === "argv" && command.argv.some((word) => variableIn(word) === name);
 
 /** Where the paths of an input do not fit into its variable, they are in a file, and the variable is not set. */
 function stageList(work: string, name: string, paths: string): string {
@@ -184,9 +185,11 @@ function argvOf(
       return (within === null ? runsText : runsTextWithin)(dated(command.text));
     case "argv":
       return command.argv.map((element) => {
-        const match = /^\$([A-Z][A-Z0-9_]*)(\/.*)?$/s.exec(element);
-        const value = match?.[1] === undefined ? undefined : variables[match[1]];
-        return value === undefined ? dated(element) : value + (match?.[2] ?? "");
+        const name = variableIn(element);
+        const value = name === undefined ? undefined : variables[name];
+        return name === undefined || value === undefined
+          ? dated(element)
+          : value + element.slice(1 + name.length);
       });
     case "recipe": {
       mkdirSync(join(work, ".recipe"));
@@ -269,36 +272,65 @@ function placeArtifact(
   return ok({ path, key });
 }
 
-/** Copies a source's files; what is digested is the copy. */
+/** Copies a source's files; what is digested is the copy. `directories` are those that the stage is known to have. */
 async function stageSource(
   work: string,
   name: string,
   resolved: ResolvedSource,
+  directories: Set<string>,
 ): Promise<Result<{ variable: string; keys: KeyInput[] }>> {
   if (resolved.kind === "value")
     return ok({ variable: resolved.value ?? "", keys: contentOf(name, resolved) });
   if (resolved.files.length === 0) return ok({ variable: "", keys: contentOf(name, resolved) });
   const keys: KeyInput[] = [];
-  for (const file of resolved.files) {
-    const to = join(work, file.stage);
-    mkdirSync(dirname(to), { recursive: true });
-    // Two inputs may name the same file: it is staged once.
-    const there = lstatSync(to, { throwIfNoEntry: false }) !== undefined;
-    if (file.kind === "text") {
-      if (!there) writeFileSync(to, file.text);
-      keys.push({ input: name, path: file.stage, content: `f:${hashBytes(file.text)}` });
-    } else if (file.kind === "link") {
-      if (!there) symlinkSync(file.to, to);
-      keys.push({ input: name, path: file.stage, content: `l:${file.to}` });
-    } else {
-      const copy = there ? ok(file) : await copyAndHash(file.path, to);
-      if (!copy.ok) return copy;
-      const { executable, digest } = copy.value;
-      keys.push({ input: name, path: file.stage, content: `${executable ? "x" : "f"}:${digest}` });
-    }
+  for (const file of [...resolved.files, ...resolved.along]) {
+    const placed = await stageFile(work, file, directories);
+    if (!placed.ok) return placed;
+    keys.push({ input: name, path: file.stage, content: placed.value });
   }
   return ok({ variable: resolved.files.map((file) => file.stage).join("\n"), keys });
 }
+
+/** Lays one file or link into the stage, and says what the key has of it. Two inputs may name the same: it is staged once. */
+async function stageFile(work: string, file: SourceFile, directories: Set<string>): Promise<Result<string>> {
+  const to = join(work, file.stage);
+  const made = makeDirectories(work, dirname(file.stage), directories);
+  if (!made.ok) return made;
+  const there = lstatSync(to, { throwIfNoEntry: false });
+  if (there !== undefined && there.isSymbolicLink() !== (file.kind === "link")) return twoThings(file.stage);
+  switch (file.kind) {
+    case "text":
+      if (there === undefined) writeFileSync(to, file.text);
+      return ok(`f:${hashBytes(file.text)}`);
+    case "link":
+      if (there === undefined) symlinkSync(file.to, to);
+      return ok(`l:${file.to}`);
+    case "file": {
+      const copy = there === undefined ? await copyAndHash(file.path, to) : ok(file);
+      return copy.ok ? ok(`${copy.value.executable ? "x" : "f"}:${copy.value.digest}`) : copy;
+    }
+  }
+}
+
+/** Directories of the stage, real ones: through a link of another input a copy would land where that leads. */
+function makeDirectories(work: string, path: string, known: Set<string>): Result<void> {
+  if (path === "." || known.has(path)) return ok(undefined);
+  const above = makeDirectories(work, dirname(path), known);
+  if (!above.ok) return above;
+  const at = join(work, path);
+  const there = lstatSync(at, { throwIfNoEntry: false });
+  if (there !== undefined && !there.isDirectory()) return twoThings(path);
+  if (there === undefined) mkdirSync(at);
+  known.add(path);
+  return ok(undefined);
+}
+
+const twoThings = (path: string): Result<never> =>
+  fail(
+    2,
+    `${path} is a symbolic link for one input and something else for another`,
+    "name what the link leads to in both",
+  );
 
 /** Lays out `repo/`: the closure's package files, indexed by the distribution's own tool. */
 async function stageRepository(

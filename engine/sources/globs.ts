@@ -1,70 +1,123 @@
 // Turns patterns into paths, and remembers the directories that were listed on the way, so that a file
 // added or removed later is noticed by one stat a directory.
-import { lstatSync, readdirSync, statSync } from "node:fs";
-import { isAbsolute, join, relative, sep } from "node:path";
+import { lstatSync, readdirSync, readlinkSync, statSync, type Stats } from "node:fs";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { fail, ok, type Result } from "../problem.js";
 
 /** What patterns matched: absolute paths, sorted; and every directory looked into, or name that was not there. */
 export interface Matched {
   readonly files: readonly string[];
+  /** Those of the files that a pattern names outright. */
+  readonly named: ReadonlySet<string>;
   readonly directories: readonly string[];
+}
+
+/** How patterns are matched. */
+export interface Matching {
+  /** Absolute directories: what lies below them is never matched, unless a plain name says so. */
+  readonly ignore?: readonly string[];
+  /** A pattern may match nothing. */
+  readonly optional?: boolean;
 }
 
 const isGlob = (pattern: string): boolean => /[*?{}[\]!()]/.test(pattern);
 
 /**
- * Matches each pattern below `base`. A plain name must exist; a directory means every file beneath it. What
- * lies below the directories in `ignore` (absolute) is never matched, unless a plain name says so. Symlinks
- * are matched as they are and not followed to other directories.
+ * Matches each pattern below `base`. A plain name must exist; a directory means every file beneath it, also where
+ * a symlink leads to it. A pattern that matches nothing is a problem, unless that is allowed; one that begins with
+ * `!` takes matches of the others away. Symlinks are matched as they are and not followed to other directories.
  */
 export async function matchPatterns(
   base: string,
   patterns: readonly string[],
-  ignore: readonly string[],
+  { ignore = [], optional = false }: Matching = {},
 ): Promise<Result<Matched>> {
   const files = new Set<string>();
+  const named = new Set<string>();
   const directories = new Set<string>();
   const globs: string[] = [];
   for (const pattern of patterns) {
     const path = isAbsolute(pattern) ? pattern : join(base, pattern);
-    const stats = statSync(path, { throwIfNoEntry: false });
-    if (stats === undefined) {
-      if (!isGlob(pattern)) return fail(2, `${pattern} does not exist`, `looked for ${path}`);
-      globs.push(pattern);
-    } else if (stats.isDirectory()) {
-      walk(path, ignore, files, directories);
-    } else {
+    const stats = statOf(path);
+    if (stats?.isDirectory() === true) {
+      if (walk(path, ignore, files, directories) === 0 && !optional)
+        return fail(2, `${pattern} is a directory without files`, mayBeMissing(`looked in ${path}`));
+    } else if (stats !== undefined) {
       files.add(path);
+      named.add(path);
+    } else if (isGlob(pattern)) {
+      globs.push(pattern);
+    } else if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+      return dangling(pattern, path);
+    } else if (optional) {
+      directories.add(path);
+    } else {
+      return fail(2, `${pattern} does not exist`, `looked for ${path}`);
     }
   }
-  if (globs.length > 0) {
-    const { default: glob } = await import("fast-glob");
-    const listed = (dir: string): void => void directories.add(dir);
-    const matches = glob.sync(globs, {
-      cwd: base,
-      absolute: true,
-      // So that they are not even looked into; how they are written depends on how the pattern is.
-      ignore: ignore.flatMap((dir) =>
-        [dir, relative(base, dir)].map((path) => `${glob.escapePath(path)}/**`),
-      ),
-      // What it calls files leaves symlinks out.
-      onlyFiles: false,
-      objectMode: true,
-      followSymbolicLinks: false,
-      fs: {
-        // Names without a magic character in them (`{a,b}.txt`) are not listed but looked for.
-        lstatSync: noting(lstatSync, listed),
-        statSync: noting(statSync, listed),
-        // fast-glob has no other way to say where it looked.
-        readdirSync: ((dir: string, options: { withFileTypes: true }) => {
-          listed(dir);
-          return readdirSync(dir, options);
-        }) as typeof readdirSync,
-      },
-    });
-    for (const { dirent, path } of matches) if (!dirent.isDirectory()) files.add(path);
+  const without = globs.filter((pattern) => pattern.startsWith("!"));
+  for (const pattern of globs) {
+    if (pattern.startsWith("!")) continue;
+    const found = await matchGlob(base, [pattern, ...without], ignore, directories);
+    if (found.length === 0 && !optional)
+      return fail(2, `nothing matches ${pattern}`, mayBeMissing(`looked in ${base}`));
+    for (const path of found) files.add(path);
   }
-  return ok({ files: [...files].sort(), directories: [...directories].sort() });
+  return ok({ files: [...files].sort(), named, directories: [...directories].sort() });
+}
+
+const mayBeMissing = (looked: string): string => `${looked}; { optional: true } says that it may be so`;
+
+/** What a path leads to; undefined where that is nothing, or a circle of links. */
+export function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ELOOP") return undefined;
+    throw error;
+  }
+}
+
+/** The problem of a link that leads nowhere, and that somebody names. */
+export function dangling(name: string, path: string): Result<never> {
+  const to = readlinkSync(path);
+  return fail(
+    2,
+    `${name} is a symbolic link to ${to}, and there is nothing`,
+    `looked for ${resolve(dirname(path), to)}`,
+  );
+}
+
+/** What one pattern matches, less what the negative ones do. */
+async function matchGlob(
+  base: string,
+  patterns: readonly string[],
+  ignore: readonly string[],
+  directories: Set<string>,
+): Promise<readonly string[]> {
+  const { default: glob } = await import("fast-glob");
+  const listed = (dir: string): void => void directories.add(dir);
+  const matches = glob.sync([...patterns], {
+    cwd: base,
+    absolute: true,
+    // So that they are not even looked into; how they are written depends on how the pattern is.
+    ignore: ignore.flatMap((dir) => [dir, relative(base, dir)].map((path) => `${glob.escapePath(path)}/**`)),
+    // What it calls files leaves symlinks out.
+    onlyFiles: false,
+    objectMode: true,
+    followSymbolicLinks: false,
+    fs: {
+      // Names without a magic character in them (`{a,b}.txt`) are not listed but looked for.
+      lstatSync: noting(lstatSync, listed),
+      statSync: noting(statSync, listed),
+      // fast-glob has no other way to say where it looked.
+      readdirSync: ((dir: string, options: { withFileTypes: true }) => {
+        listed(dir);
+        return readdirSync(dir, options);
+      }) as typeof readdirSync,
+    },
+  });
+  return matches.filter(({ dirent }) => !dirent.isDirectory()).map(({ path }) => path);
 }
 
 /** The same call, telling of what is not there. */
@@ -79,19 +132,34 @@ const noting = (look: typeof lstatSync, missing: (path: string) => void): typeof
     // fast-glob passes a path alone.
   }) as typeof lstatSync;
 
-function walk(dir: string, ignore: readonly string[], files: Set<string>, directories: Set<string>): void {
+/** Adds everything beneath `dir` but directories; says how much that is. */
+export function walk(
+  dir: string,
+  ignore: readonly string[],
+  files: Set<string>,
+  directories: Set<string>,
+): number {
+  let count = 0;
   directories.add(dir);
   for (const entry of readdirSync(dir, { withFileTypes: true })) {
     const path = join(dir, entry.name);
-    if (!entry.isDirectory()) files.add(path);
-    else if (!ignore.includes(path)) walk(path, ignore, files, directories);
+    if (!entry.isDirectory()) {
+      files.add(path);
+      count += 1;
+    } else if (!ignore.includes(path)) {
+      count += walk(path, ignore, files, directories);
+    }
   }
+  return count;
+}
+
+/** Whether a path is a directory or lies beneath it. */
+export function isWithin(dir: string, path: string): boolean {
+  const inside = relative(dir, path);
+  return inside !== ".." && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
 }
 
 /** Where a source lies in the stage: its project-relative path, or `host/<absolute path>` from outside. */
 export function stagePath(projectDir: string, path: string): string {
-  const inside = relative(projectDir, path);
-  return inside === "" || inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)
-    ? join("host", path)
-    : inside;
+  return path !== projectDir && isWithin(projectDir, path) ? relative(projectDir, path) : join("host", path);
 }

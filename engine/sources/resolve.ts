@@ -1,19 +1,20 @@
 // Sources become content: which files, with which digests, under which names in the stage. It reads the
 // disk and the environment, remembers digests by stamp, and notes every fact it used.
-import { readlinkSync, readFileSync } from "node:fs";
-import { basename, join, relative, resolve } from "node:path";
+import { lstatSync, readlinkSync, readFileSync } from "node:fs";
+import { basename, dirname, join, normalize, relative, resolve } from "node:path";
 import { spawnSync } from "node:child_process";
 import { hashBytes, hashFile } from "../../cache/hash.js";
-import type { Index } from "../../cache/index.js";
+import type { Index, Stamp } from "../../cache/index.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
 import type { Facts } from "./facts.js";
-import { matchPatterns, stagePath } from "./globs.js";
+import { dangling, isWithin, matchPatterns, stagePath, statOf, walk } from "./globs.js";
+import { follow, type Scene } from "./links.js";
 import { normalised } from "./lists.js";
 import { inUtf8 } from "./utf8.js";
-import { fileSystemClock, isRacy, ownStamp, sameStamp, stampOf } from "./stamp.js";
+import { fileSystemClock, isRacy, ownStamp, sameStamp, stampOf, stampOfStats } from "./stamp.js";
 
 /** One file of a source. `text` is what is staged where the content is not the file's own bytes. */
 export type SourceFile =
@@ -29,7 +30,12 @@ export type SourceFile =
 
 /** A resolved source: files, or the value of an environment variable (null: not set). */
 export type ResolvedSource =
-  | { readonly kind: "files"; readonly files: readonly SourceFile[] }
+  | {
+      readonly kind: "files";
+      readonly files: readonly SourceFile[];
+      /** What links among the files lead to, staged with them; the input's variable does not name it. */
+      readonly along: readonly SourceFile[];
+    }
   | { readonly kind: "value"; readonly value: string | null };
 
 /** Sources whose place in the stage is their input's. */
@@ -79,10 +85,12 @@ export class Sources {
 
   #list(path: string, file: string): Result<string> {
     try {
-      this.facts.file(path, stampOf(path));
-      this.#noteRace(path);
+      const stamp = stampOf(path);
+      this.facts.file(path, stamp);
+      this.#noteRace(stamp);
       return ok(normalised(readFileSync(path, "utf8")));
     } catch (error) {
+      if (stampOf(path) === null && ownStamp(path) !== null) return dangling(`list ${file}`, path);
       return fail(2, `list ${file} cannot be read`, asError(error).message);
     }
   }
@@ -90,24 +98,28 @@ export class Sources {
   async #resolve(source: Source, name: string): Promise<Result<ResolvedSource>> {
     switch (source.kind) {
       case "env": {
-        const value = process.env[source.name] ?? null;
-        this.facts.env.set(source.name, value);
-        return ok({ kind: "value", value });
+        const set = process.env[source.name];
+        this.facts.env.set(source.name, set ?? null);
+        const value = set ?? source.value;
+        return value === undefined
+          ? fail(
+              2,
+              `the variable ${source.name} is not set`,
+              "env() takes { default: text } and { optional: true }",
+            )
+          : ok({ kind: "value", value });
       }
       case "list": {
         const text = this.list(source.file);
         if (!text.ok) return text;
         // Not at its own path: another input may want the file as it is.
         const stage = join("in", name, basename(source.file));
-        return ok({
-          kind: "files",
-          files: [{ kind: "text", stage, text: text.value, digest: hashBytes(text.value) }],
-        });
+        return ok(asText(stage, text.value, hashBytes(text.value)));
       }
       case "text": {
         const { file, text } = source;
         const digest = hashBytes(text);
-        return ok({ kind: "files", files: [{ kind: "text", stage: join("in", name, file), text, digest }] });
+        return ok(asText(join("in", name, file), text, digest));
       }
       case "probe":
         return this.#probe(source, name);
@@ -117,62 +129,185 @@ export class Sources {
   }
 
   async #files(source: Kind<"files">): Promise<Result<ResolvedSource>> {
-    const base = resolve(this.project.dir, source.from ?? "");
-    const matched = await matchPatterns(base, source.patterns, [this.project.state, this.project.out]);
+    const { dir, state, out } = this.project;
+    const base = resolve(dir, source.from ?? "");
+    const ignore = [state, out];
+    const matched = await matchPatterns(base, source.patterns, {
+      ignore,
+      optional: source.optional === true,
+    });
     if (!matched.ok) return hinted(matched, source.hint);
-    for (const directory of matched.value.directories) {
-      this.facts.file(directory, stampOf(directory));
-      this.#noteRace(directory);
-    }
+    this.#directories(matched.value.directories);
+    const place = (path: string): string =>
+      source.stage === undefined ? stagePath(dir, path) : normalize(join(source.stage, relative(base, path)));
     const files: SourceFile[] = [];
+    const links: string[] = [];
     for (const path of matched.value.files) {
-      const stage =
-        source.stage === undefined
-          ? stagePath(this.project.dir, path)
-          : join(source.stage, relative(base, path));
-      const own = ownStamp(path);
-      const stamp = stampOf(path);
-      if (own === null) return fail(2, `${path} vanished while it was looked at`);
-      if (stamp === null || (stamp.mode & 0o170000) === 0o040000) {
-        this.facts.file(path, stamp);
-        files.push({ kind: "link", path, stage, to: readlinkSync(path) });
-      } else if ((stamp.mode & 0o170000) !== 0o100000) {
-        return fail(2, `${path} is neither a file nor a link`, "sockets, pipes and devices cannot be inputs");
-      } else {
-        const executable = (stamp.mode & 0o100) !== 0;
-        files.push({ kind: "file", path, stage, digest: await this.digest(path), executable });
+      const file = await this.#file(path, place(path));
+      if (!file.ok) return file;
+      files.push(file.value);
+      if (file.value.kind === "link") links.push(path);
+    }
+    if (links.length === 0) return ok({ kind: "files", files, along: [] });
+    const mine = (path: string): boolean =>
+      (source.from !== undefined && isWithin(base, path)) ||
+      (isWithin(dir, path) && !ignore.some((other) => isWithin(other, path)));
+    const scene: Scene = {
+      has: (path) => mine(path) && !/^\.\.(?:\/|$)/.test(place(path)),
+      directories: directoriesOf(matched.value.files),
+    };
+    const wanted =
+      source.links === "contents"
+        ? links
+        : links.filter((path) => source.links !== "anywhere" && matched.value.named.has(path));
+    for (const path of wanted) {
+      const leads = this.#mustLead(path, scene);
+      if (!leads.ok) return hinted(leads, source.hint);
+    }
+    const along = await this.#along(matched.value.files, links, scene, place);
+    if (!along.ok) return along;
+    const resolved: ResolvedSource = { kind: "files", files, along: along.value };
+    const unread = source.links === "watched" ? this.#unread(resolved, scene, place) : ok(undefined);
+    return unread.ok ? ok(resolved) : unread;
+  }
+
+  /** One file or link as it is. */
+  async #file(path: string, stage: string): Promise<Result<SourceFile>> {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return fail(2, `${path} vanished while it was looked at`);
+    const stamp = stampOfStats(stats);
+    if (stats.isSymbolicLink()) {
+      this.facts.links.set(path, stamp);
+      this.#noteRace(stamp);
+      return ok({ kind: "link", path, stage, to: readlinkSync(path) });
+    }
+    if (!stats.isFile())
+      return fail(2, `${path} is neither a file nor a link`, "sockets, pipes and devices cannot be inputs");
+    const executable = (stats.mode & 0o100) !== 0;
+    return ok({ kind: "file", path, stage, digest: await this.#digest(path, stamp), executable });
+  }
+
+  /** A link whose contents are wanted leads to a file or a directory of the project. */
+  #mustLead(path: string, scene: Scene): Result<void> {
+    const name = this.#name(path);
+    const { end, at } = follow(path, scene);
+    switch (end) {
+      case "file":
+      case "directory":
+      case "other":
+        return ok(undefined);
+      case "missing":
+        return dangling(name, path);
+      case "loop":
+        return fail(2, `${name} is a symbolic link that leads in a circle`);
+      case "outside":
+        return fail(
+          2,
+          `${name} is a symbolic link that leads out of the project, to ${at}`,
+          "a link is staged as it is, without what lies outside: name the file itself that is meant",
+        );
+    }
+  }
+
+  /**
+   * What `links` lead to and `matched` does not hold: links on the way and the file at its end, of a directory all that
+   * is beneath, and what links in there lead to.
+   */
+  async #along(
+    matched: readonly string[],
+    links: readonly string[],
+    scene: Scene,
+    place: (path: string) => string,
+  ): Promise<Result<readonly SourceFile[]>> {
+    const here = new Set(matched);
+    const found = new Set<string>();
+    const pending = [...links];
+    for (let link = pending.pop(); link !== undefined; link = pending.pop()) {
+      const { end, at, links: through } = follow(link, scene);
+      const paths = new Set(through);
+      if (end === "missing") this.facts.file(at, stampOf(at));
+      if (end === "file" || end === "other") paths.add(at);
+      if (end === "directory") {
+        const directories = new Set<string>();
+        walk(at, [this.project.state, this.project.out], paths, directories);
+        this.#directories(directories);
+      }
+      for (const path of paths) {
+        if (here.has(path) || found.has(path)) continue;
+        found.add(path);
+        if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true) pending.push(path);
       }
     }
-    return ok({ kind: "files", files });
+    const along: SourceFile[] = [];
+    for (const path of [...found].sort()) {
+      const file = await this.#file(path, place(path));
+      if (!file.ok) return file;
+      along.push(file.value);
+    }
+    return ok(along);
+  }
+
+  /** A command sees this machine's files: no link may lead to one that is no input. */
+  #unread(
+    { files, along }: Extract<ResolvedSource, { kind: "files" }>,
+    scene: Scene,
+    place: (path: string) => string,
+  ): Result<void> {
+    // Where the stage will be, but for its name.
+    const work = join(this.project.stage, "id", "work");
+    for (const file of [...files, ...along]) {
+      if (file.kind !== "link") continue;
+      const { end, at, links } = follow(file.path, scene);
+      // Actions have a /dev of their own.
+      if (end !== "outside" || at.startsWith("/dev/")) continue;
+      if (statOf(resolve(work, dirname(place(links.at(-1) ?? file.path)), at)) === undefined) continue;
+      return fail(
+        2,
+        `${this.#name(file.path)} is a symbolic link that leads out of the project, to ${at}, which is no input`,
+        'name the file itself that is meant; where nothing reads through the link, say files(…, { links: "anywhere" })',
+      );
+    }
+    return ok(undefined);
+  }
+
+  /** A source as messages call it. */
+  #name(path: string): string {
+    const { dir } = this.project;
+    return isWithin(dir, path) ? relative(dir, path) : path;
+  }
+
+  #directories(directories: Iterable<string>): void {
+    for (const directory of directories) {
+      const stamp = stampOf(directory);
+      this.facts.file(directory, stamp);
+      this.#noteRace(stamp);
+    }
   }
 
   /** The digest of a file's bytes, from the index where its stamp may be believed. */
-  digest(path: string): Promise<string> {
+  #digest(path: string, stamp: Stamp): Promise<string> {
     let found = this.#digests.get(path);
     if (found === undefined) {
-      found = this.#digest(path);
+      found = this.#lookUp(path, stamp);
       this.#digests.set(path, found);
     }
     return found;
   }
 
-  async #digest(path: string): Promise<string> {
-    const before = stampOf(path);
+  async #lookUp(path: string, before: Stamp): Promise<string> {
     this.facts.file(path, before);
-    if (before === null) throw new Error(`${path} vanished while it was looked at`);
     const known = this.index.stamp(path);
     if (known !== undefined && sameStamp(known, before)) return known.digest;
     const digest = await hashFile(path, before.size);
-    if (this.#noteRace(path)) return digest;
     const after = stampOf(path);
+    if (this.#noteRace(after)) return digest;
     if (!this.readOnly && after !== null && sameStamp(before, after))
       this.index.setStamp(path, before, digest);
     return digest;
   }
 
-  /** Notes, and says, when the path changed too lately for its stamp to be believed. */
-  #noteRace(path: string): boolean {
-    const stamp = stampOf(path);
+  /** Notes, and says, when a thing changed too lately for its stamp to be believed. */
+  #noteRace(stamp: Stamp | null): boolean {
     const racy = stamp !== null && isRacy(stamp, this.#clock());
     if (racy) this.facts.racy = true;
     return racy;
@@ -198,11 +333,21 @@ export class Sources {
     }
     const digest = hashBytes(run.stdout);
     this.facts.probes.push({ argv, digest });
-    return ok({
-      kind: "files",
-      files: [{ kind: "text", stage: join("in", name, "probe"), text: run.stdout, digest }],
-    });
+    return ok(asText(join("in", name, "probe"), run.stdout, digest));
   }
+}
+
+const asText = (stage: string, text: string, digest: string): ResolvedSource => ({
+  kind: "files",
+  files: [{ kind: "text", stage, text, digest }],
+  along: [],
+});
+
+/** The directories that lead to these files. */
+function directoriesOf(files: readonly string[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const file of files) for (let dir = dirname(file); !found.has(dir); dir = dirname(dir)) found.add(dir);
+  return found;
 }
 
 /** The problem of a name that is not there, with what its source says to it. */

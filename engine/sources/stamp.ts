@@ -7,7 +7,8 @@ import { problemIn, temporaryName } from "../../cache/io.js";
 /** A digest taken within this many milliseconds of a file's change is not used again: a later edit could look the same. */
 export const RACY_MS = 3000;
 
-const stampOfStats = (stats: Stats): Stamp => ({
+/** The stamp that these stats are. */
+export const stampOfStats = (stats: Stats): Stamp => ({
   size: stats.size,
   mtime: stats.mtimeMs,
   ctime: stats.ctimeMs,

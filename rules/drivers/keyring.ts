@@ -16,7 +16,7 @@ export async function keyFiles(
   patterns: readonly string[],
   { base }: Pick<SnapshotContext, "base">,
 ): Promise<Result<readonly string[]>> {
-  const matched = await matchPatterns(base, patterns, []);
+  const matched = await matchPatterns(base, patterns);
   if (!matched.ok) {
     return { ok: false, problem: { ...matched.problem, message: `keys: ${matched.problem.message}` } };
   }

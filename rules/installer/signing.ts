@@ -4,6 +4,7 @@ import { z } from "zod";
 import { declareOne, sourceOf, type Handle, type SourceHandle } from "../../engine/declare.js";
 import type { Source as EngineSource, Tool } from "../../engine/model.js";
 import { option, typed } from "../options.js";
+import { contentsOf } from "../patterns.js";
 import { recipe } from "../recipes.js";
 import { environment, filesSource, timeout } from "../schema.js";
 import type { Source, Vars } from "../types.js";
@@ -75,4 +76,4 @@ export function signed(contents: Handle, given: Given): Handle {
   });
 }
 
-const engine = (handle: SourceHandle): EngineSource => sourceOf(handle);
+const engine = (handle: SourceHandle): EngineSource => contentsOf(sourceOf(handle));

@@ -119,7 +119,7 @@ case $BOOT in
         made
         ;;
     rpi)
-        at=$(inside boot/cmdline.txt)
+        at=$(real boot/cmdline.txt)
         [ -f "$at" ] || die "boot: the tree has no boot/cmdline.txt: install the firmware of the Raspberry Pi"
         sed "s/root=[^ ]*/root=PARTUUID=$PARTUUID/" "$at" >"$TMPDIR/cmdline"
         put boot/cmdline.txt <"$TMPDIR/cmdline"

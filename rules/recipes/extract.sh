@@ -3,21 +3,6 @@
 
 OUT=$TREE
 
-# real PATH: where the file PATH of the tree is in the end.
-real() {
-    re_path=$1 re_left=40
-    while re_at=$(inside "$re_path") && [ -L "$re_at" ]; do
-        re_left=$((re_left - 1))
-        [ "$re_left" -gt 0 ] || die "$1: too many symbolic links"
-        re_to=$(readlink "$re_at")
-        case $re_to in
-            /*) re_path=$re_to ;;
-            *) re_at=${re_at#"$OUT"} re_path=${re_at%/*}/$re_to ;;
-        esac
-    done
-    printf '%s\n' "$re_at"
-}
-
 # matches PATTERN: the paths that it stands for, one a line.
 matches() {
     ma_dir=${1%/*}

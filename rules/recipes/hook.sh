@@ -16,7 +16,8 @@ traces "$TMPDIR/traces"
 unset HOOKCPU
 
 # Without `#!` it is a script for sh.
-script=$(realpath "$SCRIPT")
+# By its own name, also where that is a link: what it looks for beside itself is there.
+script=$(realpath --no-symlinks "$SCRIPT")
 if [ "$(head -c 2 "$script")" = '#!' ]; then
     chmod u+x "$script"
     set -- "$script"

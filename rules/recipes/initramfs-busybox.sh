@@ -1,11 +1,11 @@
 # A small initial RAM file system, $OUT: the static busybox of the tree $TREE, MODULES of the kernel in $KERNEL with
 # all they depend on, and a first program that starts a live image from whatever medium holds it.
 
-busybox=$TREE/bin/busybox
-[ -x "$busybox" ] && [ ! -L "$busybox" ] || busybox=$TREE/usr/bin/busybox
-[ -x "$busybox" ] && [ ! -L "$busybox" ] || die "there is no busybox in the tree: install busybox-static"
+busybox=$(OUT=$TREE && real bin/busybox)
+[ -x "$busybox" ] || busybox=$(OUT=$TREE && real usr/bin/busybox)
+[ -x "$busybox" ] || die "there is no busybox in the tree: install busybox-static"
 top=$KERNEL
-[ -d "$top/lib/modules" ] || top=$KERNEL/usr
+{ [ -d "$top/lib/modules" ] && [ ! -L "$top/lib" ]; } || top=$KERNEL/usr
 version=$(ls "$top/lib/modules" 2>/dev/null) || :
 [ -n "$version" ] || die "there is no kernel in the tree (lib/modules/<version>): give kernel"
 case $version in *[[:space:]]*) die "several kernels are in the tree:" $version ;; esac

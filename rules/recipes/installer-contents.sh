@@ -2,29 +2,32 @@
 # repository: install.img, arguments in the menus, .treeinfo, and the EFI image. SIGNED, BOOT_ARGUMENTS;
 # GRUB: mkimage, or nothing; MENU_PATCH: a patch for GRUB's menu in the EFI image, or unset.
 
-bios=$OUT/boot/isolinux/isolinux.cfg
-uefi=$OUT/EFI/xenserver/grub.cfg
+bios=$(real boot/isolinux/isolinux.cfg)
+uefi=$(real EFI/xenserver/grub.cfg)
 for file in "$bios" "$uefi"; do
     [ -f "$file" ] || die "the overlay has no ${file#"$OUT"/}"
 done
 
 # menus ARGUMENTS: these, after every path of the installer's kernel.
 menus() {
-    ARGUMENTS=$1 perl -pi -e 's{(/vmlinuz)(?=\s|$)}{$1 $ENV{ARGUMENTS}}' "$bios" "$OUT"/*/*/grub*.cfg
+    for menu in "$bios" "$OUT"/*/*/grub*.cfg; do
+        ARGUMENTS=$1 perl -pi -e 's{(/vmlinuz)(?=\s|$)}{$1 $ENV{ARGUMENTS}}' "$(real "${menu#"$OUT"}")"
+    done
 }
 
 cp --reflink=auto "$INSTALLIMG" "$OUT/install.img"
 chmod 644 "$OUT/install.img"
 [ -z "$BOOT_ARGUMENTS" ] || menus "$BOOT_ARGUMENTS"
 
-info=$OUT/.treeinfo
+info=$(real .treeinfo)
 if [ "$KIND" = netinstall ]; then
     rm -f "$info"
     menus netinstall
 else
     [ -f "$info" ] || die "the overlay has no .treeinfo, which a full image needs"
     # What the product calls itself: assignments of a shell, of which only these are read.
-    [ -f "$OUT/.installer/branding" ] || die "no package has a file .installer/branding, which fills .treeinfo"
+    branding=$(real .installer/branding)
+    [ -f "$branding" ] || die "no package has a file .installer/branding, which fills .treeinfo"
     perl -e '
         my ($branding, $info) = @ARGV;
         my %value = (TIMESTAMP => "$ENV{SOURCE_DATE_EPOCH}.00");
@@ -45,7 +48,7 @@ else
         open my $out, ">", $info or die;
         print $out @lines;
         close $out or die;
-    ' "$OUT/.installer/branding" "$info"
+    ' "$branding" "$info"
 
     if [ -z "$SIGNED" ]; then
         # The installer looks for keys that are named even where it verifies nothing.
@@ -54,7 +57,7 @@ else
     fi
 fi
 
-loader=$OUT/EFI/xenserver/grubx64.efi
+loader=$(real EFI/xenserver/grubx64.efi)
 [ "$GRUB" != mkimage ] ||
     grub-mkimage --directory "$OUT/boot/grub/x86_64-efi" --prefix '()/EFI/xenserver' --output "$loader" \
         --format x86_64-efi --compression auto part_gpt part_msdos part_apple iso9660

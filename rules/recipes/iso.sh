@@ -14,7 +14,9 @@ printf '%s\n' "$CONTENTS" | while read -r name rest; do
     [ -n "$name" ] || continue
     strip=${rest%%=*} place=${rest#*=}
     eval "value=\$$name"
-    if [ -d "$value" ] || { [ -f "$value" ] && [ "${place%/}" = "$place" ]; }; then
+    # Of one file it is what it holds, under another name; the engine saw to it that a link leads to a file of the stage.
+    [ "${place%/}" != "$place" ] || [ ! -L "$value" ] || value=$(realpath --relative-to=. "$value")
+    if { [ -d "$value" ] && [ ! -L "$value" ]; } || { [ -f "$value" ] && [ "${place%/}" = "$place" ]; }; then
         graft "$place" "$value"
         continue
     fi
@@ -27,7 +29,7 @@ done
 id=$(cat "$KERNEL" "$INITRD" | { sha256sum; printf '%s\n' "$LABEL" "$MENU" "$CONTENTS"; } | sha256sum | cut -c1-32)
 echo "$LABEL" >"$top/.disk/$id"
 
-needed=$(sed 's/^[^=]*=//; s/\\\([\\=]\)/\1/g' "$grafts" | tr '\n' '\0' | du -skcL --files0-from=- | tail -1 | cut -f1)
+needed=$(sed 's/^[^=]*=//; s/\\\([\\=]\)/\1/g' "$grafts" | tr '\n' '\0' | du -skc --files0-from=- | tail -1 | cut -f1)
 needs_space $((needed + 8192)) "this image"
 
 grub_menu "(\$root)/boot" >"$top/boot/grub/grub.cfg"

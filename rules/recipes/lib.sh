@@ -30,6 +30,21 @@ inside() {
     printf '%s\n' "$OUT$in_at/$in_rest"
 }
 
+# real PATH: where the file PATH of the tree is in the end: its last part is followed like the others.
+real() {
+    re_path=$1 re_left=40
+    while re_at=$(inside "$re_path") && [ -L "$re_at" ]; do
+        re_left=$((re_left - 1))
+        [ "$re_left" -gt 0 ] || die "$1: too many symbolic links"
+        re_to=$(readlink "$re_at")
+        case $re_to in
+            /*) re_path=$re_to ;;
+            *) re_at=${re_at#"$OUT"} re_path=${re_at%/*}/$re_to ;;
+        esac
+    done
+    printf '%s\n' "$re_at"
+}
+
 # make_directories DIR [OWNER]: DIR and what leads to it, in the tree, where links lead in the end; new ones are
 # OWNER's (0:0), of mode 755.
 make_directories() {

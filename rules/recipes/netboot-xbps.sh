@@ -5,9 +5,11 @@ top=$TMPDIR/tftp
 kernel=$(ls "$FROM/usr/lib/modules/")
 mkdir -p "$top/pxelinux.cfg"
 cp "$INITRD" "$top/initrd"
-cp "$FROM/boot/vmlinuz-$kernel" "$top/vmlinuz"
+# from PATH: a file of the tree, wherever links in it lead.
+from() { (OUT=$FROM && real "$1"); }
+cp "$(from "boot/vmlinuz-$kernel")" "$top/vmlinuz"
 for program in pxelinux.0 ldlinux.c32 libcom32.c32 vesamenu.c32 libutil.c32 chain.c32; do
-    cp "$FROM/usr/lib/syslinux/$program" "$top/" || die "the package syslinux has no $program"
+    cp "$(from "usr/lib/syslinux/$program")" "$top/$program" || die "the package syslinux has no $program"
 done
 splash=
 [ -z "${SPLASH:-}" ] || { splash=${SPLASH##*/}; cp "$SPLASH" "$top/"; }

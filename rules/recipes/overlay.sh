@@ -14,7 +14,7 @@ while read -r file; do
     case $path in */*) make_directories "${path%/*}" "$OWNER" ;; esac
     at=$(inside "$path")
     [ ! -d "$at" ] || [ -L "$at" ] || die "$path is a directory in the tree and a file here"
-    cp -P --remove-destination "$file" "$at"
+    cp -PT --remove-destination "$file" "$at"
     chown -h "$OWNER" "$at"
     if [ ! -L "$at" ]; then if [ -x "$file" ]; then chmod 755 "$at"; else chmod 644 "$at"; fi; fi
 done <"$TMPDIR/files"

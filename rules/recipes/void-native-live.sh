@@ -3,7 +3,7 @@
 
 for file in $DATA; do
     at=$(inside "etc/${file##*/}")
-    cp --remove-destination "$file" "$at"
+    cp -T --remove-destination "$file" "$at"
     chown 0:0 "$at"
     chmod 644 "$at"
 done
@@ -48,7 +48,7 @@ done
     file=${file#./}
     case $file in */*) make_directories "${file%/*}" ;; esac
     at=$(inside "$file")
-    cp -P --remove-destination "$PLAN/include/$file" "$at"
+    cp -PT --remove-destination "$PLAN/include/$file" "$at"
     chown -h 0:0 "$at"
 done
 

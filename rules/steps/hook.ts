@@ -124,7 +124,7 @@ function scriptOf(
   return {
     env: { ...told.env, ARCH: arch ?? "", HOOKCPU: cpu ?? "", ONLINE: told.network === true ? "yes" : "" },
     inputs: {
-      ...engineInputs(told.inputs ?? {}),
+      ...engineInputs(told.inputs ?? {}, true),
       SCRIPT: files([name]),
       ...(sourced.files.length === 0 ? {} : { SOURCED: files(sourced.files) }),
     },

@@ -77,7 +77,7 @@ function overlayFiles(given: string | SourceHandle): { files: EngineSource; stri
   const from = files.from === undefined ? undefined : directoryName(files.from);
   const strip = from ?? directoryOf(patterns);
   if (!isOutside(strip) && !patterns.some(isOutside)) return { files, strip };
-  const own = from === undefined ? staged(patterns, STAGED) : { ...files, stage: STAGED };
+  const own = from === undefined ? staged(files, STAGED) : { ...files, stage: STAGED };
   if (own.stage === undefined || (from !== undefined && patterns.some(isOutside))) {
     wrongOption("step.overlay", `expected files of one directory, found ${render(patterns)}`);
   }

@@ -11,7 +11,6 @@ export type Kind = "rootfs" | "wsl" | "platformfs" | "pxe" | "image" | "plan" | 
 
 type Files = readonly string[];
 
-/** A glob matches nothing without complaint; a plain name has to be there. */
 const READS: Readonly<Record<Kind, (arch: string, platforms: Files) => Files>> = {
   rootfs: () => ["lib.sh", "mkrootfs.sh", "keys/*.plist"],
   wsl: () => ["lib.sh", "mkrootfs.sh", "keys/*.plist"],
@@ -42,6 +41,7 @@ export const checkoutFiles = (from: string, kind: Kind, arch: string, platforms:
   patterns: READS[kind](arch, platforms),
   from,
   stage: STAGED,
+  links: "contents",
   hint: hint(from),
 });
 
@@ -53,6 +53,7 @@ export const filesIn = (from: string, dir: string, glob: string): FileSource =>
       patterns: [glob],
       from: join(from, dir),
       stage: join(STAGED, dir),
+      links: "contents",
       hint: hint(from),
     }),
   );
@@ -63,6 +64,7 @@ export const staticFiles = (from: string): Source => ({
   patterns: ["data/{issue,motd}"],
   from,
   stage: STAGED,
+  links: "contents",
   hint: hint(from),
 });
 

@@ -15,7 +15,7 @@ export type Key = { readonly file: string } | { readonly text: string };
 
 /** The keyrings that patterns below `base` (absolute ones: anywhere) mean. */
 export async function keyrings(base: string, patterns: readonly string[]): Promise<Result<readonly Key[]>> {
-  const matched = await matchPatterns(base, patterns, []);
+  const matched = await matchPatterns(base, patterns);
   if (!matched.ok) {
     return { ok: false, problem: { ...matched.problem, message: `keys: ${matched.problem.message}` } };
   }

@@ -14,7 +14,7 @@ export type Keys = ReadonlyMap<string, KeyObject>;
 /** Reads the key files that patterns below `base` mean. */
 export async function readKeys(base: string, patterns: readonly string[] | null): Promise<Result<Keys>> {
   if (patterns === null) return ok(new Map());
-  const matched = await matchPatterns(base, patterns, []);
+  const matched = await matchPatterns(base, patterns);
   if (!matched.ok) {
     return { ok: false, problem: { ...matched.problem, message: `keys: ${matched.problem.message}` } };
   }

@@ -1,0 +1,54 @@
+// Where a symlink among sources leads, by its text alone: links on the way are links of the project too, and one that
+// leads out of it leads nowhere. What the build host has there is never asked.
+import { lstatSync, readlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+/** What counts as the project while links are followed. */
+export interface Scene {
+  /** Whether sources may come from there. */
+  readonly has: (path: string) => boolean;
+  /** Directories in the stage whatever they are here: the Imagefile names something beneath them. */
+  readonly directories: ReadonlySet<string>;
+}
+
+/** Where a link ends, and the links on the way there. Paths absolute. */
+export interface Way {
+  readonly end: "file" | "directory" | "other" | "missing" | "outside" | "loop";
+  /** Of what lies outside, what the last link says; else the path where the way ends. */
+  readonly at: string;
+  readonly links: readonly string[];
+}
+
+/** As many as Linux follows. */
+const MOST_LINKS = 40;
+
+/** Follows the link at `path`. */
+export function follow(path: string, scene: Scene): Way {
+  const links: string[] = [];
+  let to = readlinkSync(path);
+  const outside = (): Way => ({ end: "outside", at: to, links });
+  if (to.startsWith("/")) return outside();
+  let at = dirname(path);
+  const rest = parts(to);
+  for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
+    at = part === ".." ? dirname(at) : join(at, part);
+    if (!scene.has(at)) return outside();
+    if (part === ".." || scene.directories.has(at)) continue;
+    const stats = lstatSync(at, { throwIfNoEntry: false });
+    if (stats === undefined) return { end: "missing", at, links };
+    if (stats.isDirectory()) continue;
+    if (!stats.isSymbolicLink()) {
+      if (rest.length > 0) return { end: "missing", at: join(at, ...rest), links };
+      return { end: stats.isFile() ? "file" : "other", at, links };
+    }
+    if (links.length === MOST_LINKS) return { end: "loop", at: path, links };
+    links.push(at);
+    to = readlinkSync(at);
+    if (to.startsWith("/")) return outside();
+    rest.unshift(...parts(to));
+    at = dirname(at);
+  }
+  return { end: "directory", at, links };
+}
+
+const parts = (text: string): string[] => text.split("/").filter((part) => part !== "" && part !== ".");

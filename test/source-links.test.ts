@@ -1,0 +1,166 @@
+// Symlinks among sources are their text, through the real command line: with what they lead to in the project, without
+// what this machine has where they lead out of it.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { makeProject, type TestProject } from "./support/cli.js";
+import { expectBuilds } from "./support/faults.js";
+
+jest.setTimeout(120_000);
+
+/** What an overlay has that others write, by where it is. */
+const SYSTEM: Readonly<Record<string, string>> = {
+  "etc/localtime": "/usr/share/zoneinfo/Etc/UTC",
+  "etc/hostname-of-the-host": "/etc/hostname",
+  "etc/mtab": "../proc/self/mounts",
+  "etc/os-release": "../usr/lib/os-release",
+  "etc/systemd/system/masked.service": "/dev/null",
+  "etc/systemd/system/default.target": "/lib/systemd/system/multi-user.target",
+  "etc/systemd/system/multi-user.target.wants/hello.service": "../hello.service",
+  "etc/resolv.conf": "/run/nowhere/resolv.conf",
+  "var/run": "/run",
+};
+
+let outside: string;
+let project: TestProject;
+const link = (to: string, path: string): void => {
+  mkdirSync(dirname(project.path(path)), { recursive: true });
+  symlinkSync(to, project.path(path));
+};
+/** Names and links of a tarball: `NAME -> TEXT`. */
+const linksIn = (file: string): string[] =>
+  execFileSync("tar", ["tvf", project.path("out", file)], { encoding: "utf8" })
+    .split("\n")
+    .flatMap((line) => /^l.* \.\/(.* -> .*)$/.exec(line)?.slice(1) ?? [])
+    .sort();
+const SHOW = `for i in $SRC; do if [ -L "$i" ]; then echo "$i -> $(readlink "$i")"; else echo "$i: $(cat "$i")"; fi; done > "$OUT"; find . -path ./.\\\\* -prune -o ! -type d -print | sort >> "$OUT"`;
+const shows = (name: string, source: string): string =>
+  `export const ${name} = run({ inputs: { SRC: ${source} }, cmd: '${SHOW}', out: "${name}.txt" });`;
+
+beforeAll(() => {
+  outside = mkdtempSync(join(tmpdir(), "imagemake-outside-"));
+  writeFileSync(join(outside, "secret"), "secret\n");
+  project = makeProject({
+    "Imagefile.ts": `
+import { files, list, project, rule, run, step } from "imagemake";
+const base = run({ inputs: {}, cmd: 'mkdir -p "$OUT/etc" "$OUT/var"; ln -s ${outside} "$OUT/var/run"; ln -s ${outside} "$OUT/var/log"', tree: true });
+export const image = rule.platformfs({ from: base, steps: [step.overlay("ov")], out: "image.tar" });
+export const through = rule.platformfs({ from: base, steps: [step.overlay("ov-link")], out: "through.tar" });
+${shows("chain", `files("chain/first")`)}
+${shows("dir", `files("dirs/*")`)}
+${shows("leaves", `files("leaves/*")`)}
+${shows("anywhere", `files("leaves/*", { links: "anywhere" })`)}
+${shows("named", `files("leaves/secret")`)}
+${shows("key", `files("key")`)}
+export const keys = run({ inputs: { L: list("key"), B: base }, cmd: 'cat "$L" > "$OUT"', out: "keys" });
+export const later = run({ inputs: { K: files("key"), B: base }, cmd: 'cat "$K" > "$OUT"', out: "later" });
+${shows("two", `files("two/a")`)}
+export const both = run({ inputs: { A: files("two/*"), B: files("two/d/x") }, cmd: ': > "$OUT"', out: "both" });
+export default project({ default: [image] });
+`,
+    "ov/etc/systemd/system/hello.service": "unit\n",
+    "ov/usr/lib/os-release": "ID=test\n",
+    "ov/var/log": "a file\n",
+    "real/deep/1": "one",
+    "real/deep/sub/2": "two",
+    "leaves/plain": "plain",
+    "two/real/x": "x",
+  });
+  for (const [path, to] of Object.entries(SYSTEM)) link(to, `ov/${path}`);
+  link("ov", "ov-link");
+  link("../hop/second", "chain/first");
+  link("../real/deep/1", "hop/second");
+  link("../real/deep", "dirs/d");
+  link("../dirs", "real/deep/back");
+  link(join(outside, "secret"), "leaves/secret");
+  link("../etc/pki/KEY", "key");
+  link("real", "two/d");
+});
+afterAll(() => {
+  project.remove();
+  rmSync(outside, { recursive: true });
+});
+
+describe("an overlay", () => {
+  test("puts every link into the tree as it is, whatever this machine has there", async () => {
+    await project.good("image");
+    const links = Object.entries(SYSTEM).map(([path, to]) => `${path} -> ${to}`);
+    expect(linksIn("image.tar")).toEqual(links.sort());
+  });
+
+  test("writes nothing where links of the tree beneath lead on this machine", () => {
+    expect(readdirSync(outside)).toEqual(["secret"]);
+  });
+
+  test("may itself be a link to a directory, as it is named outright", async () => {
+    await project.good("through");
+    expect(linksIn("through.tar")).toEqual(linksIn("image.tar"));
+  });
+});
+
+describe("files()", () => {
+  test("brings along a whole chain of links, and only its file", async () => {
+    await expectBuilds(project, ["chain"], "chain");
+    expect(project.read("out/chain.txt").split("\n").slice(0, -1)).toEqual([
+      "chain/first -> ../hop/second",
+      "./chain/first",
+      "./hop/second",
+      "./real/deep/1",
+    ]);
+    project.write("real/deep/1", "eins");
+    await expectBuilds(project, ["chain"], "chain");
+  });
+
+  test("brings along a directory that a link leads to, with circles in it, and notices what comes into it", async () => {
+    await expectBuilds(project, ["dir"], "dir");
+    const brought = ["./dirs/d", "./real/deep/1", "./real/deep/back", "./real/deep/sub/2"];
+    expect(project.read("out/dir.txt").split("\n").slice(0, -1)).toEqual([
+      "dirs/d -> ../real/deep",
+      ...brought,
+    ]);
+    project.write("real/deep/3", "three");
+    await expectBuilds(project, ["dir"], "dir");
+    expect(project.read("out/dir.txt")).toContain("./real/deep/3\n");
+    symlinkSync("2", project.path("real/deep/sub/new"));
+    await expectBuilds(project, ["dir"], "dir");
+  });
+
+  test("refuses what a command could read outside the project through a link, and takes it where it is said", async () => {
+    const { status, stderr } = await project.run("leaves");
+    expect(status).toBe(2);
+    expect(stderr).toContain(
+      `leaves/secret is a symbolic link that leads out of the project, to ${outside}/secret`,
+    );
+    await project.good("anywhere");
+    expect(project.read("out/anywhere.txt")).toContain(`leaves/secret -> ${outside}/secret\n`);
+    const named = await project.run("named");
+    expect([named.status, named.stderr]).toEqual([2, expect.stringContaining("name the file itself")]);
+  });
+
+  test("keeps a link to nothing, and does not mind what appears there outside the project", async () => {
+    rmSync(project.path("leaves/secret"));
+    link(join(outside, "later"), "leaves/secret");
+    await project.good("leaves");
+    expect(project.read("out/leaves.txt")).toContain(`leaves/secret -> ${outside}/later\n`);
+  });
+
+  test("never copies through a link that another input has in the stage", async () => {
+    const { status, stderr } = await project.run("both");
+    expect(status).toBe(2);
+    expect(stderr).toContain("two/d is a symbolic link for one input and something else for another");
+  });
+});
+
+describe("a link to nothing that is named outright", () => {
+  test.each(["key", "keys", "later"])("is said before anything runs: %s", async (target) => {
+    for (const words of [[target], ["-n", target], [target]]) {
+      const { status, stdout, stderr } = await project.run(...words);
+      expect([status, stdout.includes("built"), stderr.includes("built")]).toEqual([2, false, false]);
+      expect(stderr).toContain("key is a symbolic link to ../etc/pki/KEY, and there is nothing");
+      expect(stderr).toContain(`looked for ${join(dirname(project.dir), "etc/pki/KEY")}`);
+    }
+    expect(existsSync(project.path("out", target))).toBe(false);
+  });
+});
