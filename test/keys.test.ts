@@ -317,7 +317,9 @@ export const without = run({ inputs: {}, cmd: said, out: "out.txt" });
       await project.good("without");
       project.write(
         "Imagefile.ts",
-        project.read("Imagefile.ts").replace("inputs: {}", 'inputs: { EMPTY: files("none/*") }'),
+        project
+          .read("Imagefile.ts")
+          .replace("inputs: {}", 'inputs: { EMPTY: files("none/*", { optional: true }) }'),
       );
       await project.good("without");
       expect(project.read("out/out.txt")).toBe("\n");

@@ -17,6 +17,7 @@ import { Facts } from "../sources/facts.js";
 import { Sources } from "../sources/resolve.js";
 import { stampOf } from "../sources/stamp.js";
 import { ToolVersions } from "../tools.js";
+import { checkInputs } from "./inputs.js";
 import { settleNeeds } from "./needs.js";
 
 /** What the caller wants of a run. */
@@ -126,6 +127,10 @@ export function wantedActions(graph: Graph, wanted: readonly TargetId[]): Action
  * are not here are built anew only where something needs them.
  */
 export async function decideAll(session: Session): Promise<Result<ReadonlyMap<string, Judgement>>> {
+  const { project, drivers } = session.options;
+  const { sources } = session.decider.context;
+  const there = await checkInputs(session.actions, { dir: project.dir, sources, drivers });
+  if (!there.ok) return there;
   const judgements = new Map<string, Judgement>();
   for (const action of session.actions) {
     const judged = await session.decider.decide(action);

@@ -331,5 +331,5 @@ function explain(error: unknown): number {
 /** A problem in words. */
 export function say(problem: Problem): void {
   process.stderr.write(`imagemake: ${problem.message}\n`);
-  if (problem.hint !== undefined) process.stderr.write(`  ${problem.hint}\n`);
+  if (problem.hint !== undefined) process.stderr.write(`  ${problem.hint.replaceAll("\n", "\n  ")}\n`);
 }

@@ -59,6 +59,8 @@ export interface PackageDriver {
   readonly tools: readonly Tool[];
   /** A name for the repository within a release, free of circumstance such as its location. */
   repositoryName(repo: Json): string;
+  /** Files of keys that the repository is verified with, as patterns below the Imagefile's directory. */
+  keyFiles(repo: Json): readonly string[];
   /** Fetches and verifies the repository's metadata for `arch` into `dir` (empty, exists). Uses the network. */
   snapshot(repo: Json, arch: string, dir: string, context: SnapshotContext): Promise<Result<void>>;
   /** Resolves without network and without installing. Sorted by name; what `on` holds is left out. */

@@ -2,6 +2,7 @@
 // directories. It knows nothing of targets, keys or releases; each answer has its own file in apt/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
 import { attempt } from "./attempt.js";
+import { keysIn } from "./keyring.js";
 import { buildDate, fileName } from "./apt/deb.js";
 import { APT_HELPER, fetchPackages } from "./apt/fetch.js";
 import { writeIndex } from "./apt/publish.js";
@@ -20,6 +21,7 @@ export const driver: PackageDriver = {
     { name: "apt-ftparchive", package: "apt-utils" },
   ],
   repositoryName: nameOf,
+  keyFiles: keysIn,
   snapshot: (...given) => attempt("apt", takeSnapshot(...given)),
   resolve: (...given) => attempt("apt", resolve(...given)),
   fetch: (...given) => attempt("apt", fetchPackages(...given)),

@@ -2,6 +2,7 @@
 // knows nothing of targets, keys of actions or releases; each answer has its own file in dnf/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
 import { attempt } from "./attempt.js";
+import { keysIn } from "./keyring.js";
 import { closureFile } from "./closure-file.js";
 import { fetchPackages } from "./dnf/fetch.js";
 import { buildDate, fileName } from "./dnf/package.js";
@@ -17,6 +18,7 @@ export const driver: PackageDriver = {
   name: "dnf",
   tools: [DNF, LIBREPO, RPM],
   repositoryName: nameOf,
+  keyFiles: keysIn,
   snapshot: (...given) => attempt("dnf", takeSnapshot(...given)),
   resolve: (...given) => attempt("dnf", resolve(...given)),
   fetch: (...given) => attempt("dnf", fetchPackages(...given)),

@@ -2,6 +2,7 @@
 // verifies nothing; package managers do.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Json } from "../../engine/model.js";
 import type { SnapshotContext } from "../../engine/packages/driver.js";
 import { fail, ok, type Result } from "../../engine/problem.js";
 import { matchPatterns } from "../../engine/sources/globs.js";
@@ -10,6 +11,13 @@ import { lastLine } from "./words.js";
 
 /** The level of trust that makes a key valid without another's signature on it: gpg's "ultimate". */
 const TRUSTED = 6;
+
+/** What a repository's description names as its keys. */
+export function keysIn(repo: Json): readonly string[] {
+  if (typeof repo !== "object" || repo === null || !("keys" in repo)) return [];
+  const { keys }: { readonly keys?: unknown } = repo;
+  return Array.isArray(keys) ? keys.filter((key) => typeof key === "string") : [];
+}
 
 /** The key files that patterns below the Imagefile's directory mean; none is a problem. */
 export async function keyFiles(

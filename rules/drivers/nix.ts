@@ -92,6 +92,7 @@ async function fetchPackages(
 export const driver: PackageDriver = {
   name: "nix",
   tools: [],
+  keyFiles: () => [],
   repositoryName: (repo) => nameOf(referenceOf(repo)),
   snapshot: (repo, _arch, dir, { signal }) => attempt("nix", takeSnapshot(referenceOf(repo), dir, signal)),
   resolve: (request) =>

@@ -2,6 +2,7 @@
 // nothing of targets, keys of actions or releases; each answer has its own file in pacman/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
 import { attempt } from "./attempt.js";
+import { keysIn } from "./keyring.js";
 import { closureFile } from "./closure-file.js";
 import { fetchPackages } from "./pacman/fetch.js";
 import { buildDate, fileName } from "./pacman/package.js";
@@ -18,6 +19,7 @@ export const driver: PackageDriver = {
   name: "pacman",
   tools: [PACMAN, BSDTAR, GPG],
   repositoryName: nameOf,
+  keyFiles: keysIn,
   snapshot: (...given) => attempt("pacman", takeSnapshot(...given)),
   resolve: (...given) => attempt("pacman", resolve(...given)),
   fetch: (...given) => attempt("pacman", fetchPackages(...given)),

@@ -2,6 +2,7 @@
 // It knows nothing of targets, keys of actions or releases; each answer has its own file in xbps/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
 import { attempt } from "./attempt.js";
+import { keysIn } from "./keyring.js";
 import { fetchPackages } from "./xbps/fetch.js";
 import { buildDate, fileName } from "./xbps/package.js";
 import { writeIndex } from "./xbps/publish.js";
@@ -19,6 +20,7 @@ export const driver: PackageDriver = {
     { name: "zstd", package: "zstd" },
   ],
   repositoryName: nameOf,
+  keyFiles: keysIn,
   snapshot: (...given) => attempt("xbps", takeSnapshot(...given)),
   resolve: (...given) => attempt("xbps", resolve(...given)),
   fetch: (...given) => attempt("xbps", fetchPackages(...given)),

@@ -1,10 +1,14 @@
 // `imagemake doctor [TARGET…]`: what this machine lacks for the Imagefile, or for the named targets.
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import { Index } from "../../../cache/index.js";
+import { checkInputs } from "../../build/inputs.js";
 import { wantedActions } from "../../build/session.js";
 import type { Action } from "../../model.js";
 import { stop, unwrap } from "../../problem.js";
 import type { Project } from "../../project.js";
+import { Facts } from "../../sources/facts.js";
+import { Sources } from "../../sources/resolve.js";
 import { findingLine, fine, lacking, type Finding } from "../doctor/finding.js";
 import { guests } from "../doctor/guests.js";
 import { kernel } from "../doctor/kernel.js";
@@ -55,11 +59,13 @@ async function imagefile(
     call.names.length > 0
       ? unwrap(select(graph, call.names)).targets
       : graph.targets.filter((target) => target.exported).map(({ id }) => id);
-  return {
-    finding: fine(`${name}: ${counted(targets.length, "target")}`),
-    actions: wantedActions(graph, targets),
-    exit: 0,
-  };
+  const actions = wantedActions(graph, targets);
+  const sources = new Sources(project, Index.look(project.index), new Facts(), true);
+  const there = await checkInputs(actions, { dir: project.dir, sources, drivers });
+  const finding = there.ok
+    ? fine(`${name}: ${counted(targets.length, "target")}`)
+    : lacking(there.problem.message, there.problem.hint?.replaceAll("\n", "; ") ?? `mend ${name}`);
+  return { finding, actions, exit: there.ok ? 0 : there.problem.exit };
 }
 
 function print(call: Call, findings: readonly Finding[]): void {

@@ -1,0 +1,87 @@
+// What an action reads and is not there, through the real command line: all of it is said before anything is built, by
+// name, also by a dry run and by the doctor.
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { mkdirSync } from "node:fs";
+import { makeProject, type TestProject } from "./support/cli.js";
+
+jest.setTimeout(120_000);
+
+const rule = (name: string, inputs: string): string =>
+  `export const ${name} = run({ inputs: { BEFORE: before, ${inputs} }, cmd: 'cat /dev/null $I > "$OUT"; printf %s "\${I-}" >> "$OUT"', out: "${name}" });`;
+
+let project: TestProject;
+beforeAll(() => {
+  project = makeProject({
+    "Imagefile.ts": `
+import { apt, env, files, list, project, rule, run, step } from "imagemake";
+const before = run({ inputs: {}, cmd: 'mkdir "$OUT/etc"', tree: true });
+${rule("file", `I: files("nope.txt")`)}
+${rule("names", `I: list("nope.list")`)}
+${rule("glob", `I: files("src/*.txt", "src/*.none")`)}
+${rule("dir", `I: files("empty")`)}
+${rule("variable", `I: env("SURELY_NOT_SET")`)}
+${rule("maybe", `I: files("src/*.none", "nope.txt", "src/a.txt", "src/b.txt", { optional: true })`)}
+${rule("without", `I: files("src/*", "!src/b*")`)}
+${rule("unset", `I: env("SURELY_NOT_SET", { optional: true })`)}
+export const fallback = run({ inputs: { V: env("SURELY_NOT_SET", { default: "other" }) }, cmd: 'echo "$V" > "$OUT"', out: "fallback" });
+export const overlay = rule.platformfs({ from: before, steps: [step.overlay("ov")], out: "overlay.tar" });
+export const keys = rule.rootfs({ repo: apt({ url: "file:/nowhere", suite: "x", keys: files("key.gpg") }), arch: "amd64", packages: ["a"] });
+export default project({ default: [fallback] });
+`,
+    ...{ "src/a.txt": "a", "src/b.txt": "b" },
+  });
+  mkdirSync(project.path("empty"));
+});
+afterAll(() => project.remove());
+
+test.each([
+  ["file", "nope.txt does not exist"],
+  ["names", "list nope.list cannot be read"],
+  ["glob", "nothing matches src/*.none"],
+  ["dir", "empty is a directory without files"],
+  ["variable", "the variable SURELY_NOT_SET is not set"],
+  ["overlay", "ov does not exist"],
+  ["keys", "keys: key.gpg does not exist"],
+])("%s: what is missing is said before anything is built", async (target, message) => {
+  for (const words of [[target], ["-n", target], [target]]) {
+    const { status, stderr } = await project.run(...words);
+    expect([words, status, stderr]).toEqual([words, 2, expect.stringContaining(message)]);
+    expect(stderr).toMatch(/^imagemake: Imagefile\.ts:\d+: /);
+    expect(stderr).not.toContain("built");
+  }
+});
+
+test("several that are missing are named at once, by the doctor too", async () => {
+  const { status, stderr } = await project.run("file", "names", "variable");
+  expect(status).toBe(2);
+  for (const name of ["nope.txt", "nope.list", "SURELY_NOT_SET"]) expect(stderr).toContain(name);
+  const doctor = await project.run("doctor", "names");
+  expect([doctor.status, doctor.stdout]).toEqual([2, expect.stringContaining("nope.list")]);
+});
+
+describe("what may be missing", () => {
+  test("is left out, noticed when it comes, and any number of globs is taken", async () => {
+    await project.good("maybe", "without", "unset", "fallback");
+    expect(project.read("out/maybe")).toBe("absrc/a.txt\nsrc/b.txt");
+    expect(project.read("out/without")).toBe("asrc/a.txt");
+    expect(project.read("out/fallback")).toBe("other\n");
+    project.write("nope.txt", "c");
+    const told = await project.events({}, "maybe", "without");
+    expect([told.status, told.which("built")]).toEqual([0, ["maybe"]]);
+  });
+});
+
+test("a word of an array that nothing fills in is refused when the Imagefile is loaded", async () => {
+  const other = makeProject({
+    "Imagefile.ts": `export const t = run({ inputs: { SRC: files("a") }, cmd: ["cp", "$SCR", "$OUT"], out: "t" });`,
+    a: "a",
+  });
+  try {
+    const { status, stderr } = await other.run("list");
+    expect(status).toBe(2);
+    expect(stderr).toContain("Imagefile.ts:2: run: cmd: $SCR is neither an input nor an output");
+    expect(stderr).toContain("did you mean $SRC?");
+  } finally {
+    other.remove();
+  }
+});
