@@ -1,23 +1,21 @@
 // Prepares the directory an action runs in: sources copied (and the copy digested), artifacts placed
 // read-only, package files laid out, variables set. It starts nothing and decides nothing.
-import { copyFileSync, linkSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { copyAndHash } from "../../cache/copy.js";
-import { hashBytes } from "../../cache/hash.js";
 import { layerChain } from "../../cache/layers.js";
 import type { Component } from "../../cache/index.js";
-import { contentOf, type Decider } from "../decide.js";
+import type { Decider } from "../decide.js";
 import { componentsOf, usesDate, type KeyInput } from "../key.js";
 import { DEFAULT_EPOCH, variableIn, type Action, type Command, type Output } from "../model.js";
 import { undated, withDate } from "../names.js";
 import type { DriverContext } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { runsScript, runsText, runsTextWithin } from "../shell.js";
-import type { ResolvedSource, SourceFile } from "../sources/resolve.js";
 import { ACTION_PATH } from "../tools.js";
 import { copyTree } from "../tree/copy.js";
 import { makeTreeRoot } from "../tree/seal.js";
 import type { Isolation, Mount } from "./sandbox.js";
+import { stageSource } from "./stage-source.js";
 import { placeRoot, WORK_INSIDE } from "./within.js";
 
 /** Where an output is expected. Paths are absolute. */
@@ -271,66 +269,6 @@ function placeArtifact(
   }
   return ok({ path, key });
 }
-
-/** Copies a source's files; what is digested is the copy. `directories` are those that the stage is known to have. */
-async function stageSource(
-  work: string,
-  name: string,
-  resolved: ResolvedSource,
-  directories: Set<string>,
-): Promise<Result<{ variable: string; keys: KeyInput[] }>> {
-  if (resolved.kind === "value")
-    return ok({ variable: resolved.value ?? "", keys: contentOf(name, resolved) });
-  if (resolved.files.length === 0) return ok({ variable: "", keys: contentOf(name, resolved) });
-  const keys: KeyInput[] = [];
-  for (const file of [...resolved.files, ...resolved.along]) {
-    const placed = await stageFile(work, file, directories);
-    if (!placed.ok) return placed;
-    keys.push({ input: name, path: file.stage, content: placed.value });
-  }
-  return ok({ variable: resolved.files.map((file) => file.stage).join("\n"), keys });
-}
-
-/** Lays one file or link into the stage, and says what the key has of it. Two inputs may name the same: it is staged once. */
-async function stageFile(work: string, file: SourceFile, directories: Set<string>): Promise<Result<string>> {
-  const to = join(work, file.stage);
-  const made = makeDirectories(work, dirname(file.stage), directories);
-  if (!made.ok) return made;
-  const there = lstatSync(to, { throwIfNoEntry: false });
-  if (there !== undefined && there.isSymbolicLink() !== (file.kind === "link")) return twoThings(file.stage);
-  switch (file.kind) {
-    case "text":
-      if (there === undefined) writeFileSync(to, file.text);
-      return ok(`f:${hashBytes(file.text)}`);
-    case "link":
-      if (there === undefined) symlinkSync(file.to, to);
-      return ok(`l:${file.to}`);
-    case "file": {
-      const copy = there === undefined ? await copyAndHash(file.path, to) : ok(file);
-      return copy.ok ? ok(`${copy.value.executable ? "x" : "f"}:${copy.value.digest}`) : copy;
-    }
-  }
-}
-
-/** Directories of the stage, real ones: through a link of another input a copy would land where that leads. */
-function makeDirectories(work: string, path: string, known: Set<string>): Result<void> {
-  if (path === "." || known.has(path)) return ok(undefined);
-  const above = makeDirectories(work, dirname(path), known);
-  if (!above.ok) return above;
-  const at = join(work, path);
-  const there = lstatSync(at, { throwIfNoEntry: false });
-  if (there !== undefined && !there.isDirectory()) return twoThings(path);
-  if (there === undefined) mkdirSync(at);
-  known.add(path);
-  return ok(undefined);
-}
-
-const twoThings = (path: string): Result<never> =>
-  fail(
-    2,
-    `${path} is a symbolic link for one input and something else for another`,
-    "name what the link leads to in both",
-  );
 
 /** Lays out `repo/`: the closure's package files, indexed by the distribution's own tool. */
 async function stageRepository(
