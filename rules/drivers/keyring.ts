@@ -14,8 +14,9 @@ const TRUSTED = 6;
 
 /** What a repository's description names as its keys. */
 export function keysIn(repo: Json): readonly string[] {
-  if (typeof repo !== "object" || repo === null || !("keys" in repo)) return [];
-  const { keys }: { readonly keys?: unknown } = repo;
+  const fields: Readonly<Record<string, unknown>> =
+    typeof repo === "object" && repo !== null ? { ...repo } : {};
+  const keys = fields["keys"];
   return Array.isArray(keys) ? keys.filter((key) => typeof key === "string") : [];
 }
 
