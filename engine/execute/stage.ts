@@ -1,6 +1,6 @@
 // Prepares the directory an action runs in: sources copied (and the copy digested), artifacts placed
 // read-only, package files laid out, variables set. It starts nothing and decides nothing.
-import { copyFileSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
+import { symlinkSync, copyFileSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { layerChain } from "../../cache/layers.js";
 import type { Component } from "../../cache/index.js";

@@ -18,7 +18,7 @@ export function inUtf8(resolved: Result<ResolvedSource>, what: string): Result<R
     return resolved.value.value?.includes(REPLACEMENT) === true
       ? fail(2, `the value of ${what} is not UTF-8`)
       : resolved;
-  for (const file of resolved.value.files) {
+  for (const file of [...resolved.value.files, ...resolved.value.along]) {
     if (file.kind === "text") continue;
     if (file.path.includes(REPLACEMENT) && !existsSync(file.path))
       return fail(2, `${file.path}: its name is not UTF-8`, "rename it, or leave it out of the pattern");

@@ -2,6 +2,7 @@
 // verifies nothing; package managers do.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import type { Json } from "../../engine/model.js";
 import type { SnapshotContext } from "../../engine/packages/driver.js";
 import { fail, ok, type Result } from "../../engine/problem.js";
@@ -14,11 +15,10 @@ const TRUSTED = 6;
 
 /** What a repository's description names as its keys. */
 export function keysIn(repo: Json): readonly string[] {
-  const fields: Readonly<Record<string, unknown>> =
-    typeof repo === "object" && repo !== null ? { ...repo } : {};
-  const keys = fields["keys"];
-  return Array.isArray(keys) ? keys.filter((key) => typeof key === "string") : [];
+  const read = named.safeParse(repo);
+  return read.success ? read.data.keys : [];
 }
+const named = z.object({ keys: z.array(z.string()) });
 
 /** The key files that patterns below the Imagefile's directory mean; none is a problem. */
 export async function keyFiles(
