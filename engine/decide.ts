@@ -73,8 +73,8 @@ export class Decider {
   constructor(readonly context: DecideContext) {
     this.#standing = new Standing(context);
     this.history = new History(context);
-    for (const { pattern } of context.graph.targets) {
-      if (pattern !== null) this.#patterns.set(pattern, (this.#patterns.get(pattern) ?? 0) + 1);
+    for (const { pattern, linked } of context.graph.targets) {
+      if (pattern !== null && linked) this.#patterns.set(pattern, (this.#patterns.get(pattern) ?? 0) + 1);
     }
     this.#targets = new Map(context.graph.targets.map((target) => [target.id, target]));
     this.#ids = new Map(context.graph.targets.map(({ id, action, output }) => [`${output} ${action}`, id]));
@@ -130,12 +130,14 @@ export class Decider {
   }
 
   /**
-   * The files an action's file outputs are linked to. Inner targets may share a name (the squashfs of every
-   * ISO, say); those are not linked.
+   * The files an action's file outputs are linked to. Not what nobody but a rule gave a name (the squashfs of every
+   * ISO, say), nor inner targets that share one.
    */
   outPaths(action: Action): { readonly output: string; readonly path: string }[] {
     return action.outputs.flatMap((output) =>
-      output.kind === "file" && this.#patterns.get(output.pattern) === 1
+      output.kind === "file" &&
+      this.#targets.get(this.targetOf(action, output.name))?.linked === true &&
+      this.#patterns.get(output.pattern) === 1
         ? [
             {
               output: output.name,

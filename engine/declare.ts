@@ -31,6 +31,8 @@ export interface ActionSpec {
    * Without it an unexported action is named after the input that reaches it.
    */
   readonly suffix?: string;
+  /** Its files have the rule's names, not the Imagefile's: they are linked into the output directory only where exported. */
+  readonly inner?: boolean;
 }
 
 /** A package list as a rule writes it; `on` is the tree beneath. */

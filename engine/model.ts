@@ -181,6 +181,8 @@ export interface Target {
   readonly pattern: string | null;
   /** Reached by an export: can be named on the command line and is listed. */
   readonly exported: boolean;
+  /** A file that is linked into the output directory, since it is exported or the Imagefile gives it a name. */
+  readonly linked: boolean;
 }
 
 /** `<name>-all` on the command line. Members are target ids, in declared order, narrowed by VAR=. */

@@ -44,6 +44,7 @@ export function extract<const K extends string>(from: AnyTree, paths: Readonly<R
       env: { PATHS: files.map(({ path, variable }) => `${variable} ${path}`).join("\n") },
       inputs: { TREE: tree },
       outputs: files.map(({ name, variable }) => ({ name: variable, kind: "file", pattern: name })),
+      inner: true,
       root: true,
     },
     tree.lineage,

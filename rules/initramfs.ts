@@ -63,6 +63,7 @@ export function initramfs(
   const more = {
     // The kernel's modules alone are larger.
     guards: guardsOf(o.guards, { minSize: 4096 }),
+    inner: o.out === undefined,
     ...limits(o),
   };
   if (o.with === "busybox") {

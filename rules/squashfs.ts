@@ -70,6 +70,7 @@ export function squashfs(
         },
         inputs: { TREE: tree },
         outputs: [{ name: "OUT", kind: "file", pattern: o.out ?? "filesystem.squashfs" }],
+        inner: o.out === undefined,
         tools: [
           { name: "mksquashfs", package: "squashfs-tools" },
           { name: "getfattr", package: "attr" },

@@ -96,6 +96,7 @@ describe("names", () => {
       kind: "file",
       pattern: "r-{date}.tar",
       exported: true,
+      linked: true,
     });
     expect(graph.targets.find(({ id }) => id === "rootfs2-x.tree")).toMatchObject({
       kind: "tree",

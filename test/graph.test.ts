@@ -166,6 +166,7 @@ const target = (id: string, of: string, kind: Target["kind"], exported: boolean)
   kind,
   pattern: null,
   exported,
+  linked: kind === "file",
 });
 const small = {
   actions: [

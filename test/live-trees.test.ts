@@ -63,6 +63,30 @@ describe("extract", () => {
     expect(status).toBe(1);
   });
 
+  test("two Imagefiles in one directory: what has no name of its own is not in out/, and nobody's", async () => {
+    const own = (word: string): string => `import { list, rule, run } from "imagemake";
+const tree = run({ inputs: {}, root: true, tree: true, cmd: 'mkdir "$OUT/boot"; echo ${word} > "$OUT/boot/vmlinuz-1"' });
+const inner = { K: rule.extract(tree, { kernel: "boot/vmlinuz-*" }).kernel,
+  S: rule.squashfs({ from: tree, compress: "lz4", guards: { minSize: 1 } }) };
+const named = rule.squashfs({ from: tree, compress: "lz4", guards: { minSize: 1 }, out: "named-${word}.sfs" });
+export const both = run({ inputs: { ...inner, N: named }, cmd: 'cat "$K" > "$OUT"', out: "both-${word}.txt" });
+`;
+    const beside = makeProject({ "one.ts": own("one"), "two.ts": own("two") });
+    try {
+      for (const word of ["one", "two", "one"]) {
+        await beside.good("-f", `${word}.ts`, "both");
+        expect(beside.read(`out/both-${word}.txt`)).toBe(`${word}\n`);
+      }
+      expect(beside.names("out")).toEqual(["both-one.txt", "both-two.txt", "named-one.sfs", "named-two.sfs"]);
+      expect((await beside.good("-f", "two.ts", "both")).stderr).toContain("nothing to do");
+      // By its name in out/ a target can be asked for; what has none there has none.
+      expect((await beside.run("-f", "one.ts", "named-one.sfs")).status).toBe(0);
+      expect((await beside.run("-f", "one.ts", "kernel")).stderr).toContain("unknown target kernel");
+    } finally {
+      beside.remove();
+    }
+  });
+
   test("says in words what is wrong with its options", async () => {
     for (const [paths, message] of [
       ["{}", "paths: expected at least one, found none"],

@@ -130,7 +130,7 @@ function datedName(
     return { targets: [id], datecode: date };
   }
   for (const target of targets) {
-    if (target.pattern === null) continue;
+    if (target.pattern === null || !target.linked) continue;
     const found = datedExpression(target.pattern.replaceAll("*", "")).exec(name);
     if (found !== null) return { targets: [target.id], datecode: found[1] ?? null };
   }

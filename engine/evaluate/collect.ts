@@ -110,29 +110,30 @@ function targetsIn(drafts: readonly Draft[], names: Names, exported: readonly Na
   const all = drafts.flatMap((draft) =>
     draft.spec.outputs.map((output): readonly [TargetId, Target] => {
       const id = names.output(draft, output.name);
-      return [id, targetOf(id, names.action(draft), output, ids.has(id))];
+      const exported = ids.has(id);
+      const linked = output.kind === "file" && (exported || draft.spec.inner !== true);
+      return [id, { ...targetOf(id, names.action(draft), output), exported, linked }];
     }),
   );
   const byId = new Map(all);
   return [...ids, ...all.map(([id]) => id).filter((id) => !ids.has(id))].flatMap((id) => byId.get(id) ?? []);
 }
 
-const targetOf = (id: TargetId, action: TargetId, output: Output, exported: boolean): Target => ({
+const targetOf = (id: TargetId, action: TargetId, output: Output): Omit<Target, "exported" | "linked"> => ({
   id,
   action,
   output: output.name,
   kind: output.kind,
   pattern: output.kind === "file" ? output.pattern : null,
-  exported,
 });
 
-/** Files that are only read by other targets may have one name (`vmlinuz`, once for each image). */
+/** Files that are not linked may have one name (`vmlinuz`, once for each image). */
 function refuseOneFile(targets: readonly Target[], actions: readonly Action[]): void {
   const at = new Map(actions.map((action) => [action.id, action.at]));
   const first = new Map<string, Target>();
   // Exported ones come first.
   for (const target of targets) {
-    if (target.pattern === null) continue;
+    if (target.pattern === null || !target.linked) continue;
     const other = first.get(target.pattern);
     if (other?.exported === true) {
       const [here, there] = [at.get(target.action) ?? "", at.get(other.action) ?? ""];

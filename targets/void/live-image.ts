@@ -43,7 +43,6 @@ export function liveImage(tree: Handle, lineage: Lineage, mklive: string, image:
       "LiveOS/squashfs.img": squashfs({
         from: asTree(tree),
         compress: "xz",
-        out: "squashfs.img",
         guards: { minSize },
       }),
     },
