@@ -11,7 +11,7 @@ import { apt, each, files, rule, run, step } from "imagemake";
 const repo = apt({ url: "host", suite: "bookworm" });
 const packages = ["dpkg", "busybox-static", "libc-bin", "base-files", "base-passwd", "debianutils"];
 const root = rule.rootfs({ repo, arch: "amd64", variant: "busybox", packages, steps: [
-  step.write("etc/inittab", "::sysinit:/bin/cat /etc/motd\\nttyS0::respawn:/bin/echo SYSTEM-READY\\n"),
+  step.write("etc/inittab", "::sysinit:/bin/cat /etc/motd /proc/cmdline\\nttyS0::respawn:/bin/echo SYSTEM-READY\\n"),
   step.overlay("overlay") ] });
 const modules = ["virtio_pci", "virtio_blk", "ata_piix", "sr_mod", "isofs", "squashfs", "loop", "overlay", "ext4", "btrfs"];
 const kernel = rule.kernel({ from: root, modules });
@@ -29,11 +29,15 @@ export const disks = {
   btrfs: rule.disk({ ...disk, boot: "grub-bios", fs: "btrfs", out: "btrfs-{date}.img.zst" }),
   cloud: rule.disk({ ...disk, boot: "grub-bios", size: "300MiB", out: "cloud-{date}.tar.gz" }),
 };
+// As upgrades leave it: an older kernel, the newest that is whole, one without its initrd, and a rescue system.
+const upgraded = rule.platformfs({ from: root, steps: [step.hook("upgraded.sh", { inputs: { KERNEL: boots.kernel, RAM: initrd } })] });
+export const several = rule.disk({ from: upgraded, boot: "grub-bios", cmdline, out: "several-{date}.img" });
 const expect = "SYSTEM-READY";
 export const starts = {
   iso: each(["bios", "uefi"], firmware => each(["cd", "disk"], as => rule.boot({ image: iso, as, firmware, expect: ["overlay file", expect] }))),
   ext4: each(["bios", "uefi"], firmware => rule.boot({ image: disks.ext4, as: "disk", firmware, expect })),
   btrfs: rule.boot({ image: disks.btrfs, as: "disk", expect }),
+  several: rule.boot({ image: several, as: "disk", expect: ["BOOT_IMAGE=/boot/vmlinuz-2.0 ", expect] }),
 };
 `;
 
@@ -43,6 +47,11 @@ beforeAll(() => {
     "Imagefile.ts": IMAGEFILE,
     "overlay/etc/motd": "overlay file\n",
     "overlay/usr/lib/deep/file": "deep\n",
+    "upgraded.sh": `KERNEL=$(realpath "$KERNEL") RAM=$(realpath "$RAM") year=2000\nmkdir -p "$1/boot"\ncd "$1"
+      for name in 1.0 2.0 3.0 0-rescue-0123; do
+        year=$((year + 1)); cp "$KERNEL" boot/vmlinuz-$name; touch -d $year-01-01 boot/vmlinuz-$name
+        [ $name = 3.0 ] || cp "$RAM" boot/initramfs-$name.img
+      done\n`,
   });
 });
 afterAll(() => project.remove());
@@ -118,6 +127,12 @@ describe("a disk image", () => {
     const { status, stderr } = await project.run("-k", "starts-ext4", "starts-btrfs");
     expect(stderr).not.toContain("failed");
     expect(status).toBe(0);
+  });
+
+  test("of a tree with several kernels starts the newest that is whole", async () => {
+    await project.good("starts-several");
+    const { stdout } = await project.run("log", "several/tree");
+    expect(stdout).toContain("boot/vmlinuz-3.0 has no initial RAM file system, so it does not start");
   });
 
   test("has a file system without faults, its label, and owners, modes and times of the tree", async () => {
