@@ -70,6 +70,9 @@ export interface OutputRow {
   readonly artifact: ArtifactId;
 }
 
+/** Of so many releases it is kept what was published under an action. */
+const RELEASES_KEPT = 8;
+
 /** Tables whose rows are dropped one by one, with the columns that name a row. */
 const KEYS = {
   builds: "id",
@@ -183,6 +186,13 @@ export class Index {
   /** This build is published under the action now. */
   setPublished(line: string, action: string, release: string, build: string): void {
     this.#run("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?)", line, action, release, build);
+    this.#run(
+      `DELETE FROM published WHERE line = ?1 AND action = ?2 AND rowid NOT IN
+       (SELECT rowid FROM published WHERE line = ?1 AND action = ?2 ORDER BY rowid DESC LIMIT ?3)`,
+      line,
+      action,
+      RELEASES_KEPT,
+    );
   }
 
   /** The last `limit` builds of an action, newest first. */

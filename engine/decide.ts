@@ -13,7 +13,7 @@ import type { Pins } from "./packages/pins.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
 import type { ReleasedArtifact } from "./release/release.js";
-import type { BuildReason, Decision, Failure, RestoreReason } from "./reason.js";
+import type { BuildReason, Decision, RestoreReason } from "./reason.js";
 import type { Facts } from "./sources/facts.js";
 import type { ResolvedSource, Sources } from "./sources/resolve.js";
 import { Standing } from "./standing.js";
@@ -390,23 +390,7 @@ export class Decider {
     const otherwise = await this.#whyNotAdopted(action);
     if (!otherwise.ok) return otherwise;
     if (otherwise.value !== null) return ok(otherwise.value);
-    const { history } = this;
-    const { index, project } = this.context;
-    const before = history.before(action, components);
-    const packages = closure.value?.packages ?? [];
-    const since = before === undefined ? null : history.differences(before, components, packages);
-    const last = index.lastBuild(project.line, action.id);
-    if (last?.status === "failed" && last.key === key)
-      return ok({ kind: "failed-before", ...endOf(last), since });
-    if (since !== null) return ok({ kind: "changed", ...since });
-    const now = history.movedTo(action);
-    if (now !== null) return ok({ kind: "inserted", rule: action.rule, now });
-    // What failed is the nearest to compare with where nothing ever succeeded.
-    return ok(
-      last === undefined
-        ? { kind: "never-built" }
-        : { kind: "changed", ...history.differences(last, components, packages) },
-    );
+    return ok(this.history.whyBuild(action, key, components, closure.value?.packages ?? []));
   }
 
   async #whyRestore(
@@ -431,15 +415,6 @@ export class Decider {
     return null;
   }
 }
-
-/** How a failed build ended, as its row has it. */
-export const endOf = ({ failure, started, log }: BuildRow): Ended => ({
-  failure: failure === null ? null : (JSON.parse(failure) as Failure),
-  at: new Date(started).toISOString(),
-  log,
-});
-
-type Ended = Pick<Extract<BuildReason, { kind: "failed-before" }>, "failure" | "at" | "log">;
 
 const judge = (
   decision: Decision,

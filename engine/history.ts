@@ -1,6 +1,6 @@
 // What an action is compared with when it is explained: the build that is published under it now. The last one that ran
 // may have failed, or been undone since; and a step that was put in moved others to the names of their neighbours. It
-// decides nothing.
+// decides nothing that is done.
 import type { BuildRow, Component, Index, PublishedRow } from "../cache/index.js";
 import { compareComponents } from "./key.js";
 import type { Action, TargetId } from "./model.js";
@@ -8,7 +8,7 @@ import { hasDate } from "./names.js";
 import { packageChanges } from "./packages/closure.js";
 import type { Package } from "./packages/driver.js";
 import type { Project } from "./project.js";
-import type { Differences } from "./reason.js";
+import type { BuildReason, Differences, Failure } from "./reason.js";
 
 /** What history is kept in, and the release that it is about. */
 export interface HistoryContext {
@@ -94,6 +94,27 @@ export class History {
     };
   }
 
+  /** Why an action has to be built whose key is not known. */
+  whyBuild(
+    action: Action,
+    key: string,
+    components: readonly Component[],
+    packages: readonly Package[],
+  ): BuildReason {
+    const before = this.before(action, components);
+    const since = before === undefined ? null : this.differences(before, components, packages);
+    const last = this.context.index.lastBuild(this.context.project.line, action.id);
+    if (last?.status === "failed" && last.key === key)
+      return { kind: "failed-before", ...endOf(last), since };
+    if (since !== null) return { kind: "changed", ...since };
+    const now = this.movedTo(action);
+    if (now !== null) return { kind: "inserted", rule: action.rule, now };
+    // What failed is the nearest to compare with where nothing ever succeeded.
+    return last === undefined
+      ? { kind: "never-built" }
+      : { kind: "changed", ...this.differences(last, components, packages) };
+  }
+
   #changes(build: BuildRow, after: readonly Component[]): Differences["changes"] {
     return compareComponents(this.context.index.componentsOf(build.id), after);
   }
@@ -116,6 +137,15 @@ export class History {
     return this.#published;
   }
 }
+
+/** How a failed build ended, as its row has it. */
+export const endOf = ({ failure, started, log }: BuildRow): Ended => ({
+  failure: failure === null ? null : (JSON.parse(failure) as Failure),
+  at: new Date(started).toISOString(),
+  log,
+});
+
+type Ended = Pick<Extract<BuildReason, { kind: "failed-before" }>, "failure" | "at" | "log">;
 
 const valueOf = (components: readonly Component[], wanted: string): string | undefined =>
   components.find(({ name }) => name === wanted)?.value;

@@ -21,7 +21,8 @@ import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
 import { checkNative } from "./native.js";
 import { emitFailed, notePublished, perform, type PerformContext, type Performed } from "./perform.js";
-import { checkPrivilege } from "./privilege.js";
+import { forbiddenAmong } from "./privilege.js";
+import { restHint } from "./rest.js";
 import {
   decideAll,
   noteRelease,
@@ -153,18 +154,6 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   return { exit: tally.exit, problem: null, interrupted, session };
 }
 
-/** What the user may not do, all at once; null for nothing. */
-async function forbiddenAmong(
-  { actions, options }: Session,
-  judged: ReadonlyMap<string, Judgement>,
-): Promise<Problem | null> {
-  const toBuild = actions.filter(({ id }) => judged.get(id)?.decision.kind === "build");
-  if (!toBuild.some(({ root, within }) => root || within !== null)) return null;
-  const isolation = await probeIsolation();
-  const forbidden = obstaclesOf(toBuild, (action) => checkPrivilege(action, isolation));
-  return together(forbidden, restHint(options, toBuild, forbidden));
-}
-
 /**
  * Lists that cannot be read are said before the network is asked for the others, unless nothing that is to be built
  * needs them.
@@ -198,21 +187,6 @@ function noteNewKeys({ options, selected }: Session, judged: ReadonlyMap<string,
     options,
     `this imagemake makes keys otherwise than the one that built here before: all is built again once, also in release ${datecode}`,
   );
-}
-
-/** Said where something is left that -k would build. */
-function restHint(
-  { graph, wanted }: RunOptions,
-  toBuild: readonly Action[],
-  obstacles: Obstacles,
-): string | undefined {
-  const blocked = new Set(obstacles.keys());
-  const producer = new Map(graph.targets.map((target) => [target.id, target.action]));
-  for (const { id, inputs } of graph.actions)
-    if (inputs.some((input) => input.kind === "artifact" && blocked.has(producer.get(input.target) ?? "")))
-      blocked.add(id);
-  const open = new Set(toBuild.flatMap(({ id }) => (blocked.has(id) ? [] : [id])));
-  return wanted.some((target) => open.has(producer.get(target) ?? "")) ? "-k builds the rest" : undefined;
 }
 
 interface Tally {

@@ -89,7 +89,7 @@ async function takeSnapshots(
   if (problem !== null)
     throw new ProblemError({
       ...problem,
-      message: `no release was opened, because a snapshot is missing: ${problem.message}`,
+      message: `no release was opened: ${problem.message}`,
     });
 }
 

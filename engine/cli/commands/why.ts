@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { BuildRow } from "../../../cache/index.js";
 import { lastLines } from "../../build/perform.js";
-import { endOf } from "../../decide.js";
+import { endOf } from "../../history.js";
 import type { Action } from "../../model.js";
 import type { Decision, Failure } from "../../reason.js";
 import { judge, look, onlyAction, type Looking } from "../look.js";
