@@ -94,7 +94,16 @@ function repoOf(
   if (twice !== undefined) wrongOption("dnf", `the repository [${twice.id}] is there twice`);
   if (sections.length === 0) wrongOption("dnf", `${read.name} has no repository, which is a section [name]`);
   const docs = !words(read.main["tsflags"]).includes("nodocs");
-  return { driver: "dnf", name: read.name, sections, tree: null, keys, docs };
+  return { driver: "dnf", name: read.name, sections: placed(sections), tree: null, keys, docs };
+}
+
+/** The same, each with a place of its own in a mirror: where one would lie in another, both are called by their ids. */
+function placed(sections: readonly Section[]): readonly Section[] {
+  const isIn = (one: Section, other: Section): boolean => `${one.path}/`.startsWith(`${other.path}/`);
+  return sections.map((one) => {
+    const clashes = sections.some((other) => other !== one && (isIn(one, other) || isIn(other, one)));
+    return clashes ? { ...one, path: `${one.id}/$basearch` } : one;
+  });
 }
 
 /** A configuration, and the file it was read from. */

@@ -170,6 +170,17 @@ baseurl=https://mirror.example.org/$contentdir/\${releasever}/$basearch/os/
     const { stdout } = await project.good("show", "rootfs", "--json");
     expect(stdout).toContain('https://mirrors.example.org/list?arch=$basearch&repo=BaseOS-9"');
     expect(stdout).toContain("https://mirror.example.org/pub/9/$basearch/os/");
+    // In a mirror each would lie in the other: both lie where their names say.
+    project.write(
+      "rocky.repo",
+      ["a", "b/os"]
+        .map(
+          (at) => `[${at[0] ?? ""}]\nbaseurl=https://e.org/${at[0] ?? ""}/Every/$basearch/${at.slice(2)}\n`,
+        )
+        .join(""),
+    );
+    const both = (await project.good("show", "rootfs", "--json")).stdout;
+    expect(both.match(/(?<="path": ")[^"]+/g)).toEqual(["a/$basearch", "b/$basearch"]);
     project.write("rocky.repo", `[cs]\nmetalink=https://mirror.example.org/?repo=$stream&arch=$basearch\n`);
     expect((await project.run("-n")).stderr).toContain(
       "rocky.repo: [cs] has $stream; dnf(…, { vars: { stream: … } }) says what that is",

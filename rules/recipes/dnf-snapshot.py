@@ -71,7 +71,7 @@ def judge(dest, records):
 def strong(kind, what):
     if kind not in dnf_index.STRONG:
         # createrepo's old name for it.
-        name = "sha1" if kind == "sha" else kind
+        name = "sha1" if kind == "sha" else kind or "no"
         raise Wrong(f"it has {name} checksums of {what}; expected are {', '.join(dnf_index.STRONG)}")
 
 

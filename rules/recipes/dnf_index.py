@@ -33,8 +33,9 @@ class Record:
         self.base = None if location is None else based(location)
 
     def is_in(self, root):
-        """Whether the file was taken."""
-        return os.path.isfile(os.path.join(root, self.file))
+        """Whether the file was taken, and lies there: a path that leads out of its repository is none of it."""
+        leads_out = os.path.isabs(self.file) or ".." in self.file.split("/")
+        return not leads_out and os.path.isfile(os.path.join(root, self.file))
 
 
 def based(location):

@@ -13,7 +13,9 @@ index_packages() {
         touch -d "@$SOURCE_DATE_EPOCH" "$TMPDIR/listed/comps.xml"
         set -- "$@" --groupfile "$TMPDIR/listed/comps.xml"
     done
-    createrepo_c "$@" "$ip_to"
+    # Another repository may lie below.
+    (cd "$ip_to" && find Packages -name '*.rpm' | LC_ALL=C sort) >"$TMPDIR/listed/packages"
+    createrepo_c "$@" --pkglist "$TMPDIR/listed/packages" "$ip_to"
     for ip_file in "$ip_from"/*/*; do
         [ -f "$ip_file" ] || continue
         ip_kind=${ip_file%/*} ip_kind=${ip_kind##*/}
