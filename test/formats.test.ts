@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { makePlain } from "../engine/execute/plain.js";
 import { MAIN, makeProject, type TestProject, type Told } from "./support/cli.js";
-import { sh } from "./support/trees.js";
+import { inDir, sh } from "./support/trees.js";
 
 jest.setTimeout(120_000);
 
@@ -251,27 +251,24 @@ export default project({ default: [dressed, bare, many, collected, linked, spars
     expect(sh(project.dir, "tail -c 3 out/sparse.img")).toBe("end");
   });
 
-  test("without namespaces, too", () => {
-    const dir = project.path("plain");
-    sh(
-      project.dir,
-      "mkdir -p plain/more; cd plain; echo > one; echo > more/two; ln more/two three; echo > four",
-    );
-    sh(
-      dir,
-      'for f in one more/two; do setfattr -n user.a -v b $f; setfattr -n system.posix_acl_access -v "$1" $f; done',
-      ACL,
-    );
-    const names = ["system.posix_acl_access", "user.a"];
-    const stripped = makePlain(dir, ["one", "more", "four", "none"]);
-    expect(stripped.map(({ path, names: found }) => ({ path, names: [...found].sort() }))).toEqual([
-      { path: "one", names },
-      { path: "more/two", names },
-    ]);
-    expect(sh(dir, "getfattr -d -m - one")).toBe("");
-    // It has another name.
-    expect(sh(dir, "getfattr -d -m - three")).toContain("user.a");
-  });
+  test("without namespaces, too", () =>
+    inDir((dir) => {
+      sh(dir, "mkdir more; echo > one; echo > more/two; ln more/two three; echo > four");
+      sh(
+        dir,
+        'for f in one more/two; do setfattr -n user.a -v b $f; setfattr -n system.posix_acl_access -v "$1" $f; done',
+        ACL,
+      );
+      const names = ["system.posix_acl_access", "user.a"];
+      const stripped = makePlain(dir, ["one", "more", "four", "none"]);
+      expect(stripped.map(({ path, names: found }) => ({ path, names: [...found].sort() }))).toEqual([
+        { path: "one", names },
+        { path: "more/two", names },
+      ]);
+      expect(sh(dir, "getfattr -d -m - one")).toBe("");
+      // It has another name.
+      expect(sh(dir, "getfattr -d -m - three")).toContain("user.a");
+    }));
 
   test("nothing of an access list that the project's directory passes on is in a tree", () => {
     expect(project.read("out/looked")).toBe("");
