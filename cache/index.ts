@@ -187,10 +187,10 @@ export class Index {
   setPublished(line: string, action: string, release: string, build: string): void {
     this.#run("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?)", line, action, release, build);
     this.#run(
-      `DELETE FROM published WHERE line = ?1 AND action = ?2 AND rowid NOT IN
-       (SELECT rowid FROM published WHERE line = ?1 AND action = ?2 ORDER BY rowid DESC LIMIT ?3)`,
-      line,
-      action,
+      `DELETE FROM published WHERE line = ? AND action = ? AND rowid NOT IN
+       (SELECT rowid FROM published WHERE line = ? AND action = ? ORDER BY rowid DESC LIMIT ?)`,
+      ...[line, action],
+      ...[line, action],
       RELEASES_KEPT,
     );
   }
