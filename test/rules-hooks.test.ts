@@ -1,7 +1,15 @@
 // step.hook through the real command line: what a script is called with, which files it may see and which make it run
 // again, and that its helpers leave nothing behind. With packages it is the tree's own apt and dpkg that run.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -165,6 +173,38 @@ test("a hook from outside of the project keeps its place out of the key, and bri
     expect((await project.events({}, "out")).which("built")).toEqual([]);
     writeFileSync(join(dir, "moved/more/lib.sh"), "more() { echo edited; }\n");
     expect((await project.events({}, "out")).which("built")).toEqual(["out", "out/tree"]);
+  });
+});
+
+test("what is taken out after a hook is the tree's, wherever its links lead, and never this machine's", async () => {
+  await inDir(async (dir) => {
+    const host = join(dir, "host");
+    // What is a log, a cache or a lock in a tree, by name.
+    const names = ["dpkg.log", "shadow-", "lists.one", "pacman.log", "random-seed", "lock"];
+    mkdirSync(host);
+    for (const name of names) writeFileSync(join(host, name), "root:x:99999:\n");
+    const links = [
+      "var/log",
+      "etc",
+      "var/lib/apt/lists",
+      "var/cache/debconf",
+      "var/lib/dpkg",
+      "var/lib/systemd",
+    ];
+    const made = links.map((path) => `mkdir -p $(dirname ${path}); ln -s ${host} ${path}`).join("; ");
+    const project = makeProject(
+      {
+        "Imagefile.ts": `${PRELUDE}const linked = made(${JSON.stringify(`${made}; mkdir -p in/log; ln -s /in/log var/cache/ldconfig; echo >in/log/aux-cache; echo kept >in/kept`)});
+export const told = tell(rule.platformfs({ from: linked, steps: [step.hook("hook.sh")] }), "told.txt");`,
+        "hook.sh": "true\n",
+      },
+      { dir: join(dir, "project"), under: [] },
+    );
+    await project.good("told");
+    expect(readdirSync(host).sort()).toEqual([...names].sort());
+    expect(readFileSync(join(host, "shadow-"), "utf8")).toBe("root:x:99999:\n");
+    // A link within the tree is followed in it.
+    expect(project.read("out/told.txt")).not.toContain("aux-cache");
   });
 });
 

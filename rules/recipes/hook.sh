@@ -35,4 +35,4 @@ cleanup || { [ "$status" != 0 ] || status=1; }
 
 clean_tree
 remove_traces "$TMPDIR/traces"
-password_days "$HOOKROOT"
+password_days

@@ -44,10 +44,7 @@ unique_before=$(unique_left)
 # settle_tree: takes out what would differ the next time, and what made while building would be one for all machines.
 # Links in the tree lead nowhere else.
 settle_tree() {
-    for se_path in etc/.pwd.lock var/cache/ldconfig/aux-cache; do
-        se_at=$(inside "$se_path")
-        rm -f "$se_at"
-    done
+    delete etc/.pwd.lock var/cache/ldconfig/aux-cache
     take_unique
-    password_days "$root"
+    password_days
 }

@@ -12,9 +12,9 @@ mkdir "$root/run/repo"
 mount --bind "$PWD/repo" "$root/run/repo"
 
 # No service starts while we install.
-policy=$root/usr/sbin/policy-rc.d
+policy=$(inside usr/sbin/policy-rc.d)
 [ -e "$policy" ] || [ -L "$policy" ] || {
-    touch -r "$root/usr/sbin" "$TMPDIR/sbin"
+    touch -r "${policy%/*}" "$TMPDIR/sbin"
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
     policy_made=yes
@@ -74,7 +74,7 @@ done
 
 if [ -n "${policy_made:-}" ]; then
     rm "$policy"
-    touch -r "$TMPDIR/sbin" "$root/usr/sbin"
+    touch -r "$TMPDIR/sbin" "${policy%/*}"
 fi
 umount "$root/run/repo"
 unmounted

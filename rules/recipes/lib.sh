@@ -59,14 +59,30 @@ make_directories() {
     done
 }
 
-# password_days TREE: days on which passwords were set while building become the epoch's.
+# delete PATH…: files of the tree, wherever links lead in it; the last part of a path may be a pattern.
+delete() {
+    for de_path; do
+        de_at=$(inside "$de_path")
+        [ -d "${de_at%/*}" ] || continue
+        (
+            cd "${de_at%/*}"
+            IFS=
+            for de_name in ${de_at##*/}; do
+                [ -d "$de_name" ] && [ ! -L "$de_name" ] || rm -f -- "./$de_name"
+            done
+        )
+    done
+}
+
+# password_days: days on which passwords were set while building become the epoch's.
 password_days() {
     for pd_file in shadow shadow-; do
-        [ -f "$1/etc/$pd_file" ] && [ ! -L "$1/etc/$pd_file" ] || continue
+        pd_at=$(inside "etc/$pd_file")
+        [ -f "$pd_at" ] && [ ! -L "$pd_at" ] || continue
         awk -F: -v OFS=: -v today="$(($(date +%s) / 86400))" -v day="$((SOURCE_DATE_EPOCH / 86400))" \
-            '$3 != "" && $3 >= today - 1 { $3 = day } { print }' "$1/etc/$pd_file" >"$TMPDIR/shadow"
+            '$3 != "" && $3 >= today - 1 { $3 = day } { print }' "$pd_at" >"$TMPDIR/shadow"
         # Into the file that is there, so that mode and owner stay.
-        cmp -s "$TMPDIR/shadow" "$1/etc/$pd_file" || cat "$TMPDIR/shadow" >"$1/etc/$pd_file"
+        cmp -s "$TMPDIR/shadow" "$pd_at" || cat "$TMPDIR/shadow" >"$pd_at"
     done
 }
 

@@ -24,18 +24,18 @@ uri() { printf '%s' "$1" | sed 's/%/%25/g; s/ /%20/g; s/\[/%5B/g; s/\]/%5D/g'; }
 unique_before=$(unique_left)
 
 # clean_tree: removes from $OUT what package tools leave behind: logs, caches, locks, backups, the build's own configuration,
-# and what each machine has to make for itself.
+# and what each machine has to make for itself. A link in the tree, /var/log -> /data, never leads to this machine's files.
 clean_tree() {
-    rm -f "$OUT"/etc/apt/apt.conf.d/99mmdebstrap "$OUT"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
-    rm -f "$OUT"/var/log/dpkg.log "$OUT"/var/log/alternatives.log "$OUT"/var/log/bootstrap.log \
-        "$OUT"/var/log/fontconfig.log "$OUT"/var/log/apt/*.log "$OUT"/var/log/apt/*.xz
-    rm -f "$OUT"/var/cache/apt/*.bin "$OUT"/var/cache/apt/archives/lock "$OUT"/var/lib/apt/lists/lock
-    rm -f "$OUT"/var/lib/dpkg/*-old "$OUT"/var/lib/dpkg/lock "$OUT"/var/lib/dpkg/lock-frontend \
-        "$OUT"/var/lib/dpkg/triggers/Lock "$OUT"/var/cache/debconf/*-old "$OUT"/var/cache/ldconfig/aux-cache
+    delete etc/apt/apt.conf.d/99mmdebstrap etc/dpkg/dpkg.cfg.d/99mmdebstrap
+    delete var/log/dpkg.log var/log/alternatives.log var/log/bootstrap.log var/log/fontconfig.log \
+        'var/log/apt/*.log' 'var/log/apt/*.xz'
+    delete 'var/cache/apt/*.bin' var/cache/apt/archives/lock var/lib/apt/lists/lock
+    delete 'var/lib/dpkg/*-old' var/lib/dpkg/lock var/lib/dpkg/lock-frontend var/lib/dpkg/triggers/Lock \
+        'var/cache/debconf/*-old' var/cache/ldconfig/aux-cache
     for ct_file in passwd group shadow gshadow subuid subgid; do
-        rm -f "$OUT/etc/$ct_file-" "$OUT/etc/$ct_file.lock"
+        delete "etc/$ct_file-" "etc/$ct_file.lock"
     done
-    rm -f "$OUT/etc/.pwd.lock"
+    delete etc/.pwd.lock
     take_unique
     for ct_dir in dev proc sys run tmp; do
         [ ! -d "$OUT/$ct_dir" ] || find "$OUT/$ct_dir" -xdev -mindepth 1 ! -path "$OUT/run/lock" -delete
