@@ -1,10 +1,12 @@
 // Signals, terminals, and children that outlive their action: the exit status, nothing left running, a terminal as it
 // was, and a next run that builds what was stopped.
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync } from "node:fs";
 import { spawn, type ChildProcess } from "node:child_process";
-import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { once } from "node:events";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { Stopper } from "../engine/execute/stop.js";
 import { finish, makeProject, MAIN, type Ended, type TestProject } from "./support/cli.js";
-import { expectBuilds, expectSettled, makePuppet, noneLeft } from "./support/faults.js";
+import { expectBuilds, expectSettled, makePuppet, noneLeft, processesIn } from "./support/faults.js";
 import { until } from "./support/sandbox.js";
 import { inTerminal } from "./support/terminal.js";
 
@@ -162,6 +164,113 @@ test("children that hold the log open hold nothing up, and end with their action
   await noneLeft(project);
   const { stdout } = await project.good("log", "litter");
   expect(stdout).toBe("");
+});
+
+describe("Ctrl-Z", () => {
+  let ticking: TestProject;
+  beforeEach(() => {
+    ticking = makeProject({
+      "Imagefile.ts": `export const t = run({ inputs: { GO: env("GO") }, out: "t.txt", timeout: 120,
+  cmd: 'while :; do /bin/true; done & until [ -e "$GO" ]; do echo tick; sleep 0.01; done; kill %1; echo > "$OUT"' });`,
+    });
+  });
+  afterEach(() => ticking.remove());
+
+  /** A process group of its own with a parent outside of it, as a shell gives one: others the kernel does not stop. */
+  const JOB = '$| = 1; if (!($p = fork)) { setpgrp; exec @ARGV } print "$p\\n"; waitpid $p, 0; exit $? >> 8';
+
+  /** Starts it, and stops it once it ticks. Returns the engine's process. */
+  async function stopped(): Promise<{ readonly building: ChildProcess; readonly engine: number }> {
+    const under = ["perl", "-e", JOB];
+    const building = ticking.start({ under, env: { GO: ticking.path("go") } }, "-s", "t");
+    const [first] = (await once(building.stdout ?? building, "data")) as [Buffer];
+    const engine = Number(String(first));
+    const before = ticks();
+    await until("it ticks", () => ticks() > before + 2);
+    process.kill(engine, "SIGTSTP");
+    await until("the engine is stopped", () => stateOf(engine) === "T");
+    await until(
+      "the action is stopped",
+      () => acting().length > 1 && acting().every((pid) => stateOf(pid) === "T"),
+    );
+    return { building, engine };
+  }
+  const ticks = (): number =>
+    ticking
+      .names(".imagemake/logs")
+      .filter((name) => name.endsWith(".log"))
+      .reduce((sum, name) => sum + ticking.read(`.imagemake/logs/${name}`).split("\n").length, 0);
+  const read = (path: string): string => {
+    try {
+      return readFileSync(path, "latin1");
+    } catch {
+      return "";
+    }
+  };
+  const stateOf = (pid: number | string): string => /\) (\w)/.exec(read(`/proc/${pid}/stat`))?.[1] ?? "";
+  /** The processes of the action itself, by a variable that nobody else has. */
+  const acting = (): string[] =>
+    processesIn(ticking.dir).filter((pid) => read(`/proc/${pid}/environ`).includes("SOURCE_DATE_EPOCH="));
+
+  test("stops actions with the engine, and they go on with it", async () => {
+    const { building, engine } = await stopped();
+    const before = ticks();
+    expect(ticks()).toBe(before);
+    process.kill(engine, "SIGCONT");
+    await until("it ticks again", () => ticks() > before);
+    // A second time.
+    process.kill(engine, "SIGTSTP");
+    await until("the action is stopped", () => acting().every((pid) => stateOf(pid) === "T"));
+    process.kill(engine, "SIGCONT");
+    ticking.write("go", "");
+    expect(await finish(building)).toMatchObject({ status: 0, stderr: "" });
+    expect(ticking.names("out")).toEqual(["t.txt"]);
+  });
+
+  test("time that is stopped counts neither for the timeout nor for the grace", () => {
+    jest.useFakeTimers();
+    try {
+      const said: string[] = [];
+      const say = (word: string) => () => void said.push(word);
+      const stopper = new Stopper(1000, 500, {
+        ask: say("ask"),
+        force: say("force"),
+        lastResort: say("last"),
+      });
+      jest.advanceTimersByTime(900);
+      stopper.suspend();
+      jest.advanceTimersByTime(5000);
+      stopper.resume();
+      jest.advanceTimersByTime(90);
+      expect(said).toEqual([]);
+      jest.advanceTimersByTime(20);
+      expect([said, stopper.because]).toEqual([["ask"], "timeout"]);
+      stopper.suspend();
+      jest.advanceTimersByTime(5000);
+      stopper.resume();
+      expect(said).toEqual(["ask"]);
+      jest.advanceTimersByTime(600);
+      expect(said).toEqual(["ask", "force"]);
+      stopper.done();
+      stopper.resume();
+      jest.advanceTimersByTime(60_000);
+      expect(said).toEqual(["ask", "force"]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test("a stopped engine that is interrupted or killed leaves nothing behind", async () => {
+    const interrupted = await stopped();
+    process.kill(interrupted.engine, "SIGTERM");
+    process.kill(interrupted.engine, "SIGCONT");
+    expect((await finish(interrupted.building)).status).toBe(143);
+    await noneLeft(ticking);
+    const killed = await stopped();
+    process.kill(killed.engine, "SIGKILL");
+    await finish(killed.building);
+    await noneLeft(ticking);
+  });
 });
 
 describe("in a terminal", () => {

@@ -42,7 +42,7 @@ sub SIGKILL          { 9 }
 sub SIGTERM          { 15 }
 sub EINTR            { 4 }
 
-our ($status, $termed, $killed, $init, $first);    # $first: we are process 1
+our ($status, $termed, $killed, $stopped, $init, $first);    # $first: we are process 1
 our ($before, $after) = ('', '');    # what a report stands between, where several actions share the descriptor
 
 # A line is short enough to arrive in one piece (PIPE_BUF, pipe(7)).
@@ -203,9 +203,10 @@ sub set_up {
 
 # --- The command. -----------------------------------------------------------------------------------------
 sub run_command {
+  sleep 1 while $stopped && !$termed;
   my $command = fork // fault("fork");
   if (!$command) {
-    $SIG{$_} = 'DEFAULT' for qw(TERM USR1 INT QUIT HUP);
+    $SIG{$_} = 'DEFAULT' for qw(TERM USR1 INT QUIT HUP TSTP CONT);
     exit 143 if $termed;
     setpgrp 0, 0 unless $job{tty};    # a tool that signals its own group (mmdebstrap does) must not reach us
     close $status;
@@ -261,6 +262,8 @@ sub keep {
   $SIG{$_} = 'IGNORE' for qw(INT QUIT HUP);
   $SIG{TERM} = sub { $termed = 1; kill TERM => $init if $init };
   $SIG{USR1} = sub { $killed = 1; kill KILL => $init if $init };
+  $SIG{TSTP} = sub { $stopped = 1; kill TSTP => $init if $init };
+  $SIG{CONT} = sub { $stopped = 0; kill CONT => $init if $init };
 
   call(unshare => CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | ($job{offline} ? CLONE_NEWNET : 0))
     or fault("unshare");
@@ -269,6 +272,7 @@ sub keep {
   if ($init) {
     kill TERM => $init if $termed;
     kill KILL => $init if $killed;
+    kill TSTP => $init if $stopped;
     close $alive;
     close $status unless length $after;
     waitpid $init, 0;    # returns when every process in the namespace is gone
@@ -281,11 +285,14 @@ sub keep {
   $first = 1;
   $SIG{TERM} = sub { $termed = 1; kill TERM => -1 };
   $SIG{USR1} = 'DEFAULT';
+  # The kernel sees to it that no process made meanwhile escapes a signal to all.
+  $SIG{TSTP} = sub { $stopped = 1; kill STOP => -1 };
+  $SIG{CONT} = sub { $stopped = 0; kill CONT => -1 };
   close $held;
   die_with_parent();
   my $bits = '';
   vec($bits, fileno $alive, 1) = 1;
-  exit 0 if select $bits, undef, undef, 0;
+  exit 0 if 0 < select $bits, undef, undef, 0;    # a signal would make it -1
   set_up();
   run_command();
   exit 0;
@@ -311,6 +318,9 @@ sub serve {
   die_with_parent();
   exit 0 if getppid != $parent;
   $SIG{$_} = 'IGNORE' for qw(INT QUIT HUP TERM CHLD);
+  # For the keepers, so that from their first moment on they have it.
+  $SIG{TSTP} = sub { $stopped = 1 };
+  $SIG{CONT} = sub { $stopped = 0 };
   my $self = $$;
   $after = "\n";
   for (;;) {

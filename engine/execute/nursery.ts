@@ -19,8 +19,8 @@ export interface Request {
 
 interface Running {
   pid: number | null;
-  /** Signal asked for before the process was known. */
-  asked: NodeJS.Signals | null;
+  /** Signals asked for before the process was known. */
+  readonly asked: NodeJS.Signals[];
   report: string;
   readonly resolve: (end: StartedEnd) => void;
 }
@@ -46,7 +46,7 @@ export class Nursery {
   start(request: Request): Started {
     const id = String((this.#count += 1));
     const ended = new Promise<StartedEnd>((resolve) => {
-      this.#running.set(id, { pid: null, asked: null, report: "", resolve });
+      this.#running.set(id, { pid: null, asked: [], report: "", resolve });
     });
     this.#open();
     const env = Object.entries(request.env).map(([name, value]) => `${name}=${value}`);
@@ -115,13 +115,13 @@ export class Nursery {
 
   #born(running: Running, pid: number): void {
     running.pid = pid;
-    if (running.asked !== null) signalTo(pid, running.asked);
+    for (const signal of running.asked) signalTo(pid, signal);
   }
 
   #kill(id: string, signal: NodeJS.Signals): void {
     const running = this.#running.get(id);
     if (running === undefined) return;
-    if (running.pid === null) running.asked = signal;
+    if (running.pid === null) running.asked.push(signal);
     else signalTo(running.pid, signal);
     // A keeper that was killed cannot say that it has ended.
     if (signal === "SIGKILL") this.#end(id, { error: null, status: null, signal, report: running.report });

@@ -18,6 +18,7 @@ import { mountWords, type Mount } from "./mounts.js";
 import { Nursery } from "./nursery.js";
 import type { Started, StartedEnd, Stripped } from "./started.js";
 import { Stopper } from "./stop.js";
+import { stopsWithUs } from "./suspend.js";
 
 export type { Mount } from "./mounts.js";
 
@@ -93,7 +94,18 @@ export async function runJob(
     force: () => started.kill(how.kind === "namespaces" ? "SIGUSR1" : "SIGKILL"),
     lastResort: () => started.kill("SIGKILL"),
   });
-  const end = await stoppable(started, signal, now, stopper);
+  const goesOn = stopsWithUs({
+    suspend: () => {
+      stopper.suspend();
+      // init.pl stops its namespace; a group has nobody who would.
+      started.kill(how.kind === "namespaces" ? "SIGTSTP" : "SIGSTOP");
+    },
+    resume: () => {
+      started.kill("SIGCONT");
+      stopper.resume();
+    },
+  });
+  const end = await stoppable(started, signal, now, stopper).finally(goesOn);
   if (end.error !== null) return problem(`could not be started: ${end.error.message}`);
   return outcome(job, end, stopper.because);
 }

@@ -18,6 +18,8 @@ export interface Sender {
 export class Stopper {
   because: "timeout" | "interrupted" | null = null;
   #timer: NodeJS.Timeout | undefined;
+  /** What comes next, and when or, while the job is suspended, after how long. */
+  #next: { readonly run: () => void; at: number; left: number | null } | null = null;
 
   constructor(
     timeout: number | null,
@@ -42,13 +44,27 @@ export class Stopper {
     this.#after(LAST_RESORT_MS, this.send.lastResort);
   }
 
+  /** The job is stopped for a while, which does not count. */
+  suspend(): void {
+    if (this.#next === null || this.#next.left !== null) return;
+    clearTimeout(this.#timer);
+    this.#next.left = Math.max(0, this.#next.at - performance.now());
+  }
+
+  /** It goes on. */
+  resume(): void {
+    if (this.#next !== null && this.#next.left !== null) this.#after(this.#next.left, this.#next.run);
+  }
+
   /** The job has ended. */
   done(): void {
     clearTimeout(this.#timer);
+    this.#next = null;
   }
 
   #after(milliseconds: number, next: () => void): void {
     clearTimeout(this.#timer);
+    this.#next = { run: next, at: performance.now() + milliseconds, left: null };
     this.#timer = setTimeout(next, Math.min(milliseconds, TIMER_MAX));
   }
 }
