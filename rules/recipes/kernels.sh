@@ -5,8 +5,9 @@
 # and the two files; INITRD is `-` where there is none. Rescue systems, and what an upgrade left, are no kernels.
 kernels() {
     for ke_file in "$OUT"/boot/vmlinu[xz]-*; do
+        [ -f "$ke_file" ] || continue
         ke_name=${ke_file##*/} ke_name=${ke_name#vmlinu[xz]-}
-        case $ke_name in '*' | *[[:space:]]* | *rescue* | *.old | *.bak | *.dpkg-*) continue ;; esac
+        case $ke_name in *[[:space:]]* | *rescue* | *.old | *.bak | *.dpkg-*) continue ;; esac
         ke_initrd=-
         for ke_try in "initrd.img-$ke_name" "initramfs-$ke_name.img" "initrd-$ke_name"; do
             [ ! -s "$OUT/boot/$ke_try" ] || { ke_initrd=boot/$ke_try && break; }
