@@ -26,9 +26,12 @@ ${rule("unset", `I: env("SURELY_NOT_SET", { optional: true })`)}
 export const fallback = run({ inputs: { V: env("SURELY_NOT_SET", { default: "other" }) }, cmd: 'echo "$V" > "$OUT"', out: "fallback" });
 export const overlay = rule.platformfs({ from: before, steps: [step.overlay("ov")], out: "overlay.tar" });
 export const keys = rule.rootfs({ repo: apt({ url: "file:/nowhere", suite: "x", keys: files("key.gpg") }), arch: "amd64", packages: ["a"] });
+const nowhere = apt({ url: "file:/nowhere", suite: "x" });
+export const entry = rule.rootfs({ repo: nowhere, arch: "amd64", packages: list("bad.list") });
+export const word = rule.rootfs({ repo: nowhere, arch: "amd64", packages: ["fine", "libc6(>=2"] });
 export default project({ default: [fallback] });
 `,
-    ...{ "src/a.txt": "a", "src/b.txt": "b" },
+    ...{ "src/a.txt": "a", "src/b.txt": "b", "bad.list": "# names\nfine other\n\nlibc6(>=2 # a bound\n" },
   });
   mkdirSync(project.path("empty"));
 });
@@ -42,6 +45,8 @@ test.each([
   ["variable", "the variable SURELY_NOT_SET is not set"],
   ["overlay", "ov does not exist"],
   ["keys", "keys: key.gpg does not exist"],
+  ["entry", 'bad.list:4: "libc6(>=2" is not the name of a package'],
+  ["word", 'packages: "libc6(>=2" is not the name of a package'],
 ])("%s: what is missing is said before anything is built", async (target, message) => {
   for (const words of [[target], ["-n", target], [target]]) {
     const { status, stderr } = await project.run(...words);

@@ -1,6 +1,6 @@
 // Whether everything is there that actions read from outside the graph, looked at before anything is built: what is
 // missing is not found only when its action's turn comes. It decides nothing.
-import type { Drivers } from "../packages/driver.js";
+import type { Drivers, PackageDriver } from "../packages/driver.js";
 import type { Action } from "../model.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import { matchPatterns } from "../sources/globs.js";
@@ -30,18 +30,37 @@ export async function checkInputs(
     }
     const { packages } = action;
     if (packages === null) continue;
-    for (const wanted of packages.want) {
-      if (typeof wanted === "string") continue;
-      note(
-        action,
-        "list" in wanted ? sources.list(wanted.list) : await sources.resolve(wanted.probe, "packages"),
-      );
-    }
     const driver = await drivers[packages.driver]?.();
+    for (const wanted of packages.want) {
+      if (typeof wanted === "string") {
+        note(action, entries(driver, [[wanted, null]], "packages"));
+      } else if ("list" in wanted) {
+        const lines = sources.lines(wanted.list);
+        note(action, lines.ok ? entries(driver, lines.value, wanted.list) : lines);
+      } else {
+        note(action, await sources.resolve(wanted.probe, "packages"));
+      }
+    }
     const keys = driver?.keyFiles(packages.repo) ?? [];
     if (keys.length > 0) note(action, await matchPatterns(dir, keys), "keys: ");
   }
   return together([...found.values()]);
+}
+
+/** Entries of a list, each with its line, that the package manager can make nothing of. */
+function entries(
+  driver: PackageDriver | undefined,
+  lines: Iterable<readonly [string, number | null]>,
+  list: string,
+): Result<void> {
+  const odd = [...lines].find(([entry]) => driver?.isEntry(entry) === false);
+  if (odd === undefined) return ok(undefined);
+  const [entry, line] = odd;
+  return fail(
+    2,
+    `${line === null ? list : `${list}:${line}`}: ${JSON.stringify(entry)} is not the name of a package`,
+    `names as ${driver?.name ?? "the driver"} takes them, blanks or ends of lines between them`,
+  );
 }
 
 /** Several problems as one: what exit status says is that of the first. */

@@ -59,6 +59,8 @@ export interface PackageDriver {
   readonly tools: readonly Tool[];
   /** A name for the repository within a release, free of circumstance such as its location. */
   repositoryName(repo: Json): string;
+  /** Whether an entry of a package list can be one at all; what it means, `resolve` says. */
+  isEntry(entry: string): boolean;
   /** Files of keys that the repository is verified with, as patterns below the Imagefile's directory. */
   keyFiles(repo: Json): readonly string[];
   /** Fetches and verifies the repository's metadata for `arch` into `dir` (empty, exists). Uses the network. */

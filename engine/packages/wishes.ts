@@ -22,7 +22,7 @@ export async function wishesOf(action: Action, sources: Sources): Promise<Result
     const names = await namesIn(wanted, sources);
     if (!names.ok) return names;
     const list = "list" in wanted ? wanted.list : (wanted.probe.what ?? asWritten(wanted.probe.argv));
-    wishes.push(...names.value.map((name) => ({ name, list })));
+    for (const name of names.value) wishes.push({ name, list });
   }
   return ok(wishes);
 }
@@ -53,4 +53,4 @@ export function blame(problem: Problem, wishes: readonly Wish[]): Problem {
 
 /** Whether a problem is about the package of that name. */
 export const mentions = ({ message }: Problem, name: string): boolean =>
-  new RegExp(`(^|[^\\w.+-])${name.replace(/[.+]/g, "\\$&")}($|[^\\w+-])`).test(message);
+  new RegExp(`(^|[^\\w.+-])${name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}($|[^\\w+-])`).test(message);

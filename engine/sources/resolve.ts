@@ -12,7 +12,7 @@ import { asWritten } from "../shell.js";
 import type { Facts } from "./facts.js";
 import { dangling, isWithin, matchPatterns, stagePath, statOf, walk } from "./globs.js";
 import { follow, type Scene } from "./links.js";
-import { normalised } from "./lists.js";
+import { linesOf, normalised } from "./lists.js";
 import { inUtf8 } from "./utf8.js";
 import { fileSystemClock, isRacy, ownStamp, sameStamp, stampOf, stampOfStats } from "./stamp.js";
 
@@ -47,7 +47,7 @@ type Kind<K extends Source["kind"]> = Extract<Source, { readonly kind: K }>;
 export class Sources {
   readonly #memo = new Map<string, Promise<Result<ResolvedSource>>>();
   readonly #digests = new Map<string, Promise<string>>();
-  readonly #lists = new Map<string, Result<string>>();
+  readonly #lists = new Map<string, Result<ReadonlyMap<string, number>>>();
   readonly #clock: () => number;
 
   constructor(
@@ -74,6 +74,12 @@ export class Sources {
 
   /** The text of a list file, normalised; the same for a whole run. */
   list(file: string): Result<string> {
+    const lines = this.lines(file);
+    return lines.ok ? ok(normalised(lines.value.keys())) : lines;
+  }
+
+  /** The names in a list file, and the line of each. */
+  lines(file: string): Result<ReadonlyMap<string, number>> {
     const path = resolve(this.project.dir, file);
     let found = this.#lists.get(path);
     if (found === undefined) {
@@ -83,12 +89,12 @@ export class Sources {
     return found;
   }
 
-  #list(path: string, file: string): Result<string> {
+  #list(path: string, file: string): Result<ReadonlyMap<string, number>> {
     try {
       const stamp = stampOf(path);
       this.facts.file(path, stamp);
       this.#noteRace(stamp);
-      return ok(normalised(readFileSync(path, "utf8")));
+      return ok(linesOf(readFileSync(path, "utf8")));
     } catch (error) {
       if (stampOf(path) === null && ownStamp(path) !== null) return dangling(`list ${file}`, path);
       return fail(2, `list ${file} cannot be read`, asError(error).message);

@@ -7,7 +7,7 @@ import { buildDate, fileName } from "./apt/deb.js";
 import { APT_HELPER, fetchPackages } from "./apt/fetch.js";
 import { writeIndex } from "./apt/publish.js";
 import { nameOf } from "./apt/repository.js";
-import { resolve } from "./apt/resolve.js";
+import { NAME, resolve } from "./apt/resolve.js";
 import { takeSnapshot } from "./apt/snapshot.js";
 
 /** Speaks to apt. */
@@ -22,6 +22,7 @@ export const driver: PackageDriver = {
   ],
   repositoryName: nameOf,
   keyFiles: keysIn,
+  isEntry: (entry) => NAME.test(entry),
   snapshot: (...given) => attempt("apt", takeSnapshot(...given)),
   resolve: (...given) => attempt("apt", resolve(...given)),
   fetch: (...given) => attempt("apt", fetchPackages(...given)),

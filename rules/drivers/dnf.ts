@@ -7,7 +7,7 @@ import { closureFile } from "./closure-file.js";
 import { fetchPackages } from "./dnf/fetch.js";
 import { buildDate, fileName } from "./dnf/package.js";
 import { nameOf } from "./dnf/repository.js";
-import { resolve } from "./dnf/resolve.js";
+import { NAME, resolve } from "./dnf/resolve.js";
 import { takeSnapshot } from "./dnf/snapshot.js";
 import { DNF, LIBREPO, RPM } from "./dnf/tools.js";
 
@@ -19,6 +19,7 @@ export const driver: PackageDriver = {
   tools: [DNF, LIBREPO, RPM],
   repositoryName: nameOf,
   keyFiles: keysIn,
+  isEntry: (entry) => NAME.test(entry),
   snapshot: (...given) => attempt("dnf", takeSnapshot(...given)),
   resolve: (...given) => attempt("dnf", resolve(...given)),
   fetch: (...given) => attempt("dnf", fetchPackages(...given)),

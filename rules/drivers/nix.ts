@@ -93,6 +93,7 @@ export const driver: PackageDriver = {
   name: "nix",
   tools: [],
   keyFiles: () => [],
+  isEntry: () => true,
   repositoryName: (repo) => nameOf(referenceOf(repo)),
   snapshot: (repo, _arch, dir, { signal }) => attempt("nix", takeSnapshot(referenceOf(repo), dir, signal)),
   resolve: (request) =>

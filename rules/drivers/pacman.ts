@@ -7,7 +7,7 @@ import { closureFile } from "./closure-file.js";
 import { fetchPackages } from "./pacman/fetch.js";
 import { buildDate, fileName } from "./pacman/package.js";
 import { nameOf } from "./pacman/repository.js";
-import { resolve } from "./pacman/resolve.js";
+import { NAME, resolve } from "./pacman/resolve.js";
 import { takeSnapshot } from "./pacman/snapshot.js";
 import { BSDTAR, GPG, PACMAN } from "./pacman/tools.js";
 
@@ -20,6 +20,7 @@ export const driver: PackageDriver = {
   tools: [PACMAN, BSDTAR, GPG],
   repositoryName: nameOf,
   keyFiles: keysIn,
+  isEntry: (entry) => NAME.test(entry),
   snapshot: (...given) => attempt("pacman", takeSnapshot(...given)),
   resolve: (...given) => attempt("pacman", resolve(...given)),
   fetch: (...given) => attempt("pacman", fetchPackages(...given)),

@@ -7,7 +7,7 @@ import { fetchPackages } from "./xbps/fetch.js";
 import { buildDate, fileName } from "./xbps/package.js";
 import { writeIndex } from "./xbps/publish.js";
 import { nameOf } from "./xbps/repository.js";
-import { resolve } from "./xbps/resolve.js";
+import { NAME, resolve } from "./xbps/resolve.js";
 import { takeSnapshot } from "./xbps/snapshot.js";
 import { xbpsTools } from "./xbps/tools.js";
 
@@ -21,6 +21,7 @@ export const driver: PackageDriver = {
   ],
   repositoryName: nameOf,
   keyFiles: keysIn,
+  isEntry: (entry) => NAME.test(entry),
   snapshot: (...given) => attempt("xbps", takeSnapshot(...given)),
   resolve: (...given) => attempt("xbps", resolve(...given)),
   fetch: (...given) => attempt("xbps", fetchPackages(...given)),

@@ -24,7 +24,7 @@ const VARIANTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** A package name as apt takes it: with an architecture, a version or suite, or excluded (`name-`). */
-const NAME = /^[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?(?:[=/][^\s/]+)?$/i;
+export const NAME = /^[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?(?:[=/][^\s/]+)?$/i;
 
 /** Quieter, apt would not tell that it took a name for a pattern. */
 const INSTALL = ["--print-uris", "-y", "-o", "quiet=0", "--no-upgrade", "--no-remove"];

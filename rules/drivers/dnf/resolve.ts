@@ -11,7 +11,7 @@ import { ask } from "./run.js";
 import { SECTIONS } from "./snapshot.js";
 
 /** A package by its name, with version and architecture, by what it provides, by a file; a group with `@`. */
-const NAME = /^(?:@|\/)?[A-Za-z0-9_][A-Za-z0-9_.+:~^()/ -]*$/;
+export const NAME = /^(?:@|\/)?[A-Za-z0-9_][A-Za-z0-9_.+:~^()/ -]*$/;
 
 const options = z.object({
   /** Weak dependencies come too. */

@@ -9,7 +9,7 @@ import { nameOf, readRepositories, type Repositories } from "./repository.js";
 import { pacmanIn, pacmanSays, type Pacman } from "./run.js";
 
 /** A package, a group, or what one provides: with its repository, with a version. */
-const NAME = /^[A-Za-z0-9@_][A-Za-z0-9@._+:/-]*(?:[<>=]{1,2}[A-Za-z0-9._+:~-]+)?$/;
+export const NAME = /^[A-Za-z0-9@_][A-Za-z0-9@._+:/-]*(?:[<>=]{1,2}[A-Za-z0-9._+:~-]+)?$/;
 
 /** The databases of a snapshot, in the configuration's order. */
 type Databases = ReadonlyMap<string, Database>;

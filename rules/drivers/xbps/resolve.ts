@@ -19,6 +19,9 @@ interface Place {
   readonly data: Repodata;
 }
 
+/** A package as xbps takes it: by name, with its version, or by a pattern that compares versions. */
+export const NAME = /^[A-Za-z0-9_][\w.+:~-]*(?:(?:>=|<=|>|<)[\w.+:~-]+)*$/;
+
 /** xbps installs what it is asked for and never more; more than a few places are nobody's. */
 const MOST_PLACES = 64;
 
