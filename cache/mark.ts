@@ -102,7 +102,7 @@ class Marker {
       const maker = this.#maker.get(id);
       if (maker === undefined) continue;
       this.#keep(maker);
-      waiting.push(...this.#inputsOf(maker));
+      for (const input of this.#inputsOf(maker)) waiting.push(input);
     }
   }
 

@@ -66,7 +66,7 @@ export async function publish(
         : await storeFile(context, action, staged, wanted);
     if ("failure" in stored) return { kind: "failure", failure: stored.failure };
     artifacts.push(stored.row);
-    notices.push(...stored.notices);
+    for (const notice of stored.notices) notices.push(notice);
     outputs[wanted.output.name] = stored.row.id;
   }
   const key = keyOf(staged.components);

@@ -56,7 +56,8 @@ export async function verifyAll(context: VerifyContext): Promise<Verified> {
   const found = async (finding: Finding | null): Promise<void> => {
     if (finding === null) return;
     findings.push(finding);
-    if (context.repair && finding.state !== "unknown") problems.push(...(await repair(context, finding)));
+    if (context.repair && finding.state !== "unknown")
+      for (const problem of await repair(context, finding)) problems.push(problem);
   };
   for (const id of files) await found(await lookAtFile(context, id));
   for (const row of trees) await found(await lookAtTree(context, row));

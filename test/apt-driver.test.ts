@@ -233,7 +233,7 @@ describe("snapshot", () => {
     });
     expect(await take({ keys: ["*.nosuch"] })).toMatchObject({
       exit: 2,
-      message: "keys: no file matches *.nosuch",
+      message: "keys: nothing matches *.nosuch",
     });
     expect(await take({ url: "host" })).toMatchObject({
       exit: 3,

@@ -26,7 +26,7 @@ ${rule("unset", `I: env("SURELY_NOT_SET", { optional: true })`)}
 export const fallback = run({ inputs: { V: env("SURELY_NOT_SET", { default: "other" }) }, cmd: 'echo "$V" > "$OUT"', out: "fallback" });
 export const overlay = rule.platformfs({ from: before, steps: [step.overlay("ov")], out: "overlay.tar" });
 export const keys = rule.rootfs({ repo: apt({ url: "file:/nowhere", suite: "x", keys: files("key.gpg") }), arch: "amd64", packages: ["a"] });
-const nowhere = apt({ url: "file:/nowhere", suite: "x" });
+const nowhere = apt({ url: "file:/nowhere", suite: "y" });
 export const entry = rule.rootfs({ repo: nowhere, arch: "amd64", packages: list("bad.list") });
 export const word = rule.rootfs({ repo: nowhere, arch: "amd64", packages: ["fine", "libc6(>=2"] });
 export default project({ default: [fallback] });

@@ -83,7 +83,7 @@ export class Names {
       seen.add(draft);
       const inputs = handlesIn(draft);
       for (const [name, handle] of inputs) this.#reach(handle, root, this.action(draft), name.toLowerCase());
-      stack.push(...inputs.map(([, handle]) => inside(handle).draft).reverse());
+      for (const [, handle] of [...inputs].reverse()) stack.push(inside(handle).draft);
     }
   }
   readonly #followed = new Set<Draft>();

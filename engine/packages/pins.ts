@@ -83,7 +83,7 @@ export class Pins {
       const own = await this.closure(action);
       if (!own.ok) return own;
       if (own.value === null) return ok(null);
-      held.push(...(own.value?.packages ?? []));
+      for (const pkg of own.value?.packages ?? []) held.push(pkg);
     }
     return ok(held);
   }

@@ -35,7 +35,7 @@ function ownActions(graph: Graph, targets: readonly TargetId[]): Set<TargetId> {
     const action = actions.get(producer.get(id) ?? "");
     if (action === undefined || own.has(action.id)) continue;
     own.add(action.id);
-    pending.push(...readsOf(action).filter((read) => !isOthers(read)));
+    for (const read of readsOf(action)) if (!isOthers(read)) pending.push(read);
   }
   return own;
 }

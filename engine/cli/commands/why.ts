@@ -32,14 +32,15 @@ export async function command(call: Call): Promise<number> {
     output.write(`${JSON.stringify(data, null, 2)}\n`);
     return 0;
   }
-  const lines = [...explained(action.id, decision)];
-  if (failed !== null) lines.push(...failedLines(failed, decision));
-  if (past !== null) lines.push(...pastLines(past));
+  const parts: (readonly string[])[] = [explained(action.id, decision)];
+  if (failed !== null) parts.push(failedLines(failed, decision));
+  if (past !== null) parts.push(pastLines(past));
   for (const [target, judged] of beneath) {
-    lines.push(...explained(target, judged.decision));
+    parts.push(explained(target, judged.decision));
     const attempt = lastFailure(looking, target);
-    if (attempt !== null) lines.push(...failedLines(attempt, judged.decision));
+    if (attempt !== null) parts.push(failedLines(attempt, judged.decision));
   }
+  const lines = parts.flat();
   output.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
 }

@@ -91,7 +91,7 @@ function memory(actions: readonly Action[]): Finding {
   const greedy = actions.filter(({ resources }) => resources.memory > here);
   const what = `memory: ${formatBytes(here)}`;
   if (greedy.length === 0) return fine(what);
-  const most = Math.max(...greedy.map(({ resources }) => resources.memory));
+  const most = greedy.reduce((most, { resources }) => Math.max(most, resources.memory), 0);
   return lacking(
     what,
     `${formatBytes(most)} are wanted`,

@@ -8,5 +8,5 @@ export const jsonLine = (event: BuildEvent): string => JSON.stringify(event);
 /** `--progress json`: data, so on stdout, and nothing else is said. */
 export function createJson(stdout: Sink): Renderer {
   const print = lineWriter(stdout);
-  return { event: (event) => print(jsonLine(event)), close: () => undefined };
+  return { event: (event) => print([jsonLine(event)]), close: () => undefined };
 }

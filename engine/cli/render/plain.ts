@@ -18,7 +18,7 @@ export function createPlain(options: {
 }): Renderer {
   const print = lineWriter(options.stderr);
   const lines = plainLines(options.verbosity, options.cwd);
-  return { event: (event) => print(...lines(event)), close: () => undefined };
+  return { event: (event) => print(lines(event)), close: () => undefined };
 }
 
 /** After a line about fetching, milliseconds without another one. */

@@ -37,10 +37,10 @@ export type Verbosity = "quiet" | "normal" | "verbose";
  * Writes lines. A reader that went away (`| head -1`) must not end the build, so its error is swallowed;
  * the listener stays, because the error of the last write arrives after everything is closed.
  */
-export function lineWriter(sink: Sink): (...lines: readonly string[]) => void {
+export function lineWriter(sink: Sink): (lines: readonly string[]) => void {
   let gone = false;
   sink.on("error", () => (gone = true));
-  return (...lines) => {
+  return (lines) => {
     if (!gone && lines.length > 0) sink.write(`${lines.join("\n")}\n`);
   };
 }

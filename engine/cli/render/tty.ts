@@ -68,7 +68,7 @@ export function createTty(options: TtyOptions): TtyRenderer {
   let ready: Promise<void> | null = null;
 
   const print = (lines: readonly string[]): void => {
-    if (live === null) write(...lines);
+    if (live === null) write(lines);
     else if (lines.length > 0) live.print(lines);
     else live.refresh();
   };
@@ -107,7 +107,9 @@ export function createTty(options: TtyOptions): TtyRenderer {
   /** Not before there is work: until then nobody may be there yet to end the process. */
   const begin = (): Promise<void> => {
     for (const signal of SIGNALS) process.on(signal, stopping);
-    return start().catch((thrown: unknown) => write(`no live display: ${visible(asError(thrown).message)}`));
+    return start().catch((thrown: unknown) =>
+      write([`no live display: ${visible(asError(thrown).message)}`]),
+    );
   };
 
   return {

@@ -42,7 +42,7 @@ export async function fetchPackages(
       if (!ring.ok) return ring;
       const fetched = await fetchBatch(batch, repository, arch, dir, pacman, context);
       if (!fetched.ok) return fetched;
-      gone.push(...fetched.value);
+      for (const pkg of fetched.value) gone.push(pkg);
     }
   }
   const strange = lacking.find((pkg) => !repositories.some(({ name }) => name === partsOf(pkg).repository));
