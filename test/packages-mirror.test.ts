@@ -63,7 +63,7 @@ describe("a mirror that fails", () => {
       imagefile(url);
       await refused(/not signed|NO_PUBKEY/);
       imagefile(url, ', keys: files("keys/*.gpg")');
-      await refused(/keys: no file matches keys\/\*\.gpg/, 2);
+      await refused(/keys: nothing matches keys\/\*\.gpg/, 2);
       imagefile(url, ', keys: files("other.gpg")');
       await refused(/not signed|NO_PUBKEY/);
     });
