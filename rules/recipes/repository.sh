@@ -20,9 +20,9 @@ index_packages() {
         [ -f "$ip_file" ] || continue
         ip_kind=${ip_file%/*} ip_kind=${ip_kind##*/}
         [ "$ip_kind" != group ] || continue
+        # modifyrepo_c compresses it again.
         ip_name=${ip_file##*/}
-        # Without the digest in front, which modifyrepo_c writes itself.
-        ip_name=$(printf '%s' "$ip_name" | sed -E 's/^[0-9a-f]{32,128}-//; s/\.(gz|xz|zst|bz2)$//')
+        case $ip_name in *.gz | *.xz | *.zst | *.bz2) ip_name=${ip_name%.*} ;; esac
         plain "$ip_file" >"$TMPDIR/listed/$ip_name"
         touch -d "@$SOURCE_DATE_EPOCH" "$TMPDIR/listed/$ip_name"
         modifyrepo_c --mdtype "$ip_kind" --compress-type gz "$TMPDIR/listed/$ip_name" "$ip_to/repodata" >/dev/null

@@ -63,9 +63,12 @@ function refusal(kind: string, { type, checksum, size, file }: ListedFile): stri
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 
+/** What most files of an index have before their names. */
+const DIGEST = /^[0-9a-f]{32,128}-/;
+
 /** A carried file as the engine wants it: its kind and its name are part of what it is. */
 export const metadataName = (path: string, { type, file }: ListedFile): string =>
-  `${path}/${METADATA}/${kindOf(type)}/${lastPart(file)}`;
+  `${path}/${METADATA}/${kindOf(type)}/${lastPart(file).replace(DIGEST, "")}`;
 
 /** The directory of a package that has its name, version and architecture in common with another. */
 const TWIN = /^(.*\/Packages\/[0-9a-f]{16})\/([^/]+)$/;
