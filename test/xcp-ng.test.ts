@@ -2,14 +2,21 @@
 // RPMs: what is in the images, what an edit builds again, what signing has to leave. Boots are in xcp-boots.test.ts.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { atTime } from "./support/cli.js";
 import { makeRpmKey, addRpms } from "./support/rpm-repo.js";
 import { cleanUp, newDir } from "./support/rpm-project.js";
 import { skipping } from "./support/skipping.js";
 import { lackingForXcp, XCP_ERASED } from "./support/tiny-xcp.js";
-import { signScript, xcpImagefile, xcpProject, type XcpProject } from "./support/xcp-project.js";
+import {
+  DANGLING_KEY,
+  signScript,
+  XCP_LAYERS,
+  xcpImagefile,
+  xcpProject,
+  type XcpProject,
+} from "./support/xcp-project.js";
 
 jest.setTimeout(180_000);
 
@@ -63,6 +70,12 @@ withXcp("the images", () => {
     expect(read(dir, "etc/yum/yum.conf")).toBe("");
     const wants = readdirSync(join(dir, "etc/systemd/system/multi-user.target.wants")).sort();
     expect(wants).toEqual(["installer-getty@tty2.service", "installer.service"]);
+    // Masked units are links to a device, and the key is a link that leads somewhere in a finished root alone.
+    const link = (path: string): string => readlinkSync(join(dir, path));
+    for (const unit of ["ldconfig.service", "proc-fs-nfsd.mount", "xenstored.service"]) {
+      expect([unit, link(`etc/systemd/system/${unit}`)]).toEqual([unit, "/dev/null"]);
+    }
+    expect(link(DANGLING_KEY)).toBe("../../../etc/pki/rpm-gpg/RPM-GPG-KEY-xcpng");
     const [uname = ""] = readdirSync(join(dir, "usr/lib/modules"));
     // depmod ran after the overlay, and the vendor's module is the one that counts.
     expect(read(dir, `usr/lib/modules/${uname}/modules.dep`)).toMatch(/^updates\/e1000e\.ko:/m);
@@ -139,6 +152,34 @@ withXcp("the images", () => {
       const same = readFileSync(one.path("out", name)).equals(readFileSync(two.path("out", name)));
       expect([name, same]).toEqual([name, true]);
     }
+  });
+});
+
+withXcp("a checkout as it is", () => {
+  test("both releases plan with all layers that it has, and the older one's root is made too", async () => {
+    const project = xcpProject(`
+import { arg, each, files, preset } from "imagemake";
+export const all = each(["8.2", "8.3"], (version) =>
+  each([${XCP_LAYERS.map((layer) => `"${layer}"`).join(", ")}], (repos) =>
+    preset.xcpNg({ version, repos, label: "XCP", srcurl: arg("SRCURL", ""), keys: files("RPM-GPG-KEY-xcpng") })));
+`);
+    const { stdout } = await project.good("-n", "all-all");
+    for (const version of ["8.2", "8.3"])
+      for (const layer of XCP_LAYERS) expect(stdout).toContain(`all-${version}-${layer}-iso-full`);
+    await project.good("all-8.2-updates-installimg");
+    const listed = sh(project.dir, "bzip2 -dc out/install-8.2.updates.img | cpio --quiet -tv");
+    expect(listed).toMatch(/getty@tty2\.service -> \/etc\/systemd\/system\/getty@tty2\.service/);
+    expect(listed).toMatch(/ldconfig\.service -> \/dev\/null/);
+  });
+
+  test("has a key that leads nowhere: who names it is told so before anything is fetched", async () => {
+    const project = xcpProject(
+      xcpImagefile().replace("RPM-GPG-KEY-xcpng", `templates/installimg/8.3/${DANGLING_KEY}`),
+    );
+    const { status, stderr } = await project.run("installimg");
+    expect([status, stderr]).toEqual([2, expect.stringContaining(DANGLING_KEY)]);
+    expect(stderr).toContain("../../../etc/pki/rpm-gpg/RPM-GPG-KEY-xcpng");
+    expect(stderr).not.toContain("snapshot");
   });
 });
 
@@ -286,8 +327,6 @@ withXcp("a mistake is named", () => {
 
   test("an argument that the installer of a release does not know; a signed netinstall", async () => {
     const project = xcpProject(xcpImagefile().replace('version: "8.3"', 'version: "8.2"'), {
-      "configs/8.2/packages.lst": "basesystem\n",
-      "configs/8.2/yum.conf.tmpl": "[main]\n",
       "configs/mine/installer-bootargs.lst": "no-gpgcheck\n",
     });
     expect(await refusal(project, "-n", "iso-full", "REPOS=updates:mine")).toContain(
@@ -298,7 +337,7 @@ withXcp("a mistake is named", () => {
       `
 import { arg, dnf, files, layers, rule } from "imagemake";
 const cfg = layers("configs", "8.3:updates", { srcurl: arg("SRCURL", "") });
-const repo = dnf(cfg);
+const repo = dnf(cfg, { keys: files("RPM-GPG-KEY-xcpng") });
 const installimg = rule.rootfs({ repo, arch: "x86_64", packages: ["basesystem"], out: "i.img", pack: "cpio.gz" });
 export const iso = rule.installerIso({
   kind: "netinstall", layers: cfg, repo, installimg, label: "X", overlay: "templates/iso/8.3", out: "x.iso",
