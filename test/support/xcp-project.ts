@@ -69,7 +69,32 @@ const INSTALLER =
   "[Unit]\nDescription=Installer\n[Service]\nExecStart=/opt/xensource/installer/preinit\n[Install]\nWantedBy=multi-user.target\n";
 const YUM_CONF = "[main]\nreposdir=@@YUMREPOSD@@\nobsoletes=1\ngpgcheck=1\nbest=1\ntsflags=nodocs\n";
 
-/** What a checkout has; the images' menus for one release. */
+/** What an image has beside packages. */
+const MENUS: Readonly<Record<string, string>> = {
+  ".treeinfo": TREEINFO,
+  "boot/isolinux/isolinux.cfg": `SERIAL 0 115200
+DEFAULT install
+PROMPT 0
+LABEL install
+  KERNEL mboot.c32
+  APPEND /boot/xen.gz ${XEN} --- /boot/vmlinuz ${DOM0} --- /install.img
+LABEL alt
+  KERNEL mboot.c32
+  APPEND /boot/xen.gz ${XEN} --- /boot/alt/vmlinuz ${DOM0} --- /install.img
+`,
+  "EFI/xenserver/grub.cfg": `serial --unit=0 --speed=115200
+terminal_output serial console
+set default=0
+set timeout=0
+menuentry "install" {
+    multiboot2 /boot/xen.gz ${XEN}
+    module2 /boot/vmlinuz ${DOM0}
+    module2 /install.img
+}
+`,
+};
+
+/** What a checkout has, for both releases. */
 export const CHECKOUT: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     ["8.2", "8.3"].flatMap((version) => [
@@ -89,27 +114,11 @@ export const CHECKOUT: Readonly<Record<string, string>> = {
     ]),
   ),
   "configs/mine/installer-bootargs.lst": "mine=1\n",
-  "templates/iso/8.3/.treeinfo": TREEINFO,
-  "templates/iso/8.3/boot/isolinux/isolinux.cfg": `SERIAL 0 115200
-DEFAULT install
-PROMPT 0
-LABEL install
-  KERNEL mboot.c32
-  APPEND /boot/xen.gz ${XEN} --- /boot/vmlinuz ${DOM0} --- /install.img
-LABEL alt
-  KERNEL mboot.c32
-  APPEND /boot/xen.gz ${XEN} --- /boot/alt/vmlinuz ${DOM0} --- /install.img
-`,
-  "templates/iso/8.3/EFI/xenserver/grub.cfg": `serial --unit=0 --speed=115200
-terminal_output serial console
-set default=0
-set timeout=0
-menuentry "install" {
-    multiboot2 /boot/xen.gz ${XEN}
-    module2 /boot/vmlinuz ${DOM0}
-    module2 /install.img
-}
-`,
+  ...Object.fromEntries(
+    ["8.2", "8.3"].flatMap((version) =>
+      Object.entries(MENUS).map(([path, text]) => [`templates/iso/${version}/${path}`, text]),
+    ),
+  ),
 };
 
 /** The preset, with more options; `keys` is the user's. */
