@@ -97,7 +97,7 @@ menuentry "install" {
 /** What a checkout has, for both releases. */
 export const CHECKOUT: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
-    ["8.2", "8.3"].flatMap((version) => [
+    ["8.2", "8.3"].flatMap((version): (readonly [string, string])[] => [
       [`configs/${version}/packages.lst`, XCP_ROOT.map((name) => `${name}\n`).join("")],
       [`configs/${version}/yum.conf.tmpl`, YUM_CONF],
       [`templates/installimg/${version}/etc/systemd/system/installer.service`, INSTALLER],
@@ -108,9 +108,9 @@ export const CHECKOUT: Readonly<Record<string, string>> = {
   "configs/base/yum-repos.conf.tmpl": repoConf("base"),
   "configs/base/CUSTOMREPO.tmpl": "[@@REPOID@@]\nname=custom\nbaseurl=@@REPOURL@@/@@RPMARCH@@/\ngpgcheck=0\n",
   ...Object.fromEntries(
-    Object.entries(LAYERS).flatMap(([layer, include]) => [
+    Object.entries(LAYERS).flatMap(([layer, include]): (readonly [string, string])[] => [
       [`configs/${layer}/yum-repos.conf.tmpl`, repoConf(layer)],
-      ...(include === null ? [] : [[`configs/${layer}/INCLUDE`, `${include}\n`]]),
+      ...(include === null ? [] : [[`configs/${layer}/INCLUDE`, `${include}\n`] as const]),
     ]),
   ),
   "configs/mine/installer-bootargs.lst": "mine=1\n",
