@@ -21,7 +21,7 @@ export function openDatabase(file: string, notice: (message: string) => void): D
     const fd = openSync(file, "a", 0o644);
     if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
     closeSync(fd);
-    return openChecked(file);
+    return closeAtExit(openChecked(file));
   } catch (error) {
     if (!isUseless(error)) return refuse(`the index database ${file} cannot be opened`, error);
     const aside = `${file}.set-aside`;
@@ -29,9 +29,23 @@ export function openDatabase(file: string, notice: (message: string) => void): D
     for (const suffix of ["-wal", "-shm"]) rmSync(file + suffix, { force: true });
     const why = messageOf(error);
     notice(`the index database cannot be used (${why}); it was set aside as ${aside} and is made anew`);
-    return openChecked(file);
+    return closeAtExit(openChecked(file));
   }
 }
+
+/**
+ * A process that is ended by `process.exit` closes nothing, and SQLite's log would stay beside the database: whoever
+ * only looks would then have to write there.
+ */
+function closeAtExit(db: Database.Database): Database.Database {
+  if (opened.size === 0)
+    process.once("exit", () => {
+      for (const one of opened) if (one.open) one.close();
+    });
+  opened.add(db);
+  return db;
+}
+const opened = new Set<Database.Database>();
 
 /** Opens `file` for looking; see Index.look. */
 export function lookDatabase(file: string): Database.Database {

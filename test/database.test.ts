@@ -140,6 +140,12 @@ const OF_VERSION_1 = `
   DROP TABLE published;
   PRAGMA user_version = 1;`;
 
+test("whoever has it open closes it: no log of SQLite's lies beside it afterwards", async () => {
+  const { project } = await built();
+  await project.good();
+  expect(project.names(".imagemake").filter((name) => name.startsWith("index.db"))).toEqual(["index.db"]);
+});
+
 describe("a database of an older version", () => {
   test("is brought up and said: all is built again once, in the open release, and why says so", async () => {
     const { project, file } = await built();
