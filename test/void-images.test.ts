@@ -212,6 +212,7 @@ withXbps("Void, natively, without loop devices and without vfat in the kernel", 
       "etc/dconf/db/local.d/locks/imagemake:/org/gnome/desktop/input-sources/sources",
       "etc/lightdm/.session:cinnamon",
       "etc/motd:welcome",
+      "etc/shadow:root:*:",
       "hello from nix",
     ])
       expect(seen).toContain(line);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { makeProject, type TestProject } from "./support/cli.js";
+import { writeCheckout } from "./support/void-checkout.js";
 
 const FIXTURE = fileURLToPath(new URL("../../fixtures/void/", import.meta.url));
 const LISTS = readdirSync(`${FIXTURE}lists`).map((file) => file.replace(/\.txt$/, ""));
@@ -102,7 +103,9 @@ describe("the doctor", () => {
 
   test("xbps, which Debian does not have, is not said to be installed with apt", async () => {
     const hidden = { under: ["unshare", "--mount", "sh", "-c", HIDE, "sh"] };
-    const { stdout, status } = await project.call(hidden, "doctor", "rootfs-x86_64");
+    // Without a checkout that would be the first to be mended.
+    writeCheckout(project.path("mklive"));
+    const { stdout, status } = await project.call(hidden, "MKLIVE=mklive", "doctor", "rootfs-x86_64");
     expect(stdout).toMatch(/^-- {2}no xbps-install.*: build xbps from https:/m);
     expect(status).toBe(3);
   });
