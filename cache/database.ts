@@ -3,7 +3,7 @@
 import { closeSync, existsSync, fchownSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { stop } from "./problem.js";
-import { codeOf } from "./io.js";
+import { codeOf, nativeProblem } from "./io.js";
 import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from "./schema.js";
 import { sudoOwner } from "./write.js";
 
@@ -154,7 +154,8 @@ const isUseless = (error: unknown): boolean =>
 
 /** Throws a ProblemError (exit 3) for what SQLite or the system says, and any other error as it is. */
 export function refuse(what: string, error: unknown): never {
-  if (!(error instanceof Database.SqliteError) && codeOf(error) === "") throw error;
+  if (nativeProblem(error) !== null || (!(error instanceof Database.SqliteError) && codeOf(error) === ""))
+    throw error;
   const message = `${what}: ${messageOf(error)}`;
   const code = codeOf(error);
   if (code.startsWith("SQLITE_BUSY")) return stop(3, message, "another program has it open");

@@ -2,6 +2,7 @@
 // neither the store nor the index.
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { threadId } from "node:worker_threads";
 import { fail, ProblemError, type Problem, type Result } from "./problem.js";
 
@@ -67,9 +68,24 @@ function hintFor(code: string): string | undefined {
     : undefined;
 }
 
+/** In one sentence: a library's native part that is not there, or was built for another node. Null for all else. */
+export function nativeProblem(thrown: unknown): Problem | null {
+  const said = textIn(thrown, "message");
+  const [, library = "better-sqlite3"] = /node_modules\/([^/\n]+)\//.exec(said) ?? [];
+  if (!/NODE_MODULE_VERSION|Could not locate the bindings file/.test(said)) return null;
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  return {
+    exit: 3,
+    message: `the library ${library} was not built for this node, which is ${process.versions.node}`,
+    hint: `npm rebuild ${library}, in ${root}; or start imagemake with the node that it was installed with`,
+  };
+}
+
 /** The problem in a thrown thing: one that was thrown as such, or a refusal of the system. Null for faults of ours. */
 export function problemIn(thrown: unknown): Problem | null {
   if (thrown instanceof ProblemError) return thrown.problem;
+  const native = nativeProblem(thrown);
+  if (native !== null) return native;
   const call = textIn(thrown, "syscall");
   if (call === "") return null;
   const refused = ioProblem(`${call} ${textIn(thrown, "path")}`.trimEnd(), thrown);

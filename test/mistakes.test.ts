@@ -1,7 +1,9 @@
 // Bad input: what is said of it, with which status, and that nothing is lost by it. Through the real command line.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { NODE_LEAST, tooOld } from "../engine/cli/node.js";
 import { makeProject, type Ended, type TestProject } from "./support/cli.js";
 
 jest.setTimeout(60_000);
@@ -269,6 +271,53 @@ export const asks = run({ inputs: {}, interactive: true, cmd: 'echo > "$OUT"', o
     'echo 1 > /proc/sys/user/max_user_namespaces; exec unshare --user --map-user=1000 "$@"',
     "sh",
   ];
+
+  test("an old node, and a library built for another one, are one sentence each", async () => {
+    const { engines } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+      engines: { node: string };
+    };
+    expect(engines.node).toBe(`>=${NODE_LEAST.join(".")}`);
+    expect(["20.18.9", "18.20.0", "12.22.12"].map(tooOld)).not.toContain(null);
+    expect(["20.19.0", "20.20.2", "21.0.0", "24.1.0"].map(tooOld)).toEqual([null, null, null, null]);
+    // What an old node has to be able to read: nothing in it is newer than node 12.
+    for (const file of ["main", "node"]) {
+      const text = readFileSync(new URL(`../engine/cli/${file}.js`, import.meta.url), "utf8");
+      expect(text.replace(/\/\/.*|\/\*\*.*/g, "")).not.toMatch(/\?\?|\?\.|\bawait\b|#[a-z]|\d_\d|\|\|=|&&=/);
+    }
+    project.write(
+      "old.cjs",
+      `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.19.0" } });`,
+    );
+    project.write(
+      "abi.cjs",
+      `const real = process.dlopen;
+process.dlopen = (module, file, ...more) => {
+  if (!file.endsWith("better_sqlite3.node")) return real(module, file, ...more);
+  const text = "The module '" + file + "'\\nwas compiled against a different Node.js version using\\nNODE_MODULE_VERSION 108.";
+  throw Object.assign(new Error(text), { code: "ERR_DLOPEN_FAILED" });
+};`,
+    );
+    const required = (name: string): { env: Record<string, string> } => ({
+      env: { NODE_OPTIONS: `--require ${project.path(name)}` },
+    });
+    expect(await project.call(required("old.cjs"), "list")).toEqual({
+      status: 3,
+      stdout: "",
+      stderr: "imagemake: this is node 18.19.0, and imagemake needs node 20.19 or newer\n",
+    });
+    for (const words of [
+      ["-B", "plain"],
+      ["why", "plain"],
+    ]) {
+      const { status, stderr } = await project.call(required("abi.cjs"), ...words);
+      expect([status, stderr]).toEqual([
+        3,
+        expect.stringMatching(
+          /^imagemake: the library better-sqlite3 was not built for this node, which is \S+\n {2}npm rebuild better-sqlite3, in .*\n$/,
+        ),
+      ]);
+    }
+  });
 
   test("a missing tool names its package, a missing terminal the target, before anything runs", async () => {
     const tools = await project.run("-B", "plain", "tools");

@@ -177,6 +177,8 @@ describe("a run with nothing to do", () => {
     const own = run.modules.filter((url) => url.startsWith("file:") && !url.startsWith(`file://${hooks}`));
     expect(own.map((url) => url.replace(/^.*\/dist\//, ""))).toEqual([
       "engine/cli/main.js",
+      "engine/cli/node.js",
+      "engine/cli/start.js",
       "engine/quick.js",
       "engine/cli/render/when.js",
     ]);

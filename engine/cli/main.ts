@@ -1,50 +1,12 @@
 #!/usr/bin/env node
-// The command. A run with nothing to do ends here, before anything of weight is loaded; everything else is
-// in run.ts. Only small modules without imports of their own may be
-// imported at the top.
-import { statSync } from "node:fs";
-import { quickWords, stillQuick } from "../quick.js";
-import { releaseLine } from "./render/when.js";
+// The command, as far as every node can read it: an old one says that it is, instead of where it stumbled. All else is in
+// start.ts. Nothing here is newer than node 12, and nothing but node.ts is imported at the top.
+import { tooOld } from "./node.js";
 
-if (!isSomewhere()) process.exitCode = 3;
-else
-  process.exitCode =
-    nothingToDo(process.argv.slice(2)) ?? (await (await import("./run.js")).toItsEnd(process.argv.slice(2)));
-
-/** False, with a word, where the working directory was removed or has a name that node cannot read. */
-function isSomewhere(): boolean {
-  let why = "the working directory does not exist any more";
-  try {
-    const dir = process.cwd();
-    // What is not UTF-8 comes as this.
-    if (!dir.includes("\ufffd") || statSync(dir, { throwIfNoEntry: false }) !== undefined) return true;
-    why = `the name of the working directory is not UTF-8: ${dir}`;
-  } catch {
-    // Said below.
-  }
-  process.stderr.write(`imagemake: ${why}\n  cd to another\n`);
-  return false;
-}
-
-/** 0 when an earlier run's record says that all is up to date; null when the engine has to look. */
-function nothingToDo(argv: readonly string[]): 0 | null {
-  const command = quickWords(argv);
-  if (command === null) return null;
-  const back = process.cwd();
-  try {
-    process.chdir(command.dir);
-    const now = Date.now();
-    const header = stillQuick(".imagemake/graphs", command, now, back);
-    if (header === null) return null;
-    if (!command.question && !command.silent) {
-      const { datecode, opened } = header.release;
-      process.stderr.write(`${releaseLine({ datecode, opened, joined: true, at: now })}\nnothing to do\n`);
-    }
-    return 0;
-  } catch {
-    // Whatever is wrong here, the long way says it in words.
-    return null;
-  } finally {
-    process.chdir(back);
-  }
+const why = tooOld(process.versions.node);
+if (why === null) {
+  void import("./start.js").then(({ start }) => start(process.argv.slice(2)));
+} else {
+  process.stderr.write(`imagemake: ${why}\n`);
+  process.exitCode = 3;
 }

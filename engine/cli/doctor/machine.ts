@@ -7,10 +7,8 @@ import { canOverlay, probeIsolation } from "../../execute/capability.js";
 import { moreIds, ownIds, userName } from "../../execute/ids.js";
 import type { Isolation } from "../../execute/sandbox.js";
 import { formatBytes } from "../render/bytes.js";
+import { NODE_LEAST, tooOld } from "../node.js";
 import { fine, lacking, poor, type Finding } from "./finding.js";
-
-/** The oldest node that this works with; package.json says the same. */
-const NODE = [20, 19] as const;
 
 /** Free disk, in bytes, without which there is no point in beginning: with trees and without. */
 const [ROOM_FOR_TREES, ROOM] = [2_000_000_000, 100_000_000];
@@ -28,10 +26,11 @@ export async function machine(project: Project, actions: readonly Action[]): Pro
 }
 
 function node(): Finding {
-  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  const enough = major > NODE[0] || (major === NODE[0] && minor >= NODE[1]);
-  const what = `node ${process.versions.node}`;
-  return enough ? fine(what) : lacking(what, `install node ${NODE.join(".")} or newer`);
+  const { node: version } = process.versions;
+  const what = `node ${version}`;
+  return tooOld(version) === null
+    ? fine(what)
+    : lacking(what, `install node ${NODE_LEAST.join(".")} or newer`);
 }
 
 function namespaces(isolation: Isolation, actions: readonly Action[]): Finding[] {
