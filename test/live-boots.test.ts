@@ -32,11 +32,16 @@ export const disks = {
 // As upgrades leave it: an older kernel, the newest that is whole, one without its initrd, and a rescue system.
 const upgraded = rule.platformfs({ from: root, steps: [step.hook("upgraded.sh", { inputs: { KERNEL: boots.kernel, RAM: initrd } })] });
 export const several = rule.disk({ from: upgraded, boot: "grub-bios", cmdline, out: "several-{date}.img" });
+// And in the middle of it: the links lead to the new kernel, whose initrd is not there yet.
+const between = rule.platformfs({ from: upgraded, steps: [step.link("vmlinuz", "boot/vmlinuz-3.0"), step.link("initrd.img", "boot/initramfs-3.0.img"),
+  step.link("vmlinuz.old", "boot/vmlinuz-1.0"), step.link("initrd.img.old", "boot/initramfs-1.0.img")] });
+export const interrupted = rule.disk({ from: between, boot: "grub-bios", cmdline, out: "interrupted-{date}.img" });
 const expect = "SYSTEM-READY";
 export const starts = {
   iso: each(["bios", "uefi"], firmware => each(["cd", "disk"], as => rule.boot({ image: iso, as, firmware, expect: ["overlay file", expect] }))),
   ext4: each(["bios", "uefi"], firmware => rule.boot({ image: disks.ext4, as: "disk", firmware, expect })),
   btrfs: rule.boot({ image: disks.btrfs, as: "disk", expect }),
+  interrupted: rule.boot({ image: interrupted, as: "disk", expect: ["BOOT_IMAGE=/vmlinuz.old ", expect] }),
   several: rule.boot({ image: several, as: "disk", expect: ["BOOT_IMAGE=/boot/vmlinuz-2.0 ", expect] }),
 };
 `;
@@ -133,6 +138,10 @@ describe("a disk image", () => {
     await project.good("starts-several");
     const { stdout } = await project.run("log", "several/tree");
     expect(stdout).toContain("boot/vmlinuz-3.0 has no initial RAM file system, so it does not start");
+  });
+
+  test("whose upgrade was interrupted starts the kernel before, by the links that its system keeps", async () => {
+    await project.good("starts-interrupted");
   });
 
   test("has a file system without faults, its label, and owners, modes and times of the tree", async () => {
