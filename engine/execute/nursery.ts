@@ -22,6 +22,8 @@ interface Running {
   /** Signals asked for before the process was known. */
   readonly asked: NodeJS.Signals[];
   report: string;
+  /** Its process was not there any more when it was looked for. */
+  missed: boolean;
   readonly resolve: (end: StartedEnd) => void;
 }
 
@@ -46,7 +48,7 @@ export class Nursery {
   start(request: Request): Started {
     const id = String((this.#count += 1));
     const ended = new Promise<StartedEnd>((resolve) => {
-      this.#running.set(id, { pid: null, asked: [], report: "", resolve });
+      this.#running.set(id, { pid: null, asked: [], report: "", missed: false, resolve });
     });
     this.#open();
     const env = Object.entries(request.env).map(([name, value]) => `${name}=${value}`);
@@ -127,10 +129,16 @@ export class Nursery {
     if (signal === "SIGKILL") this.#end(id, { error: null, status: null, signal, report: running.report });
   }
 
-  /** Ends what was killed from outside. */
+  /**
+   * Ends what was killed from outside: what is missed twice. On a busy machine the word of one that has ended may still
+   * be in the pipe the first time.
+   */
   #lookAround(): void {
-    for (const [id, { pid, report }] of this.#running) {
-      if (pid !== null && !signalTo(pid, 0)) this.#end(id, { error: null, status: 0, signal: null, report });
+    for (const [id, running] of this.#running) {
+      const { pid, report, missed } = running;
+      if (pid === null || signalTo(pid, 0)) continue;
+      if (missed) this.#end(id, { error: null, status: 0, signal: null, report });
+      else running.missed = true;
     }
   }
 
