@@ -27,7 +27,7 @@ export function together(obstacles: Obstacles, hint?: string): Problem | null {
     const { exit, hint: help } = first.obstacle;
     const helps = [help, hint].filter((one) => one !== undefined);
     const message = sentence(first);
-    return helps.length === 0 ? { exit, message } : { exit, message, hint: helps.join("\n  ") };
+    return helps.length === 0 ? { exit, message } : { exit, message, hint: helps.join("\n") };
   }
   const lines = [first, ...others].flatMap((group) => [
     `  ${sentence(group)}`,

@@ -172,7 +172,7 @@ describe("actions", () => {
         inputs: [{ name: "S", kind: "source", source: { kind: "files", patterns: ["src/*"] } }],
         outputs: [{ name: "OUT", kind: "file", pattern: "o" }],
         packages: null,
-        tools: [],
+        tools: [{ name: "bash", package: "bash" }],
         date: false,
         collect: null,
         network: false,

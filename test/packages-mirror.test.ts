@@ -36,6 +36,8 @@ describe("a mirror that fails", () => {
     for (const place of ["stage", "store/packages", "store/snapshots"]) {
       expect(project.names(`.imagemake/${place}`)).toEqual([]);
     }
+    // A key that is not there is a source that is missing: dry runs say so too.
+    if (exit === 2) return;
     expect(await project.run("-n", "rootfs.tree")).toMatchObject({
       status: 0,
       stdout: "rootfs.tree: packages not resolved\n",
@@ -48,7 +50,7 @@ describe("a mirror that fails", () => {
       /cannot read apt tiny main .*from http:\/\/127\.0\.0\.1:9.*(?:Could not|Unable to) connect/is,
     );
     imagefile("file:///nonexistent");
-    await refused(/cannot read apt tiny main .*from copy:\/nonexistent: .*No such file/s);
+    await refused(/snapshot of apt tiny main .*cannot be taken: the repository \/nonexistent does not exist/);
   });
 
   test("has no such suite", async () => {

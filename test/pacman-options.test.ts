@@ -89,7 +89,7 @@ describe("a mistake is told in words", () => {
       `pacman(${FILE}, { url: "mirror" })`,
       CONF,
       "",
-      `url: expected a URL or a directory, with $repo and $arch, found "mirror"`,
+      "url: expected $repo in it, because pacman.conf has several repositories (core, extra)",
     ],
     [
       `pacman(${FILE}, { url: "https://one.invalid/" })`,

@@ -24,5 +24,5 @@ unpacked || {
     done
     find "$OUT" -xdev -mindepth 1 -delete
     unpacked || die "access lists name users or groups that the tarball's own /etc/passwd and /etc/group do not have:" \
-        "$(sed -n 's/^tar: \(.*\): Warning: Cannot acl_from_text.*/\1/p' "$TMPDIR/said" | head -n 3 | tr '\n' ' ')"
+        "$(sed -n 's/^tar: \(.*\): Warning: Cannot acl_from_text.*/\1/p' "$TMPDIR/said" | sed -n 1,3p | tr '\n' ' ')"
 }

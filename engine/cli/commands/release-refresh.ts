@@ -95,7 +95,7 @@ async function refresh(
   const before = pins.release.closures;
   const { roster } = pins.release;
   const all =
-    targets === null && roster !== null
+    targets === null && roster !== null && roster.length > 0
       ? wantedActions(graph, roster).filter(({ packages }) => packages !== null)
       : toRefresh(graph, targets);
   const actions = all.filter((action) => Object.hasOwn(before, action.id));
