@@ -4,32 +4,25 @@
 import { join } from "node:path";
 import type { ArtifactId, BuildRow, Component, Index } from "../cache/index.js";
 import { fileId, type Store } from "../cache/store.js";
-import { hashBytes } from "../cache/hash.js";
-import { componentsOf, keyOf, type KeyFacts, type KeyInput } from "./key.js";
+import { keyFactsOf, type FactContext } from "./key-facts.js";
+import { componentsOf, keyOf, type KeyFacts } from "./key.js";
 import { History } from "./history.js";
 import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.js";
 import { undated, withDate } from "./names.js";
-import type { Pins } from "./packages/pins.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
 import type { ReleasedArtifact } from "./release/release.js";
 import type { BuildReason, Decision, RestoreReason } from "./reason.js";
 import type { Facts } from "./sources/facts.js";
-import type { ResolvedSource, Sources } from "./sources/resolve.js";
 import { Standing } from "./standing.js";
-import type { ToolVersions } from "./tools.js";
 
 /** What deciding needs; the same for a whole run. */
-export interface DecideContext {
+export interface DecideContext extends FactContext {
   readonly project: Project;
   readonly graph: Graph;
   readonly index: Index;
   readonly store: Store;
-  readonly sources: Sources;
-  readonly tools: ToolVersions;
-  readonly pins: Pins;
   readonly facts: Facts;
-  readonly datecode: string;
   /** A dry run: nothing is written, not even a stamp. */
   readonly readOnly: boolean;
   /** -B: build what is wanted, whatever is known. */
@@ -194,7 +187,9 @@ export class Decider {
 
   /** The facts of an action's key; its inputs' artifacts must be known. */
   keyFacts(action: Action): Promise<Result<KeyFacts>> {
-    return this.#facts(
+    return keyFactsOf(
+      this.context,
+      this,
       action,
       (target) => {
         const artifact = this.artifactOf(target);
@@ -218,7 +213,9 @@ export class Decider {
   }
 
   async #origin(action: Action): Promise<Result<string>> {
-    const facts = await this.#facts(
+    const facts = await keyFactsOf(
+      this.context,
+      this,
       action,
       async (target) => {
         const producer = this.#targets.get(target)?.action;
@@ -231,51 +228,6 @@ export class Decider {
       () => 0,
     );
     return facts.ok ? ok(keyOf(componentsOf(action, { ...facts.value, tools: {} }))) : facts;
-  }
-
-  async #facts(
-    action: Action,
-    contentOfTarget: (target: TargetId) => Result<string> | Promise<Result<string>>,
-    epochOfTarget: (target: TargetId) => number | null,
-  ): Promise<Result<KeyFacts>> {
-    const inputs: KeyInput[] = [];
-    let read: number | null = null;
-    for (const input of action.inputs) {
-      if (input.kind === "artifact") {
-        const content = await contentOfTarget(input.target);
-        if (!content.ok) return content;
-        // What an action runs within is nowhere in its stage, and dates nothing.
-        const within = input.name === action.within;
-        const path = within ? "" : this.stagePathOf(input.name, input.target);
-        inputs.push({ input: input.name, path, content: content.value });
-        const epoch = within ? null : epochOfTarget(input.target);
-        if (epoch !== null) read = Math.max(read ?? 0, epoch);
-      } else {
-        const resolved = await this.context.sources.resolve(input.source, input.name);
-        if (!resolved.ok) {
-          const { problem } = resolved;
-          return {
-            ok: false,
-            problem: {
-              ...problem,
-              message: `${action.at}: ${action.id}: input ${input.name}: ${problem.message}`,
-            },
-          };
-        }
-        for (const content of contentOf(input.name, resolved.value)) inputs.push(content);
-      }
-    }
-    const closure = await this.context.pins.closure(action);
-    if (!closure.ok) return closure;
-    const tools: Record<string, string> = {};
-    for (const tool of action.tools) tools[tool.name] = await this.context.tools.version(tool.name);
-    return ok({
-      inputs,
-      closure: closure.value?.digest ?? null,
-      tools,
-      datecode: this.context.datecode,
-      epoch: read ?? ((closure.value?.packages.length ?? 0) > 0 ? null : this.plainEpoch()),
-    });
   }
 
   /** The epoch of what neither packages nor artifacts date, and of what a person brought; in seconds. */
@@ -426,22 +378,3 @@ const judge = (
   components,
   made: null,
 });
-
-/** A resolved source as components of the key. */
-export function contentOf(input: string, resolved: ResolvedSource): KeyInput[] {
-  if (resolved.kind === "value") {
-    return [
-      { input, path: "", content: resolved.value === null ? "not set" : `e:${hashBytes(resolved.value)}` },
-    ];
-  }
-  // A variable that is there and empty is not a variable that is not there.
-  if (resolved.files.length === 0) return [{ input, path: "", content: "no files" }];
-  return [...resolved.files, ...resolved.along].map((file) => ({
-    input,
-    path: file.stage,
-    content:
-      file.kind === "link"
-        ? `l:${file.to}`
-        : `${file.kind === "file" && file.executable ? "x" : "f"}:${file.digest}`,
-  }));
-}

@@ -46,7 +46,8 @@ export type Input = { readonly name: string } & (
 
 /**
  * What an action runs. A recipe is a program of ours whose whole text is part of the action: `.sh` is run
- * by bash as text is (engine/shell.ts), `.mjs` by the running node. `beside` are files that lie in its directory while it runs, by name.
+ * by bash as text is (engine/shell.ts), `.mjs` by the running node. `beside` are files that lie in its directory while it
+ * runs, by name.
  */
 export type Command =
   | { readonly kind: "shell"; readonly text: string }

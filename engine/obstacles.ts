@@ -31,7 +31,7 @@ export function together(obstacles: Obstacles, hint?: string): Problem | null {
   }
   const lines = [first, ...others].flatMap((group) => [
     `  ${sentence(group)}`,
-    ...(group.obstacle.hint === undefined ? [] : [`    ${group.obstacle.hint}`]),
+    ...(group.obstacle.hint === undefined ? [] : [`    ${group.obstacle.hint.replaceAll("\n", "\n    ")}`]),
   ]);
   const message = `${obstacles.size} targets cannot be built:\n${lines.join("\n")}`;
   const exit = worstOf(obstacles);

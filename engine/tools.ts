@@ -45,8 +45,33 @@ export function missingTools(tools: readonly Tool[]): Result<void> {
   return fail(3, `this machine lacks ${names.join(", ")}`, installing(missing));
 }
 
-/** How the packages of these tools come onto the machine. */
+/** Where the caller's PATH has a program that the actions' has not; null where it has none. */
+function onlyForCaller(name: string): string | null {
+  const dirs = (process.env["PATH"] ?? "").split(":").filter((dir) => dir.startsWith("/"));
+  for (const dir of name.includes("/") ? [] : dirs) {
+    try {
+      accessSync(join(dir, name), constants.X_OK);
+      return join(dir, name);
+    } catch {
+      // Not in this directory either.
+    }
+  }
+  return null;
+}
+
+/** How these tools come onto the machine, or those that are on it onto the actions' PATH. */
 export function installing(tools: readonly Tool[]): string {
+  const there = tools.flatMap((tool) => onlyForCaller(tool.name) ?? []);
+  const lacking = tools.filter((tool) => onlyForCaller(tool.name) === null);
+  const linking =
+    there.length === 0
+      ? []
+      : [`ln -s ${there.join(" ")} /usr/local/bin/ (actions have a PATH of their own: ${ACTION_PATH})`];
+  return [...linking, ...(lacking.length === 0 ? [] : [fetching(lacking)])].join("; ");
+}
+
+/** How the packages of these tools come onto the machine. */
+function fetching(tools: readonly Tool[]): string {
   const packages = new Map(tools.map((tool) => [tool.package, tool.sources]));
   const debian = [...packages.keys()].filter((name) => packages.get(name) === undefined).sort();
   const apt = debian.length === 0 ? [] : [`apt-get install ${debian.join(" ")}`];

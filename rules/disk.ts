@@ -10,7 +10,7 @@ import { grubCpus } from "./grub.js";
 import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
 import { check, option } from "./options.js";
 import { packTools } from "./pack.js";
-import { recipe } from "./recipes.js";
+import { INSIDE, recipe } from "./recipes.js";
 import {
   asTreeHandle,
   common,
@@ -233,17 +233,7 @@ function initrds(tree: Handle, fs: string, limit: Limits): Handle {
   const made = declareOne(
     {
       rule: "disk.initrds",
-      command: recipe("disk-initrds.sh", [
-        ...[
-          "lib.sh",
-          "emulate.sh",
-          "unique.sh",
-          "inside.sh",
-          "kernels.sh",
-          "generators.sh",
-          "disk-initrds.sh",
-        ],
-      ]),
+      command: recipe("disk-initrds.sh", [...INSIDE, "kernels.sh", "generators.sh", "disk-initrds.sh"]),
       env: { ARCH: arch ?? "", CPU: cpu ?? "", FS: fs },
       inputs: { BASE: tree },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],

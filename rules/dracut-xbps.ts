@@ -2,7 +2,7 @@
 // settled. It does not know what the modules are for.
 import { declareOne, type Handle, type Lineage } from "../engine/declare.js";
 import { packTools } from "./pack.js";
-import { recipe } from "./recipes.js";
+import { INSIDE, recipe } from "./recipes.js";
 import type { Limits } from "./schema.js";
 import { systemOf } from "./systems.js";
 
@@ -20,14 +20,7 @@ export function dracutOfVoid(installed: Handle, lineage: Lineage, force: string,
   const tree = declareOne(
     {
       rule: "dracut",
-      command: recipe("dracut.sh", [
-        "lib.sh",
-        "emulate.sh",
-        "unique.sh",
-        "inside.sh",
-        "xbps.sh",
-        "dracut.sh",
-      ]),
+      command: recipe("dracut.sh", [...INSIDE, "xbps.sh", "dracut.sh"]),
       env: { ARCH: lineage.arch, COMPRESS: DRACUT_COMPRESS, DRIVERS: "ahci", FORCE: force },
       inputs: { BASE: installed },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],

@@ -8,7 +8,7 @@ import { BUSYBOX_MODULES } from "./kernel.js";
 import { check, option } from "./options.js";
 import { packTools } from "./pack.js";
 import { contentsOf, staged } from "./patterns.js";
-import { recipe } from "./recipes.js";
+import { INSIDE, recipe } from "./recipes.js";
 import { asTreeHandle, common, filesSource, guardsOf, limits, type Limits, out, treeLike } from "./schema.js";
 import { asFile, type AnyTree, type Common, type FileTarget, type Source } from "./types.js";
 
@@ -116,14 +116,7 @@ function generated(
   return declareOne(
     {
       rule: "initramfs",
-      command: recipe("initramfs.sh", [
-        "lib.sh",
-        "emulate.sh",
-        "unique.sh",
-        "inside.sh",
-        "generators.sh",
-        "initramfs.sh",
-      ]),
+      command: recipe("initramfs.sh", [...INSIDE, "generators.sh", "initramfs.sh"]),
       env: { GENERATOR: generator, ARCH: arch ?? "", CPU: cpu ?? "", MODULES: modules.join(" ") },
       inputs: { BASE: tree, ...conf },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],

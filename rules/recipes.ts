@@ -23,6 +23,9 @@ export const recipe = (
     : { beside: Object.fromEntries(beside.map((one) => [one, read(one)] as const)) }),
 });
 
+/** Parts of every recipe that changes a tree with a package manager of this machine and runs the tree's own programs. */
+export const INSIDE = ["lib.sh", "emulate.sh", "unique.sh", "inside.sh"] as const;
+
 /** The address of `rules/recipes/<name>`, for what imports it outside of an action. */
 export const recipeUrl = (name: string): URL => new URL(`../../rules/recipes/${name}`, import.meta.url);
 

@@ -9,7 +9,7 @@ import { dnfRequest, isDnfRepo } from "./dnf.js";
 import { RPM } from "./drivers/dnf/tools.js";
 import { isPacmanRepo, pacmanRequest } from "./pacman.js";
 import { staged } from "./patterns.js";
-import { recipe } from "./recipes.js";
+import { INSIDE, recipe } from "./recipes.js";
 import { PACMAN } from "./drivers/pacman/tools.js";
 import { xbpsTools } from "./drivers/xbps/tools.js";
 import type { Arch, Driver } from "./types.js";
@@ -110,14 +110,7 @@ const xbps: System = {
   bootstrap: (repo, { arch }) => {
     const { keys } = given(isXbpsRepo, repo);
     return {
-      command: recipe("rootfs-xbps.sh", [
-        "lib.sh",
-        "emulate.sh",
-        "unique.sh",
-        "inside.sh",
-        "xbps.sh",
-        "rootfs-xbps.sh",
-      ]),
+      command: recipe("rootfs-xbps.sh", [...INSIDE, "xbps.sh", "rootfs-xbps.sh"]),
       env: { ARCH: arch },
       // The checkout may lie anywhere: that is no part of the key.
       inputs: keys === null ? {} : { KEYS: staged({ patterns: keys, links: "contents" }, "keys") },
@@ -126,21 +119,14 @@ const xbps: System = {
     };
   },
   install: ({ arch }) => ({
-    command: recipe("install-xbps.sh", [
-      "lib.sh",
-      "emulate.sh",
-      "unique.sh",
-      "inside.sh",
-      "xbps.sh",
-      "install-xbps.sh",
-    ]),
+    command: recipe("install-xbps.sh", [...INSIDE, "xbps.sh", "install-xbps.sh"]),
     env: { ARCH: arch },
     inputs: {},
     tools: [...XBPS_TOOLS, ...emulation("xbps", arch)],
   }),
 };
 
-const PACMAN_PARTS = ["lib.sh", "emulate.sh", "unique.sh", "inside.sh", "pacman.sh"];
+const PACMAN_PARTS = [...INSIDE, "pacman.sh"];
 
 const pacman: System = {
   archs: names<"pacman">({ x86_64: true, aarch64: true, armv7h: true, riscv64: true }),
@@ -179,7 +165,7 @@ function variantIn(options: Json): string {
   return typeof variant === "string" ? variant : "";
 }
 
-const RPM_PARTS = ["lib.sh", "emulate.sh", "unique.sh", "inside.sh", "rpm.sh"];
+const RPM_PARTS = [...INSIDE, "rpm.sh"];
 
 const dnf: System = {
   archs: names<"dnf">({ x86_64: true, aarch64: true }),

@@ -1,5 +1,6 @@
 // `imagemake doctor` through the real command line, on a machine from which things are taken away in a mount
 // namespace.
+import { chmodSync } from "node:fs";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { makeProject, type Ended, type TestProject } from "./support/cli.js";
 
@@ -98,6 +99,20 @@ describe("with an Imagefile", () => {
     expect(said.stderr).toBe("all at once: apt-get install mmdebstrap xz-utils\n");
     // What is lacking for others does not count.
     expect((await project.call({ under: without("/usr/bin/mmdebstrap") }, "doctor", "plain")).status).toBe(0);
+  });
+
+  test("a program that is only on the caller's PATH: where it is, and how actions get at it", async () => {
+    const project = made();
+    project.write("mine/mmdebstrap", "#!/bin/sh\n");
+    chmodSync(project.path("mine/mmdebstrap"), 0o755);
+    const env = { PATH: `${process.env["PATH"] ?? ""}:${project.path("mine")}` };
+    const under = without("/usr/bin/mmdebstrap");
+    const said = await project.call({ under, env }, "doctor", "mini", "-s");
+    expect([said.status, said.stdout]).toEqual([
+      3,
+      `--  no mmdebstrap (for mini.tree): ln -s ${project.path("mine/mmdebstrap")} /usr/local/bin/ ` +
+        "(actions have a PATH of their own: /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)\n",
+    ]);
   });
 
   test("a missing program of the package manager's driver counts too", async () => {

@@ -1,10 +1,14 @@
-// Whether this machine can carry an action out: its tools, privilege, a terminal. It looks before anything runs, and runs
-// nothing.
+// Whether this machine and this user can carry an action out: tools, a terminal, root or a user namespace with ids of many
+// owners; and what is left to do where not. It is asked before anything runs, and runs nothing.
+import type { Judgement } from "../decide.js";
+import { probeIsolation } from "../execute/capability.js";
+import { moreIds } from "../execute/ids.js";
 import type { Isolation } from "../execute/sandbox.js";
 import type { Action, Tool } from "../model.js";
-import { fail, type Result } from "../problem.js";
+import { obstaclesOf, together, type Obstacles } from "../obstacles.js";
+import { fail, ok, type Problem, type Result } from "../problem.js";
 import { missingTools } from "../tools.js";
-import { checkPrivilege } from "./privilege.js";
+import type { RunOptions, Session } from "./session.js";
 
 /** Node has no call for extended attributes. */
 const TREE_TOOLS: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
@@ -17,4 +21,45 @@ export function checkAbility(action: Action, isolation: Isolation): Result<void>
   if (action.interactive && !process.stdin.isTTY)
     return fail(3, "it asks a person, and there is no terminal");
   return checkPrivilege(action, isolation);
+}
+
+function checkPrivilege({ root, within }: Action, isolation: Isolation): Result<void> {
+  if (isolation.kind === "process-groups") {
+    if (root && process.getuid?.() !== 0)
+      return fail(3, "root is needed", `run it with sudo; ${isolation.why}`);
+    return within === null
+      ? ok(undefined)
+      : fail(3, "namespaces are needed to run within a tree", isolation.why);
+  }
+  const alone = isolation.root === "user-namespace" && isolation.ids === "one";
+  return alone && root
+    ? fail(3, "files of many owners are made, and you have one user id", moreIds())
+    : ok(undefined);
+}
+
+/** What the user may not do, all at once; null for nothing. */
+export async function forbiddenAmong(
+  { actions, options }: Session,
+  judged: ReadonlyMap<string, Judgement>,
+): Promise<Problem | null> {
+  const toBuild = actions.filter(({ id }) => judged.get(id)?.decision.kind === "build");
+  if (!toBuild.some(({ root, within }) => root || within !== null)) return null;
+  const isolation = await probeIsolation();
+  const forbidden = obstaclesOf(toBuild, (action) => checkPrivilege(action, isolation));
+  return together(forbidden, restHint(options, toBuild, forbidden));
+}
+
+/** Said where something is left that -k would build. */
+export function restHint(
+  { graph, wanted }: RunOptions,
+  toBuild: readonly Action[],
+  obstacles: Obstacles,
+): string | undefined {
+  const blocked = new Set(obstacles.keys());
+  const producer = new Map(graph.targets.map((target) => [target.id, target.action]));
+  for (const { id, inputs } of graph.actions)
+    if (inputs.some((input) => input.kind === "artifact" && blocked.has(producer.get(input.target) ?? "")))
+      blocked.add(id);
+  const open = new Set(toBuild.flatMap(({ id }) => (blocked.has(id) ? [] : [id])));
+  return wanted.some((target) => open.has(producer.get(target) ?? "")) ? "-k builds the rest" : undefined;
 }

@@ -16,13 +16,11 @@ import { saveRelease } from "../release/release.js";
 import type { Failure } from "../reason.js";
 import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
-import { checkAbility } from "./ability.js";
+import { checkAbility, forbiddenAmong, restHint } from "./ability.js";
 import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
 import { checkNative } from "./native.js";
-import { emitFailed, notePublished, perform, type PerformContext, type Performed } from "./perform.js";
-import { forbiddenAmong } from "./privilege.js";
-import { restHint } from "./rest.js";
+import { failed, notePublished, perform, type PerformContext, type Performed } from "./perform.js";
 import {
   decideAll,
   noteRelease,
@@ -162,15 +160,15 @@ async function resolveAndDecide(
   session: Session,
   keepGoing: boolean,
 ): Promise<Result<ReadonlyMap<string, Judgement>>> {
-  for (const despite of keepGoing ? [true] : [false, true]) {
-    const resolved = await session.pins.resolve(session.actions, despite);
-    remember(session);
-    if (!resolved.ok) return resolved;
-    const judged = await decideAll(session);
-    const unread = !despite && session.pins.refusals(session.actions).size > 0;
-    if (!judged.ok || !unread || unresolvedOf(judged.value).size > 0) return judged;
-  }
-  return decideAll(session);
+  const judged = await pass(session, keepGoing);
+  const unread = !keepGoing && session.pins.refusals(session.actions).size > 0;
+  return judged.ok && unread && unresolvedOf(judged.value).size === 0 ? pass(session, true) : judged;
+}
+
+async function pass(session: Session, despite: boolean): Promise<Result<ReadonlyMap<string, Judgement>>> {
+  const resolved = await session.pins.resolve(session.actions, despite);
+  remember(session);
+  return resolved.ok ? decideAll(session) : resolved;
 }
 
 /** An imagemake that makes keys otherwise believes nothing that the one before it built, and says so. */
@@ -227,13 +225,11 @@ async function performAll(
     }
   };
   const skipped = new Set<string>();
-  for (const { id } of needed) {
-    const problem = obstacles.get(id);
+  for (const action of needed) {
+    const problem = obstacles.get(action.id);
     if (problem === undefined) continue;
-    const failure: Failure = { kind: "problem", problem };
-    emitFailed(options, id, failure);
-    count(tally, { kind: "failed", failure });
-    skip(scheduler.refused(id), id);
+    count(tally, failed(context, action, null, { kind: "problem", problem }));
+    skip(scheduler.refused(action.id), action.id);
   }
   const running = new Map<string, Promise<{ readonly id: string; readonly end: Performed }>>();
   for (;;) {

@@ -17,13 +17,13 @@ import { runJob, type Isolation } from "../execute/sandbox.js";
 import { removeTree } from "../execute/remove.js";
 import { stageAction, type Staged } from "../execute/stage.js";
 import { emulatedIn, endedWithin } from "../execute/within.js";
-import type { Action, TargetId } from "../model.js";
+import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { endedInPipe } from "../shell.js";
 import { lossesOf, lossText } from "../tree/losses.js";
 import { readManifest } from "../tree/manifest.js";
-import type { RunOptions, Session } from "./session.js";
+import type { Session } from "./session.js";
 import { forgetUnfinished, logOf, noteUnfinished } from "./unfinished.js";
 
 /** How one action ended. */
@@ -55,14 +55,14 @@ export async function perform(context: PerformContext, action: Action): Promise<
     return await bringUpToDate(context, action);
   } catch (error) {
     const problem = problemIn(error) ?? { exit: 3, message: asError(error).message };
-    return failed(context, action, null, { kind: "problem", problem }, 0);
+    return failed(context, action, null, { kind: "problem", problem });
   }
 }
 
 async function bringUpToDate(context: PerformContext, action: Action): Promise<Performed> {
   const { decider, options } = context.session;
   const judged = await decider.decide(action);
-  if (!judged.ok) return failed(context, action, null, { kind: "problem", problem: judged.problem }, 0);
+  if (!judged.ok) return failed(context, action, null, { kind: "problem", problem: judged.problem });
   const { decision, made } = judged.value;
   if (made === null) return build(context, action, decision);
   decider.produced(action.id, made);
@@ -72,8 +72,7 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
     return { kind: "up-to-date" };
   }
   const linked = await linkOutputs(decider, action, made.outputs);
-  if ("problem" in linked)
-    return failed(context, action, null, { kind: "problem", problem: linked.problem }, 0);
+  if ("problem" in linked) return failed(context, action, null, { kind: "problem", problem: linked.problem });
   options.emit({
     type: "restored",
     target: action.id,
@@ -120,7 +119,7 @@ async function provide(context: PerformContext, action: Action): Promise<Result<
 async function build(context: PerformContext, action: Action, decision: Decision): Promise<Performed> {
   const { decider, options } = context.session;
   const provided = await provide(context, action);
-  if (!provided.ok) return failed(context, action, null, { kind: "problem", problem: provided.problem }, 0);
+  if (!provided.ok) return failed(context, action, null, { kind: "problem", problem: provided.problem });
   const { project } = decider.context;
   const { isolation, overlays } = context;
   const id = `${options.now().toString(36)}-${randomBytes(4).toString("hex")}`;
@@ -299,26 +298,13 @@ const devicesFor = (action: Action): readonly string[] =>
     action.resources.named.filter((name) => name !== "kvm" || process.env["IMAGEMAKE_ACCEL"] !== "tcg"),
   );
 
-/** An action that was not tried, and why. */
-export const emitFailed = ({ emit, now }: RunOptions, target: TargetId, failure: Failure): void =>
-  emit({
-    type: "failed",
-    target,
-    build: null,
-    failure,
-    log: null,
-    tail: [],
-    command: null,
-    duration: 0,
-    at: now(),
-  });
-
-function failed(
-  context: PerformContext,
+/** Says that an action failed; one that was not even tried is not staged. */
+export function failed(
+  context: Pick<PerformContext, "session">,
   action: Action,
   staged: Staged | null,
   failure: Failure,
-  duration: number,
+  duration = 0,
   log: string | null = null,
 ): Performed {
   const { options } = context.session;

@@ -1,6 +1,5 @@
 // Where the command starts. A run with nothing to do ends here, before anything of weight is loaded; everything else is
-// in run.ts. Only small modules without imports of their own may be
-// imported at the top.
+// in run.ts. Only small modules without imports of their own may be imported at the top.
 import { statSync } from "node:fs";
 import { quickWords, stillQuick } from "../quick.js";
 import { releaseLine } from "./render/when.js";

@@ -1,6 +1,6 @@
 // The exports of an Imagefile as a graph: every target that an export is or reaches gets its id, every draft
 // becomes an action. It does not know how the Imagefile was loaded, nor any rule.
-import { tooLong } from "../argument.js";
+import { tooLong, variableWord } from "../argument.js";
 import { inside, isHandle, type ActionSpec, type Draft } from "../declare.js";
 import { actionNodes, dependencies } from "../graph.js";
 import type { Action, Graph, Group, Input, Output, Target, TargetId } from "../model.js";
@@ -56,7 +56,7 @@ function refuseLong({ spec, at }: Draft, id: TargetId, dir: string): void {
     if (long !== null) stop(2, `${short(at, dir)}: ${id}: cmd has ${long}`, hint);
   }
   for (const [name, value] of Object.entries(spec.env ?? {})) {
-    const long = tooLong(`${name}=${value}`);
+    const long = tooLong(variableWord(name, value));
     if (long !== null) stop(2, `${short(at, dir)}: ${id}: env ${name} has ${long}`, "put it into a file");
   }
 }

@@ -9,7 +9,7 @@ import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { tooLong } from "../argument.js";
+import { tooLong, variableWord } from "../argument.js";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
@@ -114,7 +114,7 @@ export async function runJob(
 function longest({ argv, env }: Job): string | null {
   const words = argv.map((word) => ["a word of its command", word] as const);
   const variables = Object.entries(env).map(
-    ([name, value]) => [`its variable ${name}`, `${name}=${value}`] as const,
+    ([name, value]) => [`its variable ${name}`, variableWord(name, value)] as const,
   );
   for (const [what, text] of [...words, ...variables]) {
     const long = tooLong(text);

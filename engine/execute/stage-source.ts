@@ -4,7 +4,7 @@ import { lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hashBytes } from "../../cache/hash.js";
-import { contentOf } from "../decide.js";
+import { contentOf } from "../key-facts.js";
 import type { KeyInput } from "../key.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource, SourceFile } from "../sources/resolve.js";

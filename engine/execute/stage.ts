@@ -1,9 +1,10 @@
 // Prepares the directory an action runs in: sources copied (and the copy digested), artifacts placed
 // read-only, package files laid out, variables set. It starts nothing and decides nothing.
-import { symlinkSync, copyFileSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { layerChain } from "../../cache/layers.js";
 import type { Component } from "../../cache/index.js";
+import { tooLong, variableWord } from "../argument.js";
 import type { Decider } from "../decide.js";
 import { componentsOf, usesDate, type KeyInput } from "../key.js";
 import { DEFAULT_EPOCH, variableIn, type Action, type Command, type Output } from "../model.js";
@@ -50,9 +51,6 @@ export interface Staged {
   readonly notes: readonly string[];
 }
 
-/** Most bytes of `NAME=value` that Linux passes to a program (MAX_ARG_STRLEN), less our init's mark and a NUL. */
-const LONGEST_VARIABLE = 128 * 1024 - 2;
-
 /** The environment an action is staged for. */
 export interface StageContext {
   readonly decider: Decider;
@@ -94,8 +92,7 @@ export async function stageAction(
         if (!staged.ok) return staged;
         for (const key of staged.value.keys) inputs.push(key);
         const { variable } = staged.value;
-        if (Buffer.byteLength(`${input.name}=${variable}`) <= LONGEST_VARIABLE)
-          variables[input.name] = variable;
+        if (tooLong(variableWord(input.name, variable)) === null) variables[input.name] = variable;
         else if (isWord(action.command, input.name))
           return fail(2, `${action.id}: $${input.name} is more than one word of a command can hold`);
         else notes.push(stageList(work, input.name, variable));

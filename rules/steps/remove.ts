@@ -4,7 +4,7 @@ import { wrongOption } from "../../engine/declare.js";
 import { emulation } from "../arch.js";
 import { RPM } from "../drivers/dnf/tools.js";
 import { check, option } from "../options.js";
-import { recipe } from "../recipes.js";
+import { INSIDE, recipe } from "../recipes.js";
 import { listInputs } from "../request.js";
 import { pathNames } from "../schema.js";
 import type { ListSource, Step } from "../types.js";
@@ -44,9 +44,7 @@ export function remove(
     const { arch, driver } = lineage ?? { arch: "", driver: "" };
     return {
       ...part,
-      command: recipe("remove-rpm.sh", [
-        ...["lib.sh", "emulate.sh", "unique.sh", "inside.sh", "rpm.sh", "remove-rpm.sh", "remove.sh"],
-      ]),
+      command: recipe("remove-rpm.sh", [...INSIDE, "rpm.sh", "remove-rpm.sh", "remove.sh"]),
       env: { ...part.env, PACKAGES: packages.join("\n"), ARCH: arch, DOCS: "" },
       tools: [RPM, ...emulation(driver, arch)],
     };

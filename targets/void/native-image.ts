@@ -3,7 +3,7 @@
 import { declareOne, isHandle, type Handle } from "../../engine/declare.js";
 import { disk } from "../../rules/disk.js";
 import { layered } from "../../rules/layers.js";
-import { recipe } from "../../rules/recipes.js";
+import { INSIDE, recipe } from "../../rules/recipes.js";
 import { systemOf } from "../../rules/systems.js";
 import { asTree, type FileTarget, type PackedTree } from "../../rules/types.js";
 import * as matrix from "./matrix.js";
@@ -48,9 +48,7 @@ function prepared(platform: string, from: Handle): Handle {
   return declareOne(
     {
       rule: "void-image",
-      command: recipe("void-native-image.sh", [
-        ...["lib.sh", "emulate.sh", "unique.sh", "inside.sh", "xbps.sh", "void-native-image.sh"],
-      ]),
+      command: recipe("void-native-image.sh", [...INSIDE, "xbps.sh", "void-native-image.sh"]),
       env: { ARCH: lineage.arch, PLATFORM: platform },
       inputs: { BASE: grown },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],

@@ -3,7 +3,7 @@
 import { declareOne } from "../../engine/declare.js";
 import { bootstrap } from "../../rules/rootfs.js";
 import type { MenuEntry } from "../../rules/menu.js";
-import { recipe } from "../../rules/recipes.js";
+import { INSIDE, recipe } from "../../rules/recipes.js";
 import { systemOf } from "../../rules/systems.js";
 import type { FileTarget, Repo } from "../../rules/types.js";
 import { staticFiles } from "./checkout.js";
@@ -47,9 +47,7 @@ export function nativeIso(
   const tree = declareOne(
     {
       rule: "void-live",
-      command: recipe("void-native-live.sh", [
-        ...["lib.sh", "emulate.sh", "unique.sh", "inside.sh", "xbps.sh", "void-native-live.sh"],
-      ]),
+      command: recipe("void-native-live.sh", [...INSIDE, "xbps.sh", "void-native-live.sh"]),
       env: { ARCH: arch, LOCALE: "en_US.UTF-8" },
       inputs: {
         BASE: base,

@@ -142,7 +142,6 @@ function runOptions(call: Call, { project, graph }: Opened, datecode: string | n
     datecode,
     force: false,
     emit: (event) => {
-      if (event.type === "notice") say(call, `warning: ${event.message}`);
       if (event.type === "waiting") say(call, `waiting for ${event.holder}`);
       if (event.type === "notice")
         say(call, `${event.level === "warning" ? "warning: " : ""}${event.message}`);

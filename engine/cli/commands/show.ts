@@ -6,6 +6,7 @@ import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
 import { formatDuration } from "../render/duration.js";
 import { describeDecision } from "../render/reason.js";
+import { utcMinute } from "../render/when.js";
 import type { Call } from "../run.js";
 
 /** Shows the action; with --json all of it, the recipe's text included. */
@@ -69,8 +70,8 @@ export async function command(call: Call): Promise<number> {
   ];
   if (needs.some((need) => need !== "")) say("needs", needs.filter((need) => need !== "").join(", "));
   if (last !== undefined) {
-    const when = new Date(last.started).toISOString().slice(0, 16).replace("T", " ");
-    say("last", `${last.status} ${when} UTC in ${formatDuration(last.duration)}, release ${last.release}`);
+    const when = utcMinute(new Date(last.started).toISOString());
+    say("last", `${last.status} ${when} in ${formatDuration(last.duration)}, release ${last.release}`);
   }
   output.write(lines.map((line) => `${line}\n`).join(""));
   return 0;

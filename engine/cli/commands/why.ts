@@ -10,6 +10,7 @@ import { judge, look, onlyAction, type Looking } from "../look.js";
 import { output } from "../output.js";
 import { failureBody } from "../render/failed.js";
 import { describeFailure, explainDecision } from "../render/reason.js";
+import { utcMinute } from "../render/when.js";
 import type { Call } from "../run.js";
 
 /** So many lines of a failed attempt's log are shown. */
@@ -69,7 +70,7 @@ function lastFailure({ session, opened }: Looking, action: string): Attempt | nu
 function failedLines({ at, failure, log }: Attempt, decision: Decision): string[] {
   const how = failure === null ? "failed" : `failed: ${describeFailure(failure)}`;
   const said = decision.kind === "build" && decision.reason.kind === "failed-before";
-  const head = said ? `  tried ${moment(at)}` : `  the last attempt, ${moment(at)}, ${how}`;
+  const head = said ? `  tried ${utcMinute(at)}` : `  the last attempt, ${utcMinute(at)}, ${how}`;
   const tail = log === null ? [] : lastLines(log, TAIL_LINES);
   const body = failure === null ? [] : failureBody({ failure, tail, log, command: null }, process.cwd(), "|");
   return [head, ...body];
@@ -111,11 +112,8 @@ function pastDecision({ index, decider: { history } }: Looking["session"], last:
 
 function pastLines({ built, release, decision, forgotten }: Past): string[] {
   const words = forgotten ? [FORGOTTEN] : decision === null ? [UNCHANGED] : explainDecision(decision);
-  return [`  last built ${moment(built)} in release ${release}:`, ...words.map((line) => `    ${line}`)];
+  return [`  last built ${utcMinute(built)} in release ${release}:`, ...words.map((line) => `    ${line}`)];
 }
-
-/** `2026-11-21 23:41 UTC`. */
-const moment = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;
 
 const FORGOTTEN = "what it replaced is no longer known: imagemake cache gc dropped it";
 const UNCHANGED = "nothing had changed: it was forced, or its artifact was gone";

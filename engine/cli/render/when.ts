@@ -25,3 +25,6 @@ export function releaseLine(release: {
   const opened = release.joined ? formatWhen(release.opened, release.at) : "now";
   return `release ${release.datecode} (opened ${opened})`;
 }
+
+/** `2026-11-21 23:41 UTC`, of an ISO time. */
+export const utcMinute = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;

@@ -5,7 +5,7 @@ import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import type { DriverContext } from "../../../engine/packages/driver.js";
 import { asError, fail, ok, type Result } from "../../../engine/problem.js";
-import { matchPatterns } from "../../../engine/sources/globs.js";
+import { keyFiles } from "../keyring.js";
 
 const ARCHIVE_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const TRUSTED = ["/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d"];
@@ -15,13 +15,8 @@ export type Key = { readonly file: string } | { readonly text: string };
 
 /** The keyrings that patterns below `base` (absolute ones: anywhere) mean. */
 export async function keyrings(base: string, patterns: readonly string[]): Promise<Result<readonly Key[]>> {
-  const matched = await matchPatterns(base, patterns);
-  if (!matched.ok) {
-    return { ok: false, problem: { ...matched.problem, message: `keys: ${matched.problem.message}` } };
-  }
-  const { files } = matched.value;
-  if (files.length === 0) return fail(2, `keys: no file matches ${patterns.join(", ")}`, `looked in ${base}`);
-  return ok(files.map((file) => ({ file })));
+  const files = await keyFiles(patterns, { base });
+  return files.ok ? ok(files.value.map((file) => ({ file }))) : files;
 }
 
 /** The keys that a source names; those the host trusts anyway where it names none, or only fingerprints. */

@@ -5,7 +5,7 @@ import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { asError, fail, ok, type Result } from "../../../engine/problem.js";
-import { matchPatterns } from "../../../engine/sources/globs.js";
+import { keyFiles } from "../keyring.js";
 import { property } from "./plist.js";
 
 /** Keys by fingerprint. */
@@ -14,14 +14,10 @@ export type Keys = ReadonlyMap<string, KeyObject>;
 /** Reads the key files that patterns below `base` mean. */
 export async function readKeys(base: string, patterns: readonly string[] | null): Promise<Result<Keys>> {
   if (patterns === null) return ok(new Map());
-  const matched = await matchPatterns(base, patterns);
-  if (!matched.ok) {
-    return { ok: false, problem: { ...matched.problem, message: `keys: ${matched.problem.message}` } };
-  }
-  const { files } = matched.value;
-  if (files.length === 0) return fail(2, `keys: no file matches ${patterns.join(", ")}`, `looked in ${base}`);
+  const files = await keyFiles(patterns, { base });
+  if (!files.ok) return files;
   const keys = new Map<string, KeyObject>();
-  for (const file of files) {
+  for (const file of files.value) {
     let text: string;
     try {
       text = await readFile(file, "utf8");
