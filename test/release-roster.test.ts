@@ -194,6 +194,8 @@ export default project({ release: { of: [one, two] } });`,
     expect((await project.good("release", "status")).stdout).toMatch(
       new RegExp(`\\n {2}snapshot of ${TWO}, taken .* UTC.*, later than the first \\(\\d\\d:\\d\\d UTC`),
     );
+    const part = await project.good("release", "refresh", "two");
+    expect(part.stderr.match(/warning: the snapshot of /g)).toHaveLength(1);
     // All anew are of one moment again.
     const all = await project.good("release", "refresh", "one", "two");
     expect(all.stderr).not.toContain("warning");
