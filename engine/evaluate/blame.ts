@@ -27,6 +27,10 @@ export const importProblem = (id: string, at: string | null, hint: string | unde
     ...(hint === undefined ? {} : { hint }),
   });
 
+/** A module with bytes that are not UTF-8 in that line. */
+export const notUtf8 = (path: string, line: number): ProblemError =>
+  new ProblemError({ exit: 2, message: `${place(path, line)}: not UTF-8`, hint: "save it as UTF-8" });
+
 /** A .json file that is none. */
 export function jsonProblem(path: string, text: string, thrown: unknown): ProblemError {
   const { message } = asError(thrown);

@@ -1,6 +1,6 @@
 // The exports of an Imagefile as a graph: every target that an export is or reaches gets its id, every draft
 // becomes an action. It does not know how the Imagefile was loaded, nor any rule.
-import { tooLong, variableWord } from "../argument.js";
+import { tooLong, tooLongTogether, unheld, variableWord } from "../argument.js";
 import { inside, isHandle, type ActionSpec, type Draft } from "../declare.js";
 import { actionNodes, dependencies } from "../graph.js";
 import type { Action, Graph, Group, Input, Output, Target, TargetId } from "../model.js";
@@ -47,24 +47,31 @@ const targetsOf = (exported: Exported): readonly Named[] =>
   exported.kind === "target" ? [exported] : exported.members.flatMap(({ value }) => targetsOf(value));
 
 /** A command that no kernel starts. */
-function refuseLong({ spec, at }: Draft, id: TargetId, dir: string): void {
+function refuseUnstartable({ spec, at }: Draft, id: TargetId, dir: string): void {
   const { command } = spec;
   const words = command.kind === "shell" ? [command.text] : command.kind === "argv" ? command.argv : [];
-  const hint = `put it into a file, and run that: inputs: { SCRIPT: files("script.sh") }, cmd: 'bash "$SCRIPT"'`;
+  const variables = Object.entries(spec.env ?? {});
+  const all = [...words, ...variables.map(([name, value]) => variableWord(name, value))];
+  const refuse = (what: string, why: string | null, hint?: string): void => {
+    if (why !== null) stop(2, `${short(at, dir)}: ${id}: ${what} ${why}`, hint);
+  };
+  const has = (why: string | null): string | null => why && `has ${why}`;
+  const script = `put it into a file, and run that: inputs: { SCRIPT: files("script.sh") }, cmd: 'bash "$SCRIPT"'`;
   for (const word of words) {
-    const long = tooLong(word);
-    if (long !== null) stop(2, `${short(at, dir)}: ${id}: cmd has ${long}`, hint);
+    refuse("cmd", has(unheld(word)));
+    refuse("cmd", has(tooLong(word)), script);
   }
-  for (const [name, value] of Object.entries(spec.env ?? {})) {
-    const long = tooLong(variableWord(name, value));
-    if (long !== null) stop(2, `${short(at, dir)}: ${id}: env ${name} has ${long}`, "put it into a file");
+  for (const [name, value] of variables) {
+    refuse(`env ${name}`, has(unheld(value)));
+    refuse(`env ${name}`, has(tooLong(variableWord(name, value))), "put it into a file");
   }
+  refuse("cmd and env", has(tooLongTogether(all))?.replace(/^has/, "have") ?? null, script);
 }
 
 /** Left-out fields take the values that harm least. */
 function actionOf(draft: Draft, names: Names, dir: string): Action {
   const { spec } = draft;
-  refuseLong(draft, names.action(draft), dir);
+  refuseUnstartable(draft, names.action(draft), dir);
   const { packages = null, resources = {} } = spec;
   return {
     id: names.action(draft),

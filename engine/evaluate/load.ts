@@ -111,6 +111,10 @@ function prepare(args: Readonly<Record<string, string>>, undos: Undo[]): void {
   for (const name of ["log", "info", "debug"]) {
     undos.push(replace(console, name, (...words: unknown[]) => console.error(...words)));
   }
+  const talk: unknown = Reflect.get(process.stderr, "write");
+  const write = (...words: unknown[]): unknown =>
+    typeof talk === "function" ? Reflect.apply(talk, process.stderr, words) : false;
+  undos.push(replace(process.stdout, "write", write));
 }
 
 /**
@@ -118,12 +122,12 @@ function prepare(args: Readonly<Record<string, string>>, undos: Undo[]): void {
  * started may call long after it was evaluated. Others, as we ourselves, may.
  */
 function refuseExit(): void {
-  for (const name of ["exit", "abort", "reallyExit"] as const) {
+  for (const name of ["exit", "abort", "reallyExit", "kill"] as const) {
     const original: unknown = Reflect.get(process, name);
     if (typeof original !== "function" || refusing.has(original)) continue;
     const instead = (...words: unknown[]): unknown => {
       const at = placeInStack();
-      if (at === null) return Reflect.apply(original, process, words);
+      if (at === null || (name === "kill" && !killsUs(words))) return Reflect.apply(original, process, words);
       const hint = "throw an error to refuse; an export that is left out is no target";
       return stop(2, `${at}: process.${name}() in an Imagefile: it may not end imagemake`, hint);
     };
@@ -132,6 +136,10 @@ function refuseExit(): void {
   }
 }
 const refusing = new WeakSet<object>();
+
+/** Whether a signal goes to this process, or to the group that it may be in; 0 only asks. */
+const killsUs = ([pid, signal]: readonly unknown[]): boolean =>
+  signal !== 0 && [process.pid, -process.pid, 0, -1].includes(Number(pid));
 
 /**
  * The exports, once nothing of the evaluation is left that was going to fail: a rejection that the Imagefile

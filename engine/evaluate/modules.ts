@@ -1,13 +1,15 @@
 // Loads an Imagefile and the modules it imports, through jiti. What lies outside node_modules is always
 // transpiled, ES modules too: node would keep them for good and resolve "imagemake" by itself. Packages are
 // left to node, which loads them once a process. It does not know what is in the modules.
+import { isUtf8 } from "node:buffer";
 import { readFileSync, readdirSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ModuleSyntaxError, importProblem, jsonProblem } from "./blame.js";
+import { ModuleSyntaxError, importProblem, jsonProblem, notUtf8 } from "./blame.js";
 import { engineModule } from "./engine-module.js";
 import { ownerOf, placeInStack } from "./frames.js";
+import { lineNotUtf8 } from "../utf8.js";
 import { nearest } from "./nearest.js";
 
 /** A module's names. */
@@ -94,7 +96,7 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
 
   async function evaluateModule(path: string): Promise<void> {
     options.onModule(path);
-    const source = readFileSync(path, "utf8");
+    const source = textOf(path);
     const ext = extname(path);
     const how = { id: path, filename: path, ext, cache, async: true, forceTranspile: true };
     // jiti's types know only its own form of the cache.
@@ -126,6 +128,13 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
       if (packageOf(path) === null) Reflect.deleteProperty(required, path);
     }
   }
+}
+
+/** A module's text. Node would put another character in the place of what is not UTF-8. */
+function textOf(path: string): string {
+  const bytes = readFileSync(path);
+  if (isUtf8(bytes)) return bytes.toString("utf8");
+  throw notUtf8(path, lineNotUtf8(bytes));
 }
 
 /** What node had loaded with require before the first evaluation. */

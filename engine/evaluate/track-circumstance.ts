@@ -1,5 +1,5 @@
 // Listens to what makes every evaluation another one: the clock, random numbers, the network, other processes.
-// And to the working directory, which is a read like any other.
+// What is typed is one of them. And to the working directory, which is a read like any other.
 import childProcess from "node:child_process";
 import crypto from "node:crypto";
 import dgram from "node:dgram";
@@ -74,6 +74,7 @@ export function watchCircumstance(undos: Undo[]): void {
     }
   }
   watchDate(undos);
+  watchInput(undos);
   undos.push(listen(process, "cwd", () => recorder()?.workingDirectory()));
   // It looks there itself, not through process.env.
   undos.push(listen(os, "homedir", () => recorder()?.variable("HOME", process.env["HOME"])));
@@ -90,3 +91,31 @@ function watchDate(undos: Undo[]): void {
   // So that `date.constructor === Date` still holds.
   undos.push(replace(Date.prototype, "constructor", Date));
 }
+
+const INPUT = "standard input";
+
+/** What node reads by its number or name, and the stream. */
+function watchInput(undos: Undo[]): void {
+  const names = ["read", "readv", "readFile", "createReadStream"];
+  for (const name of names.flatMap((one) => [one, `${one}Sync`])) {
+    const heard = ([from, options]: readonly unknown[]): void => {
+      if (isInput(from) || isInput(fdIn(options))) recorder()?.uses(INPUT, `fs.${name}`);
+    };
+    undos.push(listen(fs, name, heard));
+  }
+  const own = Object.getOwnPropertyDescriptor(process, "stdin");
+  const get = own?.get?.bind(process);
+  if (get === undefined || own?.configurable !== true) return;
+  const heard = (): unknown => {
+    recorder()?.uses(INPUT, "process.stdin");
+    return get();
+  };
+  Object.defineProperty(process, "stdin", { ...own, get: heard });
+  undos.push(() => Object.defineProperty(process, "stdin", own));
+}
+
+const isInput = (from: unknown): boolean =>
+  from === 0 || from === "/dev/stdin" || from === "/dev/fd/0" || from === "/proc/self/fd/0";
+
+const fdIn = (options: unknown): unknown =>
+  typeof options === "object" && options !== null && "fd" in options ? options.fd : undefined;

@@ -42,7 +42,10 @@ function findDated(action: Action, staged: Staged, name: string, pattern: string
     const expression = datedExpression(action.collect);
     const matching = there.filter((path) => expression.test(basename(path)));
     const [only, ...others] = matching;
-    if (only !== undefined && others.length === 0) return { kind: "file", path: only };
+    if (only !== undefined && others.length === 0)
+      return lstatSync(only, { throwIfNoEntry: false }) === undefined
+        ? failure({ kind: "guard", output: name, message: `${basename(only)}: its name is not UTF-8` })
+        : { kind: "file", path: only };
     const found = matching.map((path) => basename(path)).join(", ");
     const message =
       found === ""

@@ -9,7 +9,7 @@ import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { tooLong, variableWord } from "../argument.js";
+import { tooLong, tooLongTogether, unheld, variableWord } from "../argument.js";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
@@ -110,17 +110,21 @@ export async function runJob(
   return outcome(job, end, stopper.because);
 }
 
-/** What of a job no kernel hands to a program, with how long it is; null where all can be. */
+/** What of a job no kernel hands to a program, and why; null where all can be. */
 function longest({ argv, env }: Job): string | null {
   const words = argv.map((word) => ["a word of its command", word] as const);
   const variables = Object.entries(env).map(
     ([name, value]) => [`its variable ${name}`, variableWord(name, value)] as const,
   );
-  for (const [what, text] of [...words, ...variables]) {
-    const long = tooLong(text);
-    if (long !== null) return `${what} has ${long}`;
+  const all = [...words, ...variables];
+  for (const [what, text] of all) {
+    const why = unheld(text) ?? tooLong(text);
+    if (why !== null) return `${what} has ${why}`;
   }
-  return null;
+  const together = tooLongTogether(all.map(([, text]) => text));
+  if (together === null) return null;
+  const [most] = all.reduce((one, other) => (other[1].length > one[1].length ? other : one));
+  return `its command and its variables have ${together}; the longest is ${most}`;
 }
 
 /** One nursery for each way into a user namespace, and one for real root. */
@@ -144,9 +148,6 @@ function inNamespaces(job: Job, how: Isolation & { kind: "namespaces" }): Result
     // The terminal is handed down from parent to child, so that this one gets a perl of its own.
     const env = Object.fromEntries(Object.entries(job.env).map(([name, value]) => [`+${name}`, value]));
     return start(job, [...perl, ...words], { ...base, ...env }, true);
-  }
-  if ([...words, ...Object.values(job.env)].some((word) => word.includes("\0"))) {
-    return fail(3, "the action has a NUL in its arguments or its environment");
   }
   const id = outside.join(" ");
   const nursery = nurseries.get(id) ?? new Nursery([...perl, "serve", process.arch], base);

@@ -1,5 +1,6 @@
 // Sources become content: which files, with which digests, under which names in the stage. It reads the
 // disk and the environment, remembers digests by stamp, and notes every fact it used.
+import { isUtf8 } from "node:buffer";
 import { lstatSync, readlinkSync, readFileSync } from "node:fs";
 import { basename, dirname, join, normalize, relative, resolve } from "node:path";
 import { spawnSync } from "node:child_process";
@@ -9,6 +10,7 @@ import type { Source } from "../model.js";
 import type { Project } from "../project.js";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
+import { lineNotUtf8 } from "../utf8.js";
 import type { Facts } from "./facts.js";
 import { dangling, isWithin, matchPatterns, stagePath, statOf, walk } from "./globs.js";
 import { follow, type Scene } from "./links.js";
@@ -94,7 +96,10 @@ export class Sources {
       const stamp = stampOf(path);
       this.facts.file(path, stamp);
       this.#noteRace(stamp);
-      return ok(linesOf(readFileSync(path, "utf8")));
+      const bytes = readFileSync(path);
+      const bad = lineNotUtf8(bytes);
+      if (bad > 0) return fail(2, `list ${file}:${bad}: not UTF-8`, "save it as UTF-8");
+      return ok(linesOf(bytes.toString("utf8")));
     } catch (error) {
       if (stampOf(path) === null && ownStamp(path) !== null) return dangling(`list ${file}`, path);
       return fail(2, `list ${file} cannot be read`, asError(error).message);
@@ -324,22 +329,24 @@ export class Sources {
     if (program === undefined) return fail(2, "probe: the command is empty");
     const run = spawnSync(program, rest, {
       cwd: this.project.dir,
-      encoding: "utf8",
       maxBuffer: Infinity,
       stdio: ["ignore", "pipe", "pipe"],
     });
     if (run.status !== 0) {
       const why =
-        run.error?.message ?? `it ended with status ${run.status ?? "unknown"}: ${run.stderr.trim()}`;
+        run.error?.message ?? `it ended with status ${run.status ?? "unknown"}: ${String(run.stderr).trim()}`;
       return fail(
         3,
         what === undefined ? `probe ${asWritten(argv)} failed` : `${what} is not to be had`,
         why,
       );
     }
-    const digest = hashBytes(run.stdout);
+    if (!isUtf8(run.stdout))
+      return fail(2, `probe ${asWritten(argv)}: its output is not UTF-8`, "let it say that in text");
+    const text = run.stdout.toString("utf8");
+    const digest = hashBytes(text);
     this.facts.probes.push({ argv, digest });
-    return ok(asText(join("in", name, "probe"), run.stdout, digest));
+    return ok(asText(join("in", name, "probe"), text, digest));
   }
 }
 

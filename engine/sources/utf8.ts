@@ -12,7 +12,11 @@ export const REPLACEMENT = "\ufffd";
 export function inUtf8(resolved: Result<ResolvedSource>, what: string): Result<ResolvedSource> {
   if (!resolved.ok)
     return resolved.problem.message.includes(REPLACEMENT)
-      ? fail(2, `${resolved.problem.message}: is its name UTF-8?`, "files with other names cannot be sources")
+      ? fail(
+          2,
+          resolved.problem.message.replace(/ vanished while it was looked at$/, ": its name is not UTF-8"),
+          "rename it, or leave it out of the pattern",
+        )
       : resolved;
   if (resolved.value.kind === "value")
     return resolved.value.value?.includes(REPLACEMENT) === true
