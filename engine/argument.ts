@@ -24,7 +24,9 @@ export function tooLong(text: string): string | null {
 /** The same of all words and variables together, as `variableWord` has these. */
 export function tooLongTogether(words: readonly string[]): string | null {
   const bytes = words.reduce((sum, word) => sum + Buffer.byteLength(word) + EACH, 0);
-  return bytes <= TOTAL_MAX ? null : `${bytes} bytes, and the kernel hands a program ${TOTAL_MAX} at most in all`;
+  return bytes <= TOTAL_MAX
+    ? null
+    : `${bytes} bytes, and the kernel hands a program ${TOTAL_MAX} at most in all`;
 }
 
 /** Says of a text what is in it that no word can hold; null of all others. */

@@ -148,7 +148,7 @@ describe("broken Imagefiles", () => {
     [
       "a missing name of an own module",
       [`import { nope } from "./targets";`, `nope();`],
-      `Imagefile.ts:2: TypeError: nope is not a function`,
+      `Imagefile.ts:2: targets.ts has no export named nope`,
     ],
     [
       "an error in a callback of a library",

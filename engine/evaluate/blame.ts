@@ -49,7 +49,10 @@ export function blame(thrown: unknown, file: string): Problem {
     return { exit: 2, message: `${short(file)}: it threw ${inspect(thrown)}` };
   }
   // Calls of what was imported are transpiled to (0 , _module.name)(…).
-  const said = thrown.message.replace(/\(0 , _\w+\.([\w$]+)\)/g, "$1").replace(/\s*\n\s*/g, " ");
+  const said = thrown.message
+    .replace(/\(0 , _\w+\.([\w$]+)\)/g, "$1")
+    .replace(/^_\w+\.(?=[\w$.]+ is not )/, "")
+    .replace(/\s*\n\s*/g, " ");
   const name = thrown.name === "Error" ? "" : `${thrown.name}: `;
   return { exit: 2, message: `${placeOf(thrown) ?? short(file)}: ${name}${said}` };
 }

@@ -3,6 +3,7 @@
 import { stop } from "../problem.js";
 import { placeInStack } from "./frames.js";
 import { nearest } from "./nearest.js";
+import { short } from "./place.js";
 
 /** Names that the language and the transpiler ask of every module, and printing of every object. */
 const ASKED = new Set(["then", "toJSON"]);
@@ -25,20 +26,37 @@ interface Place {
   readonly all: object;
 }
 
-/** The object with every plain object in it (`rule`, `step`, `preset`) made strict as well. */
+/** The object with every plain object in it (`rule`, `step`, `preset`) and every function made strict as well. */
 function strictly(object: object, at: Place): object {
   const members = Object.entries(object).map(([name, value]): [string, unknown] => {
-    if (!isPlain(value)) return [name, value];
     const path = `${at.prefix}${name}`;
-    return [name, strictly(value, { what: `there is no ${path}.`, prefix: `${path}.`, all: at.all })];
+    const here = { what: `there is no ${path}.`, prefix: `${path}.`, all: at.all };
+    if (isFunction(value)) return [name, strictFunction(value, here)];
+    return [name, isPlain(value) ? strictly(value, here) : value];
   });
   return guarded(Object.fromEntries(members), at);
 }
 
-const guarded = (object: object, at: Place): object =>
+/** One for each function, so that `rule.run` and `run` stay the same. */
+const functions = new WeakMap<object, object>();
+
+function strictFunction(of: object, at: Place): object {
+  const strict = functions.get(of) ?? guarded(of, at);
+  functions.set(of, strict);
+  return strict;
+}
+
+/** A module of the project: a name that it does not have is refused where it is used, once the module has run. */
+export const projectModule = (names: object, file: string, hasRun: () => boolean): object =>
+  // `m.default ?? m` is what one writes of a module that may be either.
+  guarded(names, { what: `${short(file)} has no export named `, prefix: "", all: names }, (key) =>
+    key === "default" ? false : hasRun(),
+  );
+
+const guarded = (object: object, at: Place, since: (key: string) => boolean = () => true): object =>
   new Proxy(object, {
     get(target, key) {
-      if (typeof key === "symbol" || key in target || ASKED.has(key))
+      if (typeof key === "symbol" || key in target || ASKED.has(key) || !since(key))
         return Reflect.get(target, key) as unknown;
       const place = placeInStack();
       stop(2, `${place === null ? "" : `${place}: `}${at.what}${key}`, hint(target, key, at));
@@ -65,6 +83,8 @@ function pathOf(object: object, key: string): string | undefined {
   }
   return undefined;
 }
+
+const isFunction = (value: unknown): value is (...words: never[]) => unknown => typeof value === "function";
 
 function isPlain(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;

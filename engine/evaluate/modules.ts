@@ -7,7 +7,7 @@ import { createRequire, isBuiltin } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ModuleSyntaxError, importProblem, jsonProblem, notUtf8 } from "./blame.js";
-import { engineModule } from "./engine-module.js";
+import { engineModule, projectModule } from "./engine-module.js";
 import { ownerOf, placeInStack } from "./frames.js";
 import { lineNotUtf8 } from "../utf8.js";
 import { nearest } from "./nearest.js";
@@ -41,6 +41,7 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
   const cache: Cache = {};
   const running = new Map<string, Promise<void>>();
   const waiting = new Map<string, Set<string>>();
+  const ended = new Set<string>();
   const json = new Map<string, unknown>();
   const engine = engineModule(options.engine);
 
@@ -53,7 +54,11 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
       const owner = packageOf(path);
       if (owner !== null) options.onModule(join(owner, "package.json"));
       if (extname(path) === ".json") return readJson(path);
-      if (TRANSPILED.has(extname(path)) && (owner === null || usesEngine(owner))) return load(path, importer);
+      if (TRANSPILED.has(extname(path)) && (owner === null || usesEngine(owner))) {
+        const names = await load(path, importer);
+        // A namespace whose names are all known; what CommonJS exports can be anything.
+        return "__esModule" in names ? projectModule(names, path, () => ended.has(path)) : names;
+      }
       options.onModule(path);
       return native(id, importOptions);
     };
@@ -101,6 +106,7 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
     const how = { id: path, filename: path, ext, cache, async: true, forceTranspile: true };
     // jiti's types know only its own form of the cache.
     await jiti.evalModule(source, how as Parameters<typeof jiti.evalModule>[1]);
+    ended.add(path);
   }
 
   function readJson(path: string): unknown {

@@ -11,6 +11,7 @@ import { performance } from "node:perf_hooks";
 import workers from "node:worker_threads";
 import { listen, replace, type Undo } from "./patch.js";
 import { recorder } from "./record.js";
+import { INPUT } from "./track-files.js";
 
 /** Functions whose use means that an evaluation cannot be reused. */
 interface Uses {
@@ -92,17 +93,10 @@ function watchDate(undos: Undo[]): void {
   undos.push(replace(Date.prototype, "constructor", Date));
 }
 
-const INPUT = "standard input";
-
-/** What node reads by its number or name, and the stream. */
+/** The stream, and what reads by number; what reads by name is listened to already. */
 function watchInput(undos: Undo[]): void {
-  const names = ["read", "readv", "readFile", "createReadStream"];
-  for (const name of names.flatMap((one) => [one, `${one}Sync`])) {
-    const heard = ([from, options]: readonly unknown[]): void => {
-      if (isInput(from) || isInput(fdIn(options))) recorder()?.uses(INPUT, `fs.${name}`);
-    };
-    undos.push(listen(fs, name, heard));
-  }
+  for (const name of ["read", "readSync", "readv", "readvSync"])
+    undos.push(listen(fs, name, ([from]) => from === 0 && recorder()?.uses(INPUT, `fs.${name}`)));
   const own = Object.getOwnPropertyDescriptor(process, "stdin");
   const get = own?.get?.bind(process);
   if (get === undefined || own?.configurable !== true) return;
@@ -113,9 +107,3 @@ function watchInput(undos: Undo[]): void {
   Object.defineProperty(process, "stdin", { ...own, get: heard });
   undos.push(() => Object.defineProperty(process, "stdin", own));
 }
-
-const isInput = (from: unknown): boolean =>
-  from === 0 || from === "/dev/stdin" || from === "/dev/fd/0" || from === "/proc/self/fd/0";
-
-const fdIn = (options: unknown): unknown =>
-  typeof options === "object" && options !== null && "fd" in options ? options.fd : undefined;

@@ -50,6 +50,7 @@ const heardNative = ([path]: readonly unknown[]): void => {
 };
 
 function note(active: Recorder, given: unknown, use: Use, options?: unknown): void {
+  if (use === "read" && (isInput(given) || isInput(fdIn(options)))) active.uses(INPUT, "fs");
   const path = pathOf(active, given);
   if (path === null) return;
   active.file(path, use);
@@ -57,6 +58,15 @@ function note(active: Recorder, given: unknown, use: Use, options?: unknown): vo
     active.quietly(() => below(path)).forEach((directory) => active.file(directory, "list"));
   }
 }
+
+/** What kind of use reading it is. */
+export const INPUT = "standard input";
+
+const isInput = (from: unknown): boolean =>
+  from === 0 || from === "/dev/stdin" || from === "/dev/fd/0" || from === "/proc/self/fd/0";
+
+const fdIn = (options: unknown): unknown =>
+  typeof options === "object" && options !== null && "fd" in options ? options.fd : undefined;
 
 /** Null for file descriptors, which were opened by path before, and for what fs will refuse. */
 function pathOf(active: Recorder, given: unknown): string | null {

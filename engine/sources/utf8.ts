@@ -10,14 +10,7 @@ export const REPLACEMENT = "\ufffd";
 
 /** The source, or exit 2 with the name of what is not UTF-8 in it. */
 export function inUtf8(resolved: Result<ResolvedSource>, what: string): Result<ResolvedSource> {
-  if (!resolved.ok)
-    return resolved.problem.message.includes(REPLACEMENT)
-      ? fail(
-          2,
-          resolved.problem.message.replace(/ vanished while it was looked at$/, ": its name is not UTF-8"),
-          "rename it, or leave it out of the pattern",
-        )
-      : resolved;
+  if (!resolved.ok) return suspected(resolved);
   if (resolved.value.kind === "value")
     return resolved.value.value?.includes(REPLACEMENT) === true
       ? fail(2, `the value of ${what} is not UTF-8`)
@@ -30,4 +23,14 @@ export function inUtf8(resolved: Result<ResolvedSource>, what: string): Result<R
       return fail(2, `${file.path}: the text of this link is not UTF-8`, "link to another name");
   }
   return resolved;
+}
+
+/** What is not there may only not be found under the name that node reads. */
+function suspected(failed: Extract<Result<ResolvedSource>, { ok: false }>): Result<ResolvedSource> {
+  const { message, hint } = failed.problem;
+  if (!message.includes(REPLACEMENT)) return failed;
+  const named = message.replace(/ vanished while it was looked at$/, ": its name is not UTF-8");
+  return named === message
+    ? fail(2, message, ["is its name UTF-8?", hint].filter(Boolean).join(" "))
+    : fail(2, named, "rename it, or leave it out of the pattern");
 }
