@@ -81,6 +81,7 @@ withRpm("an index", () => {
     ["elsewhere", "packages at another address"],
     ["mirrorlist", "found by a list of mirrors"],
     ["metalink", "found by a metalink"],
+    ["epel7", "found by a list of mirrors that is a metalink"],
   ] as const;
   const at = (id: string): string => join(top, id);
   beforeAll(() => {
@@ -102,7 +103,7 @@ withRpm("an index", () => {
     list(at("fedora"), "productid", "productid", "certificate\n");
     reindex(at("el7"), "--database", "--general-compress-type", "bz2");
     reindex(at("xz"), "--general-compress-type", "xz");
-    for (const id of ["zst", "bare", "mirrorlist", "metalink"]) reindex(at(id), "--no-database");
+    for (const id of ["zst", "bare", "mirrorlist", "metalink", "epel7"]) reindex(at(id), "--no-database");
     recompress(at("zst"));
     unlist(at("bare"), "filelists");
     for (const kind of ["sha512", "sha384"]) reindex(at(kind), "--checksum", kind);
@@ -111,6 +112,7 @@ withRpm("an index", () => {
     rmSync(join(at("elsewhere"), "Packages"), { recursive: true });
     writeFileSync(join(top, "mirrors"), `file:///nonexistent\nfile://${at("mirrorlist")}\n`);
     writeFileSync(join(top, "metalink.xml"), metalink(at("metalink")));
+    writeFileSync(join(top, "epel7-metalink.xml"), metalink(at("epel7")));
   });
 
   test(`of any kind is read: ${KINDS.map(([, what]) => what).join("; ")}`, async () => {
@@ -119,6 +121,7 @@ withRpm("an index", () => {
       ...Object.fromEntries(sections),
       mirrorlist: `mirrorlist=file://${join(top, "mirrors")}`,
       metalink: `metalink=file://${join(top, "metalink.xml")}`,
+      epel7: `mirrorlist=file://${join(top, "epel7-metalink.xml")}`,
     });
     const names = KINDS.map(([id]) => `of-${id}`);
     expect(await packagesOf(project, "rootfs", `PACKAGES=${names.join(",")}`)).toEqual(
@@ -132,7 +135,7 @@ withRpm("an index", () => {
     expect(held).toMatch(/primary\.xml\.gz/);
     expect(held).not.toMatch(/updateinfo|prestodelta|productid|other\.xml|sqlite|zck/);
     // A package whose digest is longer is kept, and looked after, as any other.
-    expect((await project.good("cache", "verify")).stdout).toMatch(/11 packages/);
+    expect((await project.good("cache", "verify")).stdout).toMatch(/12 packages/);
   });
 
   test.each([
@@ -142,7 +145,19 @@ withRpm("an index", () => {
     ["weak in the index alone", ["--repomd-checksum", "sha1"], [], "it has sha1 checksums of its primary"],
     ["zchunk alone", ["--zck", "--no-database"], ["primary", "filelists", "other"], "in zchunk alone"],
     ["a database alone", ["--database"], ["primary"], "as a sqlite database alone"],
-  ] as const)("that cannot be used is named: %s", async (_, args, without, said) => {
+    [
+      "files in zchunk alone",
+      ["--zck", "--no-database"],
+      ["filelists"],
+      "its list of files is there in zchunk alone",
+    ],
+    [
+      "files in a database alone",
+      ["--database"],
+      ["filelists"],
+      "its list of files is there as a sqlite database",
+    ],
+  ] as const)("that cannot be read in full is named: %s", async (_, args, without, said) => {
     const dir = join(newDir(), "repo");
     cpSync(at("bare"), dir, { recursive: true });
     reindex(dir, ...args);
@@ -151,6 +166,26 @@ withRpm("an index", () => {
     const stderr = await refused(project, 3, "rootfs", "PACKAGES=of-bare");
     expect(stderr).toContain("cannot read the repository odd of dnf odd");
     expect(stderr).toContain(said);
+  });
+});
+
+withRpm("groups and modules", () => {
+  // Without its list of modules a package of a stream that is not enabled would be taken, in silence.
+  test.each([
+    ["group", "groups", "@core"],
+    ["modules", "modules", "app"],
+  ] as const)("in zchunk alone are named: %s", async (type, called, want) => {
+    const top = newDir();
+    const { dir } = makeRpmRepo(join(top, "repo"), [{ name: "app" }, { name: "app", version: "2.0" }]);
+    writeFileSync(join(top, "comps.xml"), comps({ core: ["app"] }));
+    reindex(dir, "--zck", "--no-database", "--groupfile", join(top, "comps.xml"));
+    const streams = { 1: ["app-0:1.0-1.noarch"], 2: ["app-0:2.0-1.noarch"] };
+    list(dir, "modules", "modules.yaml", modules("tool", streams), "--zck");
+    unlist(dir, ...(type === "group" ? ["group", "group_gz"] : ["modules"]));
+    const project = projectOf({ odd: `baseurl=file://${dir}` });
+    expect(await refused(project, 3, "rootfs", `PACKAGES=${want}`)).toContain(
+      `its list of ${called} is there in zchunk alone, which librepo of this machine does not read`,
+    );
   });
 });
 
@@ -246,6 +281,11 @@ withRpm("modules", () => {
     expect(await packagesOf(project, "above", `${BASE},@tool:2/common`, "ABOVE=addon")).toEqual([
       "addon 2.0-1.noarch",
     ]);
+  });
+
+  test("have another stream without a profile too, where it has no default one; a stream that is not there is named", async () => {
+    expect(await packagesOf(project, "rootfs", `${BASE},@tool:2`)).toContain("app 2.0-1.noarch");
+    expect(await refused(project, 2, "rootfs", `${BASE},@tool:3`)).toContain("no package @tool:3");
   });
 
   test("do not hide what a repository with hotfixes has, nor is taken what a repository leaves out", async () => {

@@ -152,6 +152,13 @@ def streams(pkgs):
     return sorted({(one.getName(), one.getStream()) for one in modules if ids & set(one.getArtifacts())})
 
 
+def is_stream(name):
+    """Whether it is `@module:stream` and no more: dnf has enabled it, and misses a profile that nobody asked for."""
+    module, _, stream = name[1:].partition(":")
+    modules = base._moduleContainer.getModulePackages()
+    return any((one.getName(), one.getStream()) == (module, stream) for one in modules)
+
+
 held = {(one["name"], one["version"], one["arch"]): one["sha256"] for one in asked["on"]}
 there = {}
 for pkg in every().filter(name=[name for name, _, _ in held]).run():
@@ -177,7 +184,8 @@ for name in sorted(asked["want"], key=lambda name: not name.startswith("@")):
         try:
             base.install_specs([name])
         except dnf.exceptions.MarkingErrors:
-            missing.append(name)
+            if not is_stream(name):
+                missing.append(name)
         continue
     query = dnf.subject.Subject(name).get_best_query(base.sack).filterm(arch__neq=["src", "nosrc"])
     if not query:

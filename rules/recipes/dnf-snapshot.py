@@ -62,10 +62,23 @@ def judge(dest, records):
     primary = next((one for one in held if one.type in ("primary", "primary_zck")), None)
     if primary is None:
         raise Wrong(lacking([record.type for record in records]))
+    unread(records, held)
     for kind in sorted(kinds_in(os.path.join(dest, primary.file))):
         strong(kind, "its packages")
     for record in held:
         strong(record.kind, f"its {record.type}")
+
+
+# What resolving takes beside the list of packages. Without one of these it would choose other packages, and not say so.
+BESIDE = {"filelists": "list of files", "modules": "list of modules", "group": "list of groups"}
+
+
+def unread(records, held):
+    """Whether what else is listed is there in a form that is read."""
+    for kind, called in BESIDE.items():
+        forms = [record.type for record in records if FORM.sub("", record.type) == kind]
+        if forms and not any(FORM.sub("", record.type) == kind for record in held):
+            raise Wrong(f"its {called} is {only(forms)}")
 
 
 def strong(kind, what):
@@ -77,11 +90,22 @@ def strong(kind, what):
 
 def lacking(types):
     """Why there is no list of packages."""
-    if "primary_zck" in types:
-        return "its list of packages is there in zchunk alone, which librepo of this machine does not read"
-    if "primary_db" in types:
-        return "its list of packages is there as a sqlite database alone, which librepo does not read"
+    forms = [form for form in types if FORM.sub("", form) == "primary"]
+    if forms:
+        return f"its list of packages is {only(forms)}"
     return f"its index lists no packages, but {', '.join(types) or 'nothing'}"
+
+
+FORM = re.compile("_(gz|xz|zst|bz2|zck|db)$")
+
+
+def only(forms):
+    """What is wrong with the only forms that a file is there in."""
+    if any(form.endswith("_zck") for form in forms):
+        return "there in zchunk alone, which librepo of this machine does not read"
+    if any(form.endswith("_db") for form in forms):
+        return "there as a sqlite database alone, which librepo does not read"
+    return f"there as {', '.join(forms)} alone, which is no form that is read"
 
 
 OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}

@@ -1,6 +1,6 @@
 // Enables and disables units of systemd in the tree at $OUT as `systemctl --root` does: by links, which a unit's [Install]
 // section asks for. It does not know presets, nor the tree's own systemd.
-import { readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { at, die, hint, inside, isLink, makeDirectories, read } from "./tree.mjs";
@@ -67,13 +67,14 @@ const disabled = new Set();
 
 /**
  * Removes every link that enables the unit, those of its name and those that lead to it by another, and what it has
- * brought along. One that is not there is no error.
+ * brought along. One that is not there is no error, and one that is masked is left as it is.
  * @param {string} given
  */
 export function disableUnit(given) {
   const name = TYPES.test(given) ? given : `${given}.service`;
   if (disabled.has(name)) return;
   disabled.add(name);
+  if (isMasked(name)) return;
   for (const also of alsoOf(name)) disableUnit(also);
   const dirs = at(OWN)?.isDirectory() === true ? [OWN] : [];
   for (const dir of dirs) {
@@ -86,6 +87,16 @@ export function disableUnit(given) {
       if (to !== "/dev/null" && (entry.name === name || basename(to) === name)) unlinkSync(inside(path));
     }
   }
+}
+
+/**
+ * Whether the file that counts is a link to /dev/null.
+ * @param {string} name
+ */
+function isMasked(name) {
+  const links = PLACES.map((place) => inside(`${place}/${name}`));
+  const first = links.find((path) => isLink(path) || existsSync(path));
+  return first !== undefined && isLink(first) && readlinkSync(first) === "/dev/null";
 }
 
 /**

@@ -20,7 +20,10 @@ export function changesInShort(changes: readonly Change[], packages: readonly Pa
   return items.length === 0 ? "its description changed" : shortened(items, "; ");
 }
 
-/** The same, complete: packages on one line or, when there are many, one line each; then a line a component. */
+/**
+ * The same, complete: packages on one line or, when there are many, one line each, but for those that were rebuilt; then
+ * a line a component.
+ */
 export function changesInFull(changes: readonly Change[], packages: readonly PackageChange[]): string[] {
   const lines = [...packageLines(packages), ...worthSaying(changes, packages).flatMap(changeInFull)];
   return lines.length === 0 ? ["its description changed"] : lines;
@@ -40,7 +43,14 @@ function packageLines(packages: readonly PackageChange[]): string[] {
     [rebuilt, REBUILT],
   ] as const;
   const present = counts.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`);
-  return [`packages: ${present.join(", ")}`, ...items.map((item) => `  ${item}`)];
+  const others = packageItems(packages.filter((change) => !isRebuilt(change)));
+  // All of a repository may be signed again: they are one line, and their names say all.
+  const again = packageItems(packages.filter(isRebuilt)).map((item) => item.replace(` (${REBUILT})`, ""));
+  return [
+    `packages: ${present.join(", ")}`,
+    ...others.map((item) => `  ${item}`),
+    ...(again.length === 0 ? [] : [`  ${REBUILT}: ${again.join(", ")}`]),
+  ];
 }
 
 /** The closure's digest says nothing once the packages are named; nor does a row of a package named already. */

@@ -60,13 +60,19 @@ export interface Place {
   readonly metalink: string | null;
 }
 
-/** Where a section is, for `arch`. */
-export const placeOf = (one: Section, arch: string, base: string): Place => ({
-  id: one.id,
-  urls: one.urls.map((url) => addressOf(url, arch, base)),
-  mirrorlist: one.mirrorlist === null ? null : addressOf(one.mirrorlist, arch, base),
-  metalink: one.metalink === null ? null : addressOf(one.metalink, arch, base),
-});
+/** Where a section is, for `arch`. As to dnf, a list of mirrors is a metalink where its address says so: EPEL 7's. */
+export function placeOf(one: Section, arch: string, base: string): Place {
+  const at = (address: string | null): string | null =>
+    address === null ? null : addressOf(address, arch, base);
+  const [mirrorlist, metalink] = [at(one.mirrorlist), at(one.metalink)];
+  return {
+    id: one.id,
+    urls: one.urls.map((url) => addressOf(url, arch, base)),
+    ...(metalink === null && mirrorlist?.includes("metalink") === true
+      ? { mirrorlist: null, metalink: mirrorlist }
+      : { mirrorlist, metalink }),
+  };
+}
 
 /** A repository that was found in a tree: its id is its path there. */
 export const foundSection = (path: string, tree: string): Section => ({

@@ -92,7 +92,7 @@ export async function resolve(
     return fail(
       2,
       `${missing.join(", ")} is in ${where} only in streams of modules that are not enabled`,
-      `ask for one too: ${streams.map((one) => `@${one}`).join(" or ")}, with the name of a profile where it has no default: @${streams[0] ?? ""}/NAME`,
+      `ask for one too: ${streams.map((one) => `@${one}`).join(" or ")}`,
     );
   }
   if (missing.length > 0) return { ok: false, problem: await unknown(missing, known, where) };
