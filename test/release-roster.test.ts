@@ -192,7 +192,7 @@ export default project({ release: { of: [one, two] } });`,
       ),
     );
     expect((await project.good("release", "status")).stdout).toMatch(
-      new RegExp(`\\n {2}snapshot of ${TWO}, taken .* UTC.*, later than the first \\(\\d\\d:\\d\\d UTC`),
+      new RegExp(`\\n {2}snapshot of ${TWO}, taken ${at}, later than the first \\(${at}\\)`),
     );
     const part = await project.good("release", "refresh", "two");
     expect(part.stderr.match(/warning: the snapshot of /g)).toHaveLength(1);

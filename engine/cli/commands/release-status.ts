@@ -7,7 +7,7 @@ import { judge, look } from "../look.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
 import { visible } from "../render/visible.js";
-import { formatWhen, releaseLine } from "../render/when.js";
+import { formatWhen, releaseLine, utcSecond } from "../render/when.js";
 import type { Call } from "../run.js";
 import { projectOfCall } from "../state.js";
 
@@ -84,11 +84,11 @@ function snapshotLines({ snapshots }: Release, now: number): string[] {
   const [first] = Object.values(snapshots)
     .map(({ taken }) => taken)
     .sort();
-  const when = (iso: string): string => formatWhen(Date.parse(iso), now);
-  return Object.entries(snapshots).map(([name, { taken }]) => {
-    const later = first === undefined || taken === first ? "" : `, later than the first (${when(first)})`;
-    return `  snapshot of ${name}, taken ${when(taken)}${later}`;
-  });
+  return Object.entries(snapshots).map(([name, { taken }]) =>
+    first === undefined || taken === first
+      ? `  snapshot of ${name}, taken ${formatWhen(Date.parse(taken), now)}`
+      : `  snapshot of ${name}, taken ${utcSecond(taken)}, later than the first (${utcSecond(first)})`,
+  );
 }
 
 /** What was not built here: how much came from where, and each file that a person brought. */

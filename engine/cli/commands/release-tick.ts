@@ -27,12 +27,17 @@ function stepMeant(steps: readonly string[], word: string): Result<string> {
   if (steps.length === 0)
     return fail(2, "the Imagefile has no steps to tick off", "release.steps lists them");
   const numbered = /^\d+$/.test(word) ? steps[Number(word) - 1] : undefined;
-  const exact = steps.find((one) => one === word) ?? numbered;
+  const exact = steps.find((one) => one === word);
   if (exact !== undefined) return ok(exact);
-  const begun = word === "" ? [] : steps.filter((one) => one.startsWith(word));
+  // `2` is also the beginning of `2 people look`.
+  const begun = word === "" ? [] : steps.filter((one) => one === numbered || one.startsWith(word));
   const [only] = begun;
   if (only === undefined) return fail(2, `there is no step ${word === "" ? "without a name" : word}`, all);
   return begun.length === 1
     ? ok(only)
-    : fail(2, `${word} may be ${begun.join(" or ")}`, "write more of it, or its number");
+    : fail(
+        2,
+        `${word} may be ${begun.join(" or ")}`,
+        numbered === undefined ? "write more of it, or its number" : "write more of it",
+      );
 }

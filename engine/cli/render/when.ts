@@ -28,3 +28,6 @@ export function releaseLine(release: {
 
 /** `2026-11-21 23:41 UTC`, of an ISO time. */
 export const utcMinute = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;
+
+/** `2026-11-21 23:41:07 UTC`, where the minute is not enough. */
+export const utcSecond = (iso: string): string => `${iso.slice(0, 19).replace("T", " ")} UTC`;
