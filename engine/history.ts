@@ -2,8 +2,8 @@
 // may have failed, or been undone since; and a step that was put in moved others to the names of their neighbours. It
 // decides nothing that is done.
 import type { BuildRow, Component, Index, PublishedRow } from "../cache/index.js";
-import { compareComponents } from "./key.js";
-import type { Action, TargetId } from "./model.js";
+import { compareComponents, componentsOf, type KeyFacts } from "./key.js";
+import type { Action, Graph, TargetId } from "./model.js";
 import { hasDate } from "./names.js";
 import { packageChanges } from "./packages/closure.js";
 import type { Package } from "./packages/driver.js";
@@ -13,6 +13,7 @@ import type { BuildReason, Differences, Failure } from "./reason.js";
 /** What history is kept in, and the release that it is about. */
 export interface HistoryContext {
   readonly project: Pick<Project, "line">;
+  readonly graph: Pick<Graph, "actions">;
   readonly index: Index;
   readonly datecode: string;
 }
@@ -22,6 +23,7 @@ export class History {
   #published: Map<TargetId, PublishedRow[]> | undefined;
   /** Keys of the present graph, with the action that has each. */
   readonly #now = new Map<string, TargetId>();
+  #work: ReadonlyMap<Action, string> | undefined;
 
   constructor(private readonly context: HistoryContext) {}
 
@@ -60,7 +62,7 @@ export class History {
   /**
    * What an action with these components takes the place of. That is what is published under its name, unless that is
    * still there under another name, or is other work: then it is what is most like it among its target's own actions
-   * that are no more.
+   * that are no more, neither as they were nor with other inputs.
    */
   before(action: Action, components: readonly Component[]): BuildRow | undefined {
     const own = this.published(action);
@@ -73,10 +75,20 @@ export class History {
     const like = [...this.#rows()]
       .filter(([id]) => id !== action.id && familyOf(id) === family)
       .flatMap(([, rows]) => rows.slice(-1))
-      .filter((build) => !this.#now.has(build.key) && sameWork(build))
+      .filter((build) => !this.#now.has(build.key) && sameWork(build) && !this.#isStill(build, action))
       .map((build) => ({ build, count: this.#changes(build, components).length }))
       .sort((a, b) => a.count - b.count);
     return like[0]?.build ?? (moved ? undefined : own);
+  }
+
+  /** Whether a build was of another action that is still in the graph, whatever that reads now, and not of this one. */
+  #isStill(build: BuildRow, but: Action): boolean {
+    this.#work ??= new Map(
+      this.context.graph.actions.map((one) => [one, workOf(componentsOf(one, NO_FACTS))]),
+    );
+    const work = workOf(this.context.index.componentsOf(build.id));
+    if (work === this.#work.get(but)) return false;
+    return [...this.#work].some(([{ id }, its]) => its === work && familyOf(id) === familyOf(but.id));
   }
 
   /** The action that now does what this one did; null where no other does. */
@@ -155,3 +167,13 @@ const isDated = (output: object): boolean =>
 
 /** An exported target and what has no name but through it: `img`, `img.tree`, `img/base-3`. */
 const familyOf = (id: TargetId): string => id.replace(/\/.*$/s, "").replace(/\.tree$/, "");
+
+/** What an action is told to do, as text: its rows without those of what it reads. */
+const workOf = (components: readonly Component[]): string =>
+  JSON.stringify(
+    components
+      .filter(({ name }) => /^(?:rule|command|recipe .*|env .*)$/s.test(name))
+      .map(({ name, value }) => [name, value]),
+  );
+
+const NO_FACTS: KeyFacts = { inputs: [], closure: null, tools: {}, datecode: "", epoch: null };

@@ -296,3 +296,36 @@ export const tree = run({ inputs: { F: files("f"), G: files("g") }, cmd: 'cat "$
     }
   });
 });
+
+describe("of several steps of one kind", () => {
+  const STEPS = `step.write("/one", "1"), step.write("/two", "2"), step.write("/three", "3")`;
+  let steps: TestProject;
+  const imagefile = (list: string): string => `import { rule, run, step } from "imagemake";
+const base = run({ inputs: {}, tree: true, cmd: 'mkdir "$OUT/etc"' });
+export const p = rule.platformfs({ from: base, steps: [${list}], out: "p.tar" });
+`;
+  beforeAll(async () => {
+    steps = makeProject({ "Imagefile.ts": imagefile(STEPS) });
+    await steps.good("p");
+  });
+  afterAll(() => steps.remove());
+
+  /** The first line that says more than which input is out of date. */
+  const reason = async (list: string): Promise<readonly string[]> => {
+    steps.write("Imagefile.ts", imagefile(list));
+    const { stdout } = await steps.good("why", "p");
+    return stdout.split("\n").filter((line) => line !== "" && !line.includes("is out of date"));
+  };
+
+  test("one that is put in is not compared with a neighbour that is still there", async () => {
+    expect(
+      await reason(STEPS.replace('step.write("/two"', 'step.write("/new", "0"), step.write("/two"')),
+    ).toEqual(["p/base-2: a new step.write; what had its name is p/base-3"]);
+  });
+
+  test("one that is edited beside it is compared with what it was", async () => {
+    expect(await reason(`${STEPS.replace('"2"', '"2b"')}, step.write("/new", "0")`)).toEqual([
+      'p/base-2: environment CONTENT changed: "2" → "2b"',
+    ]);
+  });
+});
