@@ -17,11 +17,12 @@ export interface Places {
   readonly packages: string;
   readonly snapshots: string;
   readonly logs: string;
+  readonly copies: string;
 }
 
 /** Something on the disk that goes. */
 export interface Doomed {
-  readonly kind: "file" | "layer" | "manifest" | "package" | "snapshot" | "log" | "leftover";
+  readonly kind: "file" | "layer" | "manifest" | "package" | "snapshot" | "log" | "kept source" | "leftover";
   /** The artifact's id, where there is one, else the name on the disk. */
   readonly name: string;
   readonly path: string;
@@ -142,7 +143,7 @@ function sweepLayers(dir: string, named: readonly string[]): Doomed[] {
 const beneath = (record: LayerRecord | undefined): string | null =>
   record === undefined || record.parent === null ? null : layerName(record.parent, record.form);
 
-/** Packages, snapshots and logs. */
+/** Packages, snapshots, logs and copies of sources. */
 function sweepRest(places: Places, { builds }: Marked, needed: Needed): Doomed[] {
   // By name: the project may have been moved since.
   const logs = new Set([...builds.values()].map(({ log }) => basename(log ?? "")));
@@ -154,6 +155,11 @@ function sweepRest(places: Places, { builds }: Marked, needed: Needed): Doomed[]
     ...unless("package", places.packages, (name) => needed.packages.has(name)),
     ...unless("snapshot", places.snapshots, (name) => needed.snapshots.has(name)),
     ...unless("log", places.logs, (name) => logs.has(name)),
+    // They are copied again from the sources.
+    ...unless("kept source", places.copies, () => false).map((copy) => ({
+      ...copy,
+      root: ownerOf(copy.path) === 0,
+    })),
   ];
 }
 

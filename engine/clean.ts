@@ -1,5 +1,5 @@
-// What `clean` removes: stages, logs, saved graphs, and links of implicit releases that are still what was linked.
-// It knows no command line. The caller holds the lock while anything is removed.
+// What `clean` removes: stages, kept copies of sources, logs, saved graphs, and links of implicit releases that are
+// still what was linked. It knows no command line. The caller holds the lock while anything is removed.
 import { lstatSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { hashFile } from "../cache/hash.js";
@@ -17,7 +17,7 @@ import { ownStamp } from "./sources/stamp.js";
 
 /** Something that goes. */
 export interface Removable {
-  readonly kind: "link" | "stage" | "log" | "graph" | "module";
+  readonly kind: "link" | "stage" | "kept source" | "log" | "graph" | "module";
   readonly path: string;
 }
 
@@ -49,6 +49,7 @@ export async function planClean(context: CleanContext): Promise<CleanPlan> {
   const { project, index, releases } = context;
   const removable: Removable[] = [
     ...below("stage", project.stage),
+    ...below("kept source", project.copies),
     ...below("log", project.logs),
     ...below("graph", project.graphs),
     // Imagefiles as compiled.

@@ -18,6 +18,8 @@ export interface Project {
   readonly packages: string;
   readonly snapshots: string;
   readonly stage: string;
+  /** Copies of sources of very many files. */
+  readonly copies: string;
   readonly logs: string;
   /** Evaluated graphs and records of runs with nothing to do. */
   readonly graphs: string;
@@ -49,6 +51,7 @@ export function projectOf(cwd: string, file: string): Project {
     packages: join(store, "packages"),
     snapshots: join(store, "snapshots"),
     stage: join(state, "stage"),
+    copies: join(state, "copies"),
     logs: join(state, "logs"),
     graphs: join(state, "graphs"),
     implicit: join(state, "releases", line),

@@ -28,6 +28,7 @@ beforeEach(() => {
     packages: below("packages"),
     snapshots: below("snapshots"),
     logs: join(dir, "logs"),
+    copies: join(dir, "copies"),
   };
   for (const path of Object.values<string>({ ...places })) mkdirSync(path, { recursive: true });
   index = Index.open(join(dir, "index.db"), (message) => {

@@ -13,6 +13,7 @@ import { giveFdToUser } from "../execute/own.js";
 import { devicesOf } from "../execute/devices.js";
 import { strippedText } from "../execute/plain.js";
 import type { Stripped } from "../execute/started.js";
+import { keepCopies, type Copies } from "../execute/kept-copies.js";
 import { runJob, type Isolation } from "../execute/sandbox.js";
 import { removeTree } from "../execute/remove.js";
 import { stageAction, type Staged } from "../execute/stage.js";
@@ -130,6 +131,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
   const log = logOf(project, id);
   makeLog(log, join(project.stage, `${id}.log`));
   noteUnfinished(project, { id, action: action.id, started });
+  let copies: Copies | null = null;
   try {
     const staged = await stageAction({ decider, signal: options.signal, isolation, overlays }, action, id);
     if (!staged.ok) {
@@ -142,6 +144,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
         options.now() - started,
       );
     }
+    copies = staged.value.copies;
     for (const note of staged.value.notes) appendFileSync(log, `${note}\n`);
     const losses = lossesIn(context, action);
     const lost = losses.ok ? losses.value : [];
@@ -196,7 +199,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
     });
     return { kind: "built" };
   } finally {
-    await removeStage(context, join(project.stage, id));
+    await removeStage(context, join(project.stage, id), copies);
   }
 }
 
@@ -234,11 +237,14 @@ function makeLog(log: string, nursery: string): void {
 }
 
 /** A stage that cannot be removed now is removed before the next build; it spoils nothing. */
-async function removeStage(context: PerformContext, dir: string): Promise<void> {
-  const { options } = context.session;
-  const removed = await removeTree(dir);
-  if (removed.ok) return;
-  options.emit({ type: "notice", level: "warning", message: removed.problem.message, at: options.now() });
+async function removeStage(context: PerformContext, dir: string, copies: Copies | null): Promise<void> {
+  const { decider, options } = context.session;
+  const { project } = decider.context;
+  const kept =
+    copies === null ? ok(undefined) : await keepCopies(project.copies, dir, join(dir, "work"), copies);
+  for (const done of [kept, await removeTree(dir)])
+    if (!done.ok)
+      options.emit({ type: "notice", level: "warning", message: done.problem.message, at: options.now() });
 }
 
 async function run(

@@ -7,14 +7,16 @@ import type { Component } from "../../cache/index.js";
 import { tooLong, variableWord } from "../argument.js";
 import type { Decider } from "../decide.js";
 import { componentsOf, usesDate, type KeyInput } from "../key.js";
-import { DEFAULT_EPOCH, variableIn, type Action, type Command, type Output } from "../model.js";
+import { DEFAULT_EPOCH, variableIn, type Action, type Command, type Output, type Source } from "../model.js";
 import { undated, withDate } from "../names.js";
 import type { DriverContext } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
+import type { ResolvedSource } from "../sources/resolve.js";
 import { runsScript, runsText, runsTextWithin } from "../shell.js";
 import { ACTION_PATH } from "../tools.js";
 import { copyTree } from "../tree/copy.js";
 import { makeTreeRoot } from "../tree/seal.js";
+import { manyFiles, recordCopies, takeCopies, type Copies } from "./kept-copies.js";
 import type { Isolation, Mount } from "./sandbox.js";
 import { stageSource } from "./stage-source.js";
 import { placeRoot, WORK_INSIDE } from "./within.js";
@@ -47,6 +49,8 @@ export interface Staged {
   readonly components: readonly Component[];
   /** SOURCE_DATE_EPOCH, in seconds. */
   readonly epoch: number;
+  /** Copies of sources that are kept for the next action; null where there are too few, or they could not be told. */
+  readonly copies: Copies | null;
   /** Lines that its log begins with: what a person has to know who reads how it failed. */
   readonly notes: readonly string[];
 }
@@ -77,7 +81,13 @@ export async function stageAction(
   const inputs: KeyInput[] = [];
   const notes: string[] = [];
   const directories = new Set<string>();
+  const resolvedSources = await resolveSources(context, action);
+  if (!resolvedSources.ok) return resolvedSources;
+  // What escapes a process group could still write to its copies.
+  const many =
+    context.isolation.kind === "namespaces" ? manyFiles([...resolvedSources.value.values()]) : null;
   try {
+    if (many !== null) takeCopies(project.copies, dir, work, many);
     for (const input of action.inputs) {
       if (input.name === action.within) continue;
       if (input.kind === "artifact") {
@@ -86,9 +96,9 @@ export async function stageAction(
         variables[input.name] = placed.value.path;
         inputs.push(placed.value.key);
       } else {
-        const resolved = await context.decider.context.sources.resolve(input.source, input.name);
-        if (!resolved.ok) return resolved;
-        const staged = await stageSource(work, input.name, resolved.value, directories);
+        const source = resolvedSources.value.get(input.name);
+        if (source === undefined) return fail(3, `${action.id}: ${input.name} was not resolved`);
+        const staged = await stageSource(work, input.name, source.resolved, directories);
         if (!staged.ok) return staged;
         for (const key of staged.value.keys) inputs.push(key);
         const { variable } = staged.value;
@@ -139,6 +149,7 @@ export async function stageAction(
   const argv = argvOf(action, work, variables, dated ? datecode : null);
   const components = componentsOf(action, { ...facts.value, inputs });
   const sources = inputs.map(({ path }) => path);
+  const copies = many === null ? null : await recordCopies(work, many, inputs);
   return ok({
     id,
     dir,
@@ -152,8 +163,24 @@ export async function stageAction(
     sources,
     components,
     epoch,
+    copies,
     notes,
   });
+}
+
+/** The action's sources and what they are now, by the input's name. */
+async function resolveSources(
+  { decider }: StageContext,
+  { inputs, within }: Action,
+): Promise<Result<ReadonlyMap<string, { readonly source: Source; readonly resolved: ResolvedSource }>>> {
+  const found = new Map<string, { readonly source: Source; readonly resolved: ResolvedSource }>();
+  for (const input of inputs) {
+    if (input.kind !== "source" || input.name === within) continue;
+    const resolved = await decider.context.sources.resolve(input.source, input.name);
+    if (!resolved.ok) return resolved;
+    found.set(input.name, { source: input.source, resolved: resolved.value });
+  }
+  return ok(found);
 }
 
 /** Whether an array command has the input among its words. */

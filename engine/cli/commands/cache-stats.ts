@@ -28,7 +28,7 @@ interface Row {
 }
 
 async function measure(project: Project): Promise<Row[]> {
-  const { store, layers, manifests, packages, snapshots, logs, stage, graphs, state } = project;
+  const { store, layers, manifests, packages, snapshots, logs, stage, copies, graphs, state } = project;
   const held = openStore(store, null);
   const trees = listLayers(layers).map(({ layer }) => join(layers, layer));
   const files = held.list().map(({ id }) => held.path(id));
@@ -40,6 +40,7 @@ async function measure(project: Project): Promise<Row[]> {
     ["packages", below(packages)],
     ["snapshots", below(snapshots)],
     ["stages", below(stage)],
+    ["kept sources", below(copies)],
     ["logs", below(logs)],
     ["graphs", [...below(graphs), ...below(join(state, "modules"))]],
   ];
