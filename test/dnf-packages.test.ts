@@ -77,14 +77,16 @@ withRpm("an image of RPM packages", () => {
     expect(read(platform, "etc/motd")).toBe("hello\n");
   });
 
-  test("has every mode that its packages say, beneath what was mounted over too", () => {
+  test("has every mode that its packages say, beneath what was mounted over too, by a package as well", () => {
     const packages = readdirSync(join(project.repo.dir, "Packages")).map((name) =>
       join(project.repo.dir, "Packages", name),
     );
     for (const tree of [root, platform]) {
       expect(wrongModes(tree, packages)).toEqual([]);
-      const modes = ["tmp", "proc", "sys", "dev"].map((dir) => lstatSync(join(tree, dir)).mode & 0o7777);
-      expect(modes).toEqual([0o1777, 0o555, 0o555, 0o755]);
+      const modes = ["tmp", "proc", "sys", "dev", "run"].map(
+        (dir) => lstatSync(join(tree, dir)).mode & 0o7777,
+      );
+      expect(modes).toEqual([0o1777, 0o555, 0o555, 0o755, 0o755]);
     }
   });
 

@@ -279,6 +279,44 @@ export const wrong = { fails: on("hooks/fails.sh"), dies: on("hooks/dies.sh"), a
     expect(again.which("failed")).toEqual(["wrong-fails"]);
   });
 
+  test("a mount of its own that it left is taken away, and nothing is deleted where that came from", async () => {
+    const precious = mkdtempSync(join(tmpdir(), "hook precious-"));
+    for (const file of ["tmp/gold", "archives/own.deb"]) {
+      mkdirSync(dirname(join(precious, file)), { recursive: true });
+      writeFileSync(join(precious, file), "gold");
+    }
+    const mounting = makeProject({
+      "Imagefile.ts": `${PRELUDE}
+const full = made("mkdir -p etc srv/a tmp var/cache/apt/archives proc sys dev; chmod 1777 tmp; chmod 555 proc; chmod 750 srv; echo under >srv/under; mkdir 'o p t'");
+export const left = tell(rule.platformfs({ from: full, steps: [step.hook("hooks/mounts.sh", { env: { PRECIOUS: "${precious}" } })] }), "left.txt");
+`,
+      "hooks/mounts.sh": `set -eu
+mount --bind "$PRECIOUS/tmp" "$1/tmp"
+mount --bind "$PRECIOUS/archives" "$1/var/cache/apt/archives"
+mount -t tmpfs -o mode=700 hidden "$1/srv/a"; mount -t tmpfs -o mode=700 over "$1/srv"; mount --bind "$PRECIOUS" "$1/o p t"
+mount -t proc proc "$1/proc"; mount -t proc proc "$1/proc"; mount --rbind /sys "$1/sys"; mount --rbind /dev "$1/dev"
+echo new >"$1/etc/new"; echo lost >"$1/srv/lost"
+`,
+    });
+    await mounting.good("left");
+    expect(mounting.read("out/left.txt").split("\n")).toEqual(
+      expect.arrayContaining([
+        "tmp d1777",
+        "proc d555",
+        "srv d750",
+        "srv/under f644",
+        "o p t d755",
+        "etc/new f644",
+      ]),
+    );
+    expect(mounting.read("out/left.txt")).not.toContain("lost");
+    expect(readFileSync(join(precious, "tmp/gold"), "utf8")).toBe("gold");
+    expect(readFileSync(join(precious, "archives/own.deb"), "utf8")).toBe("gold");
+    expect(logs(mounting)).toContain("unmounted, which a script left: var/cache/apt/archives\n");
+    mounting.remove();
+    rmSync(precious, { recursive: true });
+  });
+
   test("is said where it cannot be done", () => {
     expect(said.get("wrong-apt")).toContain("prepare_apt_source: there is no apt in the tree (etc/apt)");
     expect(said.get("wrong-packages")).toContain(

@@ -37,6 +37,7 @@ unmounted() {
     # What lies below /sys and /dev cannot be unmounted one by one in a user namespace.
     umount -l "$root/sys" "$root/dev"
     umount "$root/proc"
+    nothing_mounted
 }
 
 unique_before=$(unique_left)
@@ -44,6 +45,7 @@ unique_before=$(unique_left)
 # settle_tree: takes out what would differ the next time, and what made while building would be one for all machines.
 # Links in the tree lead nowhere else.
 settle_tree() {
+    nothing_mounted
     delete etc/.pwd.lock var/cache/ldconfig/aux-cache
     take_unique
     password_days

@@ -59,6 +59,25 @@ make_directories() {
     done
 }
 
+# nothing_mounted: takes away what scripts mounted in the tree and left, and says so: what is deleted after them would
+# otherwise be deleted where that came from, on this machine.
+nothing_mounted() {
+    # As mountinfo writes it.
+    nm_root=$(realpath "$OUT" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g')/
+    while nm_left=$(NM_ROOT=$nm_root awk 'index($5, ENVIRON["NM_ROOT"]) == 1 { print $5 }' /proc/self/mountinfo); do
+        [ -n "$nm_left" ] || return 0
+        # What lies in another mount goes with it; what another hides comes in the next round.
+        nm_done=
+        while read -r nm_each; do
+            nm_at=$(printf '%b' "$(printf '%s' "$nm_each" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')")
+            umount -l -- "$nm_at" 2>/dev/null || continue
+            nm_done=yes
+            echo "unmounted, which a script left: ${nm_each#"$nm_root"}"
+        done <<<"$nm_left"
+        [ -n "$nm_done" ] || die "cannot be unmounted, which a script left: ${nm_left//$'\n'/, }"
+    done
+}
+
 # delete PATH…: files of the tree, wherever links lead in it; the last part of a path may be a pattern.
 delete() {
     for de_path; do

@@ -26,6 +26,7 @@ unique_before=$(unique_left)
 # clean_tree: removes from $OUT what package tools leave behind: logs, caches, locks, backups, the build's own configuration,
 # and what each machine has to make for itself. A link in the tree, /var/log -> /data, never leads to this machine's files.
 clean_tree() {
+    nothing_mounted
     delete etc/apt/apt.conf.d/99mmdebstrap etc/dpkg/dpkg.cfg.d/99mmdebstrap
     delete var/log/dpkg.log var/log/alternatives.log var/log/bootstrap.log var/log/fontconfig.log \
         'var/log/apt/*.log' 'var/log/apt/*.xz'

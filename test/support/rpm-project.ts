@@ -38,7 +38,8 @@ export const TINY_SYSTEM: readonly RpmPackage[] = [
   {
     name: "witness",
     requires: ["base"],
-    post: "env >/var/witness\n",
+    // It leaves what it mounts.
+    post: "env >/var/witness\n/bin/busybox mount -t proc proc /proc && /bin/busybox mount -t tmpfs -o mode=700 left /run\n",
     files: { "/var/": "", "/usr/share/doc/witness/README": "doc\n" },
   },
   { name: "libone", files: { "/usr/lib/libone": "one 1.0\n" } },
