@@ -11,6 +11,8 @@ export interface Problem {
   readonly message: string;
   /** What helps: a command, a package to install, the nearest name. */
   readonly hint?: string;
+  /** It is this machine that lacks something: no newer snapshot of a repository helps. */
+  readonly ofHost?: true;
 }
 
 /** A value, or the problem that stood in its way. */

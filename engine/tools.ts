@@ -41,8 +41,8 @@ export function findTool(name: string, looked: (path: string) => void = () => un
 export function missingTools(tools: readonly Tool[]): Result<void> {
   const missing = tools.filter((tool) => findTool(tool.name) === null);
   if (missing.length === 0) return ok(undefined);
-  const names = missing.map((tool) => `${tool.name} (package ${tool.package})`);
-  return fail(3, `this machine lacks ${names.join(", ")}`, installing(missing));
+  const { message, hint } = notFound(missing);
+  return fail(3, message, hint);
 }
 
 /** Where the caller's PATH has a program that the actions' has not; null where it has none. */
@@ -57,6 +57,15 @@ function onlyForCaller(name: string): string | null {
     }
   }
   return null;
+}
+
+/** What is said of tools that are not found where actions and package managers look. */
+export function notFound(tools: readonly Tool[]): { readonly message: string; readonly hint: string } {
+  const names = tools.map((tool) => `${tool.name} (package ${tool.package})`).join(", ");
+  const message = tools.some((tool) => onlyForCaller(tool.name) === null)
+    ? `this machine lacks ${names}`
+    : `${names}: not where actions and package managers look for programs`;
+  return { message, hint: installing(tools) };
 }
 
 /** How these tools come onto the machine, or those that are on it onto the actions' PATH. */

@@ -115,6 +115,22 @@ describe("with an Imagefile", () => {
     ]);
   });
 
+  test("and a build says so too", async () => {
+    const project = made();
+    await project.run("-k", "mini");
+    project.write("mine/apt-get", "#!/bin/sh\n");
+    chmodSync(project.path("mine/apt-get"), 0o755);
+    project.write("Imagefile.ts", project.read("Imagefile.ts").replace(/"dpkg"/, '"dpkg", "nano"'));
+    const env = { PATH: `${process.env["PATH"] ?? ""}:${project.path("mine")}` };
+    const said = await project.call({ under: without("/usr/bin/apt-get"), env }, "mini");
+    expect([said.status, said.stderr.replace(/^(?!imagemake:| ).*\n/gm, "")]).toEqual([
+      3,
+      "imagemake: mini.tree: apt-get (package apt): not where actions and package managers look for programs\n" +
+        `  ln -s ${project.path("mine/apt-get")} /usr/local/bin/ ` +
+        "(actions have a PATH of their own: /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)\n",
+    ]);
+  });
+
   test("a missing program of the package manager's driver counts too", async () => {
     const said = await made().call({ under: without("/usr/bin/apt-ftparchive") }, "doctor", "mini", "-s");
     expect([said.status, said.stdout]).toEqual([

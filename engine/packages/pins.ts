@@ -343,9 +343,14 @@ export class Pins {
 
   /** What was asked of an older snapshot may have been mended in the repository since. */
   #dated(problem: Problem, taken: string): Problem {
-    if (taken === this.#taking || problem.hint?.includes("release refresh") === true) return problem;
+    if (
+      taken === this.#taking ||
+      problem.ofHost === true ||
+      problem.hint?.includes("release refresh") === true
+    )
+      return problem;
     const refresh = `the release's snapshot is of ${moment(taken)}; \`imagemake release refresh\` takes a new one`;
-    return { ...problem, hint: problem.hint === undefined ? refresh : `${problem.hint} ${refresh}` };
+    return { ...problem, hint: problem.hint === undefined ? refresh : `${problem.hint}\n${refresh}` };
   }
 
   /** Takes the snapshot of a repository, and pins it. */

@@ -1,7 +1,9 @@
 // Runs the programs of a package manager with an environment of their own, and turns every way to fail into a
 // value. What differs between package managers is data; it does not know what the programs are asked.
 import type { DriverContext } from "../../engine/packages/driver.js";
+import type { Tool } from "../../engine/model.js";
 import { fail, ok, type Result } from "../../engine/problem.js";
+import { notFound } from "../../engine/tools.js";
 
 /** How a program ended, and what it said. */
 export interface Ran {
@@ -25,8 +27,8 @@ export interface Programs {
   readonly env: Readonly<Record<string, string>>;
   /** Variables of the host that decide how the network is reached; both spellings of each are passed on. */
   readonly network: readonly string[];
-  /** What is said of a program that is not here. */
-  readonly missing: (file: string) => { readonly message: string; readonly hint: string };
+  /** Where a program comes from. */
+  readonly tool: (file: string) => Tool;
 }
 
 /** The part of a driver's context that running needs. */
@@ -62,10 +64,8 @@ export const runner =
     if (options.onLine !== undefined) child.stdout.on("data", byLine(options.onLine));
     const { code, isCanceled, exitCode, stdout, stderr, signal } = await child;
     if (isCanceled || context.signal.aborted) return fail(3, `${file} was stopped`);
-    if (code === "ENOENT") {
-      const { message, hint } = programs.missing(file);
-      return fail(3, message, hint);
-    }
+    if (code === "ENOENT")
+      return { ok: false, problem: { exit: 3, ...notFound([programs.tool(file)]), ofHost: true } };
     if (exitCode === undefined) return fail(3, `${file} did not finish (${signal ?? code ?? "unknown"})`);
     return ok({ status: exitCode, stdout, stderr });
   };

@@ -1,4 +1,5 @@
 // apt's programs: their environment, and their words. It does not know what they are asked.
+import { ACTION_PATH } from "../../../engine/tools.js";
 import { runner, type Ran } from "../run.js";
 
 /** The package that has each program. */
@@ -7,18 +8,12 @@ const PACKAGE: Readonly<Record<string, string>> = { "apt-ftparchive": "apt-utils
 /** Runs one of apt's programs. Without `APT_CONFIG` it sees the host's configuration. */
 export const run = runner({
   env: {
-    PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+    PATH: ACTION_PATH,
     LC_ALL: "C.UTF-8",
     DEBIAN_FRONTEND: "noninteractive",
   },
   network: ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"],
-  missing: (file) => {
-    const name = PACKAGE[file] ?? "apt";
-    return {
-      message: `${file} (package ${name}) is not on this machine`,
-      hint: `apt-get install ${name}`,
-    };
-  },
+  tool: (name) => ({ name, package: PACKAGE[name] ?? "apt" }),
 });
 
 /** apt's own words: its errors and warnings, without their letters, on one line. */

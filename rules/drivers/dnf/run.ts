@@ -8,7 +8,7 @@ import type { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import type { DriverContext } from "../../../engine/packages/driver.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
-import { ACTION_PATH } from "../../../engine/tools.js";
+import { ACTION_PATH, notFound } from "../../../engine/tools.js";
 import { recipeUrl } from "../../recipes.js";
 import { runner } from "../run.js";
 import { lastLine } from "../words.js";
@@ -25,10 +25,7 @@ export const run = runner({
   env: { PATH: ACTION_PATH, LC_ALL: "C.UTF-8" },
   // libcurl reads them.
   network: ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "CURL_CA_BUNDLE", "SSL_CERT_FILE"],
-  missing: (file) => {
-    const name = PACKAGE[file] ?? file;
-    return { message: `${file} (package ${name}) is not on this machine`, hint: `apt-get install ${name}` };
-  },
+  tool: (name) => ({ name, package: PACKAGE[name] ?? name }),
 });
 
 /** Puts `question` to the program `rules/recipes/<program>`; its answer, or what it says is wrong. */
@@ -50,7 +47,7 @@ export async function ask<T>(
   if (!ran.ok) return ran;
   const { status, stderr } = ran.value;
   if (/^ModuleNotFoundError: No module named '(?:dnf|librepo|hawkey)'/m.test(stderr)) {
-    return fail(3, "dnf (package dnf) is not on this machine", "apt-get install dnf");
+    return { ok: false, problem: { exit: 3, ...notFound([{ name: "dnf", package: "dnf" }]), ofHost: true } };
   }
   if (status !== 0 || said === "") return fail(3, `${program} failed: ${lastLine(stderr)}`);
   const read = answer.safeParse(JSON.parse(said));

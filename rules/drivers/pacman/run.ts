@@ -29,10 +29,7 @@ export const run = runner({
     "CURL_CA_BUNDLE",
     "SSL_CERT_FILE",
   ],
-  missing: (file) => {
-    const name = PACKAGE[file] ?? file;
-    return { message: `${file} (package ${name}) is not on this machine`, hint: `apt-get install ${name}` };
-  },
+  tool: (name) => ({ name, package: PACKAGE[name] ?? name }),
 });
 
 /** Directories that are lists of words in a configuration, so that a path with a blank in it can only be an option. */

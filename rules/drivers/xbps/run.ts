@@ -2,6 +2,7 @@
 // they are asked.
 import { ACTION_PATH } from "../../../engine/tools.js";
 import { runner, type Ran } from "../run.js";
+import { xbpsTool } from "./tools.js";
 
 /** Runs one of xbps's programs, or tar. */
 export const run = runner({
@@ -9,13 +10,8 @@ export const run = runner({
   env: { PATH: ACTION_PATH, LC_ALL: "C" },
   // libfetch reads them.
   network: ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CA_CERT_FILE", "SSL_CA_CERT_PATH"],
-  missing: (file) => ({
-    message: `${file} is not on this machine`,
-    hint: `${packageOf(file)} has it; it is looked for in ${ACTION_PATH}`,
-  }),
+  tool: (name) => (name.startsWith("xbps-") ? xbpsTool(name) : { name, package: name }),
 });
-
-const packageOf = (file: string): string => (file.startsWith("xbps-") ? "xbps" : `the package ${file}`);
 
 /** xbps's own words: its errors, on one line, without colours and the letters before them. */
 export function xbpsSays(ran: Ran): string {
