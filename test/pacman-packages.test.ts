@@ -283,7 +283,7 @@ withPacman("what an Arch line cannot do", () => {
       const told = await project.events({}, "platformfs/base");
       expect([told.which("failed"), told.status]).toEqual([["platformfs/base"], 1]);
       expect((await project.run("log", "platformfs/base")).stdout).toContain(
-        "a script or a hook of a package failed",
+        `a script or a hook of a package failed: ${name === "failing" ? "installing failing" : "(2/2) 9.hook"}`,
       );
     },
   );

@@ -20,15 +20,17 @@ on_tree() {
 # they need among them and in the tree once more.
 install_closure() {
     [ -s repo/closure ] || return 0
-    docs= foreign=
+    docs= foreign= in_failed=
     # To rpm a package of another machine is a mistake, unless it is told.
     [ "$ARCH" = "$(uname -m)" ] || foreign=--ignorearch
     [ -n "$DOCS" ] || docs=--excludedocs
     find repo -name '*.rpm' | LC_ALL=C sort >"$TMPDIR/manifest"
     on_tree --upgrade --nosignature --noplugins $docs $foreign "$TMPDIR/manifest" 2>&1 | tee "$TMPDIR/said" ||
-        die "rpm failed"
+        in_failed="rpm failed"
     # To rpm a script that fails after its package was unpacked is a warning: to us it is a tree that is not whole.
-    ! grep -q 'scriptlet failed' "$TMPDIR/said" || die "a script of a package failed"
+    in_scripts=$(sed -n 's/^[a-z]*: \(%.*\) scriptlet failed, /\1 /p' "$TMPDIR/said")
+    [ -z "$in_scripts" ] || die "a script of a package failed:" $in_scripts
+    [ -z "$in_failed" ] || die "$in_failed"
     on_tree --query --all --queryformat '%{NAME} %{EVR}\n' | sort >"$TMPDIR/installed"
     in_left=$(comm -23 repo/closure "$TMPDIR/installed")
     [ -z "$in_left" ] || die "resolved, but not installed by rpm:" $in_left

@@ -50,8 +50,17 @@ not_installed() {
 
 # configure_all: what mkrootfs.sh does not look at: a script that fails is a tree that is not whole.
 configure_all() {
-    inside_tree xbps-reconfigure -a || die "a package could not be configured:" $(unconfigured)
+    inside_tree xbps-reconfigure -a 2>&1 | tee "$TMPDIR/configured" || not_configured
     co_left=$(unconfigured)
     [ -z "$co_left" ] || echo "unpacked, and not configured by the tree's own xbps-reconfigure:" $co_left
+}
+
+# not_configured: names the package whose script failed. The database is none to ask: xbps-reconfigure ends without
+# writing what it did, so that all are unconfigured there.
+not_configured() {
+    nc_it=$(awk '/: configuring \.\.\.$/ { it = $1 } /: configured successfully\.$/ { it = "" }
+        END { sub(/:$/, "", it); print it }' "$TMPDIR/configured")
+    [ -z "$nc_it" ] || die "$nc_it could not be configured"
+    die "xbps-reconfigure failed in the tree; unpacked, and not configured:" $(unconfigured)
 }
 unconfigured() { xbps-query --rootdir="$root" --list-pkgs | awk '$1 != "ii" { print $2 }'; }
