@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { ArtifactId, BuildRow, Component, Index } from "../cache/index.js";
 import { fileId, type Store } from "../cache/store.js";
 import { keyFactsOf, type FactContext } from "./key-facts.js";
-import { componentsOf, keyOf, type KeyFacts } from "./key.js";
+import { componentsOf, keyOf, unisolated, type KeyFacts } from "./key.js";
 import { History } from "./history.js";
 import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.js";
 import { undated, withDate } from "./names.js";
@@ -27,6 +27,8 @@ export interface DecideContext extends FactContext {
   readonly readOnly: boolean;
   /** -B: build what is wanted, whatever is known. */
   readonly force: boolean;
+  /** False with --no-isolation. */
+  readonly isolated: boolean;
 }
 
 /** A decision, and what it rests on. `key` is null while an input is pending. */
@@ -157,7 +159,7 @@ export class Decider {
     }
     const facts = await this.keyFacts(action);
     if (!facts.ok) return facts;
-    const components = componentsOf(action, facts.value);
+    const components = this.#counting(componentsOf(action, facts.value));
     const key = keyOf(components);
     this.history.has(action.id, key);
     if (this.context.force) return ok(judge({ kind: "build", reason: { kind: "forced" } }, key, components));
@@ -183,6 +185,14 @@ export class Decider {
       components,
       made: { outputs, epoch: result.epoch },
     });
+  }
+
+  /** What was made in isolation counts without, too; not the other way round. */
+  #counting(components: Component[]): Component[] {
+    const { force, index, isolated } = this.context;
+    if (isolated) return components;
+    const known = !force && index.resultOf(keyOf(components)) !== undefined;
+    return known ? components : unisolated(components);
   }
 
   /** The facts of an action's key; its inputs' artifacts must be known. */

@@ -78,6 +78,8 @@ export type BuildEvent =
       readonly upToDate: number;
       readonly failed: number;
       readonly skipped: number;
+      /** False with --no-isolation. */
+      readonly isolated: boolean;
       readonly duration: number;
       readonly at: number;
     };

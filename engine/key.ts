@@ -83,8 +83,15 @@ export function componentsOf(action: Action, facts: KeyFacts): Component[] {
   if (usesDate(action)) add("date", facts.datecode);
   for (const flag of ["date", "network", "interactive", "root"] as const)
     if (action[flag]) add(flag === "date" ? "sees date" : flag, "yes");
-  return components.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  return sorted(components);
 }
+
+const sorted = (components: Component[]): Component[] =>
+  components.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+
+/** The components where an action runs without isolation: nobody who isolates finds what it made. */
+export const unisolated = (components: readonly Component[]): Component[] =>
+  sorted([...components, { name: "isolation", value: "none" }]);
 
 /** The rows that differ, by name. */
 export function compareComponents(before: readonly Component[], after: readonly Component[]): Change[] {

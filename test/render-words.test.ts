@@ -315,6 +315,7 @@ describe("the summary", () => {
     upToDate: 0,
     failed: 0,
     skipped: 0,
+    isolated: true,
     duration: 134_000,
     at: 0,
   };

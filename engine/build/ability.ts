@@ -13,6 +13,10 @@ import type { RunOptions, Session } from "./session.js";
 /** Node has no call for extended attributes. */
 const TREE_TOOLS: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
 
+/** How the actions of a run are kept apart: as well as this machine can, or not where that was asked for. */
+export const isolationFor = ({ isolated, project }: RunOptions): Promise<Result<Isolation>> =>
+  isolated ? probeIsolation(project.stage) : Promise.resolve(ok({ kind: "process-groups" }));
+
 /** Exit 3 with what is lacking. */
 export function checkAbility(action: Action, isolation: Isolation): Result<void> {
   const makesTree = action.outputs.some((output) => output.kind === "tree");
@@ -26,10 +30,10 @@ export function checkAbility(action: Action, isolation: Isolation): Result<void>
 function checkPrivilege({ root, within }: Action, isolation: Isolation): Result<void> {
   if (isolation.kind === "process-groups") {
     if (root && process.getuid?.() !== 0)
-      return fail(3, "root is needed", `run it with sudo; ${isolation.why}`);
+      return fail(3, "root is needed without isolation", "run it with sudo, or without --no-isolation");
     return within === null
       ? ok(undefined)
-      : fail(3, "namespaces are needed to run within a tree", isolation.why);
+      : fail(3, "namespaces are needed to run within a tree", "run it without --no-isolation");
   }
   const alone = isolation.root === "user-namespace" && isolation.ids === "one";
   return alone && root
@@ -43,9 +47,10 @@ export async function forbiddenAmong(
   judged: ReadonlyMap<string, Judgement>,
 ): Promise<Problem | null> {
   const toBuild = actions.filter(({ id }) => judged.get(id)?.decision.kind === "build");
-  if (!toBuild.some(({ root, within }) => root || within !== null)) return null;
-  const isolation = await probeIsolation();
-  const forbidden = obstaclesOf(toBuild, (action) => checkPrivilege(action, isolation));
+  if (toBuild.length === 0) return null;
+  const isolation = await isolationFor(options);
+  if (!isolation.ok) return isolation.problem;
+  const forbidden = obstaclesOf(toBuild, (action) => checkPrivilege(action, isolation.value));
   return together(forbidden, restHint(options, toBuild, forbidden));
 }
 

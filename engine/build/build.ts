@@ -4,7 +4,7 @@ import { cpus, totalmem } from "node:os";
 import type { Lock } from "../../cache/lock.js";
 import { makeOwnDir } from "../../cache/write.js";
 import type { Judgement } from "../decide.js";
-import { canOverlay, probeIsolation } from "../execute/capability.js";
+import { canOverlay } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { passNothingOn } from "../execute/plain.js";
 import { clearStaleStages } from "../execute/stale.js";
@@ -16,7 +16,7 @@ import { saveRelease } from "../release/release.js";
 import type { Failure } from "../reason.js";
 import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
-import { checkAbility, forbiddenAmong, restHint } from "./ability.js";
+import { checkAbility, forbiddenAmong, isolationFor, restHint } from "./ability.js";
 import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
 import { checkNative } from "./native.js";
@@ -94,22 +94,24 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const { stage, store, layers, manifests, packages } = options.project;
   const passedOn = passNothingOn([stage, store, layers, manifests, packages]);
   if (passedOn !== null) notice(options, passedOn);
-  const isolation = await probeIsolation();
+  const isolates = await isolationFor(options);
   const { problems } = await clearStaleStages(options.project.stage);
   for (const { message } of problems) notice(options, message);
   const opened = openSession(options, false);
   if (!opened.ok) return ended(null, opened.problem);
   const session = opened.value;
   announceRelease(session);
-  if (isolation.kind === "process-groups") notice(options, isolation.why);
   remember(session);
   const judged = await resolveAndDecide(session, options.keepGoing);
   if (!judged.ok) return ended(session, judged.problem);
   noteNewKeys(session, judged.value);
   const needed = session.actions.filter(({ id }) => judged.value.has(id));
   const toBuild = needed.filter(({ id }) => judged.value.get(id)?.decision.kind === "build");
+  if (!isolates.ok && toBuild.length > 0) return ended(session, isolates.problem);
   const check = (action: Action): Result<void> => {
-    const able = checkAbility(action, isolation);
+    // What was only to be linked may turn out to be lost.
+    if (!isolates.ok) return isolates;
+    const able = checkAbility(action, isolates.value);
     const { closures } = session.pins.release;
     return able.ok ? checkNative(action, closures, options.graph.project.nativeOnly) : able;
   };
@@ -133,6 +135,7 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   if (!fetched.ok) return ended(session, fetched.problem);
   const unfetched = meet(fetched.value);
   if (unfetched !== null) return ended(session, unfetched);
+  const isolation: Isolation = isolates.ok ? isolates.value : { kind: "process-groups" };
   const overlays = await checkOverlays(options, toBuild.length === 0 ? [] : needed, isolation);
   const planned = new Set(toBuild.map(({ id }) => id));
   const prepare = async (action: Action): Promise<Result<void>> => {
@@ -377,7 +380,18 @@ export function emitPlan(session: Session, judgements: ReadonlyMap<string, Judge
 function emitDone(options: RunOptions, started: number, tally: Partial<Tally>): void {
   const { built = 0, restored = 0, upToDate = 0, failed = 0, skipped = 0 } = tally;
   const at = options.now();
-  options.emit({ type: "done", built, restored, upToDate, failed, skipped, duration: at - started, at });
+  const { isolated } = options;
+  options.emit({
+    type: "done",
+    built,
+    restored,
+    upToDate,
+    failed,
+    skipped,
+    isolated,
+    duration: at - started,
+    at,
+  });
 }
 
 const notice = (options: RunOptions, message: string): void =>

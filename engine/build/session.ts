@@ -30,6 +30,8 @@ export interface RunOptions {
   /** A release named on the command line. */
   readonly datecode: string | null;
   readonly force: boolean;
+  /** False with --no-isolation: actions run in process groups of their own, and what they make counts only there. */
+  readonly isolated: boolean;
   readonly emit: Emit;
   readonly signal: AbortSignal;
   /** The second Ctrl-C: running actions are killed without a grace time. */
@@ -74,7 +76,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
   const { datecode } = selected.value.release;
   const tools = new ToolVersions(index, facts, readOnly);
   const store = openStore(project.store, sudoOwner());
-  const force = options.force;
+  const { force, isolated } = options;
   const decider = new Decider({
     project,
     graph,
@@ -87,6 +89,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
     datecode,
     readOnly,
     force,
+    isolated,
   });
   return ok({
     options,

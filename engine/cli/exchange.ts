@@ -28,6 +28,7 @@ export function sessionOf(
     wanted,
     datecode,
     force: false,
+    isolated: true,
     emit: (event) => {
       if (event.type === "phase") tellLine(call, `${event.phase} ${event.detail}`);
       if (event.type === "notice") tellLine(call, event.message);

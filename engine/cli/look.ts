@@ -37,6 +37,7 @@ export async function look(
         wanted: targets,
         datecode: unwrap(oneDate(selection?.datecode ?? null, opened.datecode)),
         force: call.options.alwaysMake === true,
+        isolated: call.options.isolation,
         emit: () => undefined,
         signal: never,
         killSignal: never,

@@ -30,6 +30,8 @@ export interface GlobalOptions {
   readonly expect?: string;
   /** False with --no-wait. */
   readonly wait: boolean;
+  /** False with --no-isolation. */
+  readonly isolation: boolean;
 }
 
 /** A called command: its options, VAR=value words, the other words, and the options of its own. */
@@ -122,6 +124,7 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .option("--trace <file>", "write a trace for chrome://tracing or Perfetto")
     .option("--json", "data as JSON on stdout")
     .option("--expect <file>", "with -print: exit 1 where the list is not the file's")
+    .option("--no-isolation", "run actions without namespaces; nothing that they make counts with isolation")
     .option("--no-wait", "fail at once when another imagemake is at work here")
     .version(version(), "-V, --version")
     .addHelpText("after", HELP)

@@ -1,7 +1,6 @@
 // Finds out what this machine allows, by trying it: namespaces for actions, and a directory that can carry
 // overlays. It reads no version numbers and knows no distribution.
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
@@ -9,26 +8,29 @@ import { ownIds } from "./ids.js";
 import { removeTree } from "./remove.js";
 import { runJob, type Isolation, type Job, type Mount, type Outcome } from "./sandbox.js";
 
-let known: Promise<Isolation> | undefined;
+let known: Promise<Result<Isolation>> | undefined;
 
-/** The best isolation that works here, tried once in a process (about 10 ms). */
-export const probeIsolation = (): Promise<Isolation> => (known ??= probe());
+/**
+ * The best isolation that works here, tried once in a process (about 10 ms) in `dir`, which exists and can be written.
+ * A Problem (exit 3) where there is none: actions never run with less by themselves.
+ */
+export const probeIsolation = (dir: string): Promise<Result<Isolation>> => (known ??= probe(dir));
 
-async function probe(): Promise<Isolation> {
+async function probe(dir: string): Promise<Result<Isolation>> {
   let why = "";
   for (const how of candidates()) {
-    const tried = await tryOut(tmpdir(), how, ["true"], (dir) => [
-      { kind: "bind", from: dir, to: join(dir, "bound"), readOnly: true },
+    const tried = await tryOut(dir, how, ["true"], (trial) => [
+      { kind: "bind", from: trial, to: join(trial, "bound"), readOnly: true },
     ]);
-    if (tried.ok) return how;
+    if (tried.ok) return ok(how);
     why = tried.problem.hint ?? tried.problem.message;
   }
-  return {
-    kind: "process-groups",
-    why:
-      `actions run without namespaces (${why}): the network and the host's /dev are within their reach, trees ` +
-      "are copied instead of mounted, and a process that leaves its group outlives an imagemake that is killed",
-  };
+  return fail(
+    3,
+    `actions cannot be isolated here: ${why}`,
+    "allow namespaces to this user or container; --no-isolation runs actions with the network and the machine's /dev " +
+      "within their reach, and marks what they make",
+  );
 }
 
 function candidates(): readonly Isolation[] {
@@ -42,7 +44,7 @@ function candidates(): readonly Isolation[] {
  * overlay, as in most containers. A Problem says why not.
  */
 export function canOverlay(dir: string, how: Isolation): Promise<Result<void>> {
-  if (how.kind === "process-groups") return Promise.resolve(fail(3, "overlays need namespaces", how.why));
+  if (how.kind === "process-groups") return Promise.resolve(fail(3, "overlays need namespaces"));
   const script =
     "test -e merged/old && rm merged/old && echo x > merged/new && test -c upper/old -a -f upper/new";
   return tryOut(dir, how, ["sh", "-eu", "-c", script], (trial) => {

@@ -52,11 +52,14 @@ export interface Job {
   readonly graceMs?: number;
 }
 
-/** How actions are kept apart, found by capability.ts. `root` is who root is inside. */
+/**
+ * How actions are kept apart, found by capability.ts. `root` is who root is inside. Process groups alone are what a
+ * person asks for with --no-isolation: the network and the host's /dev are within reach, and trees are copied.
+ */
 export type Isolation =
   | { readonly kind: "namespaces"; readonly root: "real" }
   | { readonly kind: "namespaces"; readonly root: "user-namespace"; readonly ids: Ids }
-  | { readonly kind: "process-groups"; readonly why: string };
+  | { readonly kind: "process-groups" };
 
 /**
  * How the command ended. What was sent TERM never counts as `exited`, whatever it returned. A `problem`
@@ -157,7 +160,11 @@ function inNamespaces(job: Job, how: Isolation & { kind: "namespaces" }): Result
 
 function inGroup(job: Job): Result<Started> {
   if (job.mounts.length > 0) {
-    return fail(3, `${job.mounts[0]?.to ?? ""} cannot be mounted: this machine gives actions no namespaces`);
+    return fail(
+      3,
+      `${job.mounts[0]?.to ?? ""} cannot be mounted without namespaces`,
+      "run it without --no-isolation",
+    );
   }
   return start(job, ["setpriv", "--pdeathsig", "KILL", "--", ...job.argv], job.env, false);
 }

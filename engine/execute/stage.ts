@@ -6,7 +6,7 @@ import { layerChain } from "../../cache/layers.js";
 import type { Component } from "../../cache/index.js";
 import { tooLong, variableWord } from "../argument.js";
 import type { Decider } from "../decide.js";
-import { componentsOf, usesDate, type KeyInput } from "../key.js";
+import { componentsOf, unisolated, usesDate, type KeyInput } from "../key.js";
 import { DEFAULT_EPOCH, variableIn, type Action, type Command, type Output, type Source } from "../model.js";
 import { undated, withDate } from "../names.js";
 import type { DriverContext } from "../packages/driver.js";
@@ -91,7 +91,7 @@ export async function stageAction(
     for (const input of action.inputs) {
       if (input.name === action.within) continue;
       if (input.kind === "artifact") {
-        const placed = placeArtifact(context, work, input.name, input.target, mounts);
+        const placed = await placeArtifact(context, work, input.name, input.target, mounts);
         if (!placed.ok) return placed;
         variables[input.name] = placed.value.path;
         inputs.push(placed.value.key);
@@ -147,7 +147,8 @@ export async function stageAction(
     ...(action.packages === null ? {} : { REPO: "repo" }),
   };
   const argv = argvOf(action, work, variables, dated ? datecode : null);
-  const components = componentsOf(action, { ...facts.value, inputs });
+  const isolated = componentsOf(action, { ...facts.value, inputs });
+  const components = context.decider.context.isolated ? isolated : unisolated(isolated);
   const sources = inputs.map(({ path }) => path);
   const copies = many === null ? null : await recordCopies(work, many, inputs);
   return ok({
@@ -257,15 +258,15 @@ async function stageRoot(
   return ok(placed.value.root);
 }
 
-function placeArtifact(
+async function placeArtifact(
   context: StageContext,
   work: string,
   name: string,
   target: string,
   mounts: Mount[],
-): Result<{ path: string; key: KeyInput }> {
+): Promise<Result<{ path: string; key: KeyInput }>> {
   const { decider } = context;
-  const { index, store } = decider.context;
+  const { index, project, store } = decider.context;
   const id = decider.artifactOf(target);
   const row = id === undefined ? undefined : index.artifact(id);
   if (id === undefined || row === undefined) return fail(1, `${target} is not in the store`);
@@ -273,14 +274,15 @@ function placeArtifact(
   const key = { input: name, path, content: id };
   const to = join(work, path);
   if (row.kind === "tree") {
+    const layers = layerChain(id, (tree) => index.artifact(tree));
+    const [only] = layers;
+    if (context.isolation.kind === "process-groups" && only !== undefined && layers.length === 1) {
+      mkdirSync(dirname(to), { recursive: true });
+      const copied = await copyTree(join(project.layers, only), to, context.isolation);
+      return copied.ok ? ok({ path, key }) : copied;
+    }
     mkdirSync(to, { recursive: true });
-    mounts.push({
-      kind: "overlay",
-      layers: layerChain(id, (tree) => index.artifact(tree)),
-      upper: null,
-      work: null,
-      to,
-    });
+    mounts.push({ kind: "overlay", layers, upper: null, work: null, to });
     return ok({ path, key });
   }
   mkdirSync(dirname(to), { recursive: true });

@@ -1,5 +1,6 @@
 // A process of its own that runs one job or one deletion and prints what came of it as JSON: to be killed, to
 // be started as another user, or in a mount namespace that may be spoilt.
+import { unwrap } from "../../engine/problem.js";
 import { canOverlay, probeIsolation } from "../../engine/execute/capability.js";
 import { removeTree } from "../../engine/execute/remove.js";
 import { runJob, type Isolation, type Job } from "../../engine/execute/sandbox.js";
@@ -17,15 +18,16 @@ async function obey(order: Order): Promise<unknown> {
     case "run": {
       const stop = new AbortController();
       process.once("SIGTERM", () => stop.abort());
-      return runJob(order.job, order.how ?? (await probeIsolation()), stop.signal);
+      return runJob(order.job, order.how ?? unwrap(await probeIsolation(order.job.stage)), stop.signal);
     }
     case "remove":
       return removeTree(order.dir, { unmount: order.unmount });
     case "stale":
       return clearStaleStages(order.dir);
     case "probe": {
-      const how = await probeIsolation();
-      return { how, overlay: await canOverlay(order.dir, how) };
+      const probed = await probeIsolation(order.dir);
+      const how = probed.ok ? probed.value : ({ kind: "process-groups" } as const);
+      return { probed, overlay: await canOverlay(order.dir, how) };
     }
   }
 }

@@ -5,7 +5,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Job, Outcome } from "../../engine/execute/sandbox.js";
+import type { Isolation, Job, Outcome } from "../../engine/execute/sandbox.js";
 import { ACTION_PATH } from "../../engine/tools.js";
 import { openWay } from "./reach.js";
 import type { Order } from "./sandbox-driver.js";
@@ -114,8 +114,8 @@ export function drive(order: Order, before: readonly string[] = []): unknown {
 }
 
 /** `drive` for orders that run a job. */
-export const driveJob = (job: Job, before: readonly string[] = []): Outcome =>
-  drive({ do: "run", job }, before) as Outcome;
+export const driveJob = (job: Job, before: readonly string[] = [], how?: Isolation): Outcome =>
+  drive({ do: "run", job, ...(how === undefined ? {} : { how }) }, before) as Outcome;
 
 /** The shell script, in a mount namespace that dies with it; what follows becomes `"$@"`. */
 export const inMounts = (script: string): readonly string[] => [

@@ -116,6 +116,7 @@ function example(): BuildEvent[] {
       upToDate: 1,
       failed: 1,
       skipped: 1,
+      isolated: true,
       duration: 40_000,
     }),
   ];
@@ -156,6 +157,7 @@ function many(): BuildEvent[] {
       upToDate: 0,
       failed: 0,
       skipped: 0,
+      isolated: true,
       duration: duration * 1000,
     }),
   );
@@ -169,7 +171,16 @@ const nothing = (): BuildEvent[] => [
   release(true),
   at(0, { type: "plan", decisions: [{ target: "a", decision: upToDate, expected: null }] }),
   at(0, { type: "up-to-date", target: "a" }),
-  at(0, { type: "done", built: 0, restored: 0, upToDate: 1, failed: 0, skipped: 0, duration: 80 }),
+  at(0, {
+    type: "done",
+    built: 0,
+    restored: 0,
+    upToDate: 1,
+    failed: 0,
+    skipped: 0,
+    isolated: true,
+    duration: 80,
+  }),
 ];
 
 /** By name, for the replay script. */

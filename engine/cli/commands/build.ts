@@ -84,6 +84,7 @@ function runOptions(
     wanted: selection.targets,
     datecode,
     force: call.options.alwaysMake === true,
+    isolated: call.options.isolation,
     emit,
     signal: never,
     killSignal: never,

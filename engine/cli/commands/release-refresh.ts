@@ -141,6 +141,7 @@ function runOptions(call: Call, { project, graph }: Opened, datecode: string | n
     wanted: graph.targets.map((target) => target.id),
     datecode,
     force: false,
+    isolated: true,
     emit: (event) => {
       if (event.type === "waiting") say(call, `waiting for ${event.holder}`);
       if (event.type === "notice")

@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { totalmem } from "node:os";
 import type { Action } from "../../model.js";
+import type { Result } from "../../problem.js";
 import type { Project } from "../../project.js";
 import { canOverlay, probeIsolation } from "../../execute/capability.js";
 import { moreIds, ownIds, userName } from "../../execute/ids.js";
@@ -15,15 +16,18 @@ const [ROOM_FOR_TREES, ROOM] = [2_000_000_000, 100_000_000];
 
 /** A line for each of them. */
 export async function machine(project: Project, actions: readonly Action[]): Promise<Finding[]> {
-  const isolation = await probeIsolation();
+  const isolation = await probeIsolation(whereToTry(project));
   return [
     node(),
     ...namespaces(isolation, actions),
-    ...(await overlays(project, isolation, actions)),
+    ...(isolation.ok ? await overlays(project, isolation.value, actions) : []),
     disk(project, actions),
     memory(actions),
   ];
 }
+
+/** It need not have been built here before. */
+const whereToTry = ({ stage, dir }: Project): string => (existsSync(stage) ? stage : dir);
 
 function node(): Finding {
   const { node: version } = process.versions;
@@ -33,15 +37,20 @@ function node(): Finding {
     : lacking(what, `install node ${NODE_LEAST.join(".")} or newer`);
 }
 
-function namespaces(isolation: Isolation, actions: readonly Action[]): Finding[] {
-  const asRoot = process.getuid?.() === 0;
-  const privileged = actions.filter((action) => action.root).map(({ id }) => id);
-  if (isolation.kind === "process-groups") {
-    return !asRoot && privileged.length > 0
-      ? [lacking(`no root and no namespaces: ${isolation.why}`, "run imagemake with sudo", privileged)]
-      : [poor(`no namespaces: ${isolation.why}`, asRoot ? "allow them to this container" : "use sudo")];
+function namespaces(probed: Result<Isolation>, actions: readonly Action[]): Finding[] {
+  if (!probed.ok) {
+    const { message, hint = "" } = probed.problem;
+    return [
+      lacking(
+        message,
+        hint,
+        actions.map(({ id }) => id),
+      ),
+    ];
   }
-  if (isolation.root === "real") return [fine("namespaces, as root")];
+  const isolation = probed.value;
+  const privileged = actions.filter((action) => action.root).map(({ id }) => id);
+  if (isolation.kind === "process-groups" || isolation.root === "real") return [fine("namespaces, as root")];
   const inside = fine("namespaces, as root of a user namespace");
   if (ownIds() === "all" || privileged.length === 0) return [inside];
   return [
@@ -61,7 +70,7 @@ async function overlays(
   );
   if (layered.length === 0) return [];
   const wanted = layered.map(({ id }) => id);
-  const able = await canOverlay(existsSync(project.stage) ? project.stage : project.dir, isolation);
+  const able = await canOverlay(whereToTry(project), isolation);
   if (able.ok) return [fine("overlays: trees are layers", wanted)];
   const { message, hint } = able.problem;
   const what = `no overlays, so that trees are copied (${hint ?? message})`;

@@ -17,7 +17,8 @@ export function summaryLine(
   stopped = 0,
 ): string {
   const { built, restored, skipped, upToDate } = done;
-  if (built + restored + done.failed + skipped === 0) return NOTHING_TO_DO;
+  const how = done.isolated ? [] : ["without isolation"];
+  if (built + restored + done.failed + skipped === 0) return [NOTHING_TO_DO, ...how].join(", ");
   const names = failed.slice(0, 5).join(", ") + (failed.length > 5 ? ", …" : "");
   const parts = [`built ${built}`];
   if (restored > 0) parts.push(`restored ${restored}`);
@@ -26,5 +27,5 @@ export function summaryLine(
   if (stopped > 0) parts.push(`stopped ${stopped}`);
   if (skipped > 0) parts.push(`skipped ${skipped}`);
   if (upToDate > 0) parts.push(`${upToDate} up to date`);
-  return [...parts, formatDuration(done.duration)].join(", ");
+  return [...parts, formatDuration(done.duration), ...how].join(", ");
 }
