@@ -75,7 +75,15 @@ describe("the plain log", () => {
   });
 
   test("an interrupted action is stopped, not failed, and its log is not shown", () => {
-    const done = { built: 0, restored: 0, upToDate: 0, failed: 1, skipped: 0, isolated: true, duration: 4000 };
+    const done = {
+      built: 0,
+      restored: 0,
+      upToDate: 0,
+      failed: 1,
+      skipped: 0,
+      isolated: true,
+      duration: 4000,
+    };
     const events = [failed(3, "a", { kind: "interrupted" }), at(4, { type: "done", ...done })];
     expect(say(events)).toEqual(["stopped a: interrupted (after 3.2 s)", "built 0, stopped 1, 4.0 s"]);
   });
