@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals
 import { cleanUp } from "./support/rpm-project.js";
 import { skipping } from "./support/skipping.js";
 import { lackingForXcp } from "./support/tiny-xcp.js";
-import { xcpProject, type XcpProject } from "./support/xcp-project.js";
+import { xcpImagefile, xcpProject, type XcpProject } from "./support/xcp-project.js";
 
 jest.setTimeout(900_000);
 
@@ -38,5 +38,11 @@ withXcp("an image of the installer starts", () => {
     expect(stdout).toContain("Starting installer.service");
     // Enabled by its package, and disabled by the preset.
     expect(stdout).not.toContain("chronyd");
+  });
+
+  test("with a GRUB that is made here of modules, which needs no file of them", async () => {
+    const made = xcpProject(xcpImagefile(`efi: "mkimage",`));
+    await made.good("boots-netinstall-uefi-cd");
+    expect((await made.good("log", "boots-netinstall-uefi-cd")).stdout).toContain("Welcome to XCP-ng 8.3.0!");
   });
 });

@@ -58,9 +58,18 @@ else
 fi
 
 loader=$(real EFI/xenserver/grubx64.efi)
-[ "$GRUB" != mkimage ] ||
-    grub-mkimage --directory "$OUT/boot/grub/x86_64-efi" --prefix '()/EFI/xenserver' --output "$loader" \
-        --format x86_64-efi --compression auto part_gpt part_msdos part_apple iso9660
+if [ "$GRUB" = mkimage ]; then
+    # What menus take is built in: GRUB looks for the rest in EFI/xenserver/x86_64-efi of whatever medium it takes for its own.
+    dir=$OUT/boot/grub/x86_64-efi modules=
+    for module in part_gpt part_msdos part_apple iso9660 fat ext2 normal configfile search search_fs_file search_label \
+        search_fs_uuid multiboot2 linux chain boot gzio all_video efi_gop efi_uga video_bochs video_cirrus serial terminal \
+        test true echo sleep halt reboot; do
+        [ ! -f "$dir/$module.mod" ] || modules="$modules $module"
+    done
+    case $modules in *' normal '*) ;; *) die "grub-efi has no usr/lib/grub/x86_64-efi/normal.mod" ;; esac
+    # shellcheck disable=SC2086 # names are words
+    grub-mkimage --directory "$dir" --prefix '()/EFI/xenserver' --output "$loader" --format x86_64-efi --compression auto $modules
+fi
 [ -f "$loader" ] || die "there is no EFI/xenserver/grubx64.efi"
 chmod 644 "$loader"
 
