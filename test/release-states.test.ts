@@ -116,7 +116,7 @@ test("a step is ticked only when it alone is meant: by number, text, or a beginn
       '"announce it", "announce it again", "2 days later, look"',
     ),
   });
-  await project.good("release", "start", "--release", DAY);
+  expect((await project.good("release", "start", "--release", DAY, "-s")).stderr).toBe("");
   const refusals: readonly (readonly [readonly string[], string])[] = [
     [["e"], "there is no step e\n  1 publish the key; 2 announce it;"],
     [[""], "there is no step without a name"],

@@ -41,9 +41,7 @@ export async function command(call: Call): Promise<number> {
   else {
     const taken = Object.keys(snapshots).length;
     const pinned = taken === 0 ? "" : ` and ${counted(taken, "snapshot")}`;
-    process.stderr.write(
-      `release ${datecode} is open with ${counted(roster.length, "target")}${pinned}\n${file}\n`,
-    );
+    tellLine(call, `release ${datecode} is open with ${counted(roster.length, "target")}${pinned}\n${file}`);
   }
   return 0;
 }
