@@ -16,6 +16,14 @@ const LAYOUTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "usr/lib/systemd/system/ssh.service": UNIT("After=network.target"),
     "usr/lib/systemd/system/ssh.socket": "",
   },
+  // Since 13 it has a service of its own, which waits for a machine without /etc/machine-id.
+  debian13: {
+    "usr/sbin/sshd": "",
+    "usr/lib/systemd/systemd": "",
+    "usr/lib/systemd/system/ssh.service": UNIT("After=network.target\\nWants=sshd-keygen.service"),
+    "usr/lib/systemd/system/sshd-keygen.service":
+      "[Unit]\\nConditionFirstBoot=yes\\n[Service]\\nExecStart=ssh-keygen -A\\n",
+  },
   fedora: {
     "usr/sbin/sshd": "",
     "usr/lib/systemd/systemd": "",
@@ -31,6 +39,11 @@ const LAYOUTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "usr/bin/sshd": "",
     "etc/runit/core-services/": "",
     "etc/sv/sshd/run": "#!/bin/sh\\nssh-keygen -A >/dev/null 2>&1\\nexec /usr/sbin/sshd -D\\n",
+  },
+  dropbear: {
+    "usr/bin/dropbear": "",
+    "etc/runit/core-services/": "",
+    "etc/sv/dropbear/run": "#!/bin/sh\\n[ -r conf ] && . ./conf\\nexec dropbear ${OPTS:=-F -R -g}\\n",
   },
   runit: {
     "usr/bin/sshd": "",
@@ -53,6 +66,37 @@ const made = (files: Readonly<Record<string, string>>): string =>
     )
     .join("; ");
 
+/** What each thing is called, and files that have it. */
+const LEFT: Readonly<Record<string, string>> = {
+  "etc/ssh/ssh_host_ed25519_key": "host-key",
+  "etc/ssh/ssh_host_dsa_key": "host-key",
+  "etc/ssh/ssh_host_key": "host-key",
+  "root/.ssh/id_ed25519": "key",
+  "etc/machine-id": "machine-id",
+  "etc/popularity-contest.conf": "machine-id",
+  "var/lib/dbus/machine-id": "dbus-id",
+  "var/lib/systemd/random-seed": "seed",
+  "var/lib/NetworkManager/secret_key": "secret",
+  "etc/iscsi/initiatorname.iscsi": "name",
+  "var/lib/cloud/data/instance-id": "cloud-id",
+  "etc/mdadm/mdadm.conf": "array",
+  "etc/passwd-": "backup",
+  "etc/shadow-": "backup",
+};
+const TEXTS: Readonly<Record<string, string>> = {
+  "etc/popularity-contest.conf": `PARTICIPATE=yes\\nMY_HOSTID="${"0123456789abcdef".repeat(2)}"\\n`,
+  "etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1993-08.org.debian:01:abc\\n",
+  "etc/mdadm/mdadm.conf": "MAILADDR root\\nARRAY /dev/md0 UUID=1:2:3:4\\n",
+};
+const planted = (): string =>
+  made({
+    ...Object.fromEntries(Object.keys(LEFT).map((path) => [path, TEXTS[path] ?? "secret\\n"])),
+    "etc/hostid": "host",
+    // What is said of it in words that look like it.
+    "etc/mdadm.conf": "# ARRAY <ignore> UUID=\\n",
+    "boot/cmdline.txt": "root=/dev/sda1\\n",
+  });
+
 const IMAGEFILE = `
 import { each, rule, run, step } from "imagemake";
 const layouts: Record<string, string> = ${JSON.stringify(Object.fromEntries(Object.entries(LAYOUTS).map(([name, files]) => [name, made(files)])))};
@@ -69,6 +113,30 @@ export { kept };
 export const told = rule.unique({ from: kept });
 export const allowed = rule.unique({ from: kept, allow: ["etc/ssh/ssh_host_rsa_key", "/etc/machine-id"] });
 export const lacks = rule.unique({ from: bases["debian"]! });
+// A server that makes its keys when somebody connects.
+export const makes = rule.unique({ from: bases["dropbear"]! });
+
+const left = run({ inputs: {}, tree: true, cmd: ${JSON.stringify(planted())} });
+const file = run({ inputs: {}, cmd: 'echo kernel >"$OUT"', out: "some" });
+const squashfs = rule.squashfs({ from: left, level: 1, guards: { minSize: 1 }, out: "left.squashfs" });
+const images = {
+  tree: left,
+  tar: run({ inputs: { TREE: left }, cmd: 'tar -C "$TREE" -cJf "$OUT" .', out: "left.tar.xz" }),
+  squashfs,
+  iso: rule.iso({ kernel: file, initrd: file, contents: { "live/filesystem.squashfs": squashfs }, label: "LEFT", out: "left.iso" }),
+  disk: rule.disk({ from: left, out: "left.img" }),
+  packed: rule.disk({ from: left, boot: "rpi", bootSize: "16MiB", out: "left.img.xz" }),
+  btrfs: rule.disk({ from: left, fs: "btrfs", out: "btrfs.img" }),
+  cloud: rule.disk({ from: left, out: "left.tar.gz" }),
+};
+export const found = each(Object.keys(images), (name) => rule.unique({ from: images[name as keyof typeof images], allow: ["etc/hostid"] }));
+export const nothing = rule.unique({ from: file });
+export const fine = rule.unique({ from: rule.disk({ from: bases["fedora"]!, out: "fine.img" }) });
+
+const names2 = ["derived", "plain"];
+const own: Record<string, string> = { derived: ${JSON.stringify(made({ "lib/open-iscsi/startup-checks.sh": "grep -q GenerateName=yes\n" }))}, plain: ":" };
+export const more = each(names2, (name) => rule.platformfs({ from: run({ inputs: {}, tree: true, cmd: own[name]! }),
+  steps: [step.hook("more.sh")], out: "more-" + name + ".tar" }));
 `;
 
 let project: TestProject;
@@ -76,8 +144,9 @@ beforeAll(async () => {
   project = makeProject({
     "Imagefile.ts": IMAGEFILE,
     "make.sh": `cd "$1"\nfor f in ${SECRETS} ${MORE}; do mkdir -p "$(dirname $f)"; [ -e $f ] || echo secret >$f; done\n`,
+    "more.sh": `cd "$1"\n${made(Object.fromEntries(["etc/popularity-contest.conf", "etc/iscsi/initiatorname.iscsi", "etc/mdadm/mdadm.conf", "etc/passwd-"].map((path) => [path, TEXTS[path] ?? "old"]))).replaceAll("$OUT/", "")}\n`,
   });
-  await project.good("trees", "off", "kept");
+  await project.good("trees", "off", "kept", "more");
 });
 afterAll(() => project.remove());
 
@@ -100,9 +169,11 @@ const UNITS = [
 describe("what must differ from machine to machine", () => {
   test.each([
     ["debian", ["etc/machine-id 0", ...UNITS]],
+    ["debian13", ["etc/machine-id 0", ...UNITS]],
     ["fedora", ["etc/machine-id 0"]],
     ["arch", ["etc/machine-id 0"]],
     ["void", []],
+    ["dropbear", []],
     [
       "runit",
       [
@@ -138,6 +209,46 @@ describe("what must differ from machine to machine", () => {
     expect(stdout).toContain("etc/machine-id (machine-id) would be the same on all machines");
     expect(stdout).toContain("etc/ssh/ssh_host_rsa_key (host-key) would be the same on all machines");
     await project.good("allowed");
+  });
+
+  test.each(["tree", "tar", "squashfs", "iso", "disk", "packed", "btrfs", "cloud"])(
+    "is listed by the check in an image that is a %s",
+    async (kind) => {
+      expect((await project.run(`found-${kind}`)).status).toBe(1);
+      const { stdout } = await project.run("log", `found-${kind}`);
+      const lines = stdout.split("\n").flatMap((line) => /(\S+ \([a-z-]+\)) would be/.exec(line)?.[1] ?? []);
+      expect(lines.sort()).toEqual(
+        Object.entries(LEFT)
+          .map(([path, what]) => `${path} (${what})`)
+          .sort(),
+      );
+      expect(stdout).toMatch(/allowed: .*etc\/hostid \(name\)/);
+    },
+  );
+
+  test("is not in an image that has nothing of it, and a file that is none is an error", async () => {
+    await project.good("fine", "makes");
+    expect((await project.run("nothing")).status).toBe(1);
+    expect((await project.run("log", "nothing")).stdout).toContain("expected a tarball, a squashfs, an ISO");
+  });
+
+  test("is a line of a configuration for some, which the machine fills in or is without", () => {
+    const text = (name: string, path: string): string =>
+      execFileSync("tar", ["-xOf", project.path(`out/more-${name}.tar`), `./${path}`], { encoding: "utf8" });
+    const listed = execFileSync("tar", ["-tf", project.path("out/more-plain.tar")], { encoding: "utf8" });
+    expect(listed).not.toContain("passwd-");
+    expect(text("derived", "etc/iscsi/initiatorname.iscsi")).toBe("GenerateName=yes\n");
+    expect(text("plain", "etc/iscsi/initiatorname.iscsi")).toContain("InitiatorName=iqn");
+    expect(text("plain", "etc/mdadm/mdadm.conf")).toContain("ARRAY");
+    const config = text("plain", "etc/popularity-contest.conf");
+    expect(config).toContain("PARTICIPATE=yes\n");
+    const said = execFileSync("sh", ["-c", `${config}echo "$MY_HOSTID"`], { encoding: "utf8" });
+    const id = execFileSync(
+      "sh",
+      ["-c", "cat /etc/machine-id /var/lib/dbus/machine-id 2>/dev/null | head -n 1 | md5sum"],
+      { encoding: "utf8" },
+    );
+    expect(said.trim()).toBe(id.split(" ")[0]);
   });
 
   test("is missed by the check where nothing would make it", async () => {

@@ -9,45 +9,11 @@ import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { serve, SSH_READY, startMachine, type Machine } from "./support/machine.js";
 import { makeSmallKernels, offerNewer, type SmallKernels } from "./support/small-kernels.js";
+import { startedFiles } from "./support/started-files.js";
 
 // The machine of CI is quick; the long ones start a dozen times.
 jest.setTimeout(process.env["IMAGEMAKE_EXPENSIVE"] === "1" ? 3_600_000 : 900_000);
 const expensive = process.env["IMAGEMAKE_EXPENSIVE"] === "1" ? describe : describe.skip;
-
-const IMAGEFILE = (publicKey: string): string => `
-import { apt, files, rule, step } from "imagemake";
-const repo = apt({ url: "host", suite: "bookworm" });
-const packages = ["systemd-sysv", "udev", "dbus", "openssh-server", "initramfs-tools", "linux-base", "zstd"];
-const root = rule.rootfs({ repo, arch: "amd64", packages });
-const steps = [
-  step.write("root/.ssh/authorized_keys", ${JSON.stringify(publicKey)}),
-  step.write("etc/systemd/network/all.network", "[Match]\\nType=ether\\n[Network]\\nDHCP=ipv4\\n"),
-  step.write("etc/systemd/system/ready.service", "[Unit]\\nAfter=ssh.service systemd-networkd.service\\n[Service]\\nType=oneshot\\n" +
-    "ExecStart=/bin/sh -c 'until ip -4 route | grep -q default; do sleep 1; done; echo ${SSH_READY} >/dev/ttyS0'\\n[Install]\\nWantedBy=multi-user.target\\n"),
-  step.services(["systemd-networkd", "ready"], { disable: ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
-    "e2scrub_reap", "fstrim.timer", "getty@tty1", "remote-fs.target", "systemd-pstore", "systemd-networkd-wait-online"] }),
-  // What makes it small makes it quick.
-  step.write("etc/initramfs-tools/conf.d/small", "MODULES=list\\n"),
-  step.write("etc/initramfs-tools/modules", "virtio_pci\\nvirtio_blk\\next4\\n"),
-  step.hook("kernel.sh", { inputs: { DEBS: files("debs/*.deb") } }),
-];
-const tree = rule.platformfs({ from: root, packages: ["iproute2"], steps });
-const options = { cmdline: "console=ttyS0,115200 net.ifnames=0 quiet systemd.show_status=0", size: "1GiB" } as const;
-export const links = rule.disk({ from: tree, boot: "grub-bios", ...options, out: "links.img" });
-export const other = rule.disk({ from: tree, boot: "grub-bios", ...options, wait: 1, out: "other.img" });
-export const menu = rule.disk({ from: rule.platformfs({ from: tree, packages: ["grub2-common", "grub-pc-bin"] }),
-  boot: "grub", ...options, menu: [{ title: "First" }, { title: "Second", cmdline: "second=1" }], wait: 0, out: "menu.img" });
-export const unique = rule.unique({ from: tree });
-
-const oldfashioned = rule.rootfs({ repo, arch: "amd64", packages: ["sysvinit-core", "openrc", "udev", "ifupdown", "iproute2",
-  ...packages.slice(3)] });
-export const openrc = rule.disk({ from: rule.platformfs({ from: oldfashioned, steps: [
-  steps[0]!,
-  step.write("etc/network/interfaces", "auto eth0\\niface eth0 inet static\\n address 10.0.2.15/24\\n"),
-  step.hook("ready.sh"),
-  ...steps.slice(-3),
-] }), boot: "grub-bios", ...options, out: "openrc.img" });
-`;
 
 let scratch: string;
 let project: TestProject;
@@ -64,13 +30,7 @@ beforeAll(async () => {
   execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
   kernels = makeSmallKernels(scratch);
   served = await serve(kernels.repo.dir);
-  project = makeProject({
-    "Imagefile.ts": IMAGEFILE(readFileSync(`${key}.pub`, "utf8")),
-    "kernel.sh":
-      '. "$HOOKLIB"\nexport_env\nmount_proc\nfor deb in $DEBS; do cp "$deb" "$1/tmp/"; done\n' +
-      'chroot "$1" sh -c "dpkg -i /tmp/*.deb"\ncleanup\n',
-    "ready.sh": `echo "rd:2345:once:/bin/sh -c 'until [ -s /run/sshd.pid ]; do sleep 1; done; echo ${SSH_READY} >/dev/ttyS0'" >>"$1/etc/inittab"\n`,
-  });
+  project = makeProject(startedFiles(readFileSync(`${key}.pub`, "utf8")));
   mkdirSync(project.path("debs"));
   for (const deb of readdirSync(join(kernels.repo.dir, "pool")).filter((name) => name.includes("_")))
     if (deb.includes(kernels.old) || deb.startsWith("linux-image-tried_1"))
@@ -138,14 +98,23 @@ describe("a disk image of Debian", () => {
   });
 });
 
-expensive("a disk image of Debian with OpenRC", () => {
-  test("is logged into over SSH, with the same host keys after a reboot", async () => {
-    await project.good("openrc");
-    const one = await started("openrc");
+expensive("a disk image with another init", () => {
+  // Void's packages cannot be had here: the last two are Debian's runit and openssh in stages written like Void's.
+  test.each([
+    ["openrc", "OpenRC of Debian", "init\n"],
+    ["runit", "runit of Debian", "runit\n"],
+    ["voidlike", "a stand-in for runit of Void, whose sshd makes its keys", "runit\n"],
+    ["bare", "a stand-in for runit of Void, whose sshd does not", "runit\n"],
+  ])("is logged into over SSH, with the same host keys after a reboot: %s, %s", async (image, _, init) => {
+    await project.good(image);
+    const one = await started(image);
     await one.says(SSH_READY);
-    expect(await one.ssh("readlink /proc/1/exe; ls /run/openrc/started | grep imagemake")).toContain(
-      "imagemake-host-keys",
+    const made = await one.ssh(
+      "readlink /proc/1/exe; ls /usr/lib/imagemake/host-keys 2>/dev/null; ls /etc/ssh/*_key | wc -l",
     );
+    expect(made).toContain(init);
+    expect(made.includes("/host-keys")).toBe(image !== "voidlike");
+    expect(made).toMatch(/^3$/m);
     const hostKey = await one.hostKey();
     await reboot(one);
     expect(await one.hostKey()).toBe(hostKey);

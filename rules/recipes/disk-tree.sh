@@ -11,6 +11,16 @@ put() {
     chmod 644 "$pu_at"
 }
 
+# checked: lines of fstab. What the tree has no program to check is not checked: where systemd says so and goes on, sysvinit
+# and OpenRC of Debian would stop and ask for the password of root.
+checked() {
+    while read -r ch_line; do
+        ch_name=fsck.$(printf '%s\n' "$ch_line" | awk '{ print $3 }')
+        present "sbin/$ch_name" "usr/sbin/$ch_name" "bin/$ch_name" "usr/bin/$ch_name" || ch_line="${ch_line% *} 0"
+        printf '%s\n' "$ch_line"
+    done
+}
+
 at=$(inside etc/fstab)
 {
     # An installer's own lines for these are no longer true.
@@ -18,7 +28,7 @@ at=$(inside etc/fstab)
         awk -v points="$(printf '%s\n' "$FSTAB" | awk '{ printf "%s ", $2 }')" \
             'BEGIN { split(points, p); for (i in p) mine[p[i]] } !($2 in mine) || /^[[:space:]]*#/' "$at"
     fi
-    printf '%s\n' "$FSTAB"
+    printf '%s\n' "$FSTAB" | checked
 } >"$TMPDIR/fstab"
 put etc/fstab <"$TMPDIR/fstab"
 

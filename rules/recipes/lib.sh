@@ -113,3 +113,12 @@ lists() {
         li_i=$((li_i + 1))
     done
 }
+
+# present PATH...: whether the tree has one of them.
+present() {
+    for pr_path; do
+        pr_at=$(real "$pr_path")
+        [ ! -e "$pr_at" ] || return 0
+    done
+    return 1
+}

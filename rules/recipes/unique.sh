@@ -2,37 +2,61 @@
 # one for all; so it is taken out, and there is something that makes it when a machine first starts. What was in the tree
 # $OUT before stays: somebody put it there.
 
-# What it is, where it lies, and who makes it again. Names have no blanks; patterns only in the last part of a path.
-# `-`: nobody, so it is not taken, and only told by the check `unique`.
+# What it is, where it lies, who makes it again, and where it is a line of a configuration, that line. Names and patterns have
+# no blanks; `*` only in the last part of a path. `-`: nobody, so it is not taken, and only told by the check `unique`.
 UNIQUE='host-key etc/ssh/ssh_host_*_key host-keys
 host-key etc/ssh/ssh_host_*_key.pub host-keys
 host-key etc/dropbear/dropbear_*_host_key host-keys
+host-key etc/ssh/ssh_host_key -
+host-key etc/ssh/ssh_host_*_key-cert.pub -
+host-key etc/tinyssh/sshkeydir/.*.sk -
+key root/.ssh/id_* -
 machine-id etc/machine-id systemd
+machine-id etc/popularity-contest.conf derived ^MY_HOSTID=.?[0-9a-f]{32}
 dbus-id var/lib/dbus/machine-id dbus
+cloud-id var/lib/cloud/data/instance-id -
+cloud-id var/lib/cloud/data/previous-instance-id -
 seed var/lib/systemd/random-seed systemd
 seed var/lib/random-seed runit
 seed var/lib/seedrng/seed.* openrc
 seed var/lib/misc/random-seed openrc
 seed var/lib/urandom/random-seed sysvinit
 seed boot/loader/random-seed systemd
+seed loader/random-seed systemd
 secret var/lib/systemd/credential.secret systemd
 certificate etc/ssl/private/ssl-cert-snakeoil.key -
+name etc/iscsi/initiatorname.iscsi iscsi ^InitiatorName=.
 name etc/nvme/hostid -
 name etc/nvme/hostnqn -
 name etc/hostid -
+name etc/dhcpcd.duid -
+name var/lib/dhcpcd/duid -
+secret var/lib/dhcpcd/secret -
 secret var/lib/NetworkManager/secret_key -
 secret etc/pacman.d/gnupg/private-keys-v1.d/*.key -
-key etc/dropbear/initramfs/dropbear_*_host_key -'
+key etc/dropbear/initramfs/dropbear_*_host_key -
+key etc/bind/rndc.key -
+key etc/munge/munge.key -
+array etc/mdadm/mdadm.conf - ^ARRAY.*UUID=
+array etc/mdadm.conf - ^ARRAY.*UUID=
+backup etc/passwd- nobody
+backup etc/group- nobody
+backup etc/shadow- nobody
+backup etc/gshadow- nobody
+backup etc/subuid- nobody
+backup etc/subgid- nobody'
 
 # unique_left [taken]: a line `WHAT PATH` for each such file that the tree has; `taken`: of those that are taken out. An empty
 # one, and a link, is none; nor is what systemd writes where there was none yet.
 unique_left() {
-    printf '%s\n' "$UNIQUE" | while read -r un_what un_path un_by; do
+    printf '%s\n' "$UNIQUE" | while read -r un_what un_path un_by un_line; do
         [ "$un_by" != - ] || [ "${1:-}" != taken ] || continue
         un_dir=$(inside "${un_path%/*}/x")
         for un_file in "${un_dir%/x}"/${un_path##*/}; do
             [ ! -L "$un_file" ] && [ -f "$un_file" ] && [ -s "$un_file" ] || continue
             [ "$un_path" != etc/machine-id ] || [ "$(cat "$un_file")" != uninitialized ] || continue
+            [ -z "$un_line" ] || grep -qE -e "$un_line" "$un_file" || continue
+            [ "$un_by" != iscsi ] || [ "${1:-}" != taken ] || makes_initiator || continue
             echo "$un_what ${un_path%/*}/${un_file##*/}"
         done
     done
@@ -48,39 +72,45 @@ $ta_line
 "*) continue ;; esac
         ta_path=${ta_line#* }
         ta_at=$(inside "$ta_path")
-        echo "$ta_path is for each machine to make, and is taken out"
+        case $ta_line in
+            backup*) echo "$ta_path is what accounts were while building, and is taken out" ;;
+            *) echo "$ta_path is for each machine to make, and is taken out" ;;
+        esac
         echo "${ta_line%% *}" >>"$TMPDIR/taken"
-        # machine-id(5): empty in an image that is to be many machines. Without systemd nobody would fill it.
-        if [ "$ta_path" = etc/machine-id ] && has_systemd; then : >"$ta_at"; else rm "$ta_at"; fi
+        case $ta_path in
+            # machine-id(5): empty in an image that is to be many machines. Without systemd nobody would fill it. It is not
+            # `uninitialized`: with that systemd's presets would turn on and off what the Imagefile did not say.
+            etc/machine-id) if has_systemd; then : >"$ta_at"; else rm "$ta_at"; fi ;;
+            # A shell reads it, whoever asks: so it is the machine's, and no other's.
+            etc/popularity-contest.conf)
+                sed -E 's:^MY_HOSTID=.*:MY_HOSTID="$(cat /etc/machine-id /var/lib/dbus/machine-id 2>/dev/null | head -n 1 | md5sum | cut -c 1-32)":' \
+                    "$ta_at" >"$TMPDIR/config"
+                cat "$TMPDIR/config" >"$ta_at"
+                ;;
+            etc/iscsi/*) if has_generate_name; then echo GenerateName=yes >"$ta_at"; else rm "$ta_at"; fi ;;
+            *) rm "$ta_at" ;;
+        esac
     done
     ! grep -qsx host-key "$TMPDIR/taken" || host_keys
 }
 
-# real PATH: where it lies when it is a link, in the tree.
-real() {
-    re_at=$(inside "$1/x")
-    printf '%s\n' "${re_at%/x}"
-}
-# present PATH...: whether the tree has one of them.
-present() {
-    for pr_path; do
-        pr_at=$(real "$pr_path")
-        [ ! -e "$pr_at" ] || return 0
-    done
-    return 1
-}
-# says WORD PATH...: whether one of these files of the tree has the word.
+# Whether a machine gives itself a name for iSCSI: Debian's tools where the file asks for it, Fedora's where there is none.
+has_generate_name() { says GenerateName=yes lib/open-iscsi/startup-checks.sh usr/lib/open-iscsi/startup-checks.sh; }
+makes_initiator() { has_generate_name || present usr/lib/systemd/system/iscsi-init.service; }
+
+# says PATTERN PATH...: whether one of these files of the tree has a line of it.
 says() {
     sa_word=$1
     shift
     for sa_path; do
         sa_at=$(real "$sa_path")
-        ! grep -qs -e "$sa_word" "$sa_at" || return 0
+        ! grep -qsE -e "$sa_word" "$sa_at" || return 0
     done
     return 1
 }
 has_systemd() { present usr/lib/systemd/systemd lib/systemd/systemd; }
-has_sysv() { present usr/sbin/openrc sbin/openrc sbin/startpar usr/sbin/startpar sbin/runit-init usr/sbin/runit-init; }
+# Debian's OpenRC and runit run the scripts of sysvinit too, with the links that its update-rc.d makes.
+has_sysv() { present usr/sbin/update-rc.d && present usr/sbin/openrc sbin/openrc sbin/startpar usr/sbin/startpar lib/runit/runit-init usr/lib/runit/runit-init; }
 has_daemon() { present usr/sbin/sshd usr/bin/sshd usr/sbin/dropbear usr/bin/dropbear; }
 
 # units: a line for each unit of a daemon that the tree has; one that a socket starts is an instance.
@@ -90,17 +120,23 @@ units() {
     done
 }
 
-# makes_host_keys: whether a service of the tree makes host keys. Those of Arch, Fedora and Void do, Debian's do not; ours
-# counts when it is disabled too.
+# A service that makes host keys, or a daemon that is told to (dropbear's -R).
+KEYGEN='sshd?-keygen|sshd-?gen-?keys|ssh-keygen -A|dropbear(-keygen|key |.*[ =]-[A-Za-z]*R)'
+
+# makes_host_keys: whether a service of the tree makes host keys. Those of Arch, Fedora and Void do, Debian's do not: since 13 it
+# has one, which runs only where there is no /etc/machine-id at all. Ours counts when it is disabled too.
 makes_host_keys() {
     if has_systemd; then
-        present usr/lib/systemd/system/imagemake-host-keys.service && return
-        for mk_unit in $(units); do
-            says 'sshd\{0,1\}-keygen\|sshdgenkeys' "usr/lib/systemd/system/$mk_unit" "lib/systemd/system/$mk_unit" && return
+        for mk_dir in usr/lib/systemd/system lib/systemd/system; do
+            ! present "$mk_dir/imagemake-host-keys.service" || return 0
+            ! says '^ConditionFirstBoot=' "$mk_dir/sshd-keygen.service" "$mk_dir/sshd-keygen@.service" || continue
+            for mk_unit in $(units); do
+                ! says "$KEYGEN" "$mk_dir/$mk_unit" || return 0
+            done
         done
         return 1
     fi
-    says ssh-keygen etc/sv/sshd/run etc/sv/ssh/run etc/init.d/ssh etc/init.d/sshd ||
+    says "$KEYGEN" etc/sv/sshd/run etc/sv/ssh/run etc/sv/dropbear/run etc/init.d/ssh etc/init.d/sshd etc/init.d/dropbear ||
         present etc/init.d/imagemake-host-keys etc/runit/core-services/09-imagemake-host-keys.sh
 }
 

@@ -1,5 +1,8 @@
 // A machine started from a disk image that keeps what it writes, with a network of QEMU's in which it is logged into over SSH,
 // and reaches packages that the host serves. It lives through reboots, and its power can be cut.
+//
+// A machine that restarts is a QEMU of its own, on the same disk. Under emulation one that is reset keeps what it translated of
+// the system before, and looks there for each byte that the boot loader writes: ten minutes for an initrd of 10 MB.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createReadStream, existsSync } from "node:fs";
@@ -40,26 +43,37 @@ export async function startMachine(given: {
   const plan: Plan = { as: "disk", firmware, memory: 1024 ** 3, cpus: 1, net: true, keep };
   const argv = [
     ...rules.machine(plan, "tcg"),
-    ...["-display", "none", "-serial", "stdio", "-monitor", "none"],
+    ...["-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot"],
     ...rules.firmware(plan, scratch, rules.really),
     ...rules.medium(plan, { IMAGE: image }, scratch, rules.really),
   ].map((word) => (word === "user,id=net" ? `${word},hostfwd=tcp:127.0.0.1:${port}-:22` : word));
-  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", rules.QEMU, ...argv], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
   let console = "";
   let from = 0;
+  let over = false;
   const listeners = new Set<() => void>();
-  child.stdout.setEncoding("utf8").on("data", (piece: string) => {
-    console += piece;
-    for (const listener of listeners) listener();
-  });
-  child.once("exit", () => listeners.forEach((listener) => listener()));
+  const heard = (): void => listeners.forEach((listener) => listener());
+  const start = (): ChildProcess => {
+    const started = spawn("setpriv", ["--pdeathsig", "KILL", "--", rules.QEMU, ...argv], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    started.stdout.setEncoding("utf8").on("data", (piece: string) => {
+      console += piece;
+      heard();
+    });
+    started.once("close", (status) => {
+      if (over) return;
+      if (status === 0) child = start();
+      else over = true;
+      heard();
+    });
+    return started;
+  };
+  let child = start();
   const says = (text: string): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
         const at = console.indexOf(text, from);
-        if (at < 0 && child.exitCode === null && child.signalCode === null) return;
+        if (at < 0 && !over) return;
         listeners.delete(look);
         if (at >= 0) from = at + text.length;
         if (at >= 0) resolve();
@@ -85,7 +99,8 @@ export async function startMachine(given: {
     },
     console: () => console,
     cutPower: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
+      if (over) return;
+      over = true;
       const gone = once(child, "exit");
       child.kill("SIGKILL");
       await gone;
