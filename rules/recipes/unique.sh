@@ -145,14 +145,15 @@ host_keys() {
     has_daemon && ! makes_host_keys || return 0
     if has_systemd; then
         host_keys_systemd
-    elif has_sysv; then
-        host_keys_sysv
     elif present etc/runit/core-services; then
+        # Void's runit.
         host_keys_script
         put_unique etc/runit/core-services/09-imagemake-host-keys.sh 644 <<'END'
 # Host keys of this machine, where there are none yet.
 /usr/lib/imagemake/host-keys
 END
+    elif has_sysv; then
+        host_keys_sysv
     else
         echo "host keys: the tree has none, and no init system that is known here (systemd, OpenRC, runit, sysvinit):" \
             "nothing makes them, so its daemon does not start"

@@ -91,9 +91,9 @@ export const runit = rule.disk({ from: rule.platformfs({ from: withRunit, steps:
   ...steps.slice(-3),
 ] }), boot: "grub-bios", ...options, out: "runit.img" });
 
-const supervised = rule.rootfs({ repo, arch: "amd64", packages: ["runit", "kmod", "udev", "mount", "iproute2", ...packages.slice(3)] });
+const supervised = rule.rootfs({ repo, arch: "amd64", packages: ["runit", "kmod", "udev", "mount", "iproute2", ...packages.slice(4)] });
 const voidLike = (name: string, more: ReturnType<typeof step.write>[]) => rule.disk({ from: rule.platformfs({ from: supervised, steps: [
-  steps[0]!, step.overlay("void"), ...more, step.hook("void.sh"), ...steps.slice(-3),
+  steps[0]!, step.overlay("void"), ...more, step.install(["openssh-server"]), step.hook("void.sh"), ...steps.slice(-3),
 ] }), boot: "grub-bios", ...options, out: name + ".img" });
 export const voidlike = voidLike("voidlike", []);
 export const bare = voidLike("bare", [step.write("etc/sv/sshd/run", "#!/bin/sh\\nmkdir -p /run/sshd\\nexec /usr/sbin/sshd -D\\n")]);
