@@ -98,9 +98,10 @@ describe("a disk image of Debian", () => {
   });
 });
 
-expensive("a disk image with another init", () => {
+expensive("a disk image with another init, or another initrd", () => {
   // Void's packages cannot be had here: the last two are Debian's runit and openssh in stages written like Void's.
   test.each([
+    ["dracut", "systemd, and an initrd that dracut made", "systemd\n"],
     ["openrc", "OpenRC of Debian", "init\n"],
     ["runit", "runit of Debian", "runit\n"],
     ["voidlike", "a stand-in for runit of Void, whose sshd makes its keys", "runit\n"],

@@ -1,4 +1,5 @@
-// A project whose images start, each with another init: systemd, OpenRC and runit of Debian, and two that stand in for Void.
+// A project whose images start, each with another init: systemd, OpenRC and runit of Debian, and two that stand in for Void;
+// and one whose initrd is dracut's.
 import { SSH_READY } from "./machine.js";
 
 /** Its files; `publicKey` may log in as root. There have to be kernels in debs/. */
@@ -71,6 +72,10 @@ export const other = rule.disk({ from: tree, boot: "grub-bios", ...options, wait
 export const menu = rule.disk({ from: rule.platformfs({ from: tree, packages: ["grub2-common", "grub-pc-bin"] }),
   boot: "grub", ...options, menu: [{ title: "First" }, { title: "Second", cmdline: "second=1" }], wait: 0, out: "menu.img" });
 export const unique = rule.unique({ from: tree });
+
+const withDracut = rule.rootfs({ repo, arch: "amd64", packages: ["dracut", "iproute2", ...packages.filter((name) => name !== "initramfs-tools")] });
+export const dracut = rule.disk({ from: rule.platformfs({ from: withDracut, steps: [...steps.slice(0, 4), ...steps.slice(-1)] }),
+  boot: "grub-bios", ...options, out: "dracut.img" });
 
 // What follows has no systemd.
 const oldfashioned = rule.rootfs({ repo, arch: "amd64", packages: ["sysvinit-core", "openrc", "udev", "ifupdown", "iproute2",
