@@ -70,6 +70,7 @@ function openChecked(file: string): Database.Database {
       }).immediate();
     }
     if (!isWhole(db)) throw new Unusable("it is damaged");
+    if (!isComplete(db)) throw new Unusable("its tables are not those of an index");
     return db;
   } catch (error) {
     db.close();
@@ -125,6 +126,10 @@ function lookChecked(file: string): Database.Database | null {
       old.close();
       bringUp(db);
     }
+    if (!isComplete(db)) {
+      db.close();
+      return null;
+    }
     return db;
   } catch (error) {
     db?.close();
@@ -143,6 +148,24 @@ function copyOf(bytes: Buffer): Database.Database {
 }
 
 const isWhole = (db: Database.Database): boolean => db.pragma("quick_check(1)", { simple: true }) === "ok";
+
+/** Every table with its columns, and what goes when a row does. */
+const SHAPE = `
+  SELECT m.name, c.cid, c.name, c.type, c."notnull", c.pk, f."table", f."to", f.on_delete
+  FROM sqlite_master m JOIN pragma_table_info(m.name) c
+  LEFT JOIN pragma_foreign_key_list(m.name) f ON f."from" = c.name
+  WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid`;
+
+const shapeOf = (db: Database.Database): string => JSON.stringify(db.prepare(SHAPE).raw().all());
+
+/** Whether it has the tables that the schema makes: rows are written by their columns' order. */
+function isComplete(db: Database.Database): boolean {
+  const fresh = new Database(":memory:");
+  fresh.exec(SCHEMA);
+  const shape = shapeOf(fresh);
+  fresh.close();
+  return shapeOf(db) === shape;
+}
 
 /**
  * Whether it is the file's contents that are no good. What is only locked, out of reach or on a full disk may hold

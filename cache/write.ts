@@ -12,6 +12,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { hashBytes } from "./hash.js";
 import { temporaryName } from "./io.js";
 
 /** The user who called sudo, when there is one: what users should own is given to them when it is made. */
@@ -50,4 +51,19 @@ export function writeWhole(file: string, content: string | Uint8Array): void {
     rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+const CHECKSUM = '{"checksum":"';
+
+/** The text of a JSON object, with a first member that holds the SHA-256 of the others. It stays JSON. */
+export function withChecksum(json: string): string {
+  const rest = json.slice(1);
+  return `${CHECKSUM}${hashBytes(rest)}",${rest}`;
+}
+
+/** Whether a text is as `withChecksum` made it; null where it never was. */
+export function checksumHolds(text: string): boolean | null {
+  if (!text.startsWith(CHECKSUM)) return null;
+  const [from, to] = [CHECKSUM.length, CHECKSUM.length + 64];
+  return text.slice(to, to + 2) === '",' && hashBytes(text.slice(to + 2)) === text.slice(from, to);
 }

@@ -7,13 +7,13 @@ import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
 import { clearTemporaries, writeIfPossible } from "../cache/io.js";
 import { digestOf } from "../cache/store.js";
-import { makeOwnDir, writeWhole } from "../cache/write.js";
+import { checksumHolds, makeOwnDir, withChecksum, writeWhole } from "../cache/write.js";
 import type { Session } from "./build/session.js";
 import { readsChanged, restamped, type Reads } from "./evaluate/fresh.js";
 
 import type { Graph } from "./model.js";
 import type { Project } from "./project.js";
-import { COLUMNS, envDigest, MAGIC, quickFile, type QuickHeader } from "./quick.js";
+import { checksum, CHECKSUM_BYTES, COLUMNS, envDigest, MAGIC, quickFile, type QuickHeader } from "./quick.js";
 import { JOIN_MS } from "./release/release.js";
 import { fileSystemNow, isRacy, ownStamp, stampOf } from "./sources/stamp.js";
 
@@ -65,7 +65,10 @@ export function savedGraph(
   save: boolean,
 ): { graph: Graph; reads: Reads } | null {
   try {
-    const saved = JSON.parse(readFileSync(graphFile(project, args), "utf8")) as SavedGraph;
+    const text = readFileSync(graphFile(project, args), "utf8");
+    // What is damaged is evaluated again, and written over.
+    if (checksumHolds(text) !== true) return null;
+    const saved = JSON.parse(text) as SavedGraph;
     if (saved.engine !== engineIdentity() || readsChanged(saved.reads, args) !== null) return null;
     const reads = save ? restamped(saved.reads) : null;
     if (reads !== null) saveGraph(project, args, saved.graph, reads);
@@ -93,7 +96,7 @@ export function saveGraph(
   const saved: SavedGraph = { engine: engineIdentity(), args, reads, graph };
   writeIfPossible(() => {
     makeGraphs(project);
-    writeWhole(graphFile(project, args), JSON.stringify(saved));
+    writeWhole(graphFile(project, args), withChecksum(JSON.stringify(saved)));
   });
 }
 
@@ -190,8 +193,10 @@ function encode(header: QuickHeader, stamps: readonly (Stamp | null)[], paths: r
     const { size, mtime, ctime, ino, mode } = stamp ?? { size: -1, mtime: 0, ctime: 0, ino: 0, mode: 0 };
     numbers.set([size, mtime, ctime, ino, mode], row * COLUMNS);
   });
-  const tail = Buffer.from(`${paths.join("\0")}\0${MAGIC}`);
-  return Buffer.concat([head, Buffer.from(numbers.buffer), tail]);
+  const tail = Buffer.from(`${paths.join("\0")}\0`);
+  const record = Buffer.concat([head, Buffer.from(numbers.buffer), tail, Buffer.alloc(CHECKSUM_BYTES)]);
+  record.writeUInt32LE(checksum(record), record.length - CHECKSUM_BYTES);
+  return record;
 }
 
 function dropOldRecords(graphs: string): void {

@@ -22,7 +22,8 @@ const SETTLED = `${IMAGEFILE}export default project({ default: [image], release:
 let project: TestProject;
 const at = (moment: string, ...words: string[]): Promise<Ended> =>
   project.call({ under: atTime(moment) }, ...words);
-const released = (file: string): Release => JSON.parse(project.read(file)) as Release;
+const released = (file: string): Release & { readonly checksum?: string } =>
+  JSON.parse(project.read(file)) as Release & { readonly checksum?: string };
 
 describe("release start", () => {
   beforeEach(() => {
@@ -125,7 +126,8 @@ describe("release start", () => {
   test("after a build of that day pins anew under its date; --release makes the implicit one explicit with what it has", async () => {
     await at(DAY, "image");
     expect(project.names(".imagemake/releases")).toEqual(["20310506.json"]);
-    const implicit = released(".imagemake/releases/20310506.json");
+    const { checksum, ...implicit } = released(".imagemake/releases/20310506.json");
+    expect(checksum).toMatch(/^[0-9a-f]{64}$/);
     await at("2031-05-06T13:00:00Z", "release", "start", "--release", "20310506", "image");
     expect(project.names(".imagemake/releases")).toEqual([]);
     expect(released("releases/20310506.json")).toEqual({

@@ -12,7 +12,7 @@ import type { Action, TargetId } from "../model.js";
 import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { saveRelease } from "../release/release.js";
+import { saveRelease, setDamagedAside } from "../release/release.js";
 import type { Failure } from "../reason.js";
 import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
@@ -97,6 +97,7 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const isolates = await isolationFor(options);
   const { problems } = await clearStaleStages(options.project.stage);
   for (const { message } of problems) notice(options, message);
+  setDamagedAside(options.project, (message) => notice(options, message));
   const opened = openSession(options, false);
   if (!opened.ok) return ended(null, opened.problem);
   const session = opened.value;

@@ -1,10 +1,10 @@
 // A release as data: its datecode, snapshots, closures and roster. Explicit ones are files beside the
 // Imagefile, implicit ones live in the state directory; the database is never needed to join one.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { format } from "date-fns";
-import { makeOwnDir, writeWhole } from "../../cache/write.js";
+import { checksumHolds, makeOwnDir, withChecksum, writeWhole } from "../../cache/write.js";
 import type { TargetId } from "../model.js";
 import { isDatecode } from "../names.js";
 import type { Package } from "../packages/driver.js";
@@ -134,24 +134,51 @@ export function newRelease(datecode: string, now: number, more: Partial<Release>
 export const releaseFile = (project: Project, release: Pick<Release, "datecode" | "explicit">): string =>
   join(release.explicit ? project.releases : project.implicit, `${release.datecode}.json`);
 
-/** Writes the release's file whole, by rename. */
+/** Writes the release's file whole, by rename. One that is ours alone has a checksum in it; people edit the others. */
 export function saveRelease(project: Project, release: Release): void {
   const file = releaseFile(project, release);
   makeOwnDir(join(file, ".."));
-  writeWhole(file, `${JSON.stringify(release, null, 1)}\n`);
+  const text = `${JSON.stringify(release, null, 1)}\n`;
+  writeWhole(file, release.explicit ? text : withChecksum(text));
 }
 
-/** All releases of the line, oldest first. A damaged file is a problem that names it. */
+/** Renames implicit releases that are damaged, and says so; only while the lock is held. */
+export function setDamagedAside({ implicit }: Project, notice: (message: string) => void): void {
+  if (!existsSync(implicit)) return;
+  for (const name of readdirSync(implicit)) {
+    const datecode = datecodeOf(name);
+    if (datecode === null) continue;
+    const file = join(implicit, name);
+    const read = readRelease(file, datecode, false);
+    if (read.ok) continue;
+    renameSync(file, `${file}.set-aside`);
+    notice(
+      `${read.problem.message}; it was set aside as ${file}.set-aside, and what it held is found out again`,
+    );
+  }
+}
+
+/** The datecode that a file of this name is the release of. */
+function datecodeOf(name: string): string | null {
+  const datecode = name.replace(/\.json$/, "");
+  return datecode !== name && isDatecode(datecode) ? datecode : null;
+}
+
+/**
+ * All releases of the line, oldest first. A damaged file is a problem that names it, but for an implicit release, which
+ * costs time only: it is passed over here, and set aside by the next build.
+ */
 export function readReleases(project: Project): Result<Release[]> {
   const found: Release[] = [];
   for (const dir of [project.implicit, project.releases]) {
     if (!existsSync(dir)) continue;
     for (const name of readdirSync(dir)) {
-      const datecode = name.replace(/\.json$/, "");
-      if (datecode === name || !isDatecode(datecode)) continue;
-      const read = readRelease(join(dir, name), datecode, dir === project.releases);
-      if (!read.ok) return read;
-      found.push(read.value);
+      const datecode = datecodeOf(name);
+      if (datecode === null) continue;
+      const explicit = dir === project.releases;
+      const read = readRelease(join(dir, name), datecode, explicit);
+      if (read.ok) found.push(read.value);
+      else if (explicit) return read;
     }
   }
   // A release made explicit leaves its implicit file behind if a crash came between: the explicit one counts.
@@ -166,7 +193,10 @@ export function readReleases(project: Project): Result<Release[]> {
 /** One release file; `datecode` is what it must be called. */
 export function readRelease(file: string, datecode: string, explicit: boolean): Result<Release> {
   try {
-    const value = JSON.parse(readFileSync(file, "utf8")) as Partial<Release>;
+    const text = readFileSync(file, "utf8");
+    const value = JSON.parse(text) as Partial<Release> & { checksum?: string };
+    if (!explicit && checksumHolds(text) === false) return fail(2, `the release file ${file} is damaged`);
+    delete value.checksum;
     const isRecord = (part: unknown): boolean =>
       part === undefined || (typeof part === "object" && part !== null);
     const known = value.imagemake === 1 && typeof value.opened === "string";
