@@ -99,7 +99,6 @@ async function matchGlob(
   const listed = (dir: string): void => void directories.add(dir);
   const matches = glob.sync([...patterns], {
     cwd: base,
-    absolute: true,
     // So that they are not even looked into; how they are written depends on how the pattern is.
     ignore: ignore.flatMap((dir) => [dir, relative(base, dir)].map((path) => `${glob.escapePath(path)}/**`)),
     // What it calls files leaves symlinks out.
@@ -117,7 +116,8 @@ async function matchGlob(
       }) as typeof readdirSync,
     },
   });
-  return matches.filter(({ dirent }) => !dirent.isDirectory()).map(({ path }) => path);
+  // Its own absolute paths have a slash for every backslash of a name (`dev-disk\\x2dby.device`).
+  return matches.filter(({ dirent }) => !dirent.isDirectory()).map(({ path }) => resolve(base, path));
 }
 
 /** The same call, telling of what is not there. */

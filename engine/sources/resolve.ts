@@ -186,6 +186,12 @@ export class Sources {
   async #file(path: string, stage: string): Promise<Result<SourceFile>> {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return fail(2, `${path} vanished while it was looked at`);
+    if (stage.includes("\n"))
+      return fail(
+        2,
+        `${JSON.stringify(path)}: its name has a line break`,
+        "paths are passed on one a line: rename it",
+      );
     const stamp = stampOfStats(stats);
     if (stats.isSymbolicLink()) {
       this.facts.links.set(path, stamp);

@@ -88,8 +88,8 @@ fat() {
 }
 # fill FILE DIR: DIR's contents into it, without links and devices, which it cannot hold.
 fill() {
-    (cd "$2" && find . -mindepth 1 -type d | LC_ALL=C sort) | while read -r dir; do mmd -i "$TMPDIR/$1" "::${dir#.}"; done
-    (cd "$2" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while read -r file; do
+    (cd "$2" && find . -mindepth 1 -type d | LC_ALL=C sort) | while IFS= read -r dir; do mmd -i "$TMPDIR/$1" "::${dir#.}"; done
+    (cd "$2" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while IFS= read -r file; do
         # What it has none of was said before.
         [ -f "$2/$file" ] && [ ! -L "$2/$file" ] || continue
         mcopy -m -i "$TMPDIR/$1" "$2/$file" "::${file#.}" || die "${file#./} does not fit into a FAT file system of ${1%.fat}"

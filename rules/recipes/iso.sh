@@ -6,7 +6,11 @@ top=$TMPDIR/iso
 grafts=$TMPDIR/grafts
 mkdir -p "$top/boot/grub" "$top/.disk" "$top/EFI/BOOT"
 # What is = or \ in a path would end it.
-graft() { printf '%s=%s\n' "/$1" "$(printf '%s' "$2" | sed 's/[\\=]/\\&/g')" >>"$grafts"; }
+escaped() { printf '%s' "$1" | sed 's/[\\=]/\\&/g'; }
+graft() {
+    printf '%s=%s\n' "/$(escaped "$1")" "$(escaped "$2")" >>"$grafts"
+    printf '%s\0' "$2" >>"$grafts.from"
+}
 : >"$grafts"
 graft boot/vmlinuz "$KERNEL"
 graft boot/initrd.img "$INITRD"
@@ -21,7 +25,7 @@ printf '%s\n' "$CONTENTS" | while read -r name rest; do
         continue
     fi
     [ "${place%/}" != "$place" ] || die "contents: $place is one file, but several are given; end it in / for a directory"
-    printf '%s\n' "$value" | while read -r file; do
+    printf '%s\n' "$value" | while IFS= read -r file; do
         graft "$place${file#"${strip:+$strip/}"}" "$file"
     done
 done
@@ -29,7 +33,7 @@ done
 id=$(cat "$KERNEL" "$INITRD" | { sha256sum; printf '%s\n' "$LABEL" "$MENU" "$CONTENTS"; } | sha256sum | cut -c1-32)
 echo "$LABEL" >"$top/.disk/$id"
 
-needed=$(sed 's/^[^=]*=//; s/\\\([\\=]\)/\1/g' "$grafts" | tr '\n' '\0' | du -skc --files0-from=- | tail -1 | cut -f1)
+needed=$(du -skc --files0-from="$grafts.from" | tail -1 | cut -f1)
 needs_space $((needed + 8192)) "this image"
 
 grub_menu "(\$root)/boot" >"$top/boot/grub/grub.cfg"

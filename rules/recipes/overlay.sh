@@ -4,7 +4,7 @@
 
 # The names of very many files do not fit into a variable.
 if [ -e .inputs/FILES ]; then cp .inputs/FILES "$TMPDIR/files"; else printf '%s\n' "$FILES" >"$TMPDIR/files"; fi
-while read -r file; do
+while IFS= read -r file; do
     [ -n "$file" ] || continue
     case $file in
         "${STRIP:+$STRIP/}"*) path=${file#"${STRIP:+$STRIP/}"} ;;
@@ -14,9 +14,17 @@ while read -r file; do
     case $path in */*) make_directories "${path%/*}" "$OWNER" ;; esac
     at=$(inside "$path")
     [ ! -d "$at" ] || [ -L "$at" ] || die "$path is a directory in the tree and a file here"
+    # What only some may read (etc/shadow) is not for all to read because another file takes its place.
+    secret=
+    if [ -f "$at" ] && [ ! -L "$at" ]; then
+        secret=$(stat -c %a "$at")
+        [ $((0$secret & 4)) = 0 ] || secret=
+    fi
+    if [ "$OWNER" = 0:0 ] && [ -n "$secret" ]; then owner=$(stat -c %u:%g "$at"); else owner=$OWNER; fi
     cp -PT --remove-destination "$file" "$at"
-    chown -h "$OWNER" "$at"
-    if [ ! -L "$at" ]; then if [ -x "$file" ]; then chmod 755 "$at"; else chmod 644 "$at"; fi; fi
+    chown -h "$owner" "$at"
+    [ ! -L "$at" ] || continue
+    if [ -n "$secret" ]; then chmod "$secret" "$at"; elif [ -x "$file" ]; then chmod 755 "$at"; else chmod 644 "$at"; fi
 done <"$TMPDIR/files"
 printf '%s\n' "$MODES" | while read -r mode path; do
     [ -n "$mode" ] || continue

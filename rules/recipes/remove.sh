@@ -29,7 +29,7 @@ matches() {
     [ -n "$path" ] || continue
     case /$path/ in */../*) die "$path: not a path inside the tree" ;; esac
     matches "$path" >"$TMPDIR/matches"
-    while read -r match; do
+    while IFS= read -r match; do
         at=$(inside "$match")
         rm -rf --one-file-system -- "$at"
     done <"$TMPDIR/matches"

@@ -44,7 +44,7 @@ for service in $services; do
     [ -e "$OUT/etc/sv/$service" ] || [ -L "$OUT/etc/sv/$service" ] || die "there is no service $service in /etc/sv"
     ln -sfn "/etc/sv/$service" "$(inside "etc/runit/runsvdir/default/$service")"
 done
-(cd "$PLAN/include" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while read -r file; do
+(cd "$PLAN/include" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while IFS= read -r file; do
     file=${file#./}
     case $file in */*) make_directories "${file%/*}" ;; esac
     at=$(inside "$file")

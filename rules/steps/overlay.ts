@@ -27,12 +27,12 @@ export const overlaySchema = z.strictObject({
       .regex(/^\d+:\d+$/)
       .optional(),
     `"user:group" in numbers`,
-    "Who owns them; 0:0 unless said.",
+    "Who owns them; 0:0 unless said, or who owns what they replace where only some may read that.",
   ),
   modes: option(
     z.record(imagePath, octal).optional(),
     `{ path: "755" }`,
-    "Modes, where 755 for what is executable and 644 for the rest are not wanted.",
+    "Modes, where 755 for what is executable and 644 for the rest are not wanted. What replaces a file that only some may read (`etc/shadow`) has its mode unless said.",
   ),
 });
 

@@ -1,0 +1,110 @@
+// Names of files that a shell or a glob could read as something else, through the real command line: all of them come
+// where they belong, or are refused by name before anything is built.
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
+import { makeProject, type TestProject } from "./support/cli.js";
+
+/** Beside `end`, one that ends in a blank; what systemd calls a device; signs of xorriso's and of the shell's. */
+const NAMES = [
+  "end",
+  "end ",
+  " start",
+  "dev-disk\\x2dby.device",
+  "a=b",
+  "a\\=b",
+  "st*ar",
+  "-n",
+  "two  blanks",
+];
+
+let project: TestProject;
+beforeAll(() => {
+  project = makeProject({
+    "Imagefile.ts": `
+import { files, rule, run, step } from "imagemake";
+const base = run({ inputs: {}, cmd: 'mkdir -p "$OUT/etc"; echo secret > "$OUT/etc/shadow"; chown 0:42 "$OUT/etc/shadow"; chmod 640 "$OUT/etc/shadow"', tree: true });
+const file = run({ inputs: {}, cmd: 'echo file > "$OUT"', out: "file" });
+export const glob = run({ inputs: { F: files("odd/**") }, cmd: 'printf "%s\\\\n" "$F" > "$OUT"', out: "glob.txt" });
+export const tree = rule.platformfs({ from: base, steps: [step.overlay("odd", { to: "/o" }), step.overlay("ov")], out: "tree.tar" });
+export const globbed = rule.platformfs({ from: base, steps: [step.overlay(files("odd/**"), { to: "/o" })], out: "globbed.tar" });
+export const removed = rule.platformfs({ from: tree, steps: [step.remove(["o/end?"])], out: "removed.tar" });
+export const iso = rule.iso({ kernel: file, initrd: file, contents: { "odd/": files("odd/**") }, label: "X", out: "x.iso" });
+export const broken = run({ inputs: { B: base, F: files("broken/*") }, cmd: 'echo > "$OUT"', out: "broken.txt" });
+`,
+    ...Object.fromEntries(NAMES.map((name) => [`odd/${name}`, `${name}\n`])),
+    "ov/etc/shadow": "mine\n",
+    "broken/two\nlines": "",
+  });
+});
+afterAll(() => project.remove());
+
+const under = (dir: string, names: readonly string[]): readonly string[] =>
+  names
+    .filter((name) => name.startsWith(dir))
+    .map((name) => name.slice(dir.length))
+    .filter((name) => name !== "");
+const lines = (text: string): readonly string[] => text.replace(/\n$/, "").split("\n");
+const archive = (name: string): readonly string[] =>
+  under(
+    "./o/",
+    lines(
+      execFileSync("tar", ["tf", project.path("out", name), "--quoting-style=literal"], { encoding: "utf8" }),
+    ),
+  );
+
+test("a glob gives every name as it is", async () => {
+  await project.good("glob");
+  expect(lines(project.read("out/glob.txt"))).toEqual(NAMES.map((name) => `odd/${name}`).sort());
+});
+
+test.each(["tree", "globbed"])("an overlay puts every name and its contents into the %s", async (target) => {
+  await project.good(target);
+  expect([...archive(`${target}.tar`)].sort()).toEqual([...NAMES].sort());
+  for (const name of NAMES) {
+    const args = [
+      "xOf",
+      project.path("out", `${target}.tar`),
+      "--no-wildcards",
+      "--no-unquote",
+      `./o/${name}`,
+    ];
+    expect(execFileSync("tar", args, { encoding: "utf8" })).toBe(`${name}\n`);
+  }
+});
+
+test("what a pattern removes is what it matches", async () => {
+  await project.good("removed");
+  expect([...archive("removed.tar")].sort()).toEqual(NAMES.filter((name) => name !== "end ").sort());
+});
+
+test("an ISO has every name", async () => {
+  await project.good("iso");
+  const found = execFileSync(
+    "xorriso",
+    ["-osirrox", "on", "-indev", project.path("out/x.iso"), "-extract", "/odd", project.path("extracted")],
+    { encoding: "utf8", stdio: "pipe" },
+  );
+  expect(found).toBe("");
+  const names = execFileSync("ls", ["-A", project.path("extracted")], { encoding: "utf8" });
+  expect([...lines(names)].sort()).toEqual([...NAMES].sort());
+  for (const name of NAMES) expect(project.read(`extracted/${name}`)).toBe(`${name}\n`);
+});
+
+test("a name with a line break is refused before anything is built", async () => {
+  const { status, stderr } = await project.run("broken");
+  expect([status, stderr]).toEqual([
+    2,
+    expect.stringContaining('broken/two\\nlines": its name has a line break'),
+  ]);
+  expect(stderr).not.toContain("built");
+});
+
+test("a file of an overlay does not open what only some may read", async () => {
+  await project.good("tree");
+  const listed = execFileSync(
+    "tar",
+    ["tvf", project.path("out/tree.tar"), "--numeric-owner", "./etc/shadow"],
+    { encoding: "utf8" },
+  );
+  expect(listed).toMatch(/^-rw-r----- 0\/42 +5 /);
+});
