@@ -88,6 +88,12 @@ fat() {
 }
 # fill FILE DIR: DIR's contents into it, without links and devices, which it cannot hold.
 fill() {
+    (cd "$2" && find . -mindepth 1 '(' -type f -o -type d ')' -printf '%P\0') >"$TMPDIR/names"
+    # mtools would write those under other names, in silence, and of two that differ in case one.
+    LC_ALL=C grep -zE '[[:cntrl:]":*<>?\\|]|[. ](/|$)' "$TMPDIR/names" >"$TMPDIR/bad" || :
+    [ ! -s "$TMPDIR/bad" ] || die "FAT cannot hold a name such as \"$(head -zn 1 "$TMPDIR/bad" | tr -d '\0' | tr '\n' '?')\""
+    LC_ALL=C sort -zf "$TMPDIR/names" | LC_ALL=C uniq -zDi >"$TMPDIR/bad"
+    [ ! -s "$TMPDIR/bad" ] || die "to FAT these are one name: $(head -zn 2 "$TMPDIR/bad" | tr '\0' ' ')"
     (cd "$2" && find . -mindepth 1 -type d | LC_ALL=C sort) | while IFS= read -r dir; do mmd -i "$TMPDIR/$1" "::${dir#.}"; done
     (cd "$2" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while IFS= read -r file; do
         # What it has none of was said before.
