@@ -1,11 +1,22 @@
 // Opens the database file of the index: made where there is none, set aside where it is of no use, left alone where
 // only the moment is wrong. It knows no table.
-import { closeSync, existsSync, fchownSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchownSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { stop } from "./problem.js";
-import { codeOf, nativeProblem } from "./io.js";
+import { codeOf, isPlain, nativeProblem } from "./io.js";
 import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from "./schema.js";
-import { sudoOwner } from "./write.js";
+import { ownerIn } from "./write.js";
 
 /** How long to wait for another process that is writing, in milliseconds. */
 const PATIENCE = 10_000;
@@ -16,16 +27,19 @@ class Unusable extends Error {}
 /** Opens `file` for writing; see Index.open. */
 export function openDatabase(file: string, notice: (message: string) => void): Database.Database {
   try {
-    // Made here, so that it belongs to the user from its first moment; SQLite gives its other files the same owner.
-    const owner = sudoOwner();
-    const fd = openSync(file, "a", 0o644);
+    for (const path of [file, `${file}-wal`, `${file}-shm`])
+      if (lstatSync(path, { throwIfNoEntry: false }) !== undefined && !isPlain(path))
+        throw new Unusable(`${path} is no regular file`);
+    // Made here, so that it has its owner from its first moment; SQLite gives its other files the same.
+    const owner = ownerIn(dirname(file));
+    const fd = openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
     if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
     closeSync(fd);
     return closeAtExit(openChecked(file));
   } catch (error) {
     if (!isUseless(error)) return refuse(`the index database ${file} cannot be opened`, error);
     const aside = `${file}.set-aside`;
-    renameSync(file, aside);
+    if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) renameSync(file, aside);
     for (const suffix of ["-wal", "-shm"]) rmSync(file + suffix, { force: true });
     const why = messageOf(error);
     notice(`the index database cannot be used (${why}); it was set aside as ${aside} and is made anew`);
@@ -49,7 +63,7 @@ const opened = new Set<Database.Database>();
 
 /** Opens `file` for looking; see Index.look. */
 export function lookDatabase(file: string): Database.Database {
-  const found = existsSync(file) ? lookChecked(file) : null;
+  const found = isPlain(file) ? lookChecked(file) : null;
   if (found !== null) return found;
   const empty = new Database(":memory:");
   empty.exec(SCHEMA);

@@ -143,13 +143,16 @@ function sweepLayers(dir: string, named: readonly string[]): Doomed[] {
 const beneath = (record: LayerRecord | undefined): string | null =>
   record === undefined || record.parent === null ? null : layerName(record.parent, record.form);
 
+/** Names that we give: digests, and logs. What else lies there is somebody's. */
+const OURS = /^(?:[0-9a-f]{64,128}(?:\..*)?|[0-9a-z]+-[0-9a-f]{8}\.log|[0-9a-f]{16}\.unfinished)$/;
+
 /** Packages, snapshots, logs and copies of sources. */
 function sweepRest(places: Places, { builds }: Marked, needed: Needed): Doomed[] {
   // By name: the project may have been moved since.
   const logs = new Set([...builds.values()].map(({ log }) => basename(log ?? "")));
   const unless = (kind: Doomed["kind"], dir: string, keep: (name: string) => boolean): Doomed[] =>
     namesIn(dir)
-      .filter((name) => !keep(name))
+      .filter((name) => OURS.test(name) && !keep(name))
       .map((name) => thing(kind, dir, name));
   return [
     ...unless("package", places.packages, (name) => needed.packages.has(name)),

@@ -1,6 +1,6 @@
 // Turns what the operating system says about a file into a Problem, and names temporary files. It knows
 // neither the store nor the index.
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { threadId } from "node:worker_threads";
@@ -103,6 +103,10 @@ export function writeIfPossible(write: () => void): void {
 
 /** What `temporaryName` gives. */
 const TEMPORARY = /\.\d+-(?:\d+-)?\d+\.tmp$/;
+
+/** Whether it is a regular file, not a link to one: opening a fifo or a device waits, or does what nobody wanted. */
+export const isPlain = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 /** Deletes temporary files that a crash left in these directories; only while the lock is held. */
 export function clearTemporaries(dirs: readonly string[]): void {

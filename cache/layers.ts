@@ -16,7 +16,7 @@ import { fail, ok, stop, type Result } from "./problem.js";
 import type { ArtifactId } from "./index.js";
 import { codeOf, ioProblem, temporaryName } from "./io.js";
 import { digestOf } from "./store.js";
-import { writeWhole } from "./write.js";
+import { ownerIn, writeWhole } from "./write.js";
 
 /**
  * How a layer lies on the disk: with real owners and `trusted.overlay.*`, or with those of a user namespace and
@@ -93,7 +93,7 @@ export async function storeLayer(
     if (meanwhile !== null) return ok(meanwhile);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     if (existsSync(place)) renameSync(place, temporaryName(place));
-    writeWhole(recordOf(dir, layer), JSON.stringify(record));
+    writeWhole(recordOf(dir, layer), JSON.stringify(record), ownerIn(dir));
     moveDirectory(upper, place);
     return ok(record);
   } catch (error) {

@@ -1,10 +1,21 @@
 // The lock of a state directory: held by the kernel, so it is free the moment its holder dies, however it
 // dies. SQLite's own file locking is the kernel lock we use; the note beside it only says who holds it.
-import { closeSync, existsSync, fchownSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchownSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import Database from "better-sqlite3";
-import { codeOf } from "./io.js";
+import { codeOf, isPlain } from "./io.js";
 import { stop } from "./problem.js";
-import { sudoOwner } from "./write.js";
+import { ownerIn } from "./write.js";
 
 /** A held lock. */
 export interface Lock {
@@ -22,7 +33,8 @@ export const isNoted = (file: string): boolean => existsSync(noteOf(file));
 export function tryLock(file: string, note: string): Lock | { readonly holder: string } {
   const holder = noteOf(file);
   try {
-    if (!existsSync(file)) writeOwn(file, "");
+    if (lstatSync(file, { throwIfNoEntry: false }) === undefined) writeOwn(file, "");
+    else if (!isPlain(file)) return stop(3, `the lock ${file} is no regular file`, "remove it");
     const db = lockDatabase(file);
     if (db === null) return { holder: readHolder(holder) };
     const inherited = existsSync(holder);
@@ -56,11 +68,12 @@ function lockDatabase(file: string): Database.Database | null {
   }
 }
 
-/** The file is given to who called sudo before anything is in it. */
+/** Never through a link. The file is given to the owner of its directory before anything is in it. */
 function writeOwn(file: string, text: string): void {
-  const fd = openSync(file, "w", 0o644);
+  const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_TRUNC, O_WRONLY } = constants;
+  const fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o644);
   try {
-    const owner = sudoOwner();
+    const owner = ownerIn(dirname(file));
     if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
     writeSync(fd, text);
   } finally {

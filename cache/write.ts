@@ -5,6 +5,7 @@ import {
   fchownSync,
   fsyncSync,
   lchownSync,
+  lstatSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -13,15 +14,25 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { hashBytes } from "./hash.js";
-import { temporaryName } from "./io.js";
+import { codeOf, temporaryName, type Owner } from "./io.js";
 
 /** The user who called sudo, when there is one: what users should own is given to them when it is made. */
-export function sudoOwner(): { readonly uid: number; readonly gid: number } | null {
+export function sudoOwner(): Owner | null {
   const uid = Number(process.env["SUDO_UID"]);
   const gid = Number(process.env["SUDO_GID"]);
   return process.getuid?.() === 0 && uid > 0 && Number.isInteger(uid) && Number.isInteger(gid)
     ? { uid, gid }
     : null;
+}
+
+/**
+ * Who owns what root makes in `dir` of the state directory: whoever owns that, which is the owner of the Imagefile's
+ * directory. Null for nobody else.
+ */
+export function ownerIn(dir: string): Owner | null {
+  if (process.getuid?.() !== 0) return null;
+  const { uid, gid } = lstatSync(dir);
+  return uid === 0 ? null : { uid, gid };
 }
 
 /** Makes a directory and those above it that are missing; the user who called sudo gets each one made. */
@@ -32,13 +43,15 @@ export function makeOwnDir(dir: string, mode = 0o755): void {
   for (let at = dir; at.length >= first.length; at = dirname(at)) lchownSync(at, owner.uid, owner.gid);
 }
 
-/** Writes `content` to `file`, flushed to the disk, by rename. Throws what the file system says. */
-export function writeWhole(file: string, content: string | Uint8Array): void {
+/**
+ * Writes `content` to `file`, flushed to the disk, by rename. It belongs to `owner`, or to who called sudo. Throws what
+ * the file system says.
+ */
+export function writeWhole(file: string, content: string | Uint8Array, owner = sudoOwner()): void {
   const temporary = temporaryName(file);
   try {
-    const fd = openSync(temporary, "w", 0o644);
+    const fd = openNew(temporary);
     try {
-      const owner = sudoOwner();
       if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
       const bytes = typeof content === "string" ? Buffer.from(content) : content;
       for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
@@ -66,4 +79,15 @@ export function checksumHolds(text: string): boolean | null {
   if (!text.startsWith(CHECKSUM)) return null;
   const [from, to] = [CHECKSUM.length, CHECKSUM.length + 64];
   return text.slice(to, to + 2) === '",' && hashBytes(text.slice(to + 2)) === text.slice(from, to);
+}
+
+/** A file that nobody else has made: what a crash left under that name gives way. */
+function openNew(path: string): number {
+  try {
+    return openSync(path, "wx", 0o644);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+    rmSync(path);
+    return openSync(path, "wx", 0o644);
+  }
 }

@@ -7,6 +7,7 @@ import type { Index, LinkRow } from "../cache/index.js";
 import { ioProblem } from "../cache/io.js";
 import { digestOf } from "../cache/store.js";
 import { removeTree } from "./execute/remove.js";
+import { isStage } from "./execute/stale.js";
 import type { Reads } from "./evaluate/fresh.js";
 import type { Graph } from "./model.js";
 import { ok, type Problem, type Result } from "./problem.js";
@@ -24,7 +25,7 @@ export interface Removable {
 /** A linked file that stays, and why. */
 export interface Kept {
   readonly path: string;
-  readonly because: "edited" | "an input" | "no regular file";
+  readonly because: "edited" | "an input" | "no regular file" | "not made by imagemake";
 }
 
 /** What would be removed. */
@@ -44,18 +45,27 @@ export interface CleanContext {
   readonly isInput: (path: string) => boolean;
 }
 
+/** Where in the state directory something goes, and which names we give there. */
+const OWN: readonly (readonly [
+  Removable["kind"],
+  "stage" | "copies" | "logs" | "graphs" | "modules",
+  (name: string) => boolean,
+])[] = [
+  ["stage", "stage", isStage],
+  ["kept source", "copies", (name) => /^[0-9a-f]{64}$/.test(name)],
+  ["log", "logs", (name) => /^[0-9a-z]+(?:-[0-9a-f]+)?\.(?:log|unfinished)$/.test(name)],
+  ["graph", "graphs", (name) => /^(?:quick|graph)-[0-9a-f]+(?:\.json)?(?:\.[\d-]+\.tmp)?$/.test(name)],
+  ["module", "modules", (name) => /\.[0-9a-f]{8}\.[cm]js$/.test(name)],
+];
+
 /** Decides what goes; changes nothing. */
 export async function planClean(context: CleanContext): Promise<CleanPlan> {
   const { project, index, releases } = context;
-  const removable: Removable[] = [
-    ...below("stage", project.stage),
-    ...below("kept source", project.copies),
-    ...below("log", project.logs),
-    ...below("graph", project.graphs),
-    // Imagefiles as compiled.
-    ...below("module", join(project.state, "modules")),
-  ];
-  const kept: Kept[] = [];
+  const own = OWN.flatMap(([kind, place, isOurs]) => below(kind, project[place], isOurs));
+  const removable: Removable[] = own.flatMap(({ ours, ...thing }) => (ours ? [thing] : []));
+  const kept: Kept[] = own.flatMap(({ ours, path }) =>
+    ours ? [] : [{ path, because: "not made by imagemake" as const }],
+  );
   const vanished: string[] = [];
   for (const link of index.links()) {
     if (link.line !== project.line || releases.some((release) => needs(release, link))) continue;
@@ -74,9 +84,13 @@ const needs = ({ explicit, state, datecode, roster }: Release, link: LinkRow): b
     (!isDated(link) && state !== "abandoned" && (roster?.includes(link.target) ?? true)));
 
 /** Entries of a directory of ours; not of one that is a symlink to somewhere else. */
-function below(kind: Removable["kind"], dir: string): Removable[] {
+function below(
+  kind: Removable["kind"],
+  dir: string,
+  isOurs: (name: string) => boolean,
+): (Removable & { readonly ours: boolean })[] {
   if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
-  return readdirSync(dir).map((name) => ({ kind, path: join(dir, name) }));
+  return readdirSync(dir).map((name) => ({ kind, path: join(dir, name), ours: isOurs(name) }));
 }
 
 async function judge(

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
 import { clearTemporaries, writeIfPossible } from "../cache/io.js";
 import { digestOf } from "../cache/store.js";
-import { checksumHolds, makeOwnDir, withChecksum, writeWhole } from "../cache/write.js";
+import { checksumHolds, ownerIn, withChecksum, writeWhole } from "../cache/write.js";
 import type { Session } from "./build/session.js";
 import { readsChanged, restamped, type Reads } from "./evaluate/fresh.js";
 
@@ -78,13 +78,6 @@ export function savedGraph(
   }
 }
 
-/** Evaluation comes before anything else is made: the state directory may not be there. */
-function makeGraphs({ state, graphs }: Project): void {
-  makeOwnDir(state);
-  // What an Imagefile read of the environment is in there.
-  makeOwnDir(graphs, 0o700);
-}
-
 /** Saves an evaluated graph; not where evaluation used what cannot be looked up again. */
 export function saveGraph(
   project: Project,
@@ -95,8 +88,7 @@ export function saveGraph(
   if (reads.unsnapshottable.length > 0) return;
   const saved: SavedGraph = { engine: engineIdentity(), args, reads, graph };
   writeIfPossible(() => {
-    makeGraphs(project);
-    writeWhole(graphFile(project, args), withChecksum(JSON.stringify(saved)));
+    writeWhole(graphFile(project, args), withChecksum(JSON.stringify(saved)), ownerIn(project.graphs));
   });
 }
 
@@ -148,8 +140,8 @@ export function saveQuick(session: Session, reads: Reads, file: string, words: r
   if (paths.some((path) => path.includes("\0") || path.includes("\uFFFD"))) return;
   const stamps = rows.map(([, stamp]) => stamp);
   writeIfPossible(() => {
-    makeGraphs(project);
-    writeWhole(quickFile(project.graphs, file, words), encode(header, stamps, paths));
+    const record = quickFile(project.graphs, file, words);
+    writeWhole(record, encode(header, stamps, paths), ownerIn(project.graphs));
     dropOldRecords(project.graphs);
     // These are written without the lock, so what a kill left of one is not noticed elsewhere.
     clearTemporaries([project.graphs]);

@@ -1,8 +1,8 @@
 // A build from the command line's wish to its end: decide, take the lock, pin packages, plan, schedule,
 // perform, remember. The only module that knows the whole order.
 import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
 import type { Lock } from "../../cache/lock.js";
-import { makeOwnDir } from "../../cache/write.js";
 import type { Judgement } from "../decide.js";
 import { canOverlay } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
@@ -11,11 +11,11 @@ import { clearStaleStages } from "../execute/stale.js";
 import type { Action, TargetId } from "../model.js";
 import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
-import type { Project } from "../project.js";
 import { saveRelease, setDamagedAside } from "../release/release.js";
 import type { Failure } from "../reason.js";
 import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
+import { makeState } from "../state.js";
 import { checkAbility, forbiddenAmong, isolationFor, restHint } from "./ability.js";
 import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
@@ -58,7 +58,10 @@ const ended = (session: Session | null, problem: Problem): BuildEnd => ({
 /** Builds what is out of date among the wanted targets. */
 export async function build(options: BuildOptions): Promise<BuildEnd> {
   const started = options.now();
-  makeState(options.project);
+  const { dir, state } = options.project;
+  const made = makeState(options.project);
+  if (!made.ok) return ended(null, made.problem);
+  if (state !== join(dir, ".imagemake")) notice(options, `the state directory is ${state}`, "info");
   const first = openSession(options, false);
   if (!first.ok) return ended(null, first.problem);
   const looked = await decideAll(first.value);
@@ -301,25 +304,6 @@ async function checkOverlays(
   return able.ok;
 }
 
-/** The state directory, the user's own; stage and store are for whoever builds alone. */
-export function makeState(project: Project): void {
-  const { state, stage, store, logs, layers, manifests, packages, snapshots, graphs } = project;
-  for (const [dir, mode] of [
-    [state, 0o755],
-    [logs, 0o755],
-    // What an Imagefile read of the environment is in there.
-    [graphs, 0o700],
-    [stage, 0o700],
-    [store, 0o700],
-    [layers, 0o700],
-    [manifests, 0o700],
-    [packages, 0o700],
-    [snapshots, 0o700],
-  ] as const) {
-    makeOwnDir(dir, mode);
-  }
-}
-
 /** What those who wait are told. */
 const lockNote = (): string => `imagemake (process ${process.pid})`;
 
@@ -395,5 +379,5 @@ function emitDone(options: RunOptions, started: number, tally: Partial<Tally>): 
   });
 }
 
-const notice = (options: RunOptions, message: string): void =>
-  options.emit({ type: "notice", level: "warning", message, at: options.now() });
+const notice = (options: RunOptions, message: string, level: "info" | "warning" = "warning"): void =>
+  options.emit({ type: "notice", level, message, at: options.now() });

@@ -6,7 +6,6 @@ import { randomBytes } from "node:crypto";
 import { problemIn } from "../../cache/io.js";
 import type { BuildRow } from "../../cache/index.js";
 import { digestOf } from "../../cache/store.js";
-import { makeOwnDir } from "../../cache/write.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
 import { giveFdToUser } from "../execute/own.js";
@@ -127,7 +126,6 @@ async function build(context: PerformContext, action: Action, decision: Decision
   const started = options.now();
   const expected = context.expected.get(action.id) ?? null;
   options.emit({ type: "started", target: action.id, build: id, reason: decision, expected, at: started });
-  makeOwnDir(project.logs);
   const log = logOf(project, id);
   makeLog(log, join(project.stage, `${id}.log`));
   noteUnfinished(project, { id, action: action.id, started });

@@ -2,7 +2,7 @@
 // the same for a dry run and a build; it runs nothing.
 import { Index } from "../../cache/index.js";
 import { openStore } from "../../cache/store.js";
-import { sudoOwner } from "../../cache/write.js";
+import { ownerIn } from "../../cache/write.js";
 import { Decider, type Judgement } from "../decide.js";
 import type { Emit } from "../events.js";
 import type { Action, Graph, TargetId } from "../model.js";
@@ -75,7 +75,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
   );
   const { datecode } = selected.value.release;
   const tools = new ToolVersions(index, facts, readOnly);
-  const store = openStore(project.store, sudoOwner());
+  const store = openStore(project.store, readOnly ? null : ownerIn(project.store));
   const { force, isolated } = options;
   const decider = new Decider({
     project,

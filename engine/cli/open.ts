@@ -1,8 +1,7 @@
 // Opens an Imagefile for a command: its places, its graph (saved or evaluated anew), and the release that
 // the command line names. It prints nothing.
 import { existsSync } from "node:fs";
-import { sudoOwner } from "../../cache/write.js";
-import { join } from "node:path";
+import { ownerIn } from "../../cache/write.js";
 import { evaluate } from "../evaluate/load.js";
 import type { Reads } from "../evaluate/fresh.js";
 import { cwd } from "node:process";
@@ -12,6 +11,7 @@ import { isDatecode } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";
 import { projectOf, type Project } from "../project.js";
 import { savedGraph, saveGraph } from "../remember.js";
+import { makeState, trustState } from "../state.js";
 import { nearestHint } from "../evaluate/nearest.js";
 
 /** Package managers that rules may speak to; each is loaded when first asked for. */
@@ -63,11 +63,13 @@ export async function openImagefile(
   if (named !== null && !isDatecode(named)) {
     return fail(2, `${named} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
   }
+  const state = save ? makeState(project) : trustState(project);
+  if (!state.ok) return state;
   Object.assign(process.env, vars);
   const saved = savedGraph(project, vars, save);
   if (saved !== null) return ok({ project, ...saved, datecode: named });
-  // What jiti writes there would be root's, and a stumbling block for the user who called sudo.
-  const cache = save && sudoOwner() === null ? { cache: join(project.state, "modules") } : {};
+  // What jiti writes there would be root's, and a stumbling block for the user whose directory it is.
+  const cache = save && ownerIn(project.modules) === null ? { cache: project.modules } : {};
   const evaluated = await evaluate({ file: project.imagefile, args: vars, ...cache });
   if (!evaluated.ok) return evaluated;
   const { graph, reads } = evaluated.value;

@@ -1,11 +1,13 @@
 // Where the command starts. A run with nothing to do ends here, before anything of weight is loaded; everything else is
 // in run.ts. Only small modules without imports of their own may be imported at the top.
-import { statSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { quickWords, stillQuick } from "../quick.js";
 import { releaseLine } from "./render/when.js";
 
 /** Runs the command line; the exit status is set. */
 export async function start(argv: readonly string[]): Promise<void> {
+  // Whatever the caller's umask: root runs what lies in the state directory.
+  process.umask(process.umask(0o077) | 0o022);
   process.exitCode = !isSomewhere()
     ? 3
     : (nothingToDo(argv) ?? (await (await import("./run.js")).toItsEnd(argv)));
@@ -26,6 +28,14 @@ function isSomewhere(): boolean {
   return false;
 }
 
+/** Root believes no record that somebody else than root and the directory's owner may have written; see state.ts. */
+function isTrusted(): boolean {
+  if (process.getuid?.() !== 0) return true;
+  const [link, state, here] = [lstatSync(".imagemake"), statSync(".imagemake"), statSync(".")];
+  const known = [link, state].every(({ uid }) => uid === 0 || uid === here.uid);
+  return known && state.isDirectory() && (state.mode & 0o022) === 0;
+}
+
 /** 0 when an earlier run's record says that all is up to date; null when the engine has to look. */
 function nothingToDo(argv: readonly string[]): 0 | null {
   const command = quickWords(argv);
@@ -33,6 +43,7 @@ function nothingToDo(argv: readonly string[]): 0 | null {
   const back = process.cwd();
   try {
     process.chdir(command.dir);
+    if (!isTrusted()) return null;
     const now = Date.now();
     const header = stillQuick(".imagemake/graphs", command, now, back);
     if (header === null) return null;

@@ -3,16 +3,20 @@
 import { existsSync } from "node:fs";
 import { cwd } from "node:process";
 import type { ArtifactId, BuildRow, Index } from "../../cache/index.js";
-import { makeState, takeLock } from "../build/build.js";
+import { takeLock } from "../build/build.js";
 import { clearLeftovers } from "../build/leftovers.js";
 import { clearStaleStages } from "../execute/stale.js";
 import { unwrap } from "../problem.js";
 import { projectOf, type Project } from "../project.js";
+import { makeState, trustState } from "../state.js";
 import type { Call } from "./run.js";
 
-/** The project that the command line means. Its Imagefile need not be there. */
-export const projectOfCall = ({ options }: Call): Project =>
-  projectOf(options.directory ?? cwd(), options.file ?? "Imagefile.ts");
+/** The project that the command line means, with a state directory to be trusted. Its Imagefile need not be there. */
+export function projectOfCall({ options }: Call): Project {
+  const project = projectOf(options.directory ?? cwd(), options.file ?? "Imagefile.ts");
+  unwrap(trustState(project));
+  return project;
+}
 
 /** Whether anything was ever built here. */
 export const hasState = (project: Project): boolean => existsSync(project.state);
@@ -22,7 +26,7 @@ export const warn = (message: string): void => void process.stderr.write(`imagem
 
 /** Runs `work` while holding the lock; waits for whoever has it, unless --no-wait. */
 export async function whileLocked<T>(call: Call, project: Project, work: () => T | Promise<T>): Promise<T> {
-  makeState(project);
+  unwrap(makeState(project));
   const lock = unwrap(
     await takeLock({
       project,

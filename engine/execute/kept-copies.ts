@@ -15,7 +15,6 @@ import { setTimeout } from "node:timers/promises";
 import { hashBytes } from "../../cache/hash.js";
 import type { Stamp } from "../../cache/index.js";
 import { codeOf, ioProblem } from "../../cache/io.js";
-import { makeOwnDir } from "../../cache/write.js";
 import type { KeyInput } from "../key.js";
 import type { Source } from "../model.js";
 import { ok, type Result } from "../problem.js";
@@ -148,7 +147,6 @@ export async function keepCopies(
       if (!removed.ok) return removed;
     }
     const here = moveOut(dir, work, copies);
-    makeOwnDir(kept, 0o700);
     renameSync(here, join(kept, copies.id));
     return ok(undefined);
   } catch (error) {

@@ -1,7 +1,9 @@
 // Deletes a tree and nothing else: never across a mount point, never through a symlink. It does not know
 // what the tree was for.
 import { spawn } from "node:child_process";
-import { lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { codeOf } from "../../cache/io.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { inUserNamespace, ownIds } from "./ids.js";
 import { mountsBelow } from "./mountinfo.js";
@@ -20,27 +22,46 @@ export async function removeTree(
   dir: string,
   options: { readonly unmount?: boolean } = {},
 ): Promise<Result<void>> {
-  let top;
+  let parent: number;
   try {
-    top = lstatSync(dir, { throwIfNoEntry: false });
-    if (top === undefined) return ok(undefined);
-    if (!top.isDirectory()) {
-      unlinkSync(dir);
-      return ok(undefined);
-    }
-    const free = await freeOfMounts(dir, options.unmount === true);
-    if (!free.ok) return free;
+    parent = openSync(dirname(dir), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    return codeOf(error) === "ENOENT" ? ok(undefined) : cannot(dir, whyNotOpened(dir, error));
+  }
+  try {
+    return await removeIn(parent, dir, options.unmount === true);
   } catch (error) {
     return cannot(dir, asError(error).message);
+  } finally {
+    closeSync(parent);
   }
+}
+
+const whyNotOpened = (dir: string, error: unknown): string =>
+  codeOf(error) === "ELOOP" || codeOf(error) === "ENOTDIR"
+    ? `${dirname(dir)} is a symbolic link, or no directory`
+    : asError(error).message;
+
+/** Everything goes by way of the open directory: whatever takes its place meanwhile, nothing is deleted in there. */
+async function removeIn(parent: number, dir: string, unmount: boolean): Promise<Result<void>> {
+  const held = `/proc/${process.pid}/fd/${parent}`;
+  const path = join(held, basename(dir));
+  const top = lstatSync(path, { throwIfNoEntry: false });
+  if (top === undefined) return ok(undefined);
+  if (!top.isDirectory()) {
+    unlinkSync(path);
+    return ok(undefined);
+  }
+  const free = await freeOfMounts(dir, unmount);
+  if (!free.ok) return free;
   let why = "";
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
-      if (removeFew(Buffer.from(dir), top.dev, { left: FEW }) === "done") return ok(undefined);
+      if (removeFew(Buffer.from(path), top.dev, { left: FEW }) === "done") return ok(undefined);
     } catch {
       // rm finds the same obstacle, and names it.
     }
-    const removed = await removeMany(dir);
+    const removed = await removeMany(held, `./${basename(dir)}`);
     if (removed === null) return ok(undefined);
     why = removed;
   }
@@ -86,17 +107,17 @@ function removeFew(dir: Buffer, dev: number, budget: { left: number }): "done" |
 }
 
 /** Deletes with rm, which takes any depth and any name; null, or what it complained of. */
-async function removeMany(dir: string): Promise<string | null> {
-  const rm = ["rm", "-rf", "--one-file-system", "--", dir];
-  const complaint = await run(rm);
+async function removeMany(cwd: string, name: string): Promise<string | null> {
+  const rm = ["rm", "-rf", "--one-file-system", "--", name];
+  const complaint = await run(rm, cwd);
   if (complaint === null || process.getuid?.() === 0) return complaint;
-  return await run([...inUserNamespace(ownIds()), ...rm]);
+  return await run([...inUserNamespace(ownIds()), ...rm], cwd);
 }
 
 /** Runs a program; null when it succeeded, else the first line of what it said. */
-function run(argv: readonly string[]): Promise<string | null> {
+function run(argv: readonly string[], cwd = "/"): Promise<string | null> {
   return new Promise((resolve) => {
-    const child = spawn(argv[0] ?? "", argv.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(argv[0] ?? "", argv.slice(1), { cwd, stdio: ["ignore", "ignore", "pipe"] });
     let said = "";
     child.stderr.setEncoding("utf8");
     child.stderr.on("data", (chunk: string) => (said += said.length < 4096 ? chunk : ""));

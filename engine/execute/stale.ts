@@ -11,11 +11,26 @@ export interface Cleared {
   readonly problems: readonly Problem[];
 }
 
-/** Unmounts and deletes every stage below `stageDir`; a directory that is not there has none. */
+/** What is made among the stages: those of actions with a log and a note, and scratch of drivers, trials and imports. */
+const OURS =
+  /^(?:[0-9a-z]+-[0-9a-f]{8}(?:\.log|\.note)?|(?:adopt|import)-[0-9a-f]{12}|(?:driver|imagemake-probe)-\w{6})$/;
+
+/** Whether something among the stages has a name that we give. */
+export const isStage = (name: string): boolean => OURS.test(name);
+
+/** Unmounts and deletes every stage below `stageDir`, and nothing else there; a directory that is not there has none. */
 export async function clearStaleStages(stageDir: string): Promise<Cleared> {
   const cleared: string[] = [];
   const problems: Problem[] = [];
   for (const name of stages(stageDir, problems)) {
+    if (!isStage(name)) {
+      problems.push({
+        exit: 3,
+        message: `${join(stageDir, name)} was not made by imagemake, and stays`,
+        hint: "move it elsewhere",
+      });
+      continue;
+    }
     const removed = await removeTree(join(stageDir, name), { unmount: true });
     if (removed.ok) cleared.push(name);
     else problems.push(removed.problem);

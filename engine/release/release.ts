@@ -1,10 +1,10 @@
 // A release as data: its datecode, snapshots, closures and roster. Explicit ones are files beside the
 // Imagefile, implicit ones live in the state directory; the database is never needed to join one.
 import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { format } from "date-fns";
-import { checksumHolds, makeOwnDir, withChecksum, writeWhole } from "../../cache/write.js";
+import { checksumHolds, makeOwnDir, ownerIn, sudoOwner, withChecksum, writeWhole } from "../../cache/write.js";
 import type { TargetId } from "../model.js";
 import { isDatecode } from "../names.js";
 import type { Package } from "../packages/driver.js";
@@ -137,9 +137,13 @@ export const releaseFile = (project: Project, release: Pick<Release, "datecode" 
 /** Writes the release's file whole, by rename. One that is ours alone has a checksum in it; people edit the others. */
 export function saveRelease(project: Project, release: Release): void {
   const file = releaseFile(project, release);
-  makeOwnDir(join(file, ".."));
   const text = `${JSON.stringify(release, null, 1)}\n`;
-  writeWhole(file, release.explicit ? text : withChecksum(text));
+  if (!release.explicit) {
+    writeWhole(file, withChecksum(text), ownerIn(dirname(file)));
+    return;
+  }
+  makeOwnDir(dirname(file));
+  writeWhole(file, text, sudoOwner());
 }
 
 /** Renames implicit releases that are damaged, and says so; only while the lock is held. */

@@ -51,6 +51,8 @@ export class Sources {
   readonly #digests = new Map<string, Promise<string>>();
   readonly #lists = new Map<string, Result<ReadonlyMap<string, number>>>();
   readonly #clock: () => number;
+  /** What no pattern matches. */
+  readonly #ours: readonly string[];
 
   constructor(
     private readonly project: Project,
@@ -58,6 +60,8 @@ export class Sources {
     private readonly facts: Facts,
     private readonly readOnly: boolean,
   ) {
+    const { dir, state, out } = project;
+    this.#ours = [join(dir, ".imagemake"), state, out];
     this.#clock = readOnly ? Date.now : fileSystemClock(project.state);
   }
 
@@ -140,9 +144,9 @@ export class Sources {
   }
 
   async #files(source: Kind<"files">): Promise<Result<ResolvedSource>> {
-    const { dir, state, out } = this.project;
+    const { dir } = this.project;
     const base = resolve(dir, source.from ?? "");
-    const ignore = [state, out];
+    const ignore = this.#ours;
     const matched = await matchPatterns(base, source.patterns, {
       ignore,
       optional: source.optional === true,
@@ -246,7 +250,7 @@ export class Sources {
       if (end === "file" || end === "other") paths.add(at);
       if (end === "directory") {
         const directories = new Set<string>();
-        walk(at, [this.project.state, this.project.out], paths, directories);
+        walk(at, this.#ours, paths, directories);
         this.#directories(directories);
       }
       for (const path of paths) {

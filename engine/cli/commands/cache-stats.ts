@@ -28,7 +28,7 @@ interface Row {
 }
 
 async function measure(project: Project): Promise<Row[]> {
-  const { store, layers, manifests, packages, snapshots, logs, stage, copies, graphs, state } = project;
+  const { store, layers, manifests, packages, snapshots, logs, stage, copies, graphs, modules } = project;
   const held = openStore(store, null);
   const trees = listLayers(layers).map(({ layer }) => join(layers, layer));
   const files = held.list().map(({ id }) => held.path(id));
@@ -42,7 +42,7 @@ async function measure(project: Project): Promise<Row[]> {
     ["stages", below(stage)],
     ["kept sources", below(copies)],
     ["logs", below(logs)],
-    ["graphs", [...below(graphs), ...below(join(state, "modules"))]],
+    ["graphs", [...below(graphs), ...below(modules)]],
   ];
   const everything = [...kinds.flatMap(([, paths]) => paths), ...database];
   const uses = await diskUse(everything);

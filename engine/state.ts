@@ -1,0 +1,142 @@
+// The state directory: made here, with one owner, and used only where nobody else can have written to it. Nothing in it
+// is followed as a link: what lies there is deleted, moved and run with the rights of whoever builds.
+import { lchownSync, lstatSync, mkdirSync, readdirSync, realpathSync, type Stats } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { ownerIn } from "../cache/write.js";
+import { codeOf, ioProblem } from "../cache/io.js";
+import { mountsBelow } from "./execute/mountinfo.js";
+import { fail, ok, type Result } from "./problem.js";
+import type { Project } from "./project.js";
+
+/** The directories in it, each after what it lies in, with their modes. */
+const directoriesOf = (project: Project): readonly (readonly [string, number])[] => [
+  [project.logs, 0o755],
+  // What an Imagefile read of the environment is in there.
+  [project.graphs, 0o700],
+  [project.modules, 0o700],
+  [join(project.state, "releases"), 0o755],
+  [project.implicit, 0o755],
+  [project.stage, 0o700],
+  [project.copies, 0o700],
+  [project.store, 0o700],
+  [project.files, 0o700],
+  [project.layers, 0o700],
+  [project.manifests, 0o700],
+  [project.packages, 0o700],
+  [project.snapshots, 0o700],
+];
+
+/** File systems on which actions have a directory of their own, so that a project there is not to be seen by them. */
+const HIDDEN = /^\/(?:dev|proc|sys)(?:\/|$)/;
+
+/** What a state directory has that was used once. */
+const SIGNS: ReadonlySet<string> = new Set(["index.db", "lock.db", "graphs"]);
+
+/** Makes what is missing of the state directory; a Problem (exit 3) where what is there cannot be trusted. */
+export function makeState(project: Project): Result<void> {
+  try {
+    if (statsOf(project.state) === undefined) makeDirectory(project.state, 0o755);
+    const trusted = trustState(project);
+    if (!trusted.ok) return trusted;
+    for (const [path, mode] of directoriesOf(project))
+      if (statsOf(path) === undefined) makeDirectory(path, mode);
+    return ok(undefined);
+  } catch (error) {
+    return ioProblem(`make ${project.state}`, error);
+  }
+}
+
+/** Exit 3 where something of the state directory is a link, a mount, or may have been written by others. */
+export function trustState(project: Project): Result<void> {
+  const { state } = project;
+  const there = statsOf(state);
+  if (there === undefined) return ok(undefined);
+  if (there.isSymbolicLink())
+    return fail(
+      3,
+      `${state} is a symbolic link that leads nowhere`,
+      "make the directory that it leads to, or remove it",
+    );
+  if (!there.isDirectory()) return fail(3, `${state} is no directory`, "move it out of the way");
+  if (HIDDEN.test(realpathSync(state)))
+    return fail(
+      3,
+      `${state} lies in a directory that actions have one of their own of`,
+      "move the project to another file system",
+    );
+  if (isLink(join(project.dir, ".imagemake")) && !isState(state))
+    return fail(
+      3,
+      `${state}, where .imagemake leads, is not empty and no state directory`,
+      "let it lead to an empty directory",
+    );
+  const mounted = mountedIn(project);
+  if (!mounted.ok) return mounted;
+  for (const path of [state, ...directoriesOf(project).map(([name]) => name)]) {
+    const stats = statsOf(path);
+    const wrong = stats === undefined ? null : distrusted(project, path, stats);
+    if (wrong !== null) return wrong;
+  }
+  return ok(undefined);
+}
+
+function distrusted(project: Project, path: string, stats: Stats): Result<never> | null {
+  if (stats.isSymbolicLink())
+    return fail(
+      3,
+      `${path} is a symbolic link, and none is followed there`,
+      "remove it; to have the state elsewhere, let .imagemake itself be a link to an empty directory",
+    );
+  if (!stats.isDirectory()) return fail(3, `${path} is no directory`, "remove it");
+  const asRoot = process.getuid?.() === 0;
+  // Whoever may write to the Imagefile's directory may have anything run already.
+  const owners = [0, lstatSync(realpathSync(project.dir)).uid, process.getuid?.()];
+  if (asRoot && !owners.includes(stats.uid))
+    return fail(
+      3,
+      `${path} belongs to user ${stats.uid}, who is not the owner of the Imagefile's directory`,
+      `what lies there may be anything: remove it, or give it to root if you trust it (chown -R root ${project.state})`,
+    );
+  if ((stats.mode & (asRoot ? 0o022 : 0o002)) !== 0)
+    return fail(3, `${path} can be written by others`, `chmod go-w ${path}`);
+  return null;
+}
+
+/** What is moved from one directory to another has to stay on one file system. */
+function mountedIn({ state, ...project }: Project): Result<void> {
+  const mounted = new Set(
+    mountsBelow(realpathSync(state)).map((path) => relative(realpathSync(state), path)),
+  );
+  for (const path of Object.values<string>({ ...project })) {
+    const name = relative(state, path);
+    if (name !== "" && !name.startsWith("..") && mounted.has(name))
+      return fail(
+        3,
+        `${path} is a mount of its own, and what is built is moved from one directory of ${state} to another`,
+        "mount over .imagemake instead, or let .imagemake be a link",
+      );
+  }
+  return ok(undefined);
+}
+
+/** Whether it is empty, or was used by an imagemake. */
+function isState(dir: string): boolean {
+  const names = readdirSync(dir);
+  return names.length === 0 || names.some((name) => SIGNS.has(name));
+}
+
+function makeDirectory(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    // Another imagemake was quicker.
+    if (codeOf(error) !== "EEXIST") throw error;
+    return;
+  }
+  const owner = ownerIn(dirname(path));
+  if (owner !== null) lchownSync(path, owner.uid, owner.gid);
+}
+
+const statsOf = (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false });
+
+const isLink = (path: string): boolean => statsOf(path)?.isSymbolicLink() === true;

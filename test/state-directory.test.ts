@@ -1,0 +1,258 @@
+// The state directory is trusted only as far as nobody else can have written there: no link in it is followed, nothing in
+// it is deleted that imagemake did not make, and it has one owner. Needs root.
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { makeProject, type TestProject } from "./support/cli.js";
+
+jest.setTimeout(120_000);
+
+const IMAGEFILE = `
+export const tree = run({ inputs: {}, cmd: 'mkdir "$OUT/a"', tree: true });
+export const t = run({ inputs: { TREE: tree, S: files("src") }, cmd: 'ls "$TREE" > "$OUT"; cat "$S" >> "$OUT"', out: "t" });
+`;
+const [OWNER, OTHER] = [4242, 4343];
+
+let project: TestProject;
+let outside: string;
+beforeEach(() => {
+  project = makeProject({ "Imagefile.ts": IMAGEFILE, src: "x\n" });
+  outside = mkdtempSync(join(tmpdir(), "imagemake-outside-"));
+  mkdirSync(join(outside, "stage", "mine"), { recursive: true });
+  writeFileSync(join(outside, "mine"), "mine\n");
+  writeFileSync(join(outside, "stage", "mine", "file"), "mine\n");
+});
+afterEach(() => {
+  project.remove();
+  rmSync(outside, { recursive: true });
+});
+
+const untouched = (): void => {
+  expect(readFileSync(join(outside, "mine"), "utf8")).toBe("mine\n");
+  expect(readFileSync(join(outside, "stage", "mine", "file"), "utf8")).toBe("mine\n");
+  expect(readdirSync(outside).sort()).toEqual(["mine", "stage"]);
+};
+
+describe("a link in the state directory", () => {
+  test.each([
+    "stage",
+    "store",
+    "logs",
+    "graphs",
+    "copies",
+    "modules",
+    "releases",
+    "store/layers",
+    "store/files",
+  ])("%s is refused, and nothing behind it is touched", async (name) => {
+    mkdirSync(project.path(".imagemake", "store"), { recursive: true });
+    rmSync(project.path(".imagemake", name), { recursive: true, force: true });
+    symlinkSync(outside, project.path(".imagemake", name));
+    for (const words of [["t"], ["-n", "t"], ["clean"], ["cache", "gc"], ["cache", "verify"]]) {
+      const { status, stderr } = await project.run(...words);
+      expect(stderr).toContain(`.imagemake/${name} is a symbolic link`);
+      expect(status).toBe(3);
+    }
+    untouched();
+  });
+
+  test("a link that is no directory's either", async () => {
+    await project.good("t");
+    for (const name of ["lock.db.holder", "index.db", "lock.db"]) {
+      const path = project.path(".imagemake", name);
+      rmSync(path, { force: true });
+      symlinkSync(join(outside, "mine"), path);
+    }
+    const locked = await project.run("-B", "t");
+    expect(locked.stderr).toContain("is no regular file); it was set aside");
+    expect(locked.stderr).toContain("lock.db is no regular file");
+    expect(locked.status).toBe(3);
+    rmSync(project.path(".imagemake/lock.db"));
+    const noted = await project.run("-B", "t");
+    expect(noted.stderr).toContain("lock.db");
+    expect(noted.status).toBe(3);
+    rmSync(project.path(".imagemake/lock.db.holder"));
+    await project.good("-B", "t");
+    untouched();
+  });
+
+  test("a stage that a file system's other entries lie in is not emptied", async () => {
+    await project.good("t");
+    mkdirSync(project.path(".imagemake/stage/notes"));
+    writeFileSync(project.path(".imagemake/stage/notes/file"), "mine");
+    writeFileSync(project.path(".imagemake/logs/notes.txt"), "mine");
+    mkdirSync(project.path(".imagemake/store/packages/notes"));
+    mkdirSync(project.path(".imagemake/stage/mx20c2v7-efd629a1/work"), { recursive: true });
+    project.write("src", "y\n");
+    const { stderr } = await project.good("t");
+    expect(stderr).toContain(".imagemake/stage/notes was not made by imagemake, and stays");
+    await project.good("clean");
+    await project.good("cache", "gc");
+    expect(project.names(".imagemake/stage")).toEqual(["notes"]);
+    expect(project.names(".imagemake/logs")).toContain("notes.txt");
+    expect(project.exists(".imagemake/store/packages/notes")).toBe(true);
+  });
+});
+
+describe("the state directory itself", () => {
+  test("may be a link to an empty directory, which is said and used; no pattern matches it", async () => {
+    const elsewhere = join(outside, "state");
+    mkdirSync(elsewhere);
+    symlinkSync(elsewhere, project.path(".imagemake"));
+    project.write(
+      "Imagefile.ts",
+      `export const t = run({ inputs: { S: files("**") }, cmd: 'echo "$S" > "$OUT"', out: "t" });`,
+    );
+    const { stderr } = await project.good("t");
+    expect(stderr).toContain(`the state directory is ${elsewhere}`);
+    expect(project.read("out/t")).toBe("Imagefile.ts\nsrc\n");
+    expect(existsSync(join(elsewhere, "index.db"))).toBe(true);
+    expect((await project.good("t")).stderr).toContain("nothing to do");
+    project.write("src", "y\n");
+    expect((await project.good("t")).stderr).toContain("built 1");
+    await project.good("clean");
+    rmSync(elsewhere, { recursive: true });
+    const gone = await project.run("t");
+    expect(gone.stderr).toContain("leads nowhere");
+    expect(gone.status).toBe(3);
+    untouched();
+  });
+
+  test("a link to a directory of somebody's own is refused", async () => {
+    symlinkSync(outside, project.path(".imagemake"));
+    for (const words of [["t"], ["clean"], ["cache", "gc"]]) {
+      const { status, stderr } = await project.run(...words);
+      expect(stderr).toContain("is not empty and no state directory");
+      expect(status).toBe(3);
+    }
+    untouched();
+  });
+
+  test.each(["stage", "store", "logs"])(
+    "%s on another file system is refused with the way out",
+    async (name) => {
+      await project.good("t");
+      const under = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-euc",
+        `mount -t tmpfs none .imagemake/${name}; exec "$@"`,
+        "sh",
+      ];
+      const { status, stderr } = await project.call({ under }, "-B", "t");
+      expect(stderr).toContain(`.imagemake/${name} is a mount of its own`);
+      expect(stderr).toContain("mount over .imagemake");
+      expect(status).toBe(3);
+      const bind = `mkdir b; mount --bind b .imagemake/${name}; exec "$@"`;
+      expect(
+        (await project.call({ under: ["unshare", "--mount", "sh", "-euc", bind, "sh"] }, "-B", "t")).status,
+      ).toBe(3);
+    },
+  );
+
+  test("a mount as a whole is fine", async () => {
+    mkdirSync(project.path(".imagemake"));
+    const under = [
+      "unshare",
+      "--mount",
+      "sh",
+      "-euc",
+      'mount -t tmpfs -o mode=755 none .imagemake; exec "$@"',
+      "sh",
+    ];
+    expect((await project.call({ under }, "t")).stderr).toContain("built 2");
+  });
+
+  test("a project below /dev is refused in words", async () => {
+    const dir = mkdtempSync("/dev/shm/imagemake-test-");
+    try {
+      writeFileSync(join(dir, "Imagefile.ts"), `import { files, run } from "imagemake";\n${IMAGEFILE}`);
+      writeFileSync(join(dir, "src"), "");
+      const { status, stderr } = await project.call({ cwd: dir }, "t");
+      expect(stderr).toContain("move the project to another file system");
+      expect(status).toBe(3);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
+
+describe("who owns it", () => {
+  const sudo = { SUDO_UID: String(OTHER), SUDO_GID: String(OTHER) };
+
+  test("the owner of the Imagefile's directory, whoever calls", async () => {
+    chownSync(project.dir, OWNER, OWNER);
+    chmodSync(project.dir, 0o755);
+    await project.call({ env: sudo }, "t");
+    const state = execFileSync("find", [project.path(".imagemake"), "-printf", "%U %P\n"], {
+      encoding: "utf8",
+    });
+    const foreign = state.split("\n").filter((line) => line.startsWith(`${OTHER} `));
+    // The log is the caller's to read; nothing else is theirs.
+    expect(foreign.filter((line) => !/ logs\/.*\.log$/.test(line))).toEqual([]);
+    expect(state).toContain(`${OWNER} index.db`);
+    expect(state).toMatch(new RegExp(`^${OWNER} graphs/graph-`, "m"));
+  });
+
+  test("root runs nothing of a state directory that another user owns or may write to", async () => {
+    await project.good("t");
+    chownSync(project.path(".imagemake"), OTHER, OTHER);
+    for (const words of [["t"], ["-n", "t"], ["list"], ["clean"]]) {
+      const { status, stderr } = await project.run(...words);
+      expect(stderr).toContain(`belongs to user ${OTHER}, who is not the owner`);
+      expect(status).toBe(3);
+    }
+    chownSync(project.path(".imagemake"), 0, 0);
+    chmodSync(project.path(".imagemake/graphs"), 0o777);
+    const { status, stderr } = await project.run("t");
+    expect(stderr).toContain("can be written by others");
+    expect(status).toBe(3);
+  });
+
+  test("a graph that the caller edits is not run by the next sudo", async () => {
+    // Under the old rule the state was the caller's.
+    await project.call({ env: sudo }, "t");
+    const graphs = project.path(".imagemake/graphs");
+    expect(statSync(graphs).uid).toBe(0);
+    for (const name of readdirSync(graphs)) expect(statSync(join(graphs, name)).uid).toBe(0);
+  });
+
+  test("with umask 000 nothing is world-writable", async () => {
+    await project.call({ under: ["sh", "-c", 'umask 000; exec "$@"', "sh"] }, "t");
+    await project.call({ under: ["sh", "-c", 'umask 000; exec "$@"', "sh"] }, "release", "start");
+    const found = execFileSync("find", [project.dir, "!", "-type", "l", "-perm", "/022"], {
+      encoding: "utf8",
+    });
+    expect(found.split("\n").filter((line) => line !== "")).toEqual([]);
+  });
+});
+
+test("deleting does not go through a link that takes a directory's place", async () => {
+  await project.good("t");
+  mkdirSync(project.path(".imagemake/stage/mx20c2v7-efd629a1"));
+  symlinkSync(outside, project.path(".imagemake/stage/mx20c2v7-efd629a2"));
+  symlinkSync(outside, project.path(".imagemake/stage/mx20c2v7-efd629a1/in"));
+  project.write("src", "y\n");
+  await project.good("t");
+  expect(project.names(".imagemake/stage")).toEqual([]);
+  untouched();
+  renameSync(project.path(".imagemake"), project.path("away"));
+  expect(lstatSync(project.path("away")).isDirectory()).toBe(true);
+});
