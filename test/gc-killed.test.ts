@@ -45,7 +45,7 @@ let moment = 0;
 /** A build of `action` with one output, and what it is said to have read. */
 function build(action: string, row: ArtifactRow, inputs: readonly string[] = []): string {
   moment += 1;
-  const id = `build-${moment}`;
+  const id = `build${moment}-00000000`;
   const log = join(places.logs, `${id}.log`);
   writeFileSync(log, "");
   index.addArtifact(row);
@@ -91,9 +91,12 @@ async function tree(name: string, parent: ArtifactRow | null): Promise<ArtifactR
   return { id, kind: "tree", size: 1, layer, parent: parent?.id ?? null, form: "root" };
 }
 
+/** What packages and snapshots of a generation are called: by a digest. */
+const digestsOf = { old: "0".repeat(64), new: "1".repeat(64) } as const;
+
 /** Two generations of a chain of three trees and of a file; of packages and snapshots one that is pinned. */
 async function twoGenerations(): Promise<Needed> {
-  for (const generation of ["old", "new"]) {
+  for (const generation of ["old", "new"] as const) {
     const bottom = await tree(`${generation}-bottom`, null);
     const middle = await tree(`${generation}-middle`, bottom);
     const top = await tree(`${generation}-top`, middle);
@@ -101,15 +104,15 @@ async function twoGenerations(): Promise<Needed> {
     build("middle", middle, [bottom.id]);
     build("top", top, [middle.id]);
     build("image", await file(`${generation} image`), [top.id]);
-    writeFileSync(join(places.packages, generation), "");
-    mkdirSync(join(places.snapshots, generation, "lists"), { recursive: true });
+    writeFileSync(join(places.packages, digestsOf[generation]), "");
+    mkdirSync(join(places.snapshots, digestsOf[generation], "lists"), { recursive: true });
   }
   return {
     link: () => false,
     artifacts: new Set(),
     closures: new Set(),
-    packages: new Set(["new"]),
-    snapshots: new Set(["new"]),
+    packages: new Set([digestsOf.new]),
+    snapshots: new Set([digestsOf.new]),
   };
 }
 
@@ -133,8 +136,8 @@ function clean(): void {
   expect(index.keys("builds")).toHaveLength(4);
   expect(readdirSync(places.layers)).toHaveLength(6);
   expect(readdirSync(places.manifests)).toHaveLength(3);
-  expect(readdirSync(places.packages)).toEqual(["new"]);
-  expect(readdirSync(places.snapshots)).toEqual(["new"]);
+  expect(readdirSync(places.packages)).toEqual([digestsOf.new]);
+  expect(readdirSync(places.snapshots)).toEqual([digestsOf.new]);
   expect(readdirSync(places.logs)).toHaveLength(4);
   expect(openStore(places.store, null).list()).toHaveLength(1);
 }

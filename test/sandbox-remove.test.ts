@@ -20,6 +20,9 @@ import { asUser, drive, driveJob, inMounts, makeTrial, type Trial } from "./supp
 
 jest.setTimeout(60_000);
 const done = { ok: true, value: undefined };
+/** As imagemake calls it. */
+const STAGE = "mx20c2v7-efd629a1";
+
 let trial: Trial;
 /** What must survive: `host/keep` beside the tree to delete. */
 let host: string;
@@ -27,7 +30,7 @@ let tree: string;
 
 beforeEach(() => {
   trial = makeTrial();
-  [host, tree] = [join(trial.dir, "host"), join(trial.work, "tree")];
+  [host, tree] = [join(trial.dir, "host"), join(trial.work, STAGE)];
   mkdirSync(host);
   writeFileSync(join(host, "keep"), "kept");
   mkdirSync(join(tree, "sub/deeper"), { recursive: true });
@@ -44,7 +47,7 @@ describe("removeTree", () => {
     symlinkSync(host, join(trial.work, "link"));
     for (const name of ["file", "link", "nothing"])
       expect(await removeTree(join(trial.work, name))).toEqual(done);
-    expect(readdirSync(trial.work)).toEqual(["tree"]);
+    expect(readdirSync(trial.work)).toEqual([STAGE]);
     expect(kept()).toBe("kept");
   });
 
@@ -150,19 +153,19 @@ const root = process.getuid?.() === 0;
     ].join("\n");
     // The namespace's last word is the check, so it must not be replaced by the driver.
     const wrapper = ["unshare", "--mount", "sh", "-eu", "-c", script, "sh"];
-    expect(drive({ do: "stale", dir: trial.work }, wrapper)).toEqual({ cleared: ["tree"], problems: [] });
+    expect(drive({ do: "stale", dir: trial.work }, wrapper)).toEqual({ cleared: [STAGE], problems: [] });
     expect(readdirSync(trial.work)).toEqual([]);
     expect(kept()).toBe("kept");
   });
 
   test("what cannot be deleted is reported by name, and the other stages are cleared", () => {
-    const other = join(trial.work, "other");
+    const other = join(trial.work, "mx20c2v7-00000000");
     mkdirSync(other);
     writeFileSync(join(tree, "stays"), "");
     if (spawnSync("chattr", ["+i", join(tree, "stays")]).status !== 0) return;
     try {
       const report = drive({ do: "stale", dir: trial.work });
-      expect(report).toMatchObject({ cleared: ["other"], problems: [{ exit: 3 }] });
+      expect(report).toMatchObject({ cleared: ["mx20c2v7-00000000"], problems: [{ exit: 3 }] });
       expect(JSON.stringify(report)).toContain("stays");
     } finally {
       execFileSync("chattr", ["-i", join(tree, "stays")]);
@@ -177,7 +180,7 @@ const root = process.getuid?.() === 0;
     const [theirs, own] = [join(trial.work, "theirs"), join(trial.work, "own")];
     expect(drive({ do: "remove", dir: theirs, unmount: false }, user)).toEqual({ ok: true });
     expect(drive({ do: "remove", dir: own, unmount: false }, user)).toEqual({ ok: true });
-    expect(readdirSync(trial.work)).toEqual(["tree"]);
+    expect(readdirSync(trial.work)).toEqual([STAGE]);
     // But not what is root's.
     expect(drive({ do: "remove", dir: host, unmount: false }, user)).toMatchObject({ ok: false });
     expect(kept()).toBe("kept");

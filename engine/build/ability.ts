@@ -13,9 +13,12 @@ import type { RunOptions, Session } from "./session.js";
 /** Node has no call for extended attributes. */
 const TREE_TOOLS: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
 
-/** How the actions of a run are kept apart: as well as this machine can, or not where that was asked for. */
+/**
+ * How the actions of a run are kept apart: as well as this machine can, or not where that was asked for. It is
+ * tried beside the stages: who holds the lock clears those.
+ */
 export const isolationFor = ({ isolated, project }: RunOptions): Promise<Result<Isolation>> =>
-  isolated ? probeIsolation(project.stage) : Promise.resolve(ok({ kind: "process-groups" }));
+  isolated ? probeIsolation(project.state) : Promise.resolve(ok({ kind: "process-groups" }));
 
 /** Exit 3 with what is lacking. */
 export function checkAbility(action: Action, isolation: Isolation): Result<void> {

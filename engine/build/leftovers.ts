@@ -3,6 +3,7 @@
 import { clearTemporaries } from "../../cache/io.js";
 import { leftoverLayers } from "../../cache/layers.js";
 import { openStore } from "../../cache/store.js";
+import { clearTrials } from "../execute/capability.js";
 import { removeTree } from "../execute/remove.js";
 import { clearStaleStages } from "../execute/stale.js";
 import type { Project } from "../project.js";
@@ -11,6 +12,7 @@ import type { Project } from "../project.js";
 export async function clearLeftovers(project: Project): Promise<void> {
   const { state, graphs, implicit, releases, out, store, manifests, layers } = project;
   clearTemporaries([state, graphs, implicit, releases, out, manifests]);
+  await clearTrials(state);
   openStore(store, null).clean();
   for (const leftover of leftoverLayers(layers)) await removeTree(leftover);
 }

@@ -1,6 +1,6 @@
 // Finds out what this machine allows, by trying it: namespaces for actions, and a directory that can carry
 // overlays. It reads no version numbers and knows no distribution.
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
@@ -55,6 +55,15 @@ export function canOverlay(dir: string, how: Isolation): Promise<Result<void>> {
   });
 }
 
+/** Removes what is left in `dir` of trials whose process was killed. */
+export async function clearTrials(dir: string): Promise<void> {
+  for (const name of readdirSync(dir)) {
+    const pid = /^probe-(\d+)-\w{6}$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`))
+      await removeTree(join(dir, name), { unmount: true });
+  }
+}
+
 /** Runs `argv` in a new directory below `dir`, with mounts; deletes the directory. */
 async function tryOut(
   dir: string,
@@ -64,7 +73,7 @@ async function tryOut(
 ): Promise<Result<void>> {
   let trial: string | undefined;
   try {
-    trial = mkdtempSync(join(dir, "imagemake-probe-"));
+    trial = mkdtempSync(join(dir, `probe-${process.pid}-`));
     const log = join(trial, "log");
     const job: Job = {
       ...{ stage: trial, cwd: trial, layersDir: trial, argv, log, mounts: mounts(trial) },
@@ -81,7 +90,7 @@ async function tryOut(
 }
 
 function reason(outcome: Outcome, log: string): string {
-  const said = readFileSync(log, "utf8").split("\n")[0] ?? "";
-  if (said !== "") return said;
+  const [said] = existsSync(log) ? readFileSync(log, "utf8").split("\n") : [];
+  if (said !== undefined && said !== "") return said;
   return outcome.kind === "problem" ? outcome.problem.message : `the trial ended with ${outcome.kind}`;
 }

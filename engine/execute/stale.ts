@@ -13,7 +13,7 @@ export interface Cleared {
 
 /** What is made among the stages: those of actions with a log and a note, and scratch of drivers, trials and imports. */
 const OURS =
-  /^(?:[0-9a-z]+-[0-9a-f]{8}(?:\.log|\.note)?|(?:adopt|import)-[0-9a-f]{12}|(?:driver|imagemake-probe)-\w{6})$/;
+  /^(?:[0-9a-z]+-[0-9a-f]{8}(?:\.log|\.note)?|(?:adopt|import)-[0-9a-f]{12}|driver-\w{6}|probe-\d+-\w{6})$/;
 
 /** Whether something among the stages has a name that we give. */
 export const isStage = (name: string): boolean => OURS.test(name);

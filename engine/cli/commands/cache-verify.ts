@@ -14,7 +14,7 @@ export async function command(call: Call): Promise<number> {
   const run = async (index: Index, repair: boolean): Promise<number> => {
     try {
       const makers = makersOf(index);
-      const probed = await probeIsolation(hasState(project) ? project.stage : project.dir);
+      const probed = await probeIsolation(hasState(project) ? project.state : project.dir);
       // Nothing is run: what only root of a user namespace can look at is said to be unknown.
       const isolation = probed.ok ? probed.value : ({ kind: "process-groups" } as const);
       const verified = await verifyAll({ project, index, isolation, repair });

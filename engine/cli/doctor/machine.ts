@@ -27,7 +27,7 @@ export async function machine(project: Project, actions: readonly Action[]): Pro
 }
 
 /** It need not have been built here before. */
-const whereToTry = ({ stage, dir }: Project): string => (existsSync(stage) ? stage : dir);
+const whereToTry = ({ state, dir }: Project): string => (existsSync(state) ? state : dir);
 
 function node(): Finding {
   const { node: version } = process.versions;
