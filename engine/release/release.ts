@@ -4,7 +4,14 @@ import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { format } from "date-fns";
-import { checksumHolds, makeOwnDir, ownerIn, sudoOwner, withChecksum, writeWhole } from "../../cache/write.js";
+import {
+  checksumHolds,
+  makeOwnDir,
+  ownerIn,
+  sudoOwner,
+  withChecksum,
+  writeWhole,
+} from "../../cache/write.js";
 import type { TargetId } from "../model.js";
 import { isDatecode } from "../names.js";
 import type { Package } from "../packages/driver.js";
