@@ -171,6 +171,8 @@ export class Decider {
     const outputs = this.context.index.outputsOf(result.id);
     const rejected = this.rejected(action, outputs);
     if (rejected !== null) return ok(judge({ kind: "build", reason: rejected }, key, components));
+    if (await this.context.pins.isUnchecked(action))
+      return ok(judge({ kind: "build", reason: { kind: "unchecked" } }, key, components));
     const lost = this.#lost(action, outputs);
     const reason = lost === null ? await this.#whyRestore(action, outputs, result, components) : null;
     const gone =

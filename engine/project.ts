@@ -21,6 +21,8 @@ export interface Project {
   readonly manifests: string;
   readonly packages: string;
   readonly snapshots: string;
+  /** Which packages were verified under which configuration of their repository. */
+  readonly checked: string;
   readonly stage: string;
   /** Copies of sources of very many files. */
   readonly copies: string;
@@ -57,6 +59,7 @@ export function projectOf(cwd: string, file: string): Project {
     manifests: join(store, "manifests"),
     packages: join(store, "packages"),
     snapshots: join(store, "snapshots"),
+    checked: join(store, "checked"),
     stage: join(state, "stage"),
     copies: join(state, "copies"),
     logs: join(state, "logs"),

@@ -43,6 +43,8 @@ export type BuildReason =
   | { readonly kind: "inserted"; readonly rule: string; readonly now: string }
   | { readonly kind: "input-pending"; readonly targets: readonly string[] }
   | { readonly kind: "not-resolved" }
+  /** Its packages were not verified as their repository's configuration asks for now. */
+  | { readonly kind: "unchecked" }
   /** What it asks for cannot be had, or its repository cannot be reached. */
   | { readonly kind: "unresolvable"; readonly problem: Obstacle }
   /** Nothing has changed since it failed. `since`: what differs from what is published, null where nothing is. */

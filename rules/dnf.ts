@@ -56,6 +56,8 @@ export interface DnfRepo {
   readonly sections: readonly Section[];
   readonly tree: string | null;
   readonly keys: readonly string[] | null;
+  /** What variables stand for, `releasever` among them. */
+  readonly release: Vars;
   /** What is not unpacked of packages: `tsflags=nodocs`. */
   readonly docs: boolean;
 }
@@ -80,21 +82,52 @@ function repoOf(
 ): DnfRepo {
   if ("url" in from) {
     const { url: tree, name = basename(decodeURIComponent(tree)) } = from;
-    return { driver: "dnf", name: name === "" ? tree : name, sections: [], tree, keys, docs: true };
+    return {
+      driver: "dnf",
+      name: name === "" ? tree : name,
+      sections: [],
+      tree,
+      keys,
+      release: {},
+      docs: true,
+    };
   }
   const read = from instanceof SearchPath ? ofLayers(from) : ofFile(from);
   const release = releasever ?? (from instanceof SearchPath ? from.version : undefined);
   const known = { ...vars, ...(release === undefined ? {} : { releasever: release }) };
   const sections = read.confs.flatMap(({ conf, at }) =>
     conf.sections.flatMap(({ id, options }) =>
-      isOn(options["enabled"], true) ? [sectionOf(id, { ...read.main, ...options }, at, keys, known)] : [],
+      isOn(options["enabled"], true) ? [sectionOf(id, together(read.main, options), at, keys, known)] : [],
     ),
   );
   const twice = sections.find((one, i) => sections.findIndex(({ id }) => id === one.id) !== i);
   if (twice !== undefined) wrongOption("dnf", `the repository [${twice.id}] is there twice`);
   if (sections.length === 0) wrongOption("dnf", `${read.name} has no repository, which is a section [name]`);
   const docs = !words(read.main["tsflags"]).includes("nodocs");
-  return { driver: "dnf", name: read.name, sections: placed(sections), tree: null, keys, docs };
+  return {
+    driver: "dnf",
+    name: read.name,
+    sections: placed(sections),
+    tree: null,
+    keys,
+    release: known,
+    docs,
+  };
+}
+
+/** Lists of packages: what `[main]` leaves out (or lets in) and what a section does both count, as to dnf. */
+const LISTS: readonly (readonly string[])[] = [["exclude", "excludepkgs"], ["includepkgs"]];
+
+/** A section's options over those of `[main]`. */
+function together(main: Options, own: Options): Options {
+  const all: Record<string, string> = { ...main, ...own };
+  for (const names of LISTS) {
+    const [first = "", ...others] = [...names].reverse();
+    const listed = [main, own].flatMap((options) => names.flatMap((name) => words(options[name])));
+    for (const name of others) Reflect.deleteProperty(all, name);
+    if (listed.length > 0) all[first] = [...new Set(listed)].join(" ");
+  }
+  return all;
 }
 
 /** The same, each with a place of its own in a mirror: where one would lie in another, both are called by their ids. */
@@ -232,4 +265,6 @@ export const isDnfRepo = (value: unknown): value is DnfRepo =>
   typeof value === "object" && value !== null && "driver" in value && value.driver === "dnf";
 
 /** What a package request says of the repositories. */
-export const dnfRequest = ({ name, sections, tree, keys }: DnfRepo) => ({ name, sections, tree, keys });
+export const dnfRequest = ({ name, sections, tree, keys, release }: DnfRepo) => ({
+  ...{ name, sections, tree, keys, release },
+});

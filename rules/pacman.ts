@@ -18,7 +18,7 @@ export const pacmanSchema = z.strictObject({
     filesSource,
     `files("pacman.conf")`,
     "The configuration. Its sections are the repositories, in order, with `Server`, `SigLevel` and `Usage`; of " +
-      "`[options]` `SigLevel` and `NoExtract` count. The rest is about a running system, and `Include` is not followed.",
+      "`[options]` `SigLevel`, `NoExtract`, `IgnorePkg` and `IgnoreGroup` count: what the last two name is not installed. The rest is about a running system, and `Include` is not followed.",
   ),
   url: option(
     place.optional(),
@@ -48,6 +48,7 @@ export interface PacmanRepo {
   readonly sigLevel: string;
   /** Patterns of key files, relative to the Imagefile or absolute; null for none. */
   readonly keys: readonly string[] | null;
+  readonly ignore: Conf["ignore"];
   readonly noExtract: readonly string[];
   readonly inImage: string | null;
 }
@@ -60,7 +61,7 @@ export function pacman(
   const given = check("pacman", pacmanSchema, { conf, ...o });
   const [path, ...more] = patternsOf(given.conf);
   if (path === undefined || more.length > 0) wrongOption("pacman", "conf: expected the name of one file");
-  const { repositories, sigLevel, noExtract } = confOf(path);
+  const { repositories, sigLevel, noExtract, ignore } = confOf(path);
   const keys = given.keys === undefined ? null : patternsOf(given.keys);
   if (repositories.length === 0)
     wrongOption("pacman", `${path} has no repository, which is a section [name]`);
@@ -87,6 +88,7 @@ export function pacman(
     }),
     sigLevel,
     keys,
+    ignore,
     noExtract,
     inImage: given.inImage ?? null,
   };
@@ -122,8 +124,9 @@ export const isPacmanRepo = (value: unknown): value is PacmanRepo =>
   typeof value === "object" && value !== null && "driver" in value && value.driver === "pacman";
 
 /** What a package request says of the repositories; what becomes of the image is no business of the resolver's. */
-export const pacmanRequest = ({ repositories, sigLevel, keys }: PacmanRepo) => ({
+export const pacmanRequest = ({ repositories, sigLevel, keys, ignore }: PacmanRepo) => ({
   repositories,
   sigLevel,
   keys,
+  ignore,
 });

@@ -300,6 +300,8 @@ describe("pacman.conf", () => {
 HoldPkg     = pacman glibc
 NoExtract = usr/share/man/* usr/share/doc/*
 NoExtract=!usr/share/doc/x
+IgnorePkg = linux* nano
+IgnoreGroup = games
 Color
 SigLevel    = Required DatabaseOptional
 [core-testing]
@@ -313,8 +315,9 @@ Usage = Sync Install
     expect(value(readConf(text))).toEqual({
       sigLevel: "Required DatabaseOptional",
       noExtract: ["usr/share/man/*", "usr/share/doc/*", "!usr/share/doc/x"],
+      ignore: { packages: ["linux*", "nano"], groups: ["games"] },
       repositories: [
-        { name: "core-testing", servers: [], sigLevel: "", usage: "", include: 10 },
+        { name: "core-testing", servers: [], sigLevel: "", usage: "", include: 12 },
         {
           name: "core",
           servers: ["https://one.invalid/$repo", "https://two.invalid/a=b"],

@@ -49,6 +49,7 @@ describe("what a pacman.conf becomes", () => {
       })),
       sigLevel: "Never",
       keys: null,
+      ignore: { packages: [], groups: [] },
     });
     const NO_EXTRACT = "usr/share/man/* !usr/share/man/man1/*";
     expect(environments(all)).toEqual([

@@ -94,6 +94,12 @@ type Table<T extends { readonly kind: string }> = {
 
 const buildWords: Table<BuildReason> = {
   "never-built": [[{ kind: "never-built" }, "never built"]],
+  unchecked: [
+    [
+      { kind: "unchecked" },
+      "packages are to be verified, as the configuration of their repository asks for now",
+    ],
+  ],
   changed: [
     [changedOf([]), "its description changed"],
     [changedOf([change("input SRC src/a.txt", A, B)]), "input SRC src/a.txt changed"],

@@ -120,6 +120,7 @@ describe("an action is built because", () => {
     // Need steps and a repository: test/packages-lists.test.ts.
     inserted: [],
     unresolvable: [],
+    unchecked: [], // packages-policy.test.ts
     "artifact-lost": [["lost", "artifact of lost is gone from the store"]],
     // Needs -B; below.
     rejected: [],

@@ -175,7 +175,27 @@ async function resolveAndDecide(
 async function pass(session: Session, despite: boolean): Promise<Result<ReadonlyMap<string, Judgement>>> {
   const resolved = await session.pins.resolve(session.actions, despite);
   remember(session);
-  return resolved.ok ? decideAll(session) : resolved;
+  return resolved.ok ? decideChecked(session, despite) : resolved;
+}
+
+/** What is known counts only after its packages were verified as is asked for now: then it is decided again. */
+async function decideChecked(
+  session: Session,
+  each: boolean,
+): Promise<Result<ReadonlyMap<string, Judgement>>> {
+  const { pins, actions, options } = session;
+  for (;;) {
+    const judged = await decideAll(session);
+    if (!judged.ok) return judged;
+    const unchecked = actions.filter(({ id }) => {
+      const decision = judged.value.get(id)?.decision;
+      return decision?.kind === "build" && decision.reason.kind === "unchecked";
+    });
+    if (unchecked.length === 0 || options.signal.aborted) return judged;
+    const checked = await pins.check(unchecked, each);
+    if (!checked.ok) return checked;
+    remember(session);
+  }
 }
 
 /** An imagemake that makes keys otherwise believes nothing that the one before it built, and says so. */

@@ -61,6 +61,13 @@ export interface PackageDriver {
   repositoryName(repo: Json): string;
   /** Whether an entry of a package list can be one at all; what it means, `resolve` says. */
   isEntry(entry: string): boolean;
+  /**
+   * All of the repository's description that decides which packages there are and what of them is verified: not where it
+   * lies. What is in the files of keys is added by the engine.
+   */
+  policy(repo: Json): Json;
+  /** Whether package files are verified one by one, beyond the checksums that the metadata has of them. */
+  verifies(repo: Json): boolean;
   /** Files of keys that the repository is verified with, as patterns below the Imagefile's directory. */
   keyFiles(repo: Json): readonly string[];
   /** Fetches and verifies the repository's metadata for `arch` into `dir` (empty, exists). Uses the network. */
@@ -69,6 +76,14 @@ export interface PackageDriver {
   resolve(request: ResolveRequest, context: DriverContext): Promise<Result<readonly Package[]>>;
   /** Fetches package files to `<dir>/<sha256>`, each verified, from where `repo` is now. Uses the network. */
   fetch(
+    repo: Json,
+    arch: string,
+    packages: readonly Package[],
+    dir: string,
+    context: SnapshotContext,
+  ): Promise<Result<void>>;
+  /** Verifies package files that lie at `<dir>/<sha256>` as `fetch` would have. Uses the network for signatures beside them. */
+  check(
     repo: Json,
     arch: string,
     packages: readonly Package[],

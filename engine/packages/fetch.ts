@@ -3,7 +3,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { canonical, toJson } from "../key.js";
-import type { Action, TargetId } from "../model.js";
+import type { Action, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
 import { ok, type Problem, type Result } from "../problem.js";
 import type { Package, PackageDriver, SnapshotContext } from "./driver.js";
@@ -18,6 +18,10 @@ export interface Fetching {
   readonly closure: (action: Action) => Promise<Result<PinnedClosure | null | undefined>>;
   readonly driver: (name: string) => Promise<PackageDriver>;
   readonly withScratch: <T>(work: (context: SnapshotContext) => Promise<T>) => Promise<T>;
+  /** Those of an action's packages that were not verified as its repository asks for now. */
+  readonly unchecked: (action: Action, packages: readonly Package[]) => Promise<readonly Package[]>;
+  /** They were. */
+  readonly verified: (request: PackageRequest, packages: readonly Package[]) => Promise<void>;
   /** A line about what is fetched now. */
   readonly say: (line: string) => void;
 }
@@ -33,7 +37,7 @@ export async function fetchPackages(
 ): Promise<Result<Obstacles>> {
   const byRepository = new Map<string, Action[]>();
   for (const action of actions) {
-    const missing = await missingFiles(given, action);
+    const missing = await wantedFiles(given, action);
     if (!missing.ok) return missing;
     const asked = action.packages;
     if (asked === null || missing.value.length === 0) continue;
@@ -48,7 +52,7 @@ export async function fetchPackages(
     if (problem === null) continue;
     const lacking: { readonly id: TargetId; readonly named: boolean }[] = [];
     for (const action of readers) {
-      const missing = await missingFiles(given, action);
+      const missing = await wantedFiles(given, action);
       if (!missing.ok) return missing;
       const { length } = missing.value;
       if (length > 0 && !refused.has(action.id))
@@ -70,7 +74,7 @@ async function fetchEach(
 ): Promise<Problem | null> {
   for (const action of readers) {
     if (given.signal.aborted) return first;
-    const missing = await missingFiles(given, action);
+    const missing = await wantedFiles(given, action);
     if (!missing.ok) return missing.problem;
     const problem = await fetchFor(given, [action]);
     if (problem === null) continue;
@@ -87,29 +91,48 @@ const isAbout = (problem: Problem, packages: readonly Package[]): boolean =>
 async function fetchFor(given: Fetching, readers: readonly Action[]): Promise<Problem | null> {
   const packages = new Map<string, Package>();
   for (const action of readers) {
-    const missing = await missingFiles(given, action);
+    const missing = await wantedFiles(given, action);
     if (!missing.ok) return missing.problem;
     for (const pkg of missing.value) packages.set(pkg.sha256, pkg);
   }
   const asked = readers[0]?.packages ?? null;
   if (asked === null || packages.size === 0) return null;
-  const list = [...packages.values()];
-  const bytes = list.reduce((sum, pkg) => sum + pkg.size, 0);
+  const here = [...packages.values()].filter((pkg) => isHere(given.dir, pkg));
+  const list = [...packages.values()].filter((pkg) => !here.includes(pkg));
   const driver = await given.driver(asked.driver);
-  const count = list.length === 1 ? "1 package" : `${list.length} packages`;
-  given.say(`${count}, ${Math.ceil(bytes / 1e6)} MB (${driver.repositoryName(asked.repo)} ${asked.arch})`);
+  const repository = `${driver.repositoryName(asked.repo)} ${asked.arch}`;
+  if (here.length > 0) {
+    given.say(`${counted(here)} to be verified (${repository})`);
+    const good = await given.withScratch((context) =>
+      driver.check(asked.repo, asked.arch, here, given.dir, context),
+    );
+    if (!good.ok) return good.problem;
+    await given.verified(asked, here);
+  }
+  if (list.length === 0) return null;
+  const bytes = list.reduce((sum, pkg) => sum + pkg.size, 0);
+  given.say(`${counted(list)}, ${Math.ceil(bytes / 1e6)} MB (${repository})`);
   mkdirSync(given.dir, { recursive: true, mode: 0o700 });
   const fetched = await given.withScratch((context) =>
     driver.fetch(asked.repo, asked.arch, list, given.dir, context),
   );
-  return fetched.ok ? null : fetched.problem;
+  if (!fetched.ok) return fetched.problem;
+  await given.verified(asked, list);
+  return null;
 }
 
-/** Packages of an action whose files the store lacks, or has not whole as far as their size says. */
-async function missingFiles({ dir, closure }: Fetching, action: Action): Promise<Result<readonly Package[]>> {
-  const found = await closure(action);
+const counted = ({ length }: readonly Package[]): string =>
+  length === 1 ? "1 package" : `${length} packages`;
+
+/** Packages of an action whose files the store lacks, and those that have to be verified. */
+async function wantedFiles(given: Fetching, action: Action): Promise<Result<readonly Package[]>> {
+  const found = await given.closure(action);
   if (!found.ok) return found;
-  const isHere = ({ sha256, size }: Package): boolean =>
-    statSync(join(dir, sha256), { throwIfNoEntry: false })?.size === size;
-  return ok((found.value?.packages ?? []).filter((pkg) => !isHere(pkg)));
+  const packages = found.value?.packages ?? [];
+  const unchecked = new Set(await given.unchecked(action, packages));
+  return ok(packages.filter((pkg) => unchecked.has(pkg) || !isHere(given.dir, pkg)));
 }
+
+/** Whether the store has a package's file, whole as far as its size says. */
+const isHere = (dir: string, { sha256, size }: Package): boolean =>
+  statSync(join(dir, sha256), { throwIfNoEntry: false })?.size === size;

@@ -1,11 +1,9 @@
 // The closures of the wanted targets, within one release: looked up where they are pinned, resolved from
 // the release's snapshots where not. Taking snapshots and fetching are the only steps that use the network.
-import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Index } from "../../cache/index.js";
-import { canonical, toJson } from "../key.js";
 import type { Emit } from "../events.js";
 import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
@@ -16,7 +14,9 @@ import type { Sources } from "../sources/resolve.js";
 import { closureDigest } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
 import { fetchPackages, type Fetching } from "./fetch.js";
-import { Snapshots } from "./snapshots.js";
+import { Checked, Policies, type Policy } from "./policy.js";
+import { distinctNames, requestDigest } from "./requests.js";
+import { laterText, moment, reconfiguredText, Snapshots } from "./snapshots.js";
 import { blame, wishesOf, type Wish } from "./wishes.js";
 
 /** What the pins of a run need. */
@@ -44,12 +44,16 @@ export class Pins {
   /** When this run began to take snapshots: those that are taken in one go count as one moment. */
   #taking: string | null = null;
   readonly #snapshots: Snapshots;
+  readonly #policies: Policies;
+  readonly #checked: Checked;
 
   constructor(
     private readonly context: PinsContext,
     public release: Release,
   ) {
     const { project, preview } = context;
+    this.#policies = new Policies(context.sources, (name) => this.driver(name));
+    this.#checked = new Checked(project.checked);
     this.#snapshots =
       preview === undefined ? new Snapshots(project.snapshots) : new Snapshots(preview, [project.snapshots]);
     const actions = new Map(context.graph.actions.map((action) => [action.id, action]));
@@ -125,7 +129,7 @@ export class Pins {
   async resolve(actions: readonly Action[], despite: boolean): Promise<Result<void>> {
     const needed = this.#withBeneath(actions);
     if (needed.length === 0) return ok(undefined);
-    const distinct = await this.#distinctNames();
+    const distinct = await distinctNames(this.context.graph.actions, (asked) => this.#snapshotName(asked));
     if (!distinct.ok) return distinct;
     for (const action of needed) {
       const wishes = await wishesOf(action, this.context.sources);
@@ -153,10 +157,10 @@ export class Pins {
   async lacking(actions: readonly Action[]): Promise<readonly string[]> {
     const names = new Set<string>();
     for (const { packages } of this.#withBeneath(actions)) {
-      const name = packages === null ? null : await this.#snapshotName(packages);
-      const known = name === null ? undefined : this.release.snapshots[name];
-      if (name !== null && (known === undefined || this.#snapshots.find(known.digest) === null))
-        names.add(name);
+      if (packages === null) continue;
+      const name = await this.#snapshotName(packages);
+      const policy = await this.#policies.of(packages);
+      if (policy.ok && this.#snapshotOf(name, policy.value) === null) names.add(name);
     }
     return [...names];
   }
@@ -166,30 +170,44 @@ export class Pins {
     const refused = new Map<TargetId, Obstacle>();
     const before = Object.entries(this.release.snapshots).map(([name, { taken }]) => [taken, name] as const);
     const later: string[] = [];
+    const reconfigured: string[] = [];
     for (const action of this.#withBeneath(actions)) {
       if (action.packages === null || this.context.signal.aborted) continue;
       const name = await this.#snapshotName(action.packages);
+      const policy = await this.#policies.of(action.packages);
+      if (!policy.ok) {
+        refused.set(action.id, policy.problem);
+        continue;
+      }
+      if (this.#snapshotOf(name, policy.value) !== null) continue;
       const known = this.release.snapshots[name];
-      if (known !== undefined && this.#snapshots.find(known.digest) !== null) continue;
-      const taken = this.#unreachable.get(name) ?? (await this.#take(action.packages, name));
+      const taken =
+        this.#unreachable.get(name) ?? (await this.#take(action.packages, name, policy.value.digest));
       if (taken !== null) {
         this.#unreachable.set(name, taken);
         refused.set(action.id, taken);
-      } else later.push(known === undefined ? name : `${name} (that of ${moment(known.taken)} is gone)`);
+      } else if (known !== undefined && known.policy !== policy.value.digest) reconfigured.push(name);
+      else later.push(known === undefined ? name : `${name} (that of ${moment(known.taken)} is gone)`);
     }
-    const [first] = before.filter(([taken]) => taken !== this.#taking).sort();
-    if (first !== undefined && later.length > 0) this.#sayLater(later, first);
+    const { datecode } = this.release;
+    for (const name of reconfigured) this.#warn(reconfiguredText(name, datecode));
+    const renewed = new Set([...later, ...reconfigured]);
+    const [first] = before.filter(([taken, name]) => taken !== this.#taking && !renewed.has(name)).sort();
+    if (first !== undefined && later.length + reconfigured.length > 0)
+      this.#warn(laterText([...later, ...reconfigured], this.#taking ?? "", first, datecode));
     return refused;
   }
 
-  /** A release whose snapshots are of different moments mixes states of its repositories. */
-  #sayLater(later: readonly string[], [taken, name]: readonly [string, string]): void {
-    const now = moment(this.#taking ?? "");
-    const [what, are] = later.length === 1 ? ["snapshot", "is"] : ["snapshots", "are"];
-    const message =
-      `the ${what} of ${later.join(", ")} ${are} of ${now}, and the first of release ${this.release.datecode}` +
-      ` (${name}) is of ${moment(taken)}: \`imagemake release refresh\` takes all of them anew`;
+  #warn(message: string): void {
     this.context.emit({ type: "notice", level: "warning", message, at: Date.now() });
+  }
+
+  /** The release's snapshot of that name, where it is here and was taken under this configuration. */
+  #snapshotOf(name: string, policy: Policy): { readonly dir: string; readonly taken: string } | null {
+    const known = this.release.snapshots[name];
+    if (known === undefined || known.policy !== policy.digest) return null;
+    const dir = this.#snapshots.find(known.digest);
+    return dir === null ? null : { dir, taken: known.taken };
   }
 
   /** The actions with packages among `actions` and the trees beneath them, each after what it lies on. */
@@ -202,7 +220,7 @@ export class Pins {
    * Fetches the package files of `actions` that the store lacks, in one phase. Returns what could not be fetched; with
    * `each` all that can be had is fetched nevertheless.
    */
-  fetch(actions: readonly Action[], each: boolean): Promise<Result<Obstacles>> {
+  async fetch(actions: readonly Action[], each: boolean): Promise<Result<Obstacles>> {
     const fetching: Fetching = {
       dir: this.context.project.packages,
       signal: this.context.signal,
@@ -210,8 +228,48 @@ export class Pins {
       driver: (name) => this.driver(name),
       withScratch: (work) => this.#withScratch(work),
       say: (line) => this.#phase("fetch", line),
+      unchecked: async (action, packages) => {
+        if (!(await this.isUnchecked(action)) || action.packages === null) return [];
+        const policy = await this.#policies.of(action.packages);
+        return policy.ok
+          ? packages.filter((pkg) => !this.#checked.hasAll(policy.value.digest, [pkg]))
+          : packages;
+      },
+      verified: async (request, packages) => {
+        const policy = await this.#policies.of(request);
+        if (policy.ok && policy.value.verifies) this.#checked.add(policy.value.digest, packages);
+      },
     };
-    return fetchPackages(fetching, actions, each);
+    const fetched = await fetchPackages(fetching, actions, each);
+    for (const action of actions) await this.#noteChecked(action);
+    return fetched;
+  }
+
+  /** Whether the closure of an action is known, and its packages were not all verified as is asked for now. */
+  async isUnchecked(action: Action): Promise<boolean> {
+    const known = await this.closure(action);
+    return known.ok && known.value?.checked === false;
+  }
+
+  /**
+   * Verifies the packages of actions whose closures are not, fetching what is not here. What cannot be verified is that
+   * action's `refusal`.
+   */
+  async check(actions: readonly Action[], each: boolean): Promise<Result<void>> {
+    const refused = await this.fetch(actions, each);
+    if (!refused.ok) return refused;
+    for (const [id, problem] of refused.value) this.#refused.set(id, problem);
+    return ok(undefined);
+  }
+
+  async #noteChecked(action: Action): Promise<void> {
+    const known = this.#known.get(action.id);
+    if (action.packages === null || known?.checked !== false) return;
+    const policy = await this.#policies.of(action.packages);
+    if (!policy.ok || !this.#checked.hasAll(policy.value.digest, known.packages)) return;
+    const checked = { ...known, checked: true };
+    this.#known.set(action.id, checked);
+    this.release = { ...this.release, closures: { ...this.release.closures, [action.id]: checked } };
   }
 
   /** The driver of that name. */
@@ -272,10 +330,11 @@ export class Pins {
     const on = await this.held(asked.on);
     if (!on.ok) return on;
     const name = await this.#snapshotName(asked);
-    const entry = this.release.snapshots[name];
-    const dir = entry === undefined ? null : this.#snapshots.find(entry.digest);
-    if (entry === undefined || dir === null) return fail(3, `the snapshot of ${name} vanished`);
-    const at: SnapshotAt = { repo: asked.repo, arch: asked.arch, dir };
+    const policy = await this.#policies.of(asked);
+    if (!policy.ok) return policy;
+    const entry = this.#snapshotOf(name, policy.value);
+    if (entry === null) return fail(3, `the snapshot of ${name} vanished`);
+    const at: SnapshotAt = { repo: asked.repo, arch: asked.arch, dir: entry.dir };
     const driver = await this.driver(asked.driver);
     this.#phase("resolve", action.id);
     const { wishes, digest } = request.value;
@@ -289,6 +348,7 @@ export class Pins {
       request: digest,
       digest: closureDigest(packages.value),
       packages: packages.value,
+      checked: !policy.value.verifies || this.#checked.hasAll(policy.value.digest, packages.value),
     };
     if (!this.context.readOnly) this.context.index.addClosure(closure.digest, JSON.stringify(packages.value));
     this.#known.set(action.id, closure);
@@ -306,20 +366,15 @@ export class Pins {
     if (!on.ok) return on;
     if (on.value === null) return ok(null);
     const driver = await this.driver(asked.driver);
-    const digest = createHash("sha256")
-      .update(
-        canonical(
-          toJson({
-            driver: asked.driver,
-            repository: driver.repositoryName(asked.repo),
-            arch: asked.arch,
-            options: asked.options,
-            want: [...new Set(wishes.value.map((wish) => wish.name))].sort(),
-            on: closureDigest(on.value),
-          }),
-        ),
-      )
-      .digest("hex");
+    const policy = await this.#policies.of(asked);
+    if (!policy.ok) return policy;
+    const digest = requestDigest(
+      asked,
+      driver,
+      policy.value,
+      wishes.value.map(({ name }) => name),
+      on.value,
+    );
     return ok({ wishes: wishes.value, digest });
   }
 
@@ -336,9 +391,10 @@ export class Pins {
   /** Whether a list can be resolved with what is here. */
   async #canResolve(action: Action): Promise<boolean> {
     if (action.packages === null) return true;
-    const known = this.release.snapshots[await this.#snapshotName(action.packages)];
+    const policy = await this.#policies.of(action.packages);
+    const name = await this.#snapshotName(action.packages);
     const on = await this.held(action.packages.on);
-    return known !== undefined && this.#snapshots.find(known.digest) !== null && on.ok && on.value !== null;
+    return policy.ok && this.#snapshotOf(name, policy.value) !== null && on.ok && on.value !== null;
   }
 
   /** What was asked of an older snapshot may have been mended in the repository since. */
@@ -354,7 +410,11 @@ export class Pins {
   }
 
   /** Takes the snapshot of a repository, and pins it. */
-  async #take({ driver: by, repo, arch }: PackageRequest, name: string): Promise<Problem | null> {
+  async #take(
+    { driver: by, repo, arch }: PackageRequest,
+    name: string,
+    policy: string,
+  ): Promise<Problem | null> {
     this.#phase("snapshot", name);
     this.#taking ??= new Date().toISOString();
     const driver = await this.driver(by);
@@ -364,35 +424,12 @@ export class Pins {
       if (problem.message.includes(driver.repositoryName(repo))) return problem;
       return { ...problem, message: `the snapshot of ${name} cannot be taken: ${problem.message}` };
     }
-    const entry = { digest: taken.value, taken: this.#taking };
+    const entry = { digest: taken.value, taken: this.#taking, policy };
     this.release = { ...this.release, snapshots: { ...this.release.snapshots, [name]: entry } };
     return null;
-  }
-
-  /** A release has one snapshot under a name, so two repositories of one name cannot be told apart. */
-  async #distinctNames(): Promise<Result<void>> {
-    const seen = new Map<string, { readonly repo: string; readonly action: Action }>();
-    for (const action of this.context.graph.actions) {
-      if (action.packages === null) continue;
-      const name = await this.#snapshotName(action.packages);
-      const repo = canonical(action.packages.repo);
-      const other = seen.get(name);
-      if (other !== undefined && other.repo !== repo) {
-        return fail(
-          2,
-          `${action.at}: ${other.action.id} and ${action.id} take packages from different repositories that are both called ${name}`,
-          "within an Imagefile a suite with its components is one repository: give it one address and one set of keys",
-        );
-      }
-      seen.set(name, { repo, action });
-    }
-    return ok(undefined);
   }
 
   #phase(phase: "snapshot" | "resolve" | "fetch", detail: string): void {
     this.context.emit({ type: "phase", phase, detail, at: Date.now() });
   }
 }
-
-/** `2026-11-21 23:41:07 UTC`. */
-const moment = (iso: string): string => `${iso.slice(0, 19).replace("T", " ")} UTC`;

@@ -98,3 +98,25 @@ async function settle(dir: string): Promise<string> {
   }
   return hash.digest("hex");
 }
+
+/** `2026-11-21 23:41:07 UTC`. */
+export const moment = (iso: string): string => `${iso.slice(0, 19).replace("T", " ")} UTC`;
+
+/** A release whose snapshots are of different moments mixes states of its repositories. */
+export function laterText(
+  later: readonly string[],
+  taking: string,
+  [taken, name]: readonly [string, string],
+  datecode: string,
+): string {
+  const [what, are] = later.length === 1 ? ["snapshot", "is"] : ["snapshots", "are"];
+  return (
+    `the ${what} of ${later.join(", ")} ${are} of ${moment(taking)}, and the first of release ${datecode}` +
+    ` (${name}) is of ${moment(taken)}: \`imagemake release refresh\` takes all of them anew`
+  );
+}
+
+/** A snapshot counts only under the configuration that it was taken with. */
+export const reconfiguredText = (name: string, datecode: string): string =>
+  `the configuration or the keys of ${name} are not those of its snapshot in release ${datecode}: a new snapshot was` +
+  ` taken, as \`imagemake release refresh\` does, and packages are verified by what is asked for now`;

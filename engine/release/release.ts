@@ -23,10 +23,23 @@ export const JOIN_MS = 12 * 3600 * 1000;
 
 /** The exact packages of one target, and the question they answer. */
 export interface PinnedClosure {
-  /** Digest of the request without the snapshot: while it is the same, the answer stands. */
+  /**
+   * Digest of the request without the snapshot, but with the repository's configuration: while it is the same, the answer
+   * stands.
+   */
   readonly request: string;
   readonly digest: string;
   readonly packages: readonly Package[];
+  /** Each of the packages was verified as the configuration of their repository asks for. */
+  readonly checked?: boolean;
+}
+
+/** The stored metadata of one repository. */
+export interface PinnedSnapshot {
+  readonly digest: string;
+  readonly taken: string;
+  /** Digest of the repository's configuration, keys included, under which it was taken; see packages/policy.ts. */
+  readonly policy?: string;
 }
 
 /** Where a release stands; DESIGN calls the way from one to the next by the command's name. */
@@ -80,7 +93,7 @@ export interface Release {
   /** Commit of the Imagefile's checkout when it was opened. */
   readonly commit: string | null;
   /** `<repository name> <architecture>` → the stored metadata. */
-  readonly snapshots: Readonly<Record<string, { readonly digest: string; readonly taken: string }>>;
+  readonly snapshots: Readonly<Record<string, PinnedSnapshot>>;
   /** Target id → its packages. */
   readonly closures: Readonly<Record<string, PinnedClosure>>;
   /** Target id → its artifact: of the whole roster from collect on, before that what was imported or adopted. */

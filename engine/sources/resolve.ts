@@ -110,6 +110,21 @@ export class Sources {
     }
   }
 
+  /** Digests of the files that patterns mean, through whatever links lead to them; sorted. */
+  async contents(patterns: readonly string[]): Promise<Result<readonly string[]>> {
+    const matched = await matchPatterns(this.project.dir, patterns);
+    if (!matched.ok) return matched;
+    this.#directories(matched.value.directories);
+    const digests: string[] = [];
+    for (const path of matched.value.files) {
+      const stamp = stampOf(path);
+      if (stamp === null) return dangling(this.#name(path), path);
+      this.#noteRace(stamp);
+      digests.push(await this.#digest(path, stamp));
+    }
+    return ok(digests.sort());
+  }
+
   async #resolve(source: Source, name: string): Promise<Result<ResolvedSource>> {
     switch (source.kind) {
       case "env": {

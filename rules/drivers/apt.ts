@@ -1,12 +1,13 @@
 // The driver for Debian's apt: answers the engine's questions with apt's own programs, in private
 // directories. It knows nothing of targets, keys or releases; each answer has its own file in apt/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
+import { ok } from "../../engine/problem.js";
 import { attempt } from "./attempt.js";
 import { keysIn } from "./keyring.js";
 import { buildDate, fileName } from "./apt/deb.js";
 import { APT_HELPER, fetchPackages } from "./apt/fetch.js";
 import { writeIndex } from "./apt/publish.js";
-import { nameOf } from "./apt/repository.js";
+import { nameOf, policyOf } from "./apt/repository.js";
 import { NAME, resolve } from "./apt/resolve.js";
 import { takeSnapshot } from "./apt/snapshot.js";
 
@@ -21,11 +22,15 @@ export const driver: PackageDriver = {
     { name: "apt-ftparchive", package: "apt-utils" },
   ],
   repositoryName: nameOf,
+  policy: policyOf,
+  // The signed index has the checksum of every package.
+  verifies: () => false,
   keyFiles: keysIn,
   isEntry: (entry) => NAME.test(entry),
   snapshot: (...given) => attempt("apt", takeSnapshot(...given)),
   resolve: (...given) => attempt("apt", resolve(...given)),
   fetch: (...given) => attempt("apt", fetchPackages(...given)),
+  check: () => Promise.resolve(ok(undefined)),
   index: (...given) => attempt("apt", writeIndex(...given)),
   fileName,
   buildDate,

@@ -3,10 +3,10 @@
 import type { PackageDriver } from "../../engine/packages/driver.js";
 import { attempt } from "./attempt.js";
 import { keysIn } from "./keyring.js";
-import { fetchPackages } from "./xbps/fetch.js";
+import { checkPackages, fetchPackages } from "./xbps/fetch.js";
 import { buildDate, fileName } from "./xbps/package.js";
 import { writeIndex } from "./xbps/publish.js";
-import { nameOf } from "./xbps/repository.js";
+import { nameOf, policyOf, verifies } from "./xbps/repository.js";
 import { NAME, resolve } from "./xbps/resolve.js";
 import { takeSnapshot } from "./xbps/snapshot.js";
 import { xbpsTools } from "./xbps/tools.js";
@@ -20,11 +20,14 @@ export const driver: PackageDriver = {
     { name: "zstd", package: "zstd" },
   ],
   repositoryName: nameOf,
+  policy: policyOf,
+  verifies,
   keyFiles: keysIn,
   isEntry: (entry) => NAME.test(entry),
   snapshot: (...given) => attempt("xbps", takeSnapshot(...given)),
   resolve: (...given) => attempt("xbps", resolve(...given)),
   fetch: (...given) => attempt("xbps", fetchPackages(...given)),
+  check: (...given) => attempt("xbps", checkPackages(...given)),
   index: (...given) => attempt("xbps", writeIndex(...given)),
   fileName,
   buildDate,

@@ -43,6 +43,8 @@ function describeBuild(reason: BuildReason): string {
       return pending(reason.targets, shortened(reason.targets.map(visible)));
     case "not-resolved":
       return "packages not resolved";
+    case "unchecked":
+      return "packages are to be verified, as the configuration of their repository asks for now";
     case "unresolvable":
       return `its packages cannot be resolved: ${visible(reason.problem.message)}`;
     case "inserted":

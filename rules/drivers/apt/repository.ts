@@ -51,6 +51,14 @@ export function nameOf(repo: Json): string {
   return ["apt", read.value.suite, ...(isFlat(read.value) ? [] : read.value.components)].join(" ");
 }
 
+/** What counts beside its keys' contents: whether there are any, or the host's. */
+export function policyOf(repo: Json): Json {
+  const read = readRepository(repo);
+  if (!read.ok) return null;
+  const { suite, components, keys } = read.value;
+  return { suite, components, keys: keys.length > 0 };
+}
+
 /** The path of a package below the repository's address, which may change while the release stays; else its URI. */
 export const locationIn = (url: string, uri: string): string => {
   const root = url.endsWith("/") ? url : `${url}/`;
@@ -81,8 +89,9 @@ export function addressOf({ url }: Repository, base: string): Result<string> {
 
 export const isFlat = (repository: Repository): boolean => repository.suite.endsWith("/");
 
-/** Whether apt must take it without a signature: only a local directory that has none. */
+/** Whether apt must take it without a signature: only a local directory that has none, where no keys are named for it. */
 export function isUnsignedDirectory(repository: Repository): boolean {
+  if (repository.keys.length > 0) return false;
   const root = directoryOf(repository.url);
   if (root === null) return false;
   const dir = isFlat(repository) ? join(root, repository.suite) : join(root, "dists", repository.suite);

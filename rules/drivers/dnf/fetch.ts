@@ -69,12 +69,37 @@ export async function fetchPackages(
   return failed.size > 0 ? refused(lacking, failed) : kept;
 }
 
+/** Verifies the signatures of packages that are here: they are in the files themselves. */
+export async function checkPackages(
+  repo: Json,
+  arch: string,
+  packages: readonly Package[],
+  dir: string,
+  context: SnapshotContext,
+): Promise<Result<void>> {
+  const read = readRepositories(repo);
+  if (!read.ok) return read;
+  const here: Asked[] = [];
+  for (const pkg of packages) {
+    const [id = "", file = ""] = pkg.location.split(/\/\/(.*)/);
+    const section = sectionOf(read.value, id, arch, context.base);
+    if (section === undefined) return placeless(pkg);
+    here.push({ pkg, file, section });
+  }
+  const signed = here.filter(mustBeSigned);
+  return signed.length === 0
+    ? ok(undefined)
+    : verify(signed, ({ pkg }) => join(dir, pkg.sha256), read.value.keys ?? [], context);
+}
+
 /** A package to fetch, and from where. */
 interface Asked {
   readonly pkg: Package;
   readonly file: string;
   readonly section: Section;
 }
+
+const mustBeSigned = ({ pkg, section }: Asked): boolean => section.gpgcheck && pkg.arch !== METADATA;
 
 const sectionOf = (
   { sections, tree }: Repositories,
@@ -96,7 +121,7 @@ async function adopt(
     if (await isWhole(part(one), one.pkg)) continue;
     return fail(3, `${named(one.pkg)} is not what the snapshot promised`, "a broken transfer; try again");
   }
-  const signed = fetched.filter(({ pkg, section }) => section.gpgcheck && pkg.arch !== METADATA);
+  const signed = fetched.filter(mustBeSigned);
   if (signed.length > 0) {
     const verified = await verify(signed, part, keys ?? [], context);
     if (!verified.ok) return verified;

@@ -25,6 +25,8 @@ const schema = z.object({
   /** A browsable directory in which all repositories are found, instead of sections. */
   tree: z.string().nullable(),
   keys: z.array(z.string()).nullable(),
+  /** What `$releasever` and other variables of addresses stand for. */
+  release: z.record(z.string(), z.string()).default({}),
 });
 
 /** One repository. */
@@ -42,6 +44,27 @@ export function readRepositories(repo: Json): Result<Repositories> {
 export function nameOf(repo: Json): string {
   const read = readRepositories(repo);
   return read.ok ? `dnf ${read.value.name}` : "dnf";
+}
+
+/** What counts beside its keys' contents: everything but where the repositories lie. */
+export function policyOf(repo: Json): Json {
+  const read = readRepositories(repo);
+  if (!read.ok) return null;
+  const { sections, tree, keys, release } = read.value;
+  return {
+    sections: sections.map(({ id, gpgcheck, repoGpgcheck, options }) => ({
+      ...{ id, gpgcheck, repoGpgcheck, options },
+    })),
+    tree: tree !== null,
+    keys: keys !== null,
+    release,
+  };
+}
+
+/** Whether packages must be signed in one of them. */
+export function verifies(repo: Json): boolean {
+  const read = readRepositories(repo);
+  return read.ok && read.value.sections.some(({ gpgcheck }) => gpgcheck);
 }
 
 /** Text without variables for the architecture. */

@@ -23,6 +23,8 @@ export interface Conf {
   readonly sigLevel: string;
   /** Patterns of files that are not unpacked. */
   readonly noExtract: readonly string[];
+  /** What `IgnorePkg` and `IgnoreGroup` name. */
+  readonly ignore: { readonly packages: readonly string[]; readonly groups: readonly string[] };
 }
 
 /** pacman's own for a configuration that says nothing. */
@@ -40,6 +42,7 @@ export function readConf(text: string): Result<Conf> {
   let section: Draft | "options" | null = null;
   let general = "";
   const noExtract: string[] = [];
+  const ignore = { packages: [] as string[], groups: [] as string[] };
   for (const [i, raw] of text.split("\n").entries()) {
     const line = raw.trim();
     const wrong = (what: string, hint?: string): Result<never> => fail(2, `line ${i + 1}: ${what}`, hint);
@@ -66,7 +69,10 @@ export function readConf(text: string): Result<Conf> {
     }
     if (section === "options") {
       if (key === "SigLevel") general = `${general} ${value}`.trim();
-      if (key === "NoExtract") noExtract.push(...value.split(/\s+/).filter((word) => word !== ""));
+      const words = value.split(/\s+/).filter((word) => word !== "");
+      if (key === "NoExtract") noExtract.push(...words);
+      if (key === "IgnorePkg") ignore.packages.push(...words);
+      if (key === "IgnoreGroup") ignore.groups.push(...words);
       continue;
     }
     if (key === "Server") section.servers = [...section.servers, value];
@@ -74,7 +80,14 @@ export function readConf(text: string): Result<Conf> {
     else if (key === "Usage") section.usage = `${section.usage} ${value}`.trim();
     else if (key === "Include") section.include ??= i + 1;
   }
-  return ok({ repositories, sigLevel: general === "" ? DEFAULT_LEVEL : general, noExtract });
+  return ok({ repositories, sigLevel: general === "" ? DEFAULT_LEVEL : general, noExtract, ignore });
+}
+
+/** Whether signatures of packages are looked at where there are any. */
+export function looksAt(levels: readonly string[]): boolean {
+  const words = levels.join(" ").split(/\s+/);
+  const last = words.filter((word) => /^(?:Package)?(?:Never|Optional|Required)$/.test(word)).at(-1);
+  return last === undefined || !last.endsWith("Never");
 }
 
 /** What must be signed, by the words of a general level and then a section's. */

@@ -1,6 +1,6 @@
 // Fetches package files with pacman, which verifies their signatures as the configuration demands. Each has the
 // snapshot's checksum before it gets its name. It does not know what they are for.
-import { constants, copyFile, rename, rm } from "node:fs/promises";
+import { constants, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { Package, SnapshotContext } from "../../../engine/packages/driver.js";
@@ -48,6 +48,19 @@ export async function fetchPackages(
   const strange = lacking.find((pkg) => !repositories.some(({ name }) => name === partsOf(pkg).repository));
   if (strange !== undefined) return placeless(strange);
   return gone.length === 0 ? ok(undefined) : dropped(gone);
+}
+
+/** Fetches them once more, to look at: pacman verifies only what it fetches, and signatures are not kept. */
+export async function checkPackages(
+  repo: Json,
+  arch: string,
+  packages: readonly Package[],
+  _dir: string,
+  context: SnapshotContext,
+): Promise<Result<void>> {
+  const again = join(context.scratch, "again");
+  await mkdir(again, { recursive: true });
+  return fetchPackages(repo, arch, packages, again, context);
 }
 
 /** A location is the repository's name and the file's. */

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
 import { asUrl } from "../address.js";
+import { looksAt } from "./conf.js";
 
 const one = z.object({
   name: z.string().min(1),
@@ -15,6 +16,10 @@ const schema = z.object({
   repositories: z.array(one).min(1),
   sigLevel: z.string(),
   keys: z.array(z.string()).nullable(),
+  /** Patterns of packages and of groups that are not installed. */
+  ignore: z
+    .object({ packages: z.array(z.string()), groups: z.array(z.string()) })
+    .default({ packages: [], groups: [] }),
 });
 
 /** One repository. */
@@ -32,6 +37,25 @@ export function readRepositories(repo: Json): Result<Repositories> {
 export function nameOf(repo: Json): string {
   const read = readRepositories(repo);
   return read.ok ? ["pacman", ...read.value.repositories.map(({ name }) => name)].join(" ") : "pacman";
+}
+
+/** What counts beside its keys' contents: everything but where the files are. */
+export function policyOf(repo: Json): Json {
+  const read = readRepositories(repo);
+  if (!read.ok) return null;
+  const { repositories, sigLevel, keys, ignore } = read.value;
+  return {
+    repositories: repositories.map(({ name, sigLevel, usage }) => ({ name, sigLevel, usage })),
+    sigLevel,
+    keys: keys !== null,
+    ignore,
+  };
+}
+
+/** Whether pacman looks at the signatures of packages: unless that is `Never` in all sections. */
+export function verifies(repo: Json): boolean {
+  const read = readRepositories(repo);
+  return read.ok && read.value.repositories.some((one) => looksAt([read.value.sigLevel, one.sigLevel]));
 }
 
 /** Where a repository's files are: URLs, in the order in which they are tried. Directories are relative to `base`. */

@@ -53,6 +53,11 @@ export async function resolve(
     const listed = databases.value.get(repository)?.get(name);
     if (listed?.version !== version)
       return fail(3, `pacman chose ${name} ${version}, which is not in the snapshot`);
+    const because = ignoredBy(read.value, listed);
+    if (because !== null) {
+      const said = `the packages need ${name} ${version}, and the configuration of ${where} ignores it (${because})`;
+      return fail(2, said, "what IgnorePkg and IgnoreGroup name is not installed");
+    }
     const { arch, sha256, size, file } = listed;
     packages.push({ name, version, arch, sha256, size, location: `${repository}/${file}` });
     chosen.push(`${repository}/${name}`);
@@ -79,6 +84,25 @@ async function databasesOf(
     databases.set(name, database.value);
   }
   return ok(databases);
+}
+
+/** What of a configuration keeps a package out: asked, pacman would answer for us that it may come. */
+function ignoredBy({ ignore }: Repositories, { name, fields }: Listed): string | null {
+  const group = (fields.get("GROUPS") ?? []).find((one) => ignore.groups.some((glob) => matches(glob, one)));
+  const one = ignore.packages.find((glob) => matches(glob, name));
+  if (one !== undefined) return `IgnorePkg = ${one}`;
+  return group === undefined ? null : `IgnoreGroup, by the group ${group}`;
+}
+
+/** Whether a name is one of those that a pattern of the shell stands for. */
+function matches(glob: string, name: string): boolean {
+  const text = glob
+    .replace(/[.+^${}()|\\]/g, "\\$&")
+    .replace(/\[(?![^\]]+\])/g, "\\[")
+    .replace(/\[!/g, "[^")
+    .replace(/\*/g, ".*")
+    .replace(/\?/g, ".");
+  return new RegExp(`^${text}$`).test(name);
 }
 
 /** What was verified when the snapshot was taken is not verified again. What the tree holds stays as it is. */

@@ -67,19 +67,50 @@ export async function fetchPackages(
   );
 }
 
+/** Verifies the signatures of packages that are here, in files beside them where their repository is. */
+export async function checkPackages(
+  repo: Json,
+  _arch: string,
+  packages: readonly Package[],
+  dir: string,
+  context: SnapshotContext,
+): Promise<Result<void>> {
+  const read = readRepository(repo);
+  if (!read.ok) return read;
+  const keys = await readKeys(context.base, read.value.keys);
+  if (!keys.ok) return keys;
+  const work: Work = { places: read.value.places, keys: keys.value, dir, context };
+  for (const [at, pkg] of packages.entries()) {
+    context.progress(`${at + 1} of ${packages.length}: the signature of ${pkg.name} ${pkg.version}`);
+    const found = placeOf(pkg, work);
+    if (!found.ok) return found;
+    const copy = join(context.scratch, pkg.sha256);
+    const { place, file } = found.value;
+    const signed = await hasSignature(pkg, place, file, join(dir, pkg.sha256), work, copy);
+    if (!signed.ok) return signed;
+  }
+  return ok(undefined);
+}
+
+/** Where a package lies in its repository. */
+function placeOf(pkg: Package, work: Work): Result<{ readonly place: string; readonly file: string }> {
+  const [number = "", file = ""] = /^(\d+)\/(.*)$/.exec(pkg.location)?.slice(1) ?? [];
+  const place = work.places[Number(number)];
+  if (place !== undefined && file !== "") return ok({ place, file });
+  return fail(
+    3,
+    `the Imagefile's repository has no place for ${pkg.name} ${pkg.version}`,
+    "`imagemake release refresh`",
+  );
+}
+
 async function fetchOne(pkg: Package, work: Work): Promise<Result<"here" | "gone">> {
   const { dir, context } = work;
   const final = join(dir, pkg.sha256);
   if (await isWhole(final, pkg)) return ok("here");
-  const [number = "", file = ""] = /^(\d+)\/(.*)$/.exec(pkg.location)?.slice(1) ?? [];
-  const place = work.places[Number(number)];
-  if (place === undefined || file === "") {
-    return fail(
-      3,
-      `the Imagefile's repository has no place for ${pkg.name} ${pkg.version}`,
-      "`imagemake release refresh`",
-    );
-  }
+  const found = placeOf(pkg, work);
+  if (!found.ok) return found;
+  const { place, file } = found.value;
   const from = at(place, context.base, file);
   const part = `${final}.part`;
   await rm(part, { force: true });
@@ -113,10 +144,11 @@ async function hasSignature(
   file: string,
   part: string,
   work: Work,
+  beside = part,
 ): Promise<Result<void>> {
   if (work.keys === null || !isRemote(place)) return ok(undefined);
   const from = at(place, work.context.base, `${file}.sig2`);
-  const to = `${part}.sig2`;
+  const to = `${beside}.sig2`;
   const brought = await bring(from, to, work.context);
   if (!brought.ok) return brought;
   if (brought.value.kind !== "here") {
@@ -124,5 +156,7 @@ async function hasSignature(
   }
   const good = await isSigned(part, await readFile(to), work.keys);
   await rm(to, { force: true });
-  return good ? ok(undefined) : fail(3, `${from} is not a signature by one of the keys given`);
+  return good
+    ? ok(undefined)
+    : fail(3, `${from} is not a signature of ${pkg.name} ${pkg.version} by one of the keys given`);
 }

@@ -31,6 +31,18 @@ export function readRepository(repo: Json): Result<Repository> {
 /** Its name within a release: one repository an architecture, wherever it is. */
 export const nameOf = (): string => "xbps";
 
+/** What counts beside its keys' contents: whether there are any, and how many places packages are looked for in. */
+export function policyOf(repo: Json): Json {
+  const read = readRepository(repo);
+  return read.ok ? { places: read.value.places.length, keys: read.value.keys !== null } : null;
+}
+
+/** Whether packages have signatures of their own: where keys are given, and not in a directory of this machine. */
+export function verifies(repo: Json): boolean {
+  const read = readRepository(repo);
+  return read.ok && read.value.keys !== null && read.value.places.some(isRemote);
+}
+
 export const isRemote = (place: string): boolean => /^https?:/.test(place);
 
 /** A file or directory at a place; directories are relative to the Imagefile. */
