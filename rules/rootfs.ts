@@ -30,7 +30,7 @@ export const rootfsSchema = z.strictObject({
   variant: option(
     z.enum(VARIANTS).optional(),
     `one of ${VARIANTS.join(", ")}`,
-    "With apt, what is there beside `packages`: `busybox` nothing (and busybox's commands), `essential` Debian's " +
+    "With apt, what is there beside `packages`: `busybox` nothing (and busybox's commands; base-files, base-passwd, busybox-static, debianutils, dpkg and libc-bin have to be among them), `essential` Debian's " +
       "essential packages, `apt` these and apt (the default), `minbase` all of priority required and apt.",
   ),
   steps: stepsOption,

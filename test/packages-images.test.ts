@@ -201,3 +201,19 @@ describe("under sudo", () => {
     expect([looked.status, looked.stdout]).toEqual([0, expect.stringContaining("facts: ")]);
   });
 });
+
+test("variant busybox without what it is made of names what has to be added", async () => {
+  const project = makeImages();
+  try {
+    project.write("rootfs.list", "busybox-static\ndpkg\n");
+    const { status, stderr } = await project.run("rootfs");
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /variant busybox is made of packages that have to be named: add base-files base-passwd debianutils\n/,
+      ),
+    ]);
+  } finally {
+    project.remove();
+  }
+});

@@ -2,7 +2,15 @@
 # ARCH, CPU, VARIANT; IN_IMAGE: the image's line in sources.list, or empty.
 
 case $VARIANT in
-    busybox) variant=custom hooks=--hook-dir=/usr/share/mmdebstrap/hooks/busybox ;;
+    busybox)
+        variant=custom hooks=--hook-dir=/usr/share/mmdebstrap/hooks/busybox
+        # Without one of these mmdebstrap and dpkg end in words that do not name it.
+        lacking=$(for name in base-files base-passwd debianutils dpkg libc-bin; do
+            closure | grep -x "$name" >"$TMPDIR/has" || printf '%s ' "$name"
+        done)
+        closure | grep -xE 'busybox(-static)?' >"$TMPDIR/has" || lacking="busybox-static $lacking"
+        [ -z "$lacking" ] || die "variant busybox is made of packages that have to be named: add ${lacking% }"
+        ;;
     *) variant=$VARIANT hooks=--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr ;;
 esac
 emulate_foreign "$ARCH" "$CPU"
