@@ -11,7 +11,7 @@ import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.j
 import { undated, withDate } from "./names.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
-import type { ReleasedArtifact } from "./release/release.js";
+import type { ReleasedArtifact, Verdict } from "./release/release.js";
 import type { BuildReason, Decision, RestoreReason } from "./reason.js";
 import type { Facts } from "./sources/facts.js";
 import { Standing } from "./standing.js";
@@ -29,6 +29,8 @@ export interface DecideContext extends FactContext {
   readonly force: boolean;
   /** False with --no-isolation. */
   readonly isolated: boolean;
+  /** Failing verdicts that stand, of all releases. */
+  readonly rejected: readonly Verdict[];
 }
 
 /** A decision, and what it rests on. `key` is null while an input is pending. */
@@ -264,7 +266,7 @@ export class Decider {
   /** A person's failing verdict on one of these outputs. */
   rejected(action: Action, outputs: Readonly<Record<string, ArtifactId>>): BuildReason | null {
     for (const [output, id] of Object.entries(outputs)) {
-      const word = this.context.pins.release.rejected.find(({ digest }) => digest === id.slice(2));
+      const word = this.context.rejected.find(({ digest }) => digest === id.slice(2));
       if (word !== undefined)
         return { kind: "rejected", target: this.targetOf(action, output), because: word.because };
     }

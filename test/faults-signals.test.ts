@@ -1,6 +1,6 @@
 // Signals, terminals, and children that outlive their action: the exit status, nothing left running, a terminal as it
 // was, and a next run that builds what was stopped.
-import { chmodSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSync } from "node:fs";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
@@ -134,6 +134,50 @@ test("an action that ignores TERM is killed after ten seconds", async () => {
   expect(Date.now() - begun).toBeGreaterThan(9_900);
   await expectStopped(["stubborn"]);
 });
+
+test("Ctrl-C does not wait for what is being digested, and nothing of it is published", async () => {
+  const big = makeProject({
+    "Imagefile.ts": `export const big = run({ inputs: {}, cmd: 'truncate -s 40G "$OUT"; : done', out: "big.bin" });
+export const read = run({ inputs: { S: files("input.bin") }, cmd: ': > "$OUT"', out: "read" });`,
+  });
+  try {
+    // Tens of seconds of zeros, one read by an action's end and one as a source.
+    big.write("input.bin", "");
+    truncateSync(big.path("input.bin"), 40 * 2 ** 30);
+    for (const [target, sign] of [
+      ["big", "hashing"],
+      ["read", "deciding"],
+    ] as const) {
+      const building = big.start({}, target);
+      const ended = finish(building);
+      const opened = (): boolean => openFilesOf(building).some((path) => /big\.bin|input\.bin/.test(path));
+      await until(`it is ${sign}`, opened);
+      const at = performance.now();
+      building.kill("SIGINT");
+      expect(await ended).toMatchObject({ status: 130 });
+      expect(performance.now() - at).toBeLessThan(5000);
+      expect(big.names("out")).toEqual([]);
+    }
+    expect((await big.run("-q", "big")).status).toBe(1);
+  } finally {
+    big.remove();
+  }
+});
+
+/** Paths that a process has open. */
+const openFilesOf = ({ pid }: ChildProcess): string[] => {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+      } catch {
+        return [];
+      }
+    });
+  } catch {
+    return [];
+  }
+};
 
 test("a second Ctrl-C does not wait", async () => {
   const building = await startWaiting("stubborn");

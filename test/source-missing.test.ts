@@ -1,6 +1,7 @@
 // What an action reads and is not there, through the real command line: all of it is said before anything is built, by
 // name, also by a dry run and by the doctor.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { makeProject, type TestProject } from "./support/cli.js";
 
@@ -88,5 +89,28 @@ test("a word of an array that nothing fills in is refused when the Imagefile is 
     expect(stderr).toContain("did you mean $SRC?");
   } finally {
     other.remove();
+  }
+});
+
+test.each([
+  ["a pipe", "mkfifo odd"],
+  ["a device", "mknod odd c 1 5"],
+])("%s is read as no list, nor as anything else that is read", async (_, make) => {
+  const project = makeProject({
+    "Imagefile.ts": `export const a = run({ inputs: { L: list("odd") }, cmd: ': > "$OUT"', out: "a" });
+export const b = run({ inputs: { L: files("odd") }, cmd: ': > "$OUT"', out: "b" });`,
+  });
+  try {
+    execFileSync("sh", ["-c", make], { cwd: project.dir });
+    for (const target of ["a", "b"]) {
+      const { status, stderr } = await project.run(target);
+      expect(stderr).toMatch(/odd is (?:no regular file|neither a file nor a link)/);
+      expect(status).toBe(2);
+    }
+    const { status, stderr } = await project.run("-f", "odd", "a");
+    expect(stderr).toContain("is no regular file");
+    expect(status).toBe(2);
+  } finally {
+    project.remove();
   }
 });

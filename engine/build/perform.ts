@@ -160,6 +160,10 @@ async function build(context: PerformContext, action: Action, decision: Decision
       }
       return failed(context, action, staged.value, failure, record.duration, log);
     }
+    // What comes after Ctrl-C is not published.
+    if (options.signal.aborted) {
+      return failed(context, action, staged.value, { kind: "interrupted" }, record.duration, log);
+    }
     const published = await publish({ decider, isolation: context.isolation }, action, staged.value, record);
     if (published.kind === "failure") recordFailure(decider, action, staged.value, published.failure, record);
     forgetUnfinished(project, action.id);

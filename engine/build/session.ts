@@ -11,7 +11,15 @@ import { Pins } from "../packages/pins.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
 import { ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { readReleases, releaseFile, selectRelease, type Release, type Selected } from "../release/release.js";
+import {
+  isOfFuture,
+  readReleases,
+  releaseFile,
+  selectRelease,
+  standing,
+  type Release,
+  type Selected,
+} from "../release/release.js";
 import { requireOpen } from "../release/states.js";
 import { Facts } from "../sources/facts.js";
 import { Sources } from "../sources/resolve.js";
@@ -68,6 +76,12 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
     emit({ type: "notice", level: "warning", message, at: options.now() });
   const index = readOnly ? Index.look(project.index) : Index.open(project.index, notice);
   noteRelease(project, facts, selected.value.release);
+  const future = releases.value.filter((release) => isOfFuture(release, options.now()));
+  for (const release of selected.value.kind === "opens" ? future : [])
+    notice(
+      `the implicit release ${release.datecode} is from the future (last build ${release.lastBuild}) and is not joined; ` +
+        `if the clock was wrong then, remove ${releaseFile(project, release)}`,
+    );
   const sources = new Sources(project, index, facts, readOnly);
   const pins = new Pins(
     { project, graph, sources, index, drivers, emit, signal, readOnly },
@@ -90,6 +104,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
     readOnly,
     force,
     isolated,
+    rejected: standing(releases.value),
   });
   return ok({
     options,

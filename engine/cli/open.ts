@@ -1,6 +1,6 @@
 // Opens an Imagefile for a command: its places, its graph (saved or evaluated anew), and the release that
 // the command line names. It prints nothing.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { ownerIn } from "../../cache/write.js";
 import { evaluate } from "../evaluate/load.js";
 import type { Reads } from "../evaluate/fresh.js";
@@ -56,6 +56,7 @@ export async function openImagefile(
       "imagemake init writes one; -C DIR and -f FILE look elsewhere",
     );
   }
+  if (!statSync(project.imagefile).isFile()) return fail(2, `${project.imagefile} is no regular file`);
   const { DATECODE: datecode, ...vars } = args;
   const dates = [datecode, options.release].filter((date) => date !== undefined && date !== "");
   if (new Set(dates).size > 1) return fail(2, `two dates in one run: ${dates.join(" and ")}`);

@@ -220,11 +220,9 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     "--because <text>",
     "why; recorded",
   );
-  life(
-    "reject <target>",
-    "a failing verdict on what was built",
-    () => import("./commands/release-reject.js"),
-  ).option("--because <text>", "why; recorded");
+  life("reject <target>", "a failing verdict on what was built", () => import("./commands/release-reject.js"))
+    .option("--because <text>", "why; recorded")
+    .option("--undo", "take it back");
   life("sign", "sign the checksums with the release's own key", () => import("./commands/release-sign.js"))
     .option("--passphrase-file <file>", "the passphrase is its first line")
     .option("--ask-passphrase", "type the passphrase at the terminal; it is kept nowhere")

@@ -28,14 +28,21 @@ export async function removeTree(
   } catch (error) {
     return codeOf(error) === "ENOENT" ? ok(undefined) : cannot(dir, whyNotOpened(dir, error));
   }
+  removing += 1;
   try {
     return await removeIn(parent, dir, options.unmount === true);
   } catch (error) {
     return cannot(dir, asError(error).message);
   } finally {
+    removing -= 1;
     closeSync(parent);
   }
 }
+
+let removing = 0;
+
+/** How many trees are being deleted. */
+export const removalsRunning = (): number => removing;
 
 const whyNotOpened = (dir: string, error: unknown): string =>
   codeOf(error) === "ELOOP" || codeOf(error) === "ENOTDIR"

@@ -108,10 +108,19 @@ export async function runJob(
       stopper.resume();
     },
   });
-  const end = await stoppable(started, signal, now, stopper).finally(goesOn);
+  running += 1;
+  const end = await stoppable(started, signal, now, stopper).finally(() => {
+    running -= 1;
+    goesOn();
+  });
   if (end.error !== null) return problem(`could not be started: ${end.error.message}`);
   return outcome(job, end, stopper.because);
 }
+
+let running = 0;
+
+/** How many commands run. */
+export const jobsRunning = (): number => running;
 
 /** What of a job no kernel hands to a program, and why; null where all can be. */
 function longest({ argv, env }: Job): string | null {

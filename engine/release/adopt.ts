@@ -45,7 +45,7 @@ export async function judgeAdoption(
   if (wrong !== null) return fail(1, `${called} is refused for ${target}: ${wrong}`, "these are its guards");
   const digest = await hashFile(file, stats.size);
   const { release } = session.pins;
-  if (release.rejected.some((word) => word.digest === digest))
+  if (session.decider.context.rejected.some((word) => word.digest === digest))
     return fail(1, `${called} is refused for ${target}: this very file was rejected`);
   const resolved = await session.pins.resolve(session.actions, false);
   if (!resolved.ok) return resolved;

@@ -68,6 +68,7 @@ const opened = (theirs: Release, now: number): Release => ({
   closures: theirs.closures,
   dropped: theirs.dropped,
   rejected: theirs.rejected,
+  accepted: theirs.accepted,
 });
 
 /** Names of snapshots and closures that both pin, and not the same. */

@@ -227,5 +227,5 @@ const differ = (one: Outputs, other: Outputs): boolean =>
   Object.keys(one).some((name) => one[name] !== other[name]);
 
 /** A digest that a person judged to be no good is never linked again, wherever it comes from. */
-const isRejected = ({ pins }: Session, outputs: Outputs): boolean =>
-  pins.release.rejected.some(({ digest }) => Object.values(outputs).some((id) => id.slice(2) === digest));
+const isRejected = ({ decider }: Session, outputs: Outputs): boolean =>
+  decider.context.rejected.some(({ digest }) => Object.values(outputs).some((id) => id.slice(2) === digest));

@@ -75,6 +75,11 @@ export interface Word {
   readonly at: string;
 }
 
+/** A person's word on an artifact. */
+export interface Verdict extends Word {
+  readonly digest: string;
+}
+
 /** Checksum files as BSD's sha256 writes them (`SHA256 (name) = …`), or as GNU's sha256sum. */
 export type SumsForm = "bsd" | "gnu";
 
@@ -100,8 +105,10 @@ export interface Release {
   readonly artifacts: Readonly<Record<TargetId, ReleasedArtifact>>;
   /** Targets taken off the roster. */
   readonly dropped: readonly Word[];
-  /** Failing verdicts on digests. Such an artifact is never linked again. */
-  readonly rejected: readonly (Word & { readonly digest: string })[];
+  /** Failing verdicts on digests: such an artifact is never linked again, in any release. Newer ones have them too. */
+  readonly rejected: readonly Verdict[];
+  /** Those that were taken back. */
+  readonly accepted: readonly Verdict[];
   /** Check id → the key under which it passed, as the graph had it at collect. */
   readonly verdicts: Readonly<Record<TargetId, { readonly key: string; readonly at: string }>>;
   /** Checks of the gate that a person let through. */
@@ -116,6 +123,20 @@ export interface Release {
   readonly signature: { readonly tool: string; readonly file: string; readonly publicKey: string } | null;
   /** What `current` pointed to before it was promoted; null for nothing. */
   readonly previous: string | null;
+}
+
+/** The failing verdicts that stand: of all words on a digest, whichever release they were said in, the last counts. */
+export function standing(releases: readonly Release[]): readonly Verdict[] {
+  const last = new Map<string, { readonly word: Verdict; readonly rejects: boolean }>();
+  const words = releases.flatMap(({ accepted, rejected }) => [
+    ...rejected.map((word) => ({ word, rejects: true })),
+    ...accepted.map((word) => ({ word, rejects: false })),
+  ]);
+  for (const said of words) {
+    const before = last.get(said.word.digest);
+    if (before === undefined || before.word.at <= said.word.at) last.set(said.word.digest, said);
+  }
+  return [...last.values()].flatMap(({ word, rejects }) => (rejects ? [word] : []));
 }
 
 /** Today's datecode, in UTC. */
@@ -139,6 +160,7 @@ export function newRelease(datecode: string, now: number, more: Partial<Release>
     artifacts: {},
     dropped: [],
     rejected: [],
+    accepted: [],
     verdicts: {},
     waived: [],
     ticked: {},
@@ -257,13 +279,17 @@ export function selectRelease(
       return fail(2, `${datecode} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
     const named = releases.find((release) => release.datecode === datecode);
     if (named === undefined)
-      return ok({ kind: "opens", release: newRelease(datecode, now, { byName: true }) });
+      return ok({
+        kind: "opens",
+        release: newRelease(datecode, now, { byName: true, rejected: standing(releases) }),
+      });
     return ok({ kind: "joined", release: named });
   }
   const explicit = releases.filter((release) => release.explicit && JOINED.has(release.state)).at(-1);
   if (explicit !== undefined) return ok({ kind: "joined", release: explicit });
   const implicit = releases
     .filter((release) => !release.explicit && !release.byName && release.state === "open")
+    .filter((release) => !isOfFuture(release, now))
     .sort((a, b) => (a.lastBuild < b.lastBuild ? -1 : 1))
     .at(-1);
   if (implicit !== undefined && now - Date.parse(implicit.lastBuild) < JOIN_MS) {
@@ -273,8 +299,16 @@ export function selectRelease(
     ({ datecode: day, byName, state }) => byName && state === "open" && day === today(now),
   );
   if (named !== undefined) return ok({ kind: "joined", release: { ...named, byName: false } });
-  return ok({ kind: "opens", release: newRelease(freeDatecode(releases, today(now)), now) });
+  const release = newRelease(freeDatecode(releases, today(now)), now, { rejected: standing(releases) });
+  return ok({ kind: "opens", release });
 }
+
+/** How far clocks of several machines may differ, in milliseconds. */
+const CLOCKS_MS = 10 * 60 * 1000;
+
+/** A run under a wrong clock opened it, or built in it last: it would be joined until that day comes. */
+export const isOfFuture = ({ explicit, opened, lastBuild }: Release, now: number): boolean =>
+  !explicit && Math.max(Date.parse(opened), Date.parse(lastBuild)) > now + CLOCKS_MS;
 
 /** An explicit release is joined until it is signed or abandoned; whether it can be built in is another question. */
 const JOINED: ReadonlySet<ReleaseState> = new Set(["open", "collected"]);

@@ -1,7 +1,7 @@
 // Sources become content: which files, with which digests, under which names in the stage. It reads the
 // disk and the environment, remembers digests by stamp, and notes every fact it used.
 import { isUtf8 } from "node:buffer";
-import { lstatSync, readlinkSync, readFileSync } from "node:fs";
+import { lstatSync, readlinkSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, normalize, relative, resolve } from "node:path";
 import { spawnSync } from "node:child_process";
 import { hashBytes, hashFile } from "../../cache/hash.js";
@@ -100,6 +100,8 @@ export class Sources {
       const stamp = stampOf(path);
       this.facts.file(path, stamp);
       this.#noteRace(stamp);
+      if (stamp !== null && !statSync(path).isFile())
+        return fail(2, `list ${file} is no regular file`, "pipes and devices cannot be inputs");
       const bytes = readFileSync(path);
       const bad = lineNotUtf8(bytes);
       if (bad > 0) return fail(2, `list ${file}:${bad}: not UTF-8`, "save it as UTF-8");

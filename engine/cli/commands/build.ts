@@ -10,6 +10,8 @@ import {
   wantedActions,
   type RunOptions,
 } from "../../build/session.js";
+import { removalsRunning } from "../../execute/remove.js";
+import { jobsRunning } from "../../execute/sandbox.js";
 import type { Emit } from "../../events.js";
 import { withDate } from "../../names.js";
 import { together } from "../../obstacles.js";
@@ -201,12 +203,12 @@ function noteUnsnapshottable(opened: Opened, emit: Emit): void {
   emit({ type: "notice", level: "warning", message, at: Date.now() });
 }
 
-/** How long after the second Ctrl-C anything but actions (a copy, a digest) may still take, in milliseconds. */
-const IMPATIENCE_MS = 2000;
+/** How long after Ctrl-C anything but actions (a copy, a digest) may still take: after the first, and after the second. */
+const [PATIENCE_MS, IMPATIENCE_MS] = [800, 2000];
 
 /**
- * First Ctrl-C or TERM: stop in order. Second: kill the actions, and soon `leave` with this exit status, whatever is
- * not done; the next run clears up.
+ * First Ctrl-C or TERM: stop in order, but wait for nothing else than actions and what is deleted after them. Second:
+ * kill the actions. Soon `leave` with this exit status, whatever is not done; the next run clears up.
  */
 function listen(leave: (status: number) => void): {
   readonly signal: AbortSignal;
@@ -218,11 +220,20 @@ function listen(leave: (status: number) => void): {
   const [stop, kill] = [new AbortController(), new AbortController()];
   let status: number | null = null;
   let leaving: NodeJS.Timeout | undefined;
+  let waiting: NodeJS.Timeout | undefined;
   const onSignal = (name: NodeJS.Signals): void => {
     const by = status;
     status ??= name === "SIGINT" ? 130 : 143;
     stop.abort();
-    if (by === null) return;
+    if (by === null) {
+      const first = status;
+      let idle = performance.now();
+      waiting = setInterval(() => {
+        if (jobsRunning() + removalsRunning() > 0) idle = performance.now();
+        else if (performance.now() - idle > PATIENCE_MS) leave(first);
+      }, 100);
+      return;
+    }
     kill.abort();
     leaving ??= setTimeout(() => leave(by), IMPATIENCE_MS);
   };
@@ -234,6 +245,7 @@ function listen(leave: (status: number) => void): {
     status: () => status,
     close: () => {
       clearTimeout(leaving);
+      clearInterval(waiting);
       for (const name of names) process.off(name, onSignal);
     },
   };

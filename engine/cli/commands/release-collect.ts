@@ -66,7 +66,7 @@ async function wantedOf(
     const row = artifact === undefined ? undefined : session.index.artifact(artifact);
     if (target === undefined || judged === undefined) wrong.push(`${id}: no longer in the Imagefile`);
     else if (judged.decision.kind !== "up-to-date") wrong.push(`${id}: ${describeDecision(judged.decision)}`);
-    else if (release.rejected.some(({ digest }) => digest === artifact?.slice(2)))
+    else if (session.decider.context.rejected.some(({ digest }) => digest === artifact?.slice(2)))
       wrong.push(`${id}: rejected`);
     else if (target.pattern !== null && artifact !== undefined && row !== undefined) {
       const [key, digest] = [judged.key ?? "", artifact.slice(2)];

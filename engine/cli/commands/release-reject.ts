@@ -1,27 +1,37 @@
-// `imagemake release reject TARGET --because TEXT`: a person's failing verdict on what the target is now.
+// `imagemake release reject TARGET --because TEXT`: a person's failing verdict on what the target is now; --undo takes
+// those on the target back.
 import { stop, unwrap } from "../../problem.js";
 import { requireOpen } from "../../release/states.js";
 import { moveRelease, text } from "../life.js";
 import { judge, look } from "../look.js";
 import type { Call } from "../run.js";
 
-/** Its digest is never linked again; the target is out of date though its key is unchanged. */
+/** Its digest is never linked again, in no release; the target is out of date though its key is unchanged. */
 export async function command(call: Call): Promise<number> {
   const [target = ""] = call.names;
   const because =
     text(call, "because") ?? stop(2, "a rejection is recorded with its reason", "--because TEXT gives it");
-  const would = ({ datecode }: { datecode: string }): string => `reject ${target} of release ${datecode}`;
+  const undo = call.own["undo"] === true;
+  const does = undo ? "take back what was said of" : "reject";
+  const would = ({ datecode }: { datecode: string }): string => `${does} ${target} of release ${datecode}`;
   return moveRelease(call, null, would, async (given) => {
     const release = unwrap(requireOpen(given));
     const looking = await look({ ...call, options: { ...call.options, release: release.datecode } }, [
       target,
     ]);
     const found = looking.opened.graph.targets.find(({ id }) => id === looking.targets[0]);
+    const at = new Date().toISOString();
+    if (undo) {
+      const words = looking.session.decider.context.rejected.filter((word) => word.target === found?.id);
+      if (words.length === 0) return stop(2, `no verdict on ${target} stands that could be taken back`);
+      const accepted = words.map((word) => ({ ...word, because, at }));
+      return { ...release, accepted: [...release.accepted, ...accepted] };
+    }
     const judged = (await judge(looking.session)).get(found?.action ?? "");
     const artifact = found === undefined ? undefined : judged?.made?.outputs[found.output];
     if (found === undefined || artifact === undefined)
       return stop(2, `${target} is not built, so there is nothing to reject`);
-    const word = { target: found.id, because, at: new Date().toISOString(), digest: artifact.slice(2) };
+    const word = { target: found.id, because, at, digest: artifact.slice(2) };
     return { ...release, rejected: [...release.rejected, word] };
   });
 }

@@ -13,6 +13,7 @@ import {
   readReleases,
   releaseFile,
   saveRelease,
+  standing,
   today,
   type Release,
 } from "../../release/release.js";
@@ -124,7 +125,7 @@ function begun(
     const hint = `imagemake release start --release ${day}.${respin} opens a respin of that day`;
     return stop(2, `there is a release ${datecode} already`, hint);
   }
-  const more = { explicit: true, roster, commit: commitOf(project.dir) };
+  const more = { explicit: true, roster, commit: commitOf(project.dir), rejected: standing(releases) };
   // Naming the date takes over what was built and pinned under it; without, the new release pins anew.
   const release =
     named !== null && there !== null ? { ...there, ...more, byName: false } : newRelease(datecode, now, more);
