@@ -243,6 +243,14 @@ export class Index {
     return this.#all<ArtifactRow>("SELECT * FROM artifacts ORDER BY id");
   }
 
+  /** The action whose build made an artifact last. */
+  makerOf(id: ArtifactId): string | undefined {
+    return this.#get<{ action: string }>(
+      "SELECT b.action FROM outputs o JOIN builds b ON b.id = o.build WHERE o.artifact = ? ORDER BY b.rowid DESC LIMIT 1",
+      id,
+    )?.action;
+  }
+
   /** Forgets an artifact and every build that promised it. */
   forgetArtifact(id: ArtifactId): void {
     this.#run("DELETE FROM builds WHERE id IN (SELECT build FROM outputs WHERE artifact = ?)", id);

@@ -2,7 +2,7 @@
 // index and the artifacts with the store and the output directory. It runs nothing and changes nothing
 // but the links' stamps.
 import { join } from "node:path";
-import type { ArtifactId, BuildRow, Component, Index } from "../cache/index.js";
+import type { ArtifactId, ArtifactRow, BuildRow, Component, Index } from "../cache/index.js";
 import { fileId, type Store } from "../cache/store.js";
 import { keyFactsOf, type FactContext } from "./key-facts.js";
 import { componentsOf, keyOf, unisolated, type KeyFacts } from "./key.js";
@@ -15,6 +15,7 @@ import type { ReleasedArtifact, Verdict } from "./release/release.js";
 import type { BuildReason, Decision, RestoreReason } from "./reason.js";
 import type { Facts } from "./sources/facts.js";
 import { Standing } from "./standing.js";
+import { Whole } from "./whole.js";
 
 /** What deciding needs; the same for a whole run. */
 export interface DecideContext extends FactContext {
@@ -64,11 +65,14 @@ export class Decider {
   readonly #patterns = new Map<string, number>();
 
   readonly #standing: Standing;
+  /** What the store holds, looked at before it is read. */
+  readonly whole: Whole;
   /** What is published, to compare with. */
   readonly history: History;
 
   constructor(readonly context: DecideContext) {
-    this.#standing = new Standing(context);
+    this.whole = new Whole(context);
+    this.#standing = new Standing(context, this.whole);
     this.history = new History(context);
     for (const { pattern, linked } of context.graph.targets) {
       if (pattern !== null && linked) this.#patterns.set(pattern, (this.#patterns.get(pattern) ?? 0) + 1);
@@ -106,6 +110,18 @@ export class Decider {
         ? [input.target]
         : [];
     });
+  }
+
+  /** What is damaged of what an action reads, as far as that is known and here. */
+  async damagedInputs({ inputs }: Action): Promise<Result<ArtifactRow[]>> {
+    const found: ArtifactRow[] = [];
+    for (const input of inputs) {
+      const id = input.kind === "artifact" ? this.artifactOf(input.target) : undefined;
+      const damaged = id === undefined ? ok(null) : await this.whole.damagedIn(id);
+      if (!damaged.ok) return damaged;
+      if (damaged.value !== null) found.push(damaged.value);
+    }
+    return ok(found);
   }
 
   /** The artifact behind a target; undefined while it is not known. */

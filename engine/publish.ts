@@ -4,18 +4,20 @@ import { dirname } from "node:path";
 import { lstatSync, statSync } from "node:fs";
 import { hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, BuildRow } from "../cache/index.js";
+import { deleteLayer } from "../cache/layers.js";
 import { makeOwnDir } from "../cache/write.js";
 import type { Decider } from "./decide.js";
 import { checkFileGuards } from "./execute/guards.js";
 import { findFile } from "./execute/outputs.js";
+import { removeTree } from "./execute/remove.js";
 import type { Isolation } from "./execute/sandbox.js";
 import type { Staged, StagedOutput } from "./execute/stage.js";
 import { keyOf } from "./key.js";
 import type { Action } from "./model.js";
 import { isDiskImage } from "./names.js";
-import { asError, type Problem } from "./problem.js";
+import { asError, ok, type Problem } from "./problem.js";
 import type { Failure } from "./reason.js";
-import { ownStamp } from "./sources/stamp.js";
+import { ownStamp, sameStamp } from "./sources/stamp.js";
 import { sealTree } from "./tree/seal.js";
 
 /** What publishing needs beyond the decider's context. */
@@ -116,8 +118,13 @@ export async function linkOutputs(
     const id = outputs[output];
     if (id === undefined) continue;
     makeOwnDir(dirname(path));
+    const [held, known] = [ownStamp(store.path(id)), index.stamp(store.path(id))];
     const linked = await store.linkOut(id, path, { diskImage: isDiskImage(path) });
     if (!linked.ok) return { problem: linked.problem };
+    // Our own link changed the change time: nobody has to digest it again for that.
+    const now = ownStamp(store.path(id));
+    if (held !== null && now !== null && known !== undefined && sameStamp(held, known))
+      index.setStamp(store.path(id), now, known.digest);
     const stamp = ownStamp(path);
     if (stamp === null) return { problem: { exit: 3, message: `${path} vanished right after it was made` } };
     facts.file(path, stamp);
@@ -178,12 +185,13 @@ async function storeTree(
   wanted: StagedOutput,
 ): Promise<Stored> {
   const { project } = context.decider.context;
+  const { whole } = context.decider;
   if (lstatSync(wanted.path, { throwIfNoEntry: false })?.isDirectory() !== true) {
     const message = "$OUT was a directory, and the command put something else in its place";
     return { failure: { kind: "guard", output: wanted.output.name, message } };
   }
   try {
-    return await sealTree({
+    const request = {
       project,
       isolation: context.isolation,
       upper: wanted.path,
@@ -192,7 +200,21 @@ async function storeTree(
       guards: action.guards,
       output: wanted.output.name,
       scratch: staged.dir,
-    });
+    };
+    const sealed = await sealTree(request);
+    if ("failure" in sealed) return sealed;
+    if (!sealed.kept) {
+      await whole.note(sealed.row);
+      return sealed;
+    }
+    // A layer of that name lay there: it must be what this action made.
+    if (await whole.layerHolds(sealed.row)) return sealed;
+    const { layer } = sealed.row;
+    const removed = layer === null ? ok(undefined) : await deleteLayer(project.layers, layer, removeTree);
+    if (!removed.ok) return { failure: { kind: "problem", problem: removed.problem } };
+    const again = await sealTree(request);
+    if (!("failure" in again)) await whole.note(again.row);
+    return again;
   } catch (error) {
     return { failure: ioFailure(error) };
   }

@@ -191,6 +191,13 @@ function encode(header: QuickHeader, stamps: readonly (Stamp | null)[], paths: r
   return record;
 }
 
+/** Forgets that there was nothing to do, whatever the words. */
+export function forgetRecords({ graphs }: Project): void {
+  if (!existsSync(graphs)) return;
+  for (const name of readdirSync(graphs))
+    if (name.startsWith("quick-")) rmSync(join(graphs, name), { force: true });
+}
+
 function dropOldRecords(graphs: string): void {
   const records = readdirSync(graphs)
     .filter((name) => name.startsWith("quick-"))

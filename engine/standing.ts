@@ -8,6 +8,7 @@ import { linkedMode } from "../cache/store.js";
 import type { DecideContext } from "./decide.js";
 import { isDiskImage } from "./names.js";
 import { ownStamp } from "./sources/stamp.js";
+import type { Whole } from "./whole.js";
 
 /** The form of layers that this process can mount. */
 const OWN_FORM = process.getuid?.() === 0 ? "root" : "user";
@@ -16,6 +17,7 @@ const OWN_FORM = process.getuid?.() === 0 ? "root" : "user";
 export class Standing {
   constructor(
     private readonly context: Pick<DecideContext, "project" | "index" | "store" | "facts" | "readOnly">,
+    private readonly whole: Whole,
   ) {}
 
   /** Names of known outputs that the store does not hold. */
@@ -34,25 +36,14 @@ export class Standing {
     for (const [output, id] of Object.entries(outputs)) {
       const row = this.context.index.artifact(id);
       if (row?.kind !== "file" || !this.holds(row)) continue;
-      if (!(await this.#isWhole(id, edited))) return output;
+      if (!(await this.whole.fileIsWhole(id, edited))) return output;
     }
     return null;
   }
 
-  /** Digests again what was written to since; the change time says nothing, since links come and go. */
-  async #isWhole(id: ArtifactId, edited: boolean): Promise<boolean> {
-    const { index, store, readOnly } = this.context;
-    const path = store.path(id);
-    const [stamp, known] = [ownStamp(path), index.stamp(path)];
-    const same = stamp?.size === known?.size && stamp?.mtime === known?.mtime && stamp?.ino === known?.ino;
-    if (!edited && known !== undefined && same) return true;
-    if ((await store.verify(id)) !== "whole") return false;
-    if (!readOnly && stamp !== null) index.setStamp(path, stamp, id.slice(2));
-    return true;
-  }
-
   /** Whether the store holds what the row promises, down to the layers beneath. */
   holds(row: ArtifactRow): boolean {
+    if (this.whole.lost.has(row.id)) return false;
     switch (row.kind) {
       case "verdict":
         return true;

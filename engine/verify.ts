@@ -1,15 +1,15 @@
-// Digests again what the store holds. What is damaged or missing is removed together with the rows that promise it,
-// so that the next build makes it anew. It knows no command line; the caller holds the lock while repairing.
+// Digests again what the store holds. What is damaged or missing is removed together with the rows that promise it, and
+// with the builds that may have read the damage, so that the next build makes all that anew. It knows no command line; the caller holds the lock while repairing.
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { hasDigest, hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
-import { deleteLayer } from "../cache/layers.js";
 import { digestOf, openStore } from "../cache/store.js";
+import { builtSince, discard, type Voided } from "./damage.js";
 import type { Isolation } from "./execute/sandbox.js";
-import { removeTree } from "./execute/remove.js";
 import { asError, type Problem } from "./problem.js";
 import type { Project } from "./project.js";
+import { forgetRecords } from "./remember.js";
 import { formOf, verifyTree } from "./tree/seal.js";
 
 /** What is not as it should be. `unknown`: it could not be looked at, and is left as it is. */
@@ -27,6 +27,8 @@ export interface Verified {
   readonly trees: number;
   readonly packages: number;
   readonly findings: readonly Finding[];
+  /** What was built since from what is damaged. */
+  readonly voided: readonly Voided[];
   /** What could not be removed. */
   readonly problems: readonly Problem[];
 }
@@ -53,16 +55,27 @@ export async function verifyAll(context: VerifyContext): Promise<Verified> {
   const packages = existsSync(project.packages) ? readdirSync(project.packages).sort() : [];
   const findings: Finding[] = [];
   const problems: Problem[] = [];
-  const found = async (finding: Finding | null): Promise<void> => {
-    if (finding === null) return;
-    findings.push(finding);
-    if (context.repair && finding.state !== "unknown")
-      for (const problem of await repair(context, finding)) problems.push(problem);
+  const note = (finding: Finding | null): void => {
+    if (finding !== null) findings.push(finding);
   };
-  for (const id of files) await found(await lookAtFile(context, id));
-  for (const row of trees) await found(await lookAtTree(context, row));
-  for (const name of packages) await found(await lookAtPackage(project, name));
-  return { files: files.length, trees: trees.length, packages: packages.length, findings, problems };
+  for (const id of files) note(await lookAtFile(context, id));
+  for (const row of trees) note(await lookAtTree(context, row));
+  for (const name of packages) note(await lookAtPackage(project, name));
+  const damaged = findings.filter(({ state }) => state === "damaged");
+  const namesOf = (kinds: readonly Finding["kind"][]): string[] =>
+    damaged.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
+  // A disk that turned a bit tells nobody when.
+  const damage = { artifacts: namesOf(["file", "tree"]), packages: namesOf(["package"]), after: 0 };
+  const voided = builtSince(index, damage);
+  if (context.repair) {
+    index.drop({ builds: voided.map(({ build }) => build.id) });
+    for (const finding of findings)
+      if (finding.state !== "unknown")
+        for (const problem of await repair(context, finding)) problems.push(problem);
+    // They say that nothing is to be done, and look at nothing that was voided.
+    if (voided.length > 0) forgetRecords(project);
+  }
+  return { files: files.length, trees: trees.length, packages: packages.length, findings, voided, problems };
 }
 
 async function lookAtFile({ project }: VerifyContext, id: ArtifactId): Promise<Finding | null> {
@@ -108,22 +121,11 @@ async function lookAtPackage(project: Project, name: string): Promise<Finding | 
   }
 }
 
-/** The row goes first: a promise without a thing is worse than a thing without a promise. */
 async function repair({ project, index }: VerifyContext, { kind, name }: Finding): Promise<Problem[]> {
-  switch (kind) {
-    case "file":
-      index.forgetArtifact(name);
-      openStore(project.store, null).remove(name);
-      return [];
-    case "package":
-      rmSync(join(project.packages, name), { force: true, recursive: true });
-      return [];
-    case "tree": {
-      const layer = index.artifact(name)?.layer ?? null;
-      index.forgetArtifact(name);
-      const removed = layer === null ? null : await deleteLayer(project.layers, layer, removeTree);
-      rmSync(join(project.manifests, digestOf(name)), { force: true });
-      return removed?.ok === false ? [removed.problem] : [];
-    }
+  if (kind === "package") {
+    rmSync(join(project.packages, name), { force: true, recursive: true });
+    return [];
   }
+  const problem = await discard({ project, index }, { id: name, layer: index.artifact(name)?.layer ?? null });
+  return problem === null ? [] : [problem];
 }

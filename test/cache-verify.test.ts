@@ -109,14 +109,14 @@ describe("verify", () => {
     expect((await project.run("cache", "verify", "-n")).stdout).toMatch(/: 1 no good\n$/);
   });
 
-  test("notices a changed file in a tree; the tree is made anew, and the layer on it is not", async () => {
+  test("notices a changed file in a tree; the tree is made anew, and what was made from it since", async () => {
     const project = await built();
     const layer = await stored(project, "base");
     writeFileSync(join(layer, "etc/base.txt"), "bass\n");
     const found = await project.run("cache", "verify");
     expect([found.status, found.stdout]).toEqual([1, expect.stringContaining("(made by base)")]);
     expect(existsSync(layer)).toBe(false);
-    expect(await does(project)).toEqual(["built base"]);
+    expect(await does(project)).toEqual(["built base", "built image", "built platform"]);
     expect(readFileSync(join(layer, "etc/base.txt"), "utf8")).toBe("base\n");
     expect((await project.good("cache", "verify")).stdout).toContain("all whole");
   });
@@ -137,7 +137,7 @@ describe("verify", () => {
       execFileSync("sh", ["-euc", change, "sh", layer]);
       const found = await project.run("cache", "verify");
       expect([found.status, found.stdout]).toEqual([1, expect.stringContaining("(made by platform)")]);
-      expect(await does(project)).toEqual(["built platform"]);
+      expect(await does(project)).toEqual(["built image", "built platform"]);
     },
   );
 
@@ -152,7 +152,7 @@ describe("verify", () => {
     expect(found.status).toBe(1);
     expect(found.stdout).toMatch(/^damaged: tree t:\w+ \(made by base; its manifest\)$/m);
     expect(found.stdout).toMatch(/^not verified: tree t:\w+ \(made by platform; the manifest of its parent/m);
-    expect(await does(project)).toEqual(["built base"]);
+    expect(await does(project)).toEqual(["built base", "built image", "built platform"]);
     expect((await project.good("cache", "verify")).stdout).toContain("all whole");
   });
 

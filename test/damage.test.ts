@@ -1,10 +1,13 @@
 // One byte changed in what lies in the state directory: what is stored, remembered or indexed. What is made from it is
 // right, what is damaged is made again and named, and no command fails for it. Through the real command line.
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import { makeProject, type TestProject, type Told } from "./support/cli.js";
+import { makePackageProject, makeTinyRepo } from "./support/packages.js";
 
 jest.setTimeout(120_000);
 
@@ -12,14 +15,16 @@ jest.setTimeout(120_000);
 const imagefile = (word: string): string => `import { files, project, run, rule, step } from "imagemake";
 export const base = run({ inputs: { SRC: files("base.txt") }, tree: true, cmd: 'mkdir "$OUT/etc"; cp $SRC "$OUT/etc/"' });
 export const platform = rule.platformfs({ from: base, steps: [step.write("etc/more", "more ${word}\\n")] });
+// Two of one name are linked nowhere.
 const inner = run({ inputs: { SRC: files("base.txt") }, cmd: 'tr a-z A-Z < $SRC > "$OUT"', out: "inner.txt" });
+const twin = run({ inputs: { SRC: files("base.txt") }, cmd: 'cp $SRC "$OUT"', out: "inner.txt" });
 export const image = run({ inputs: { IN: base }, cmd: 'cat "$IN"/etc/* > "$OUT"; echo ${word} >> "$OUT"', out: "image.txt" });
-export const reader = run({ inputs: { IN: inner }, cmd: 'cat "$IN" > "$OUT"; echo ${word} >> "$OUT"', out: "reader.txt" });
+export const reader = run({ inputs: { IN: inner, TWIN: twin }, cmd: 'cat "$IN" > "$OUT"; echo ${word} >> "$OUT"', out: "reader.txt" });
 export const second = run({ inputs: { IN: image }, cmd: 'cat "$IN" > "$OUT"', out: "second.txt" });
 export default project({ default: [platform, image, reader, second] });
 `;
 
-const ALL = ["base", "image", "platform", "reader", "reader/in", "second"];
+const ALL = ["base", "image", "platform", "reader", "reader/in", "reader/twin", "second"];
 
 const projects: TestProject[] = [];
 afterEach(() => projects.splice(0).forEach((project) => project.remove()));
@@ -29,6 +34,42 @@ async function built(): Promise<TestProject> {
   projects.push(project);
   await project.good();
   return project;
+}
+
+interface Artifact {
+  readonly id: string;
+  readonly action: string | null;
+  readonly layer: string | null;
+}
+
+/** Where an action's output lies in the store: a file, or the directory of a layer; and a tree's manifest. */
+async function stored(project: TestProject, action: string): Promise<{ path: string; manifest: string }> {
+  const rows = JSON.parse((await project.good("cache", "ls", "--json")).stdout) as Artifact[];
+  const row = rows.find((one) => one.action === action);
+  if (row === undefined) throw new Error(`${action} made nothing`);
+  const digest = row.id.slice(2);
+  const store = project.path(".imagemake/store");
+  const file = join(store, "files", digest.slice(0, 2), digest);
+  return {
+    path: row.layer === null ? file : join(store, "layers", row.layer),
+    manifest: join(store, "manifests", digest),
+  };
+}
+
+/** Changes one byte; size, mode and modification time stay. */
+function flip(path: string, at = 2): void {
+  const bytes = readFileSync(path);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  const { mode } = statSync(path);
+  execFileSync("sh", ["-euc", 'cp -p "$1" "$1.ref"; chmod u+w "$1"', "sh", path]);
+  writeFileSync(path, bytes);
+  execFileSync("sh", [
+    "-euc",
+    'chmod "$2" "$1"; touch -r "$1.ref" "$1"; rm "$1.ref"',
+    "sh",
+    path,
+    (mode & 0o7777).toString(8),
+  ]);
 }
 
 /** The warnings of a build. */
@@ -42,6 +83,121 @@ const onlyFile = (project: TestProject, dir: string, prefix: string): string => 
 };
 
 const NOTHING = expect.stringContaining("nothing to do");
+
+describe("what is read by an action is looked at first", () => {
+  test("a byte in a layer: the tree is made anew, and what reads it is right", async () => {
+    const project = await built();
+    flip(join((await stored(project, "base")).path, "etc/base.txt"));
+    project.write("Imagefile.ts", imagefile("two"));
+    const told = await project.events({});
+    expect(told.status).toBe(0);
+    expect(project.read("out/image.txt")).toBe("base\ntwo\n");
+    expect(told.which("built")).toEqual(["base", "image", "platform", "reader", "second"]);
+    expect(warnings(told)).toMatch(/tree .*base.* damaged/);
+    expect((await project.good("cache", "verify")).stdout).toContain("all whole");
+    expect((await project.good()).stderr).toEqual(NOTHING);
+  });
+
+  test("a dry run says so, and changes nothing", async () => {
+    const project = await built();
+    flip(join((await stored(project, "base")).path, "etc/base.txt"));
+    project.write("Imagefile.ts", imagefile("two"));
+    const { stdout, stderr } = await project.good("-n");
+    expect(stdout + stderr).toMatch(/base\b.*\n?.*(lost|store)/);
+    expect((await project.run("cache", "verify", "-n")).stdout).toContain("damaged: tree");
+  });
+
+  test("times alone: digested once more, kept, and not digested again", async () => {
+    const project = await built();
+    const { path } = await stored(project, "base");
+    execFileSync("chmod", ["u+x,u-x", join(path, "etc/base.txt")]);
+    project.write("Imagefile.ts", imagefile("two"));
+    const told = await project.events({});
+    expect(told.which("built")).toEqual(["image", "platform", "reader", "second"]);
+    expect(warnings(told)).toBe("");
+  });
+
+  test("a byte in a stored file that nothing links", async () => {
+    const project = await built();
+    flip((await stored(project, "reader/in")).path);
+    project.write("Imagefile.ts", imagefile("two"));
+    const told = await project.events({});
+    expect(told.status).toBe(0);
+    expect(project.read("out/reader.txt")).toBe("BASE\ntwo\n");
+    expect(told.which("built")).toContain("reader/in");
+    expect(warnings(told)).toMatch(/file .*reader\/in.* damaged/);
+  });
+
+  test("a byte in a stored file that is to be linked again", async () => {
+    const project = await built();
+    rmSync(project.path("out/second.txt"));
+    flip((await stored(project, "second")).path);
+    const told = await project.events({});
+    expect(told.status).toBe(0);
+    expect(project.read("out/second.txt")).toBe("base\none\n");
+  });
+
+  test("a byte in a manifest: no layer is laid on it", async () => {
+    const project = await built();
+    flip((await stored(project, "base")).manifest, 40);
+    project.write("Imagefile.ts", imagefile("two"));
+    const told = await project.events({});
+    expect([told.status, told.stderr]).toEqual([0, ""]);
+    expect(told.which("built")).toContain("base");
+    expect((await project.good("cache", "verify")).stdout).toContain("all whole");
+  });
+
+  test("a damaged layer that is made again is not kept for its name", async () => {
+    const project = await built();
+    const { path } = await stored(project, "base");
+    flip(join(path, "etc/base.txt"));
+    await project.good("-B", "base");
+    expect(readFileSync(join(path, "etc/base.txt"), "utf8")).toBe("base\n");
+  });
+
+  test("a byte in a package file: it is fetched again", async () => {
+    const project = makePackageProject(makeTinyRepo());
+    projects.push(project);
+    await project.good();
+    const packages = project.path(".imagemake/store/packages");
+    for (const name of readdirSync(packages)) flip(join(packages, name), 200);
+    const again = await project.run("-B", "platformfs-b");
+    expect([again.status, again.stderr]).toEqual([0, expect.stringMatching(/package .*nano.* damaged/)]);
+    expect(readdirSync(packages).length).toBeGreaterThan(3);
+    const damaged = JSON.parse((await project.run("cache", "verify", "-n", "--json")).stdout) as {
+      readonly findings: readonly { readonly name: string }[];
+    };
+    const nano = again.stderr.match(/[0-9a-f]{64}/g) ?? [];
+    expect(nano.length).toBeGreaterThan(0);
+    expect(damaged.findings.filter(({ name }) => nano.some((one) => one === name))).toEqual([]);
+  });
+});
+
+describe("verify voids what was built since from what is damaged", () => {
+  test("readers of a tree, and theirs", async () => {
+    const project = await built();
+    flip(join((await stored(project, "base")).path, "etc/base.txt"));
+    const found = await project.run("cache", "verify");
+    expect(found.status).toBe(1);
+    for (const id of ["platform", "image", "second"])
+      expect(found.stdout).toMatch(new RegExp(`^void: ${id} `, "m"));
+    expect(found.stdout).not.toMatch(/^void: (base|reader)/m);
+    const told = await project.events({});
+    expect(told.which("built")).toEqual(["base", "image", "platform", "second"]);
+    expect((await project.good()).stderr).toEqual(NOTHING);
+  });
+
+  test("with --json, and with -n only said", async () => {
+    const project = await built();
+    flip((await stored(project, "reader/in")).path);
+    const said = async (...args: string[]): Promise<unknown> =>
+      JSON.parse((await project.run("cache", "verify", "--json", ...args)).stdout);
+    const voided = [expect.objectContaining({ target: "reader" })];
+    expect(await said("-n")).toMatchObject({ repaired: false, voided });
+    expect(await said()).toMatchObject({ repaired: true, voided });
+    expect((await project.events({})).which("built")).toEqual(["reader", "reader/in"]);
+  });
+});
 
 describe("what is remembered", () => {
   test("a graph with any byte changed is neither believed nor fatal", async () => {

@@ -20,7 +20,7 @@ import { checkAbility, forbiddenAmong, isolationFor, restHint } from "./ability.
 import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
 import { checkNative } from "./native.js";
-import { failed, notePublished, perform, type PerformContext, type Performed } from "./perform.js";
+import { failed, mend, notePublished, perform, type PerformContext, type Performed } from "./perform.js";
 import {
   decideAll,
   noteRelease,
@@ -185,7 +185,7 @@ async function decideChecked(
 ): Promise<Result<ReadonlyMap<string, Judgement>>> {
   const { pins, actions, options } = session;
   for (;;) {
-    const judged = await decideAll(session);
+    const judged = await decideAll(session, (damaged) => mend(session, damaged));
     if (!judged.ok) return judged;
     const unchecked = actions.filter(({ id }) => {
       const decision = judged.value.get(id)?.decision;

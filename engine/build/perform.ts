@@ -4,8 +4,9 @@ import { appendFileSync, closeSync, fstatSync, openSync, readSync, renameSync } 
 import { join, relative } from "node:path";
 import { randomBytes } from "node:crypto";
 import { problemIn } from "../../cache/io.js";
-import type { BuildRow } from "../../cache/index.js";
+import type { ArtifactRow, BuildRow } from "../../cache/index.js";
 import { digestOf } from "../../cache/store.js";
+import { discardDamaged } from "../damage.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
 import { giveFdToUser } from "../execute/own.js";
@@ -104,6 +105,12 @@ async function provide(context: PerformContext, action: Action): Promise<Result<
   const { decider, options } = context.session;
   const prepared = await context.prepare(action);
   if (!prepared.ok) return prepared;
+  const damaged = await decider.damagedInputs(action);
+  if (!damaged.ok) return damaged;
+  for (const row of damaged.value) {
+    const mended = await mend(context.session, row);
+    if (!mended.ok) return mended;
+  }
   for (const target of decider.lacks(action)) {
     const producer = options.graph.targets.find(({ id }) => id === target)?.action;
     const maker = options.graph.actions.find(({ id }) => id === producer);
@@ -113,6 +120,31 @@ async function provide(context: PerformContext, action: Action): Promise<Result<
     context.making.set(maker.id, making);
     if ((await making).kind === "failed") return fail(1, `${target}, which it reads, could not be made anew`);
   }
+  return ok(undefined);
+}
+
+/** What is damaged is removed and named, with what was built since from it: all that is made anew. */
+export async function mend(
+  { decider, index, options }: Session,
+  damaged: ArtifactRow,
+): Promise<Result<void>> {
+  const { id, kind } = damaged;
+  // Another action that reads it may have been here already, and may have made it anew.
+  if (decider.whole.lost.has(id)) {
+    const maker = index.makerOf(id);
+    const { voided, problem } = await discardDamaged({ project: options.project, index }, damaged);
+    if (problem !== null) return { ok: false, problem };
+    const since = new Set(voided.map(({ build }) => build.action));
+    const whose = maker === undefined ? "" : ` (made by ${maker})`;
+    const also = since.size === 0 ? "" : `; what was built from it counts no more: ${[...since].join(", ")}`;
+    options.emit({
+      type: "notice",
+      level: "warning",
+      message: `the ${kind} ${id}${whose} in the store is damaged, and is made anew${also}`,
+      at: options.now(),
+    });
+  }
+  decider.whole.forget(id);
   return ok(undefined);
 }
 

@@ -1,6 +1,6 @@
 // One run over one Imagefile: what is wanted, in which release, and everything that deciding needs. It is
 // the same for a dry run and a build; it runs nothing.
-import { Index } from "../../cache/index.js";
+import { Index, type ArtifactRow } from "../../cache/index.js";
 import { openStore } from "../../cache/store.js";
 import { ownerIn } from "../../cache/write.js";
 import { Decider, type Judgement } from "../decide.js";
@@ -140,11 +140,50 @@ export function wantedActions(graph: Graph, wanted: readonly TargetId[]): Action
   return graph.actions.filter((action) => needed.has(action.id));
 }
 
+/** What is done with an artifact that is damaged, before all is decided again. */
+export type Mend = (damaged: ArtifactRow) => Promise<Result<void>>;
+
 /**
  * Decides every needed action with what is known now; what has to be built makes its readers wait. Known outputs that
- * are not here are built anew only where something needs them.
+ * are not here are built anew only where something needs them. What will be read is looked at: without `mend` what is
+ * damaged only counts as not there.
  */
-export async function decideAll(session: Session): Promise<Result<ReadonlyMap<string, Judgement>>> {
+export async function decideAll(
+  session: Session,
+  mend?: Mend,
+): Promise<Result<ReadonlyMap<string, Judgement>>> {
+  const handled = new Set<string>();
+  for (;;) {
+    const judged = await decideEach(session);
+    if (!judged.ok) return judged;
+    const found = await damagedInputs(session, judged.value);
+    if (!found.ok) return found;
+    const damaged = found.value.filter(({ id }) => !handled.has(id));
+    if (damaged.length === 0) return judged;
+    for (const row of damaged) {
+      handled.add(row.id);
+      const mended = mend === undefined ? ok(undefined) : await mend(row);
+      if (!mended.ok) return mended;
+    }
+  }
+}
+
+/** What is damaged of what the actions that are to be built read. */
+async function damagedInputs(
+  { actions, decider }: Session,
+  judged: ReadonlyMap<string, Judgement>,
+): Promise<Result<ArtifactRow[]>> {
+  const found = new Map<string, ArtifactRow>();
+  for (const action of actions) {
+    if (judged.get(action.id)?.decision.kind !== "build") continue;
+    const damaged = await decider.damagedInputs(action);
+    if (!damaged.ok) return damaged;
+    for (const row of damaged.value) found.set(row.id, row);
+  }
+  return ok([...found.values()]);
+}
+
+async function decideEach(session: Session): Promise<Result<ReadonlyMap<string, Judgement>>> {
   const { project, drivers } = session.options;
   const { sources } = session.decider.context;
   const there = await checkInputs(session.actions, { dir: project.dir, sources, drivers });

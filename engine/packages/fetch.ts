@@ -22,6 +22,8 @@ export interface Fetching {
   readonly unchecked: (action: Action, packages: readonly Package[]) => Promise<readonly Package[]>;
   /** They were. */
   readonly verified: (request: PackageRequest, packages: readonly Package[]) => Promise<void>;
+  /** Removes the files of those that are damaged. */
+  readonly removeDamaged: (packages: readonly Package[]) => Promise<void>;
   /** A line about what is fetched now. */
   readonly say: (line: string) => void;
 }
@@ -129,6 +131,7 @@ async function wantedFiles(given: Fetching, action: Action): Promise<Result<read
   const found = await given.closure(action);
   if (!found.ok) return found;
   const packages = found.value?.packages ?? [];
+  await given.removeDamaged(packages.filter((pkg) => isHere(given.dir, pkg)));
   const unchecked = new Set(await given.unchecked(action, packages));
   return ok(packages.filter((pkg) => unchecked.has(pkg) || !isHere(given.dir, pkg)));
 }

@@ -17,6 +17,7 @@ import { fetchPackages, type Fetching } from "./fetch.js";
 import { Checked, Policies, type Policy } from "./policy.js";
 import { distinctNames, requestDigest } from "./requests.js";
 import { laterText, moment, reconfiguredText, Snapshots } from "./snapshots.js";
+import { StoredPackages } from "./stored.js";
 import { blame, wishesOf, type Wish } from "./wishes.js";
 
 /** What the pins of a run need. */
@@ -46,6 +47,7 @@ export class Pins {
   readonly #snapshots: Snapshots;
   readonly #policies: Policies;
   readonly #checked: Checked;
+  readonly #stored: StoredPackages;
 
   constructor(
     private readonly context: PinsContext,
@@ -56,6 +58,7 @@ export class Pins {
     this.#checked = new Checked(project.checked);
     this.#snapshots =
       preview === undefined ? new Snapshots(project.snapshots) : new Snapshots(preview, [project.snapshots]);
+    this.#stored = new StoredPackages(project.packages, context.index, (message) => this.#warn(message));
     const actions = new Map(context.graph.actions.map((action) => [action.id, action]));
     this.#actions = new Map(
       context.graph.targets.flatMap((target) => {
@@ -227,6 +230,7 @@ export class Pins {
       closure: (action) => this.closure(action),
       driver: (name) => this.driver(name),
       withScratch: (work) => this.#withScratch(work),
+      removeDamaged: (packages) => this.#stored.removeDamaged(packages),
       say: (line) => this.#phase("fetch", line),
       unchecked: async (action, packages) => {
         if (!(await this.isUnchecked(action)) || action.packages === null) return [];
@@ -307,16 +311,19 @@ export class Pins {
 
   /** Runs `work` with a scratch directory that is removed afterwards. */
   async #withScratch<T>(work: (context: SnapshotContext) => Promise<T>): Promise<T> {
-    const { project, readOnly } = this.context;
+    const { project, readOnly, signal } = this.context;
     const parent = readOnly ? tmpdir() : project.stage;
     mkdirSync(parent, { recursive: true, mode: 0o700 });
     const scratch = mkdtempSync(join(parent, readOnly ? "imagemake-" : "driver-"));
     try {
       const progress = (line: string): void => this.#phase("fetch", line);
-      const { emit, signal } = this.context;
-      const warn = (message: string): void =>
-        emit({ type: "notice", level: "warning", message, at: Date.now() });
-      return await work({ scratch, base: project.dir, signal, progress, warn });
+      return await work({
+        scratch,
+        base: project.dir,
+        signal,
+        progress,
+        warn: (message) => this.#warn(message),
+      });
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }

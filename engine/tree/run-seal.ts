@@ -3,7 +3,9 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { codeOf, ioProblem } from "../../cache/io.js";
 import { fail, ok, type Result } from "../problem.js";
+import { layerStamp, type LayerStamp } from "./layer-stamp.js";
 import type { Sealed, SealRequest } from "./seal-layer.js";
 
 /**
@@ -17,6 +19,22 @@ const PROGRAM = new URL("./seal-main.js", import.meta.url);
 /** Seals in a worker thread, or in a process in the user namespace. */
 export function runSeal(request: SealRequest, inside: Inside): Promise<Result<Sealed>> {
   return inside.length === 0 ? sealInThread(request) : sealInProcess(request, inside);
+}
+
+/** What a layer looks like (layer-stamp.ts); from the inside where its directories are closed to us. */
+export async function stampLayer(layer: string, inside: Inside): Promise<Result<LayerStamp>> {
+  try {
+    return ok(await layerStamp(layer));
+  } catch (error) {
+    if (codeOf(error) !== "EACCES" || inside.length === 0)
+      return ioProblem(`look at the layer ${layer}`, error);
+  }
+  const argv = [...inside, process.execPath, fileURLToPath(PROGRAM)];
+  const { status, out, said } = await run(argv, layer, JSON.stringify({ layer }));
+  // Written by seal-main.ts of this same version.
+  return status === 0
+    ? ok(JSON.parse(out) as LayerStamp)
+    : fail(3, `cannot look at the layer ${layer}: ${said}`);
 }
 
 function sealInThread(request: SealRequest): Promise<Result<Sealed>> {

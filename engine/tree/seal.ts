@@ -1,6 +1,6 @@
 // Makes an artifact of the tree that an action left: sealed, guarded, stored as one layer. It writes no row and
 // removes nothing from the stage.
-import { lchownSync, lstatSync, chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, lchownSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactId, ArtifactRow } from "../../cache/index.js";
 import { ioProblem } from "../../cache/io.js";
@@ -33,7 +33,13 @@ export interface TreeRequest {
 
 /** The row of the tree, with what a person should know, or why it is no artifact. */
 export type SealedTree =
-  { readonly row: ArtifactRow; readonly notices: readonly string[] } | { readonly failure: Failure };
+  | {
+      readonly row: ArtifactRow;
+      readonly notices: readonly string[];
+      /** It was in the store before, and the layer that lies there was kept. */
+      readonly kept: boolean;
+    }
+  | { readonly failure: Failure };
 
 /** Seals, checks and stores. Nothing appears in the store unless everything went well. */
 export async function sealTree(request: TreeRequest): Promise<SealedTree> {
@@ -47,7 +53,7 @@ export async function sealTree(request: TreeRequest): Promise<SealedTree> {
   }
   const row = await store(request, sealed.value, form);
   return row.ok
-    ? { row: row.value, notices: sealed.value.notices }
+    ? { ...row.value, notices: sealed.value.notices }
     : { failure: { kind: "problem", problem: row.problem } };
 }
 
@@ -57,7 +63,8 @@ export const formOf = (isolation: Isolation): Form => {
   return real ? "root" : "user";
 };
 
-const insideOf = (isolation: Isolation): Inside =>
+/** What brings a program to where such layers' owners look as they do inside the tree. */
+export const insideOf = (isolation: Isolation): Inside =>
   isolation.kind === "namespaces" && isolation.root === "user-namespace"
     ? inUserNamespace(isolation.ids)
     : [];
@@ -71,7 +78,11 @@ const layerOf = ({ upper, parent, project, epoch, guards }: TreeRequest, form: F
   guards,
 });
 
-async function store(request: TreeRequest, sealed: Sealed, form: Form): Promise<Result<ArtifactRow>> {
+async function store(
+  request: TreeRequest,
+  sealed: Sealed,
+  form: Form,
+): Promise<Result<{ readonly row: ArtifactRow; readonly kept: boolean }>> {
   const { project, parent } = request;
   const tree = `t:${sealed.digest}`;
   const beneath = parent === null ? null : storedLayer(project.layers, parent, form);
@@ -83,7 +94,9 @@ async function store(request: TreeRequest, sealed: Sealed, form: Form): Promise<
   const stored = await storeLayer(project.layers, upper.value, { tree, parent: flat ? null : parent, form });
   if (!stored.ok) return stored;
   const { layer, parent: on } = stored.value;
-  return ok({ id: tree, kind: "tree", size: sealed.bytes, layer, parent: on, form });
+  const row = { id: tree, kind: "tree", size: sealed.bytes, layer, parent: on, form } as const;
+  // A layer that is taken is taken by rename.
+  return ok({ row, kept: existsSync(upper.value) });
 }
 
 /** One directory that shows what the layer shows on a chain that is as long as chains get. */

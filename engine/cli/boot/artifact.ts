@@ -54,8 +54,8 @@ function lastBuilt({ session, opened }: Looking, action: string, output: string)
 
 /** A link that is still what it was made as: under this release's name first, then under any other. */
 async function linked({ session, opened }: Looking, id: ArtifactId): Promise<string | null> {
-  const { context } = session.decider;
-  const standing = new Standing(context);
+  const { context, whole } = session.decider;
+  const standing = new Standing(context, whole);
   const links = context.index
     .links()
     .filter(({ artifact, line }) => artifact === id && line === opened.project.line)

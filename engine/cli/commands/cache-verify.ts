@@ -41,10 +41,17 @@ function print(
   madeBy: (finding: Finding) => string | null,
   repaired: boolean,
 ): void {
-  const { files, trees, packages, findings, problems } = verified;
+  const { files, trees, packages, findings, voided, problems } = verified;
   if (call.options.json === true) {
     const rows = findings.map((finding) => ({ ...finding, target: madeBy(finding) }));
-    const data = { repaired, files, trees, packages, findings: rows, problems };
+    const builds = voided.map(({ build: { id, action, line, release }, read }) => ({
+      build: id,
+      target: action,
+      line,
+      release,
+      read,
+    }));
+    const data = { repaired, files, trees, packages, findings: rows, voided: builds, problems };
     output.write(`${JSON.stringify(data, null, 2)}\n`);
     return;
   }
@@ -55,6 +62,8 @@ function print(
     const words = state === "unknown" ? "not verified" : state;
     return `${words}: ${kind} ${name}${about.length === 0 ? "" : ` (${about.join("; ")})`}`;
   });
+  for (const { build, read } of voided)
+    lines.push(`void: ${build.action} (built in ${build.release}; it read ${read})`);
   const looked = listed([counted(files, "file"), counted(trees, "tree"), counted(packages, "package")]);
   const bad = findings.filter(({ state }) => state !== "unknown").length;
   lines.push(

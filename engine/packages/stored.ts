@@ -1,0 +1,50 @@
+// Whether package files in the store are still what their names say: by their stamps and, where these differ (every
+// stage links them), by their digests. It fetches nothing.
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { hashMany, toByteString } from "../../cache/hash.js";
+import type { Index } from "../../cache/index.js";
+import { ownStamp, sameStamp } from "../sources/stamp.js";
+import type { Package } from "./driver.js";
+
+/** The package files in a directory, each named by its SHA-256, and looked at once. */
+export class StoredPackages {
+  readonly #whole = new Set<string>();
+
+  /** `warn` is told of what is damaged. */
+  constructor(
+    private readonly dir: string,
+    private readonly index: Index,
+    private readonly warn: (message: string) => void,
+  ) {}
+
+  /** Removes the files of those that are damaged, to be fetched again; all of them are here. */
+  async removeDamaged(packages: readonly Package[]): Promise<void> {
+    const doubted = packages.flatMap((pkg) => {
+      if (this.#whole.has(pkg.sha256)) return [];
+      const path = join(this.dir, pkg.sha256);
+      const [stamp, known] = [ownStamp(path), this.index.stamp(path)];
+      if (stamp === null) return [];
+      if (known?.digest === pkg.sha256 && sameStamp(stamp, known)) {
+        this.#whole.add(pkg.sha256);
+        return [];
+      }
+      return [{ pkg, path, stamp }];
+    });
+    const digests = await hashMany(
+      doubted.map(({ path, stamp }) => ({ path: toByteString(path), size: stamp.size })),
+    );
+    for (const [at, { pkg, path, stamp }] of doubted.entries()) {
+      const { sha256, name, version } = pkg;
+      if (digests[at] === sha256) {
+        this.index.setStamp(path, stamp, sha256);
+        this.#whole.add(sha256);
+        continue;
+      }
+      rmSync(path, { force: true, recursive: true });
+      this.warn(
+        `the package file ${sha256} (${name} ${version}) in the store is damaged, and is fetched again`,
+      );
+    }
+  }
+}

@@ -1,0 +1,54 @@
+// What a layer looks like from outside: one digest over the stamps of all that is in it. It reads no contents.
+import { createHash } from "node:crypto";
+import { lstatSync, readdirSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { bytePath, toByteString } from "../../cache/hash.js";
+
+/** So many entries are looked at before others have their turn: signals must not wait for a large tree. */
+const TURN = 4000;
+
+/** How a layer looks. */
+export interface LayerStamp {
+  readonly digest: string;
+  /** The newest change time in it, in milliseconds since 1970. */
+  readonly changed: number;
+}
+
+/**
+ * A digest over name, size, mode, times and inode of every entry. The change time tells of owners and attributes too.
+ * Throws system errors.
+ */
+export async function layerStamp(root: string): Promise<LayerStamp> {
+  const hash = createHash("sha256");
+  const base = toByteString(root);
+  const pending = [base];
+  const top = lineOf("", base);
+  let [lines, entries, changed] = [top.line, 0, top.ctime];
+  for (let dir = pending.pop(); dir !== undefined; dir = pending.pop()) {
+    lines += `${dir.slice(base.length)}\0\n`;
+    for (const name of readdirSync(bytePath(dir), { encoding: "latin1" }).sort()) {
+      const path = `${dir}/${name}`;
+      const { line, isDirectory, ctime } = lineOf(name, path);
+      lines += line;
+      if (ctime > changed) changed = ctime;
+      if (isDirectory) pending.push(path);
+      entries += 1;
+    }
+    if (entries < TURN) continue;
+    hash.update(lines, "latin1");
+    [lines, entries] = ["", 0];
+    await setImmediate();
+  }
+  return { digest: hash.update(lines, "latin1").digest("hex"), changed };
+}
+
+function lineOf(
+  name: string,
+  path: string,
+): { readonly line: string; readonly isDirectory: boolean; readonly ctime: number } {
+  const { size, mode, mtimeMs, ctimeMs, ino } = lstatSync(bytePath(path));
+  const isDirectory = (mode & 0o170000) === 0o040000;
+  // The size of a directory is the file system's own affair.
+  const line = `${name}\0${isDirectory ? 0 : size} ${mode} ${mtimeMs} ${ctimeMs} ${ino}\n`;
+  return { line, isDirectory, ctime: ctimeMs };
+}

@@ -1,0 +1,162 @@
+// Whether what the store holds is still what it was when it was digested. Stamps are looked at first; where they
+// differ it is digested again. It removes nothing.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { hasDigest } from "../cache/hash.js";
+import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
+import { digestOf, type Store } from "../cache/store.js";
+import { ownIds } from "./execute/ids.js";
+import type { Isolation } from "./execute/sandbox.js";
+import { ok, type Result } from "./problem.js";
+import type { Project } from "./project.js";
+import { ownStamp, sameStamp } from "./sources/stamp.js";
+
+/** Where to look. */
+export interface WholeContext {
+  readonly project: Project;
+  readonly index: Index;
+  readonly store: Store;
+  /** A dry run: not even a stamp is noted. */
+  readonly readOnly: boolean;
+  /** False with --no-isolation. */
+  readonly isolated: boolean;
+}
+
+/** What was looked at is not looked at again for so long, in milliseconds. */
+const BELIEVED_MS = 10_000;
+
+/** Looks at each artifact that is to be read. */
+export class Whole {
+  /** What was found damaged, and was not removed yet: it counts as not there. */
+  readonly lost = new Set<ArtifactId>();
+  readonly #looked = new Map<ArtifactId, { readonly at: number; readonly whole: Promise<Result<boolean>> }>();
+
+  constructor(private readonly context: WholeContext) {}
+
+  /**
+   * The lowest that is damaged of an artifact and, for a tree, of the trees beneath it; null for nothing. What lies on
+   * it can be judged when that is made again. What is not there at all is another's question.
+   */
+  async damagedIn(id: ArtifactId): Promise<Result<ArtifactRow | null>> {
+    const rows: ArtifactRow[] = [];
+    for (let at: ArtifactId | null = id; at !== null && rows.length < 100;) {
+      const row: ArtifactRow | undefined = this.context.index.artifact(at);
+      if (row === undefined) break;
+      rows.unshift(row);
+      at = row.parent;
+    }
+    for (const row of rows) {
+      const whole = await this.#once(row);
+      if (!whole.ok) return whole;
+      if (!whole.value) return ok(row);
+    }
+    return ok(null);
+  }
+
+  /** It is made anew: what was found of it counts no more. */
+  forget(id: ArtifactId): void {
+    this.#looked.delete(id);
+    this.lost.delete(id);
+  }
+
+  /** Whether a stored file is what its id says. `doubted`: do not believe the stamp. */
+  fileIsWhole(id: ArtifactId, doubted: boolean): Promise<boolean> {
+    const { store } = this.context;
+    return this.#isWhole(
+      store.path(id),
+      digestOf(id),
+      doubted,
+      async () => (await store.verify(id)) === "whole",
+    );
+  }
+
+  /** A tree has just been stored: notes how it looks. */
+  async note({ id, layer }: Pick<ArtifactRow, "id" | "layer">): Promise<void> {
+    const { project } = this.context;
+    if (layer === null) return;
+    this.#note(join(project.manifests, digestOf(id)), digestOf(id));
+    const looks = await this.#looksOf(join(project.layers, layer));
+    if (looks.ok) this.#note(join(project.layers, layer), looks.value);
+  }
+
+  /** Whether the layer of a tree that is to be stored again is good; false where nobody can tell. */
+  async layerHolds(row: ArtifactRow): Promise<boolean> {
+    const whole = await this.#layerIsWhole(row, join(this.context.project.layers, row.layer ?? ""));
+    return whole.ok && whole.value;
+  }
+
+  #once(row: ArtifactRow): Promise<Result<boolean>> {
+    const looked = this.#looked.get(row.id);
+    if (looked !== undefined && performance.now() - looked.at < BELIEVED_MS) return looked.whole;
+    const whole = this.#look(row).then((found) => {
+      if (found.ok && !found.value) this.lost.add(row.id);
+      return found;
+    });
+    this.#looked.set(row.id, { at: performance.now(), whole });
+    return whole;
+  }
+
+  async #look(row: ArtifactRow): Promise<Result<boolean>> {
+    const { project, store } = this.context;
+    switch (row.kind) {
+      case "verdict":
+        return ok(true);
+      case "file":
+        return ok(!store.has(row.id, row.size) || (await this.fileIsWhole(row.id, false)));
+      case "tree": {
+        const [layer, manifest] = [row.layer ?? "", join(project.manifests, digestOf(row.id))];
+        const { formOf } = await import("./tree/seal.js");
+        const mounted = row.layer !== null && row.form === formOf(this.#isolation());
+        if (!mounted || !existsSync(join(project.layers, layer)) || !existsSync(manifest)) return ok(true);
+        const digest = digestOf(row.id);
+        const told = await this.#isWhole(manifest, digest, false, () => hasDigest(manifest, digest));
+        return told ? this.#layerIsWhole(row, join(project.layers, layer)) : ok(false);
+      }
+    }
+  }
+
+  async #layerIsWhole(row: ArtifactRow, layer: string): Promise<Result<boolean>> {
+    const { index, project, readOnly } = this.context;
+    const looks = await this.#looksOf(layer);
+    if (!looks.ok) return looks;
+    if (index.stamp(layer)?.digest === looks.value) return ok(true);
+    const { verifyTree } = await import("./tree/seal.js");
+    const whole = await verifyTree(project, row, this.#isolation());
+    if (whole.ok && whole.value && !readOnly) this.#note(layer, looks.value);
+    return whole;
+  }
+
+  async #looksOf(layer: string): Promise<Result<string>> {
+    const { stampLayer } = await import("./tree/run-seal.js");
+    const { insideOf } = await import("./tree/seal.js");
+    const looks = await stampLayer(layer, insideOf(this.#isolation()));
+    return looks.ok ? ok(looks.value.digest) : looks;
+  }
+
+  /** Believes the whole stamp or, where any of it is another (links come and go), the digest. */
+  async #isWhole(
+    path: string,
+    digest: string,
+    doubted: boolean,
+    verify: () => Promise<boolean>,
+  ): Promise<boolean> {
+    const [stamp, known] = [ownStamp(path), this.context.index.stamp(path)];
+    if (stamp === null) return true;
+    if (!doubted && known?.digest === digest && sameStamp(stamp, known)) return true;
+    if (!(await verify())) return false;
+    if (!this.context.readOnly) this.context.index.setStamp(path, stamp, digest);
+    return true;
+  }
+
+  #note(path: string, digest: string): void {
+    const stamp = ownStamp(path);
+    if (stamp !== null) this.context.index.setStamp(path, stamp, digest);
+  }
+
+  /** How the layers that can be mounted here are entered. */
+  #isolation(): Isolation {
+    if (!this.context.isolated) return { kind: "process-groups" };
+    if (process.getuid?.() === 0) return { kind: "namespaces", root: "real" };
+    return { kind: "namespaces", root: "user-namespace", ids: ownIds() };
+  }
+}
