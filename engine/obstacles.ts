@@ -45,13 +45,13 @@ export function unlessAny(obstacles: Obstacles, hint?: string): Result<void> {
 }
 
 /** Those that `check` finds, asked of each action. */
-export function obstaclesOf(
+export async function obstaclesOf(
   actions: readonly Action[],
-  check: (action: Action) => Result<void>,
-): Map<TargetId, Obstacle> {
+  check: (action: Action) => Result<void> | Promise<Result<void>>,
+): Promise<Map<TargetId, Obstacle>> {
   const found = new Map<TargetId, Obstacle>();
   for (const action of actions) {
-    const checked = check(action);
+    const checked = await check(action);
     if (!checked.ok) found.set(action.id, checked.problem);
   }
   return found;

@@ -6,6 +6,7 @@ import { hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, BuildRow } from "../cache/index.js";
 import { deleteLayer } from "../cache/layers.js";
 import { makeOwnDir } from "../cache/write.js";
+import { isFree } from "./build/claims.js";
 import type { Decider } from "./decide.js";
 import { checkFileGuards } from "./execute/guards.js";
 import { findFile } from "./execute/outputs.js";
@@ -117,6 +118,9 @@ export async function linkOutputs(
   for (const { output, path } of decider.outPaths(action)) {
     const id = outputs[output];
     if (id === undefined) continue;
+    // It may have come while the action ran, or nobody could say before what is made.
+    const free = index.link(path) === undefined ? await isFree(decider.context, path, id) : null;
+    if (free?.ok === false) return { problem: free.problem };
     makeOwnDir(dirname(path));
     const [held, known] = [ownStamp(store.path(id)), index.stamp(store.path(id))];
     const linked = await store.linkOut(id, path, { diskImage: isDiskImage(path) });

@@ -53,7 +53,7 @@ export async function forbiddenAmong(
   if (toBuild.length === 0) return null;
   const isolation = await isolationFor(options);
   if (!isolation.ok) return isolation.problem;
-  const forbidden = obstaclesOf(toBuild, (action) => checkPrivilege(action, isolation.value));
+  const forbidden = await obstaclesOf(toBuild, (action) => checkPrivilege(action, isolation.value));
   return together(forbidden, restHint(options, toBuild, forbidden));
 }
 

@@ -129,10 +129,10 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   if (unresolved !== null) return ended(session, unresolved);
   emitPlan(session, judged.value);
   const toDo = needed.filter(({ id }) => judged.value.get(id)?.decision.kind !== "up-to-date");
-  const claimed = meet(obstaclesOf(toDo, (action) => checkClaims(session, action)));
+  const claimed = meet(await obstaclesOf(toDo, (action) => checkClaims(session.decider, action)));
   if (claimed !== null) return ended(session, claimed);
   const open = toBuild.filter(({ id }) => !obstacles.has(id));
-  const unable = meet(obstaclesOf(open, check));
+  const unable = meet(await obstaclesOf(open, check));
   if (unable !== null) return ended(session, unable);
   const wanted = open.filter(({ id }) => !obstacles.has(id));
   const fetched = await session.pins.fetch(wanted, options.keepGoing);

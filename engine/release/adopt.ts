@@ -61,7 +61,7 @@ export async function judgeAdoption(
     size: stats.size,
     provenance: { kind: "adopted", at: new Date(now()).toISOString(), because },
   };
-  const free = unlessAny(obstaclesOf([action], (one) => checkClaims(session, one)));
+  const free = unlessAny(await obstaclesOf([action], (one) => checkClaims(session.decider, one)));
   return free.ok ? ok({ action, output: found.output, entry }) : free;
 }
 

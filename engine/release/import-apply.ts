@@ -83,9 +83,9 @@ export async function applyImport(
   const { options, index, decider } = session;
   const accepted = [...plan.accepted.values()];
   const claims = unlessAny(
-    obstaclesOf(
+    await obstaclesOf(
       accepted.map(({ action }) => action),
-      (action) => checkClaims(session, action),
+      (action) => checkClaims(decider, action),
     ),
   );
   if (!claims.ok) return claims;
