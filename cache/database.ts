@@ -111,6 +111,8 @@ function keepLog(db: Database.Database): void {
 /** Makes the tables of an empty database, or brings those of an older one to this version. */
 function bringUp(db: Database.Database): void {
   const version = versionOf(db);
+  // What a migration takes out is not to be left in free pages.
+  db.pragma("secure_delete = ON");
   for (const statements of version === 0 ? [SCHEMA] : MIGRATIONS.slice(version - 1)) db.exec(statements);
   db.pragma(`user_version = ${SCHEMA_VERSION}`);
 }

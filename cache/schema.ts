@@ -1,7 +1,7 @@
 // The shape of the index database, and how an older one comes to it. A change here is a new version.
 
 /** Written to `PRAGMA user_version`. A database with a higher one is from a newer imagemake. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 const PUBLISHED = `
 -- What is published under an action's targets now, in each release. A build that came later may have been undone since.
@@ -18,6 +18,8 @@ export const MIGRATIONS: readonly string[] = [
    ALTER TABLE builds ADD COLUMN failure TEXT;
    ALTER TABLE builds ADD COLUMN replaces TEXT;
    ${PUBLISHED}`,
+  // Values of variables may be secrets, and keys have only their digests now: those that were kept go.
+  `UPDATE components SET value = 'e:' WHERE name LIKE 'env %';`,
 ];
 
 export const SCHEMA = `

@@ -8,7 +8,7 @@ import { hasDate } from "./names.js";
 import type { Change } from "./reason.js";
 
 /** Changes whenever the meaning of a component does. */
-const KEY_SCHEMA = "2";
+const KEY_SCHEMA = "3";
 
 /** Components longer than this many characters are kept as their digest. */
 const LITERAL = 2000;
@@ -64,7 +64,8 @@ export function componentsOf(action: Action, facts: KeyFacts): Component[] {
   add("schema", KEY_SCHEMA);
   add("rule", action.rule);
   add(command.kind === "recipe" ? `recipe ${command.name}` : "command", canonical(toJson(command)));
-  for (const [name, value] of Object.entries(action.env)) add(`env ${name}`, value);
+  // These rows are kept, exported and told of, and a value may be a secret that an argument brought.
+  for (const [name, value] of Object.entries(action.env)) add(`env ${name}`, `e:${sha256(value)}`);
   for (const { input, path, content } of facts.inputs) add(`input ${input} ${path}`.trimEnd(), content);
   for (const output of action.outputs) add(`output ${output.name}`, canonical(toJson(output)));
   if (Object.keys(action.guards).length > 0) add("guards", canonical(toJson(action.guards)));

@@ -24,6 +24,7 @@ const directoriesOf = (project: Project): readonly (readonly [string, number])[]
   [project.manifests, 0o700],
   [project.packages, 0o700],
   [project.snapshots, 0o700],
+  [project.checked, 0o700],
 ];
 
 /** File systems on which actions have a directory of their own, so that a project there is not to be seen by them. */

@@ -110,7 +110,7 @@ describe("an action is built because", () => {
       ["probed", "input P in/P/probe changed"],
       [
         "command",
-        `command changed: "echo one > \\"$OUT\\"" → "echo two > \\"$OUT\\""; environment LANG changed: "C" → "de"; environment TERM added: "dumb"`,
+        `command changed: "echo one > \\"$OUT\\"" → "echo two > \\"$OUT\\""; environment LANG changed; environment TERM added`,
       ],
       ["xbit", "input SRC xbit.txt became executable"],
     ],
@@ -186,8 +186,8 @@ describe("why", () => {
     expect(command.stdout).toBe(
       [
         `command: command changed: "echo one > \\"$OUT\\"" → "echo two > \\"$OUT\\""`,
-        `  environment LANG changed: "C" → "de"`,
-        `  environment TERM added: "dumb"\n`,
+        `  environment LANG changed`,
+        `  environment TERM added\n`,
       ].join("\n"),
     );
   });
@@ -326,7 +326,7 @@ export const p = rule.platformfs({ from: base, steps: [${list}], out: "p.tar" })
 
   test("one that is edited beside it is compared with what it was", async () => {
     expect(await reason(`${STEPS.replace('"2"', '"2b"')}, step.write("/new", "0")`)).toEqual([
-      'p/base-2: environment CONTENT changed: "2" → "2b"',
+      "p/base-2: environment CONTENT changed",
     ]);
   });
 });

@@ -119,6 +119,7 @@ const nameOf = (component: string): string =>
 /** What can be shown of a component's value: null for digests, absent ones and mere flags. */
 function shownValue(component: string, value: string | null): string | null {
   if (value === null || value === "yes" || /^(?:[a-z0-9]+:)?[0-9a-f]{32,}$/.test(value)) return null;
+  if (component.startsWith("env ") && value === "e:") return null;
   if (component.startsWith("input ")) return linkTarget(value);
   if (component === "command") return commandText(value);
   return value;
