@@ -2,7 +2,7 @@
 // and layers that root made are left to root.
 import { execFileSync } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
-import { afterEach, expect, test } from "@jest/globals";
+import { afterAll, afterEach, expect, test } from "@jest/globals";
 import { makeProject, type Ended, type TestProject } from "./support/cli.js";
 import { asUser, makeTrial, USER } from "./support/sandbox.js";
 
@@ -17,7 +17,7 @@ export default project({ default: [platform] });
 const trial = makeTrial();
 const projects: TestProject[] = [];
 afterEach(() => projects.splice(0).forEach((project) => project.remove()));
-afterEach(() => rmSync(trial.dir, { recursive: true, force: true }));
+afterAll(() => rmSync(trial.dir, { recursive: true, force: true }));
 
 test("gc, stats and verify work on trees of a user namespace", async () => {
   const project = makeProject({ "Imagefile.ts": IMAGEFILE, "base.txt": "x".repeat(100_000) });
@@ -52,4 +52,30 @@ test("gc, stats and verify work on trees of a user namespace", async () => {
   // Root deletes it.
   expect((await project.good("cache", "gc")).stdout).toContain("removed 1 layer");
   expect(project.names(".imagemake/store/layers")).not.toContain("aaaar");
+});
+
+test("damage in a directory that is closed to the user is found before the tree is read", async () => {
+  const reader = (word: string): string =>
+    `${IMAGEFILE}export const image = run({ inputs: { IN: base }, root: true,
+  cmd: 'cat "$IN/home/closed/base.txt" > "$OUT"; echo ${word} >> "$OUT"', out: "image.txt" });\n`;
+  const project = makeProject({ "Imagefile.ts": reader("one"), "base.txt": "base\n" });
+  projects.push(project);
+  execFileSync("chown", ["-R", `${USER}:${USER}`, project.dir]);
+  const user = (...args: string[]): Promise<Ended> => project.call({ under: asUser(trial, "all") }, ...args);
+  expect(await user("image")).toMatchObject({ status: 0 });
+  const inLayer = 'for file in "$1"/*/home/closed/base.txt; do';
+  execFileSync("sh", [
+    "-euc",
+    `${inLayer} cp -p "$file" "$2"; echo bass > "$file"; touch -r "$2" "$file"; done`,
+    "sh",
+    project.path(".imagemake/store/layers"),
+    project.path("as-it-was"),
+  ]);
+  project.write("Imagefile.ts", reader("two"));
+  const told = await user("image");
+  expect([told.status, told.stderr]).toEqual([0, expect.stringMatching(/the tree t:\w+ .*is damaged/)]);
+  expect(project.read("out/image.txt")).toBe("base\ntwo\n");
+  project.write("Imagefile.ts", reader("three"));
+  expect((await user("image")).stderr).not.toContain("damaged");
+  expect(project.read("out/image.txt")).toBe("base\nthree\n");
 });
