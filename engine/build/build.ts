@@ -7,7 +7,7 @@ import type { Judgement } from "../decide.js";
 import { canOverlay } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { passNothingOn } from "../execute/plain.js";
-import { clearStaleStages } from "../execute/stale.js";
+import { clearStaleStages, untold } from "../execute/stale.js";
 import type { Action, TargetId } from "../model.js";
 import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
@@ -99,7 +99,7 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   if (passedOn !== null) notice(options, passedOn);
   const isolates = await isolationFor(options);
   const { problems } = await clearStaleStages(options.project.stage);
-  for (const { message } of problems) notice(options, message);
+  for (const { message } of untold(options.project, problems)) notice(options, message);
   setDamagedAside(options.project, (message) => notice(options, message));
   const opened = openSession(options, false);
   if (!opened.ok) return ended(null, opened.problem);

@@ -16,6 +16,7 @@ import type { Stripped } from "../execute/started.js";
 import { keepCopies, type Copies } from "../execute/kept-copies.js";
 import { runJob, type Isolation } from "../execute/sandbox.js";
 import { removeTree } from "../execute/remove.js";
+import { untold } from "../execute/stale.js";
 import { stageAction, type Staged } from "../execute/stage.js";
 import { emulatedIn, endedWithin } from "../execute/within.js";
 import type { Action } from "../model.js";
@@ -276,9 +277,9 @@ async function removeStage(context: PerformContext, dir: string, copies: Copies 
   const { project } = decider.context;
   const kept =
     copies === null ? ok(undefined) : await keepCopies(project.copies, dir, join(dir, "work"), copies);
-  for (const done of [kept, await removeTree(dir)])
-    if (!done.ok)
-      options.emit({ type: "notice", level: "warning", message: done.problem.message, at: options.now() });
+  const problems = [kept, await removeTree(dir)].flatMap((done) => (done.ok ? [] : [done.problem]));
+  for (const { message } of untold(project, problems))
+    options.emit({ type: "notice", level: "warning", message, at: options.now() });
 }
 
 async function run(

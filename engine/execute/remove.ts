@@ -1,8 +1,8 @@
 // Deletes a tree and nothing else: never across a mount point, never through a symlink. It does not know
 // what the tree was for.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
 import { codeOf } from "../../cache/io.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { inUserNamespace, ownIds } from "./ids.js";
@@ -75,7 +75,31 @@ async function removeIn(parent: number, dir: string, unmount: boolean): Promise<
   return cannot(dir, why);
 }
 
-const cannot = (dir: string, why: string): Result<never> => fail(3, `${dir} could not be deleted`, why);
+function cannot(dir: string, why: string): Result<never> {
+  const named = /^rm: cannot remove '(.*)': Operation not permitted$/.exec(why)?.[1];
+  const file = named === undefined ? undefined : isAbsolute(named) ? named : join(dirname(dir), named);
+  const fixed =
+    file === undefined ? undefined : [file, dirname(file)].map(attributeOf).find((one) => one !== null);
+  return fixed === undefined
+    ? fail(3, `${dir} could not be deleted`, why)
+    : fail(
+        3,
+        `${dir} could not be deleted: ${fixed.path} is ${fixed.called}; \`chattr -${fixed.letter} ${fixed.path}\` helps`,
+      );
+}
+
+/** What keeps even root from deleting a file, or what lies in a directory; null for nothing, and where that cannot be asked. */
+function attributeOf(
+  path: string,
+): { readonly path: string; readonly letter: string; readonly called: string } | null {
+  const said = spawnSync("lsattr", ["-d", "--", path], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const letters = said.status === 0 ? (/^\S+/.exec(said.stdout)?.[0] ?? "") : "";
+  if (letters.includes("i")) return { path, letter: "i", called: "immutable" };
+  return letters.includes("a") ? { path, letter: "a", called: "append-only" } : null;
+}
 
 async function freeOfMounts(dir: string, unmount: boolean): Promise<Result<void>> {
   const mounted = mountsBelow(dir);

@@ -1,8 +1,11 @@
 // Clears what a crash left in the stage directory. The caller holds the lock: no stage in there is in use.
 // Mounts of actions died with their namespaces; what is still mounted there was mounted by somebody else.
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { writeIfPossible } from "../../cache/io.js";
+import { writeWhole } from "../../cache/write.js";
 import { asError, type Problem } from "../problem.js";
+import type { Project } from "../project.js";
 import { removeTree } from "./remove.js";
 
 /** Names of the stages that were cleared, and what stood in the way of the others. */
@@ -10,6 +13,51 @@ export interface Cleared {
   readonly cleared: readonly string[];
   readonly problems: readonly Problem[];
 }
+
+/** A stage that could not be deleted, and what was said of it. */
+export interface Left {
+  readonly name: string;
+  readonly message: string;
+}
+
+const isLeft = (value: unknown): value is Left =>
+  typeof value === "object" &&
+  value !== null &&
+  "name" in value &&
+  typeof value.name === "string" &&
+  "message" in value &&
+  typeof value.message === "string";
+
+/** The stages that could not be deleted and are still there; told of once, and then by `imagemake doctor`. */
+export function leftBehind({ state, stage }: Place): readonly Left[] {
+  try {
+    const read: unknown = JSON.parse(readFileSync(join(state, LEFT), "utf8"));
+    const all = Array.isArray(read) ? read.filter(isLeft) : [];
+    return all.filter(({ name }) => isStage(name) && existsSync(join(stage, name)));
+  } catch {
+    return [];
+  }
+}
+
+/** Of these problems those that were not told of before; they are told of now. */
+export function untold(place: Place, problems: readonly Problem[]): readonly Problem[] {
+  const before = leftBehind(place);
+  const news = problems.filter(({ message }) => before.every((one) => one.message !== message));
+  const found = news.flatMap(({ message }) => {
+    const name = message.startsWith(`${place.stage}/`)
+      ? /^[^/ ]+/.exec(message.slice(place.stage.length + 1))?.[0]
+      : undefined;
+    return name === undefined ? [] : [{ name, message }];
+  });
+  if (found.length > 0)
+    writeIfPossible(() => writeWhole(join(place.state, LEFT), JSON.stringify([...before, ...found])));
+  return news;
+}
+
+/** Where stages are, and where it is written down what was said of them. */
+type Place = Pick<Project, "state" | "stage">;
+
+const LEFT = "left-behind.json";
 
 /** What is made among the stages: those of actions with a log and a note, and scratch of drivers, trials and imports. */
 const OURS =

@@ -4,12 +4,13 @@ import { basename } from "node:path";
 import { Index } from "../../../cache/index.js";
 import { checkInputs } from "../../build/inputs.js";
 import { wantedActions } from "../../build/session.js";
+import { leftBehind } from "../../execute/stale.js";
 import type { Action } from "../../model.js";
 import { stop, unwrap } from "../../problem.js";
 import type { Project } from "../../project.js";
 import { Facts } from "../../sources/facts.js";
 import { Sources } from "../../sources/resolve.js";
-import { findingLine, fine, lacking, type Finding } from "../doctor/finding.js";
+import { findingLine, fine, lacking, poor, type Finding } from "../doctor/finding.js";
 import { guests } from "../doctor/guests.js";
 import { kernel } from "../doctor/kernel.js";
 import { machine } from "../doctor/machine.js";
@@ -32,6 +33,7 @@ export async function command(call: Call): Promise<number> {
     ...(await programs(actions, drivers)),
     ...kernel(actions),
     ...guests(actions),
+    ...leftBehind(project).map(({ message }) => poor(message, "then the next build deletes it")),
   ];
   print(call, findings);
   if (exit !== 0) return exit;
