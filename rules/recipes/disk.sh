@@ -113,8 +113,11 @@ case $FS in
         # shellcheck disable=SC2086 # words
         mke2fs -q -F -t ext4 $features -U "$ROOT_UUID" ${LABEL:+-L "$LABEL"} -m 1 \
             -E "offset=$((rootfs * 512)),hash_seed=$ROOT_UUID,lazy_itable_init=0,root_owner=0:0" \
-            -d "$root" "$image" $((root_size / 2))k ||
+            -d "$root" "$image" $((root_size / 2))k 2>"$TMPDIR/mke2fs" || {
+            cat "$TMPDIR/mke2fs" >&2
+            grep -qiE 'could not allocate|no space left|no free' "$TMPDIR/mke2fs" || die "mke2fs cannot put the tree into ext4"
             die "the tree does not fit into the image (${SIZE:+size: $((SIZE / 1048576)) MiB}): say a larger size"
+        }
         # It takes the time of each file's last change from the tree, which is that of this build.
         debugfs -R 'ls' "$image?offset=$((rootfs * 512))" >/dev/null 2>&1 || die "debugfs cannot read the image"
         count=$(dumpe2fs -h "$image?offset=$((rootfs * 512))" 2>/dev/null | awk '/^Inode count:/ { c = $3 } /^Free inodes:/ { f = $3 } END { print c - f }')

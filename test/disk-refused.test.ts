@@ -1,5 +1,5 @@
-// Names that FAT cannot hold, in disk images through the real command line: each is refused by name, none is written
-// under another.
+// What a file system of a disk image cannot hold, through the real command line: each is refused by name, none is
+// written under another, and only what is too large is said to be.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { makeProject, type TestProject } from "./support/cli.js";
@@ -22,6 +22,10 @@ beforeAll(() => {
     "Imagefile.ts": [
       'import { rule, run } from "imagemake";',
       ...Object.entries(CASES).map(([name, [text]]) => disk(name, text)),
+      `const long = run({ inputs: {}, cmd: 'ln -s "$(printf "%05000d" 0)" "$OUT/long" 2>/dev/null || ln -s "$(printf "%03000d" 0)" "$OUT/long"', tree: true });`,
+      `export const ext4 = rule.disk({ from: long, out: "ext4.img" });`,
+      `const big = run({ inputs: {}, cmd: 'head -c 30000000 /dev/urandom > "$OUT/big"', tree: true });`,
+      `export const small = rule.disk({ from: big, size: "20MiB", out: "small.img" });`,
       disk("good", `mkdir Dir; echo yes > 'Dir/two words, a+b;c=[d]~.txt'`),
     ].join("\n"),
   });
@@ -31,6 +35,20 @@ afterAll(() => project.remove());
 test.each(Object.keys(CASES))("%s: refused by name", async (target) => {
   const { status, stderr } = await project.run(target);
   expect([status, stderr]).toEqual([1, expect.stringContaining(CASES[target]?.[1] ?? "?")]);
+});
+
+test("ext4: what is no question of size is not said to be one", async () => {
+  const long = await project.run("ext4");
+  expect([long.status, long.stderr]).toEqual([
+    1,
+    expect.stringContaining("mke2fs cannot put the tree into ext4"),
+  ]);
+  expect(long.stderr).not.toContain("larger size");
+  const small = await project.run("small");
+  expect([small.status, small.stderr]).toEqual([
+    1,
+    expect.stringContaining("the tree does not fit into the image (size: 20 MiB): say a larger size"),
+  ]);
 });
 
 test("what FAT can hold is there under its name", async () => {
