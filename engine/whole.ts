@@ -30,14 +30,16 @@ export class Whole {
   /** What was found damaged, and was not removed yet: it counts as not there. */
   readonly lost = new Set<ArtifactId>();
   readonly #looked = new Map<ArtifactId, { readonly at: number; readonly whole: Promise<Result<boolean>> }>();
+  readonly #forgotten = new Map<ArtifactId, number>();
 
   constructor(private readonly context: WholeContext) {}
 
   /**
    * The lowest that is damaged of an artifact and, for a tree, of the trees beneath it; null for nothing. What lies on
-   * it can be judged when that is made again. What is not there at all is another's question.
+   * it can be judged when that is made again. What is not there at all is another's question. `since` (performance.now())
+   * looks anew, and also names what was damaged then and has been made again.
    */
-  async damagedIn(id: ArtifactId): Promise<Result<ArtifactRow | null>> {
+  async damagedIn(id: ArtifactId, since?: number): Promise<Result<ArtifactRow | null>> {
     const rows: ArtifactRow[] = [];
     for (let at: ArtifactId | null = id; at !== null && rows.length < 100;) {
       const row: ArtifactRow | undefined = this.context.index.artifact(at);
@@ -46,7 +48,8 @@ export class Whole {
       at = row.parent;
     }
     for (const row of rows) {
-      const whole = await this.#once(row);
+      if (since !== undefined && (this.#forgotten.get(row.id) ?? -Infinity) > since) return ok(row);
+      const whole = await this.#once(row, since === undefined ? BELIEVED_MS : 0);
       if (!whole.ok) return whole;
       if (!whole.value) return ok(row);
     }
@@ -55,6 +58,7 @@ export class Whole {
 
   /** It is made anew: what was found of it counts no more. */
   forget(id: ArtifactId): void {
+    this.#forgotten.set(id, performance.now());
     this.#looked.delete(id);
     this.lost.delete(id);
   }
@@ -85,9 +89,9 @@ export class Whole {
     return whole.ok && whole.value;
   }
 
-  #once(row: ArtifactRow): Promise<Result<boolean>> {
+  #once(row: ArtifactRow, believed: number): Promise<Result<boolean>> {
     const looked = this.#looked.get(row.id);
-    if (looked !== undefined && performance.now() - looked.at < BELIEVED_MS) return looked.whole;
+    if (looked !== undefined && performance.now() - looked.at < believed) return looked.whole;
     const whole = this.#look(row).then((found) => {
       if (found.ok && !found.value) this.lost.add(row.id);
       return found;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
-import { makeProject, type TestProject, type Told } from "./support/cli.js";
+import { finish, makeProject, type TestProject, type Told } from "./support/cli.js";
 import { makePackageProject, makeTinyRepo } from "./support/packages.js";
 
 jest.setTimeout(120_000);
@@ -153,6 +153,26 @@ describe("what is read by an action is looked at first", () => {
     flip(join(path, "etc/base.txt"));
     await project.good("-B", "base");
     expect(readFileSync(join(path, "etc/base.txt"), "utf8")).toBe("base\n");
+  });
+
+  test("a byte in a layer while an action reads it: what it made is not published", async () => {
+    const project = await built();
+    project.write(
+      "Imagefile.ts",
+      imagefile("one").replace(
+        "export default",
+        `export const slow = run({ inputs: { IN: base }, env: { DIR: process.cwd() }, out: "slow.txt",
+  cmd: 'touch "$DIR/started"; until [ -e "$DIR/go" ]; do sleep 0.05; done; cat "$IN"/etc/* > "$OUT"' });\nexport default`,
+      ),
+    );
+    const building = finish(project.start({}, "slow"));
+    while (!project.exists("started")) await setTimeout(50);
+    flip(join((await stored(project, "base")).path, "etc/base.txt"));
+    project.write("go", "");
+    const ended = await building;
+    expect([ended.status, ended.stderr]).toEqual([3, expect.stringContaining("damaged in the store while")]);
+    await project.good("slow");
+    expect(project.read("out/slow.txt")).toBe("base\n");
   });
 
   test("a byte in a package file: it is fetched again", async () => {

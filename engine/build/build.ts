@@ -20,7 +20,8 @@ import { checkAbility, forbiddenAmong, isolationFor, restHint } from "./ability.
 import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
 import { checkNative } from "./native.js";
-import { failed, mend, notePublished, perform, type PerformContext, type Performed } from "./perform.js";
+import { mend } from "./mend.js";
+import { failed, notePublished, perform, type PerformContext, type Performed } from "./perform.js";
 import {
   decideAll,
   noteRelease,

@@ -4,9 +4,8 @@ import { appendFileSync, closeSync, fstatSync, openSync, readSync, renameSync } 
 import { join, relative } from "node:path";
 import { randomBytes } from "node:crypto";
 import { problemIn } from "../../cache/io.js";
-import type { ArtifactRow, BuildRow } from "../../cache/index.js";
+import type { BuildRow } from "../../cache/index.js";
 import { digestOf } from "../../cache/store.js";
-import { discardDamaged } from "../damage.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
 import { giveFdToUser } from "../execute/own.js";
@@ -25,6 +24,7 @@ import { asError, fail, ok, type Result } from "../problem.js";
 import { endedInPipe } from "../shell.js";
 import { lossesOf, lossText } from "../tree/losses.js";
 import { readManifest } from "../tree/manifest.js";
+import { damagedMeanwhile, mend } from "./mend.js";
 import type { Session } from "./session.js";
 import { forgetUnfinished, logOf, noteUnfinished } from "./unfinished.js";
 
@@ -124,31 +124,6 @@ async function provide(context: PerformContext, action: Action): Promise<Result<
   return ok(undefined);
 }
 
-/** What is damaged is removed and named, with what was built since from it: all that is made anew. */
-export async function mend(
-  { decider, index, options }: Session,
-  damaged: ArtifactRow,
-): Promise<Result<void>> {
-  const { id, kind } = damaged;
-  // Another action that reads it may have been here already, and may have made it anew.
-  if (decider.whole.lost.has(id)) {
-    const maker = index.makerOf(id);
-    const { voided, problem } = await discardDamaged({ project: options.project, index }, damaged);
-    if (problem !== null) return { ok: false, problem };
-    const since = new Set(voided.map(({ build }) => build.action));
-    const whose = maker === undefined ? "" : ` (made by ${maker})`;
-    const also = since.size === 0 ? "" : `; what was built from it counts no more: ${[...since].join(", ")}`;
-    options.emit({
-      type: "notice",
-      level: "warning",
-      message: `the ${kind} ${id}${whose} in the store is damaged, and is made anew${also}`,
-      at: options.now(),
-    });
-  }
-  decider.whole.forget(id);
-  return ok(undefined);
-}
-
 async function build(context: PerformContext, action: Action, decision: Decision): Promise<Performed> {
   const { decider, options } = context.session;
   const provided = await provide(context, action);
@@ -163,6 +138,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
   makeLog(log, join(project.stage, `${id}.log`));
   noteUnfinished(project, { id, action: action.id, started });
   let copies: Copies | null = null;
+  const staging = performance.now();
   try {
     const staged = await stageAction({ decider, signal: options.signal, isolation, overlays }, action, id);
     if (!staged.ok) {
@@ -184,7 +160,10 @@ async function build(context: PerformContext, action: Action, decision: Decision
       : { kind: "problem", problem: losses.problem };
     const ran = refusal ?? (await run(context, action, staged.value, log));
     const stripped = "stripped" in ran ? strippedText(ran.stripped) : [];
-    const failure = "stripped" in ran ? refused(action, stripped) : ran;
+    const failure =
+      "stripped" in ran
+        ? (refused(action, stripped) ?? (await damagedMeanwhile(decider, action, staging)))
+        : ran;
     const record = { started, duration: options.now() - started, log };
     if (failure !== null) {
       if (failure.kind !== "interrupted") {

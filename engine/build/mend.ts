@@ -1,0 +1,48 @@
+// What a build does about damage in the store: what it was going to read is removed and made anew, and what read it
+// while it was damaged is not published. It looks at nothing itself.
+import type { ArtifactRow } from "../../cache/index.js";
+import { discardDamaged } from "../damage.js";
+import type { Decider } from "../decide.js";
+import type { Action } from "../model.js";
+import { ok, type Result } from "../problem.js";
+import type { Failure } from "../reason.js";
+import type { Session } from "./session.js";
+
+/** What is damaged is removed and named, with what was built since from it: all that is made anew. */
+export async function mend(
+  { decider, index, options }: Session,
+  damaged: ArtifactRow,
+): Promise<Result<void>> {
+  const { id, kind } = damaged;
+  // Another action that reads it may have been here already, and may have made it anew.
+  if (decider.whole.lost.has(id)) {
+    const maker = index.makerOf(id);
+    const { voided, problem } = await discardDamaged({ project: options.project, index }, damaged);
+    if (problem !== null) return { ok: false, problem };
+    const since = new Set(voided.map(({ build }) => build.action));
+    const whose = maker === undefined ? "" : ` (made by ${maker})`;
+    const also = since.size === 0 ? "" : `; what was built from it counts no more: ${[...since].join(", ")}`;
+    options.emit({
+      type: "notice",
+      level: "warning",
+      message: `the ${kind} ${id}${whose} in the store is damaged, and is made anew${also}`,
+      at: options.now(),
+    });
+  }
+  decider.whole.forget(id);
+  return ok(undefined);
+}
+
+/** A failure when something that an action read was damaged after it was staged; `since` is of performance.now(). */
+export async function damagedMeanwhile(
+  decider: Decider,
+  action: Action,
+  since: number,
+): Promise<Failure | null> {
+  const damaged = await decider.damagedInputs(action, since);
+  if (!damaged.ok) return { kind: "problem", problem: damaged.problem };
+  const [first] = damaged.value;
+  if (first === undefined) return null;
+  const message = `the ${first.kind} ${first.id} was damaged in the store while it was read`;
+  return { kind: "problem", problem: { exit: 3, message, hint: "the next build makes both anew" } };
+}
