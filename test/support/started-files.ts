@@ -1,6 +1,7 @@
-// A project whose images start, each with another init: systemd, OpenRC and runit of Debian, and two that stand in for Void;
-// and one whose initrd is dracut's.
+// A project whose images start, each with another init: systemd, OpenRC and runit of Debian, and those that stand in for Void
+// and for Arch; and one whose initrd is dracut's.
 import { SSH_READY } from "./machine.js";
+import { STAND_INS } from "./stand-ins.js";
 
 /** Its files; `publicKey` may log in as root. There have to be kernels in debs/. */
 export const startedFiles = (publicKey: string): Readonly<Record<string, string>> => ({
@@ -11,6 +12,7 @@ export const startedFiles = (publicKey: string): Readonly<Record<string, string>
   "ready.sh": `echo "rd:2345:once:/bin/sh -c 'until [ -s /run/sshd.pid ]; do sleep 1; done; echo ${SSH_READY} >/dev/ttyS0'" >>"$1/etc/inittab"\n`,
   ...Object.fromEntries(Object.entries(VOID).map(([path, text]) => [`void/${path}`, text])),
   "void.sh": VOID_HOOK,
+  ...STAND_INS,
 });
 
 /** Says that the SSH server listens, and stays. */
@@ -56,7 +58,7 @@ const root = rule.rootfs({ repo, arch: "amd64", packages });
 const steps = [
   step.write("root/.ssh/authorized_keys", ${JSON.stringify(publicKey)}),
   step.write("etc/systemd/network/all.network", "[Match]\\nType=ether\\n[Network]\\nDHCP=ipv4\\n"),
-  step.write("etc/systemd/system/ready.service", "[Unit]\\nAfter=ssh.service systemd-networkd.service\\n[Service]\\nType=oneshot\\n" +
+  step.write("etc/systemd/system/ready.service", "[Unit]\\nAfter=ssh.service sshd.service systemd-networkd.service\\n[Service]\\nType=oneshot\\n" +
     "ExecStart=/bin/sh -c 'until ip -4 route | grep -q default; do sleep 1; done; echo ${SSH_READY} >/dev/ttyS0'\\n[Install]\\nWantedBy=multi-user.target\\n"),
   step.services(["systemd-networkd", "ready"], { disable: ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
     "e2scrub_reap", "fstrim.timer", "getty@tty1", "remote-fs.target", "systemd-pstore", "systemd-networkd-wait-online"] }),
@@ -102,4 +104,14 @@ const voidLike = (name: string, more: ReturnType<typeof step.write>[]) => rule.d
 ] }), boot: "grub-bios", ...options, out: name + ".img" });
 export const voidlike = voidLike("voidlike", []);
 export const bare = voidLike("bare", [step.write("etc/sv/sshd/run", "#!/bin/sh\\nmkdir -p /run/sshd\\nexec /usr/sbin/sshd -D\\n")]);
+
+// The stand-ins are there before the server is, as a package's units are before its machine starts.
+const serverless = rule.rootfs({ repo, arch: "amd64", packages: ["iproute2", ...packages.filter((name) => name !== "openssh-server")] });
+const standIn = (name: string) => rule.platformfs({ from: serverless, steps: [
+  ...steps.slice(0, 3), step.overlay(name), step.install(["openssh-server"]), step.hook(name + ".sh"), step.services(["sshd"]),
+  ...steps.slice(3),
+] });
+const archTree = standIn("archlike");
+export const archlike = rule.disk({ from: archTree, boot: "grub-bios", ...options, out: "archlike.img" });
+export const archlikeUnique = rule.unique({ from: archTree });
 `;
