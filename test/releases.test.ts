@@ -61,6 +61,7 @@ describe("release start", () => {
       artifacts: {},
       dropped: [],
       rejected: [],
+      accepted: [],
       verdicts: {},
       waived: [],
       ticked: {},
@@ -265,7 +266,7 @@ export const same = run({ inputs: { SRC: files("src.txt") }, cmd: 'echo same > "
     expect(project.read("out/image-8.2-20310506.txt")).toBe("x\n8.2\n");
     expect(project.names("releases")).toEqual(["8.2"]);
     expect(project.names("releases/8.2")).toEqual(["20310506.json"]);
-    expect(project.names(".imagemake/releases")).toEqual(["20310509.json", "8.3"]);
+    expect(project.names(".imagemake/releases")).toEqual(["20310509.json", "8.2", "8.3"]);
     expect(project.names(".imagemake/releases/8.3")).toEqual(["20310509.json"]);
   });
 

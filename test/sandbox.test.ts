@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -361,6 +362,11 @@ const root = process.getuid?.() === 0;
     if (ids === "all") expect(statSync(join(trial.work, "file")).uid).toBeGreaterThan(100_000);
     // What the action made is deleted by the same user.
     chmodSync(trial.dir, 0o777);
+    const stage = join(trial.dir, "mx20c2v7-efd629a1");
+    renameSync(trial.work, stage);
+    mkdirSync(trial.work);
+    renameSync(stage, join(trial.work, "mx20c2v7-efd629a1"));
+    chmodSync(trial.work, 0o777);
     expect(drive({ do: "stale", dir: trial.work }, user)).toMatchObject({ problems: [] });
     expect(statSync(trial.work).nlink).toBe(2);
   });

@@ -4,7 +4,7 @@
 # Store paths are right only in /nix, so all of it runs in a root directory of its own, made of the host's directories
 # and a /nix that is ours: the host's is neither needed nor seen. In a namespace of its own, also where the engine
 # has none: nothing of this may be mounted for anybody else.
-[ -n "${INSIDE:-}" ] || INSIDE=yes exec unshare --mount --propagation private sh -eu "$0"
+[ -n "${INSIDE:-}" ] || INSIDE=yes exec unshare --mount --propagation private bash -O inherit_errexit -eu -o pipefail "$0"
 
 set -f # names are names
 stage=$PWD
