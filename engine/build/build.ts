@@ -95,8 +95,8 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
 
 /** Everything that needs the lock. What was decided before it was taken is decided again. */
 async function buildLocked(options: BuildOptions, started: number): Promise<BuildEnd> {
-  const { stage, store, layers, manifests, packages } = options.project;
-  const passedOn = passNothingOn([stage, store, layers, manifests, packages]);
+  const { stage, copies, store, files, layers, manifests, packages } = options.project;
+  const passedOn = passNothingOn([stage, copies, store, files, layers, manifests, packages]);
   if (passedOn !== null) notice(options, passedOn);
   const isolates = await isolationFor(options);
   const { problems } = await clearStaleStages(options.project.stage);

@@ -27,16 +27,15 @@ export function makePlain(cwd: string, paths: readonly string[]): readonly Strip
 }
 
 /**
- * Directories that pass an access list on to what is made in them no longer do: nothing in there is the project's. What
- * stands in the way; nothing where getfattr is not there, which whatever makes trees needs and asks for.
+ * Directories that have an access list, or pass one on to what is made in them, no longer do: nothing in there is the
+ * project's. What stands in the way; nothing where getfattr is not there, which whatever makes trees needs and asks for.
  */
 export function passNothingOn(dirs: readonly string[]): string | null {
   if (findTool("getfattr") === null) return null;
   try {
-    const argv = ["--absolute-names", "-h", "-m", "^system\\.posix_acl_default$", "--", ...dirs];
-    for (const dir of parseAttributes(attr("getfattr", "/", argv)).keys()) {
-      attr("setfattr", "/", ["-x", "system.posix_acl_default", "--", dir]);
-    }
+    const argv = ["--absolute-names", "-h", "-d", "-e", "hex", "-m", "^system\\.posix_acl_", "--", ...dirs];
+    for (const [dir, lists] of parseAttributes(attr("getfattr", "/", argv)))
+      for (const list of lists.keys()) attr("setfattr", "/", ["-x", list, "--", dir]);
     return null;
   } catch (error) {
     return `an access list of the state directory may get into trees: ${asError(error).message}`;
