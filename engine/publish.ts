@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import { lstatSync, statSync } from "node:fs";
 import { hashFile } from "../cache/hash.js";
-import type { ArtifactId, ArtifactRow, BuildRow } from "../cache/index.js";
+import type { ArtifactId, ArtifactRow, BuildRow, Index } from "../cache/index.js";
 import { deleteLayer } from "../cache/layers.js";
 import { makeOwnDir } from "../cache/write.js";
 import { isFree } from "./build/claims.js";
@@ -211,8 +211,10 @@ async function storeTree(
       await whole.note(sealed.row);
       return sealed;
     }
-    // A layer of that name lay there: it must be what this action made.
-    if (await whole.layerHolds(sealed.row)) return sealed;
+    // A layer of that name lay there: it must be what this action made, on trees that are known. The same tree may have been
+    // made on others before the index was lost.
+    if (isChained(context.decider.context.index, sealed.row) && (await whole.layerHolds(sealed.row)))
+      return sealed;
     const { layer } = sealed.row;
     const removed = layer === null ? ok(undefined) : await deleteLayer(project.layers, layer, removeTree);
     if (!removed.ok) return { failure: { kind: "problem", problem: removed.problem } };
@@ -222,6 +224,16 @@ async function storeTree(
   } catch (error) {
     return { failure: ioFailure(error) };
   }
+}
+
+/** Whether every tree beneath is known. */
+function isChained(index: Index, { parent }: ArtifactRow): boolean {
+  for (let at = parent; at !== null;) {
+    const row = index.artifact(at);
+    if (row?.layer === undefined || row.layer === null) return false;
+    at = row.parent;
+  }
+  return true;
 }
 
 const ioFailure = (error: unknown): Failure => ({

@@ -195,8 +195,8 @@ describe("what goes", () => {
 
   test("packages and snapshots that no release names, and what a crash left in the store", async () => {
     const project = await built();
-    project.write(".imagemake/store/packages/0123", "x");
-    project.write(".imagemake/store/snapshots/new-x/InRelease", "x");
+    project.write(`.imagemake/store/packages/${"0123".repeat(16)}`, "x");
+    project.write(`.imagemake/store/snapshots/${"4567".repeat(16)}/InRelease`, "x");
     project.write(".imagemake/store/layers/aaaa.1-0.tmp/etc/file", "x");
     project.write(".imagemake/store/layers/bbbb.json", "{}");
     project.write(".imagemake/store/manifests/cccc", "x");

@@ -303,8 +303,8 @@ export function selectRelease(
   return ok({ kind: "opens", release });
 }
 
-/** How far clocks of several machines may differ, in milliseconds. */
-const CLOCKS_MS = 10 * 60 * 1000;
+/** How far a clock may be off, in milliseconds: by a time zone, say. A release is joined across that. */
+const CLOCKS_MS = 24 * 3600 * 1000;
 
 /** A run under a wrong clock opened it, or built in it last: it would be joined until that day comes. */
 export const isOfFuture = ({ explicit, opened, lastBuild }: Release, now: number): boolean =>
