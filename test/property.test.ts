@@ -22,7 +22,7 @@ import fc from "fast-check";
 import { finish, makeProject, type TestProject, type Told } from "./support/cli.js";
 
 const EXPENSIVE = process.env["IMAGEMAKE_EXPENSIVE"] !== undefined;
-const [GRAPHS, STEPS] = EXPENSIVE ? [250, 30] : [12, 10];
+const [GRAPHS, STEPS] = EXPENSIVE ? [250, 30] : [6, 10];
 jest.setTimeout(EXPENSIVE ? 3 * 3600_000 : 900_000);
 
 /** One action: what it reads of the sources and of the actions before it, and a word that is its own. */
