@@ -119,7 +119,7 @@ test("no recipe reads only the beginning of a pipe", () => {
     .flatMap((name) =>
       readFileSync(new URL(name, recipes), "utf8")
         .split("\n")
-        .filter((line) => /\|\s*(head|grep\s+(-\w*q|.*\s-m)|sed\s+(-n\s+)?\S*\dq)/.test(line))
+        .filter((line) => /(?<!\|)\|\s*(head|grep\s+(-\w*q|.*\s-m)|sed\s+(-n\s+)?\S*\dq)/.test(line))
         .map((line) => `${name}: ${line.trim()}`),
     );
   expect(found).toEqual([]);

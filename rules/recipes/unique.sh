@@ -83,7 +83,7 @@ $ta_line
             etc/machine-id) if has_systemd; then : >"$ta_at"; else rm "$ta_at"; fi ;;
             # A shell reads it, whoever asks: so it is the machine's, and no other's.
             etc/popularity-contest.conf)
-                sed -E 's:^MY_HOSTID=.*:MY_HOSTID="$(cat /etc/machine-id /var/lib/dbus/machine-id 2>/dev/null | head -n 1 | md5sum | cut -c 1-32)":' \
+                sed -E 's:^MY_HOSTID=.*:MY_HOSTID="$(cat /etc/machine-id /var/lib/dbus/machine-id 2>/dev/null | md5sum | cut -c 1-32)":' \
                     "$ta_at" >"$TMPDIR/config"
                 cat "$TMPDIR/config" >"$ta_at"
                 ;;
