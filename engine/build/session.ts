@@ -183,10 +183,14 @@ async function damagedInputs(
   return ok([...found.values()]);
 }
 
+/** Exit 2 where a source of what is wanted is missing. It comes before anything is resolved, which reads some of them. */
+export function inputsThere({ actions, decider, options }: Session): Promise<Result<void>> {
+  const { project, drivers } = options;
+  return checkInputs(actions, { dir: project.dir, sources: decider.context.sources, drivers });
+}
+
 async function decideEach(session: Session): Promise<Result<ReadonlyMap<string, Judgement>>> {
-  const { project, drivers } = session.options;
-  const { sources } = session.decider.context;
-  const there = await checkInputs(session.actions, { dir: project.dir, sources, drivers });
+  const there = await inputsThere(session);
   if (!there.ok) return there;
   const judgements = new Map<string, Judgement>();
   for (const action of session.actions) {

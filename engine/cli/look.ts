@@ -1,6 +1,6 @@
 // Looking without touching: a session for commands that only say something, and the one target they are
 // about. It changes nothing, not even the database, and never uses the network.
-import { decideAll, openSession, type Session } from "../build/session.js";
+import { decideAll, inputsThere, openSession, type Session } from "../build/session.js";
 import type { Judgement } from "../decide.js";
 import type { Action, Graph, TargetId } from "../model.js";
 import { fail, ok, stop, unwrap, type Result } from "../problem.js";
@@ -51,6 +51,7 @@ export async function look(
 
 /** Decides everything looked at, with closures resolved from snapshots that are here already. */
 export async function judge(session: Session): Promise<ReadonlyMap<string, Judgement>> {
+  unwrap(await inputsThere(session));
   unwrap(await session.pins.resolve(session.actions, true));
   return unwrap(await decideAll(session));
 }

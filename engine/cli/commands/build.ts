@@ -4,6 +4,7 @@ import { cpus } from "node:os";
 import { build } from "../../build/build.js";
 import {
   decideAll,
+  inputsThere,
   nothingToDo,
   openSession,
   unresolvedOf,
@@ -107,6 +108,7 @@ async function look(
       true,
     ),
   );
+  unwrap(await inputsThere(session));
   unwrap(await session.pins.resolve(session.actions, true));
   const judgements = unwrap(await decideAll(session));
   // What a build would stop at, it says here too.

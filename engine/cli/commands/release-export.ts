@@ -1,6 +1,6 @@
 // `imagemake release export [TARGET…] DIR`: artifacts for another machine; --pins: what it starts from.
 import { resolve } from "node:path";
-import { decideAll, wantedActions, type Session } from "../../build/session.js";
+import { decideAll, inputsThere, wantedActions, type Session } from "../../build/session.js";
 import type { Judgement } from "../../decide.js";
 import type { Graph, TargetId } from "../../model.js";
 import { unlessAny } from "../../obstacles.js";
@@ -49,6 +49,7 @@ async function write(
   const session = sessionOf(call, opened, datecode, asked, preview || release.state !== "open");
   unwrap(checkPlace(project, resolve(dir), session.pins.release.datecode));
   // What the others start from is settled now: a release that was only started has pinned nothing yet.
+  unwrap(await inputsThere(session));
   unwrap(await session.pins.resolve(session.actions, true));
   if (pins)
     for (const [id, { message }] of session.pins.refusals(session.actions))
