@@ -187,7 +187,8 @@ test("whatever happens between builds, outputs are a clean build's, and only wha
 
 /** A seed, and a path to the one trial that failed. */
 function repeated(): { seed?: number; path?: string } {
-  const [seed, path] = (process.env["IMAGEMAKE_SEED"] ?? "").split("/");
+  // CI tries the same each time: what it finds is of the change that it is run on.
+  const [seed, path] = (process.env["IMAGEMAKE_SEED"] ?? (EXPENSIVE ? "" : "20261129")).split("/");
   if (seed === undefined || seed === "") return {};
   return { seed: Number(seed), ...(path === undefined ? {} : { path }) };
 }
