@@ -36,8 +36,8 @@ export function checksum(record: Uint8Array): number {
   return sum >>> 0;
 }
 
-/** How far a clock may be off, in milliseconds, as release.ts has it. */
-const CLOCKS_MS = 24 * 3600 * 1000;
+/** How far a clock may be off, in milliseconds: by a time zone, say. A release is joined across that. */
+export const CLOCKS_MS = 24 * 3600 * 1000;
 
 /** Numbers in a row. */
 export const COLUMNS = 5;

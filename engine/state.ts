@@ -62,7 +62,7 @@ export function trustState(project: Project): Result<void> {
   if (HIDDEN.test(realpathSync(state)))
     return fail(
       3,
-      `${state} lies in a directory that actions have one of their own of`,
+      `${state} is below ${realpathSync(state).split("/").slice(0, 2).join("/")}, and actions have another one there`,
       "move the project to another file system",
     );
   if (isLink(join(project.dir, ".imagemake")) && !isState(state))
@@ -104,13 +104,12 @@ function distrusted(project: Project, path: string, stats: Stats): Result<never>
 }
 
 /** What is moved from one directory to another has to stay on one file system. */
-function mountedIn({ state, ...project }: Project): Result<void> {
-  const mounted = new Set(
-    mountsBelow(realpathSync(state)).map((path) => relative(realpathSync(state), path)),
-  );
-  for (const path of Object.values<string>({ ...project })) {
-    const name = relative(state, path);
-    if (name !== "" && !name.startsWith("..") && mounted.has(name))
+function mountedIn(project: Project): Result<void> {
+  const { state } = project;
+  const real = realpathSync(state);
+  const mounted = new Set(mountsBelow(real).map((path) => relative(real, path)));
+  for (const [path] of directoriesOf(project)) {
+    if (mounted.has(relative(state, path)))
       return fail(
         3,
         `${path} is a mount of its own, and what is built is moved from one directory of ${state} to another`,

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeIfPossible } from "../../cache/io.js";
-import { writeWhole } from "../../cache/write.js";
+import { ownerIn, writeWhole } from "../../cache/write.js";
 import { asError, type Problem } from "../problem.js";
 import type { Project } from "../project.js";
 import { removeTree } from "./remove.js";
@@ -50,7 +50,9 @@ export function untold(place: Place, problems: readonly Problem[]): readonly Pro
     return name === undefined ? [] : [{ name, message }];
   });
   if (found.length > 0)
-    writeIfPossible(() => writeWhole(join(place.state, LEFT), JSON.stringify([...before, ...found])));
+    writeIfPossible(() =>
+      writeWhole(join(place.state, LEFT), JSON.stringify([...before, ...found]), ownerIn(place.state)),
+    );
   return news;
 }
 

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeOwnDir, writeWhole } from "../../cache/write.js";
+import { ownerIn, writeWhole } from "../../cache/write.js";
 import { canonical, toJson } from "../key.js";
 import type { PackageRequest } from "../model.js";
 import { ok, type Result } from "../problem.js";
@@ -69,8 +69,7 @@ export class Checked {
   add(policy: string, packages: readonly Package[]): void {
     const known = this.#read(policy);
     for (const { sha256 } of packages) known.add(sha256);
-    makeOwnDir(this.dir, 0o700);
-    writeWhole(join(this.dir, policy), [...known, ""].join("\n"));
+    writeWhole(join(this.dir, policy), [...known, ""].join("\n"), ownerIn(this.dir));
   }
 
   #read(policy: string): Set<string> {

@@ -2,7 +2,7 @@
 // stage links them), by their digests. It fetches nothing.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { hashMany, toByteString } from "../../cache/hash.js";
+import { DIGEST_BYTES, hasDigest, hashMany, toByteString } from "../../cache/hash.js";
 import type { Index } from "../../cache/index.js";
 import { ownStamp, sameStamp } from "../sources/stamp.js";
 import type { Package } from "./driver.js";
@@ -36,7 +36,9 @@ export class StoredPackages {
     );
     for (const [at, { pkg, path, stamp }] of doubted.entries()) {
       const { sha256, name, version } = pkg;
-      if (digests[at] === sha256) {
+      // A repository may name it by a longer digest alone.
+      const longer = sha256.length > 2 * DIGEST_BYTES;
+      if (longer ? await hasDigest(path, sha256, stamp.size) : digests[at] === sha256) {
         this.index.setStamp(path, stamp, sha256);
         this.#whole.add(sha256);
         continue;

@@ -14,6 +14,7 @@ import {
 } from "../../cache/write.js";
 import type { TargetId } from "../model.js";
 import { isDatecode } from "../names.js";
+import { CLOCKS_MS } from "../quick.js";
 import type { Package } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
@@ -302,9 +303,6 @@ export function selectRelease(
   const release = newRelease(freeDatecode(releases, today(now)), now, { rejected: standing(releases) });
   return ok({ kind: "opens", release });
 }
-
-/** How far a clock may be off, in milliseconds: by a time zone, say. A release is joined across that. */
-const CLOCKS_MS = 24 * 3600 * 1000;
 
 /** A run under a wrong clock opened it, or built in it last: it would be joined until that day comes. */
 export const isOfFuture = ({ explicit, opened, lastBuild }: Release, now: number): boolean =>
