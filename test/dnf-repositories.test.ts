@@ -136,6 +136,8 @@ withRpm("an index", () => {
     expect(held).not.toMatch(/updateinfo|prestodelta|productid|other\.xml|sqlite|zck/);
     // A package whose digest is longer is kept, and looked after, as any other.
     expect((await project.good("cache", "verify")).stdout).toMatch(/12 packages/);
+    const again = await project.good("-B", "rootfs", `PACKAGES=${names.join(",")}`);
+    expect(again.stderr).not.toMatch(/damaged|^fetch/m);
   });
 
   test.each([
