@@ -174,12 +174,17 @@ const SHAPE = `
 
 const shapeOf = (db: Database.Database): string => JSON.stringify(db.prepare(SHAPE).raw().all());
 
+/** What it is of a new database; found out once in a process. */
+let shape: string | undefined;
+
 /** Whether it has the tables that the schema makes: rows are written by their columns' order. */
 function isComplete(db: Database.Database): boolean {
-  const fresh = new Database(":memory:");
-  fresh.exec(SCHEMA);
-  const shape = shapeOf(fresh);
-  fresh.close();
+  if (shape === undefined) {
+    const fresh = new Database(":memory:");
+    fresh.exec(SCHEMA);
+    shape = shapeOf(fresh);
+    fresh.close();
+  }
   return shapeOf(db) === shape;
 }
 

@@ -144,7 +144,7 @@ const beneath = (record: LayerRecord | undefined): string | null =>
   record === undefined || record.parent === null ? null : layerName(record.parent, record.form);
 
 /** Names that we give: digests, and logs. What else lies there is somebody's. */
-const OURS = /^(?:[0-9a-f]{64,128}(?:\..*)?|[0-9a-z]+-[0-9a-f]{8}\.log|[0-9a-f]{16}\.unfinished)$/;
+export const OURS = /^(?:[0-9a-f]{64,128}(?:\..*)?|[0-9a-z]+-[0-9a-f]{8}\.log|[0-9a-f]{16}\.unfinished)$/;
 
 /** Packages, snapshots, logs and copies of sources. */
 function sweepRest(places: Places, { builds }: Marked, needed: Needed): Doomed[] {

@@ -2,6 +2,7 @@
 // still what was linked. It knows no command line. The caller holds the lock while anything is removed.
 import { lstatSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { OURS } from "../cache/gc.js";
 import { hashFile } from "../cache/hash.js";
 import type { Index, LinkRow } from "../cache/index.js";
 import { ioProblem } from "../cache/io.js";
@@ -45,6 +46,8 @@ export interface CleanContext {
   readonly isInput: (path: string) => boolean;
 }
 
+const isGiven = (name: string): boolean => OURS.test(name);
+
 /** Where in the state directory something goes, and which names we give there. */
 const OWN: readonly (readonly [
   Removable["kind"],
@@ -52,8 +55,8 @@ const OWN: readonly (readonly [
   (name: string) => boolean,
 ])[] = [
   ["stage", "stage", isStage],
-  ["kept source", "copies", (name) => /^[0-9a-f]{64}$/.test(name)],
-  ["log", "logs", (name) => /^[0-9a-z]+(?:-[0-9a-f]+)?\.(?:log|unfinished)$/.test(name)],
+  ["kept source", "copies", isGiven],
+  ["log", "logs", isGiven],
   ["graph", "graphs", (name) => /^(?:quick|graph)-[0-9a-f]+(?:\.json)?(?:\.[\d-]+\.tmp)?$/.test(name)],
   ["module", "modules", (name) => /\.[0-9a-f]{8}\.[cm]js$/.test(name)],
 ];

@@ -15,7 +15,6 @@ import { saveRelease, setDamagedAside } from "../release/release.js";
 import type { Failure } from "../reason.js";
 import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
-import { makeState } from "../state.js";
 import { checkAbility, forbiddenAmong, isolationFor, restHint } from "./ability.js";
 import { checkClaims } from "./claims.js";
 import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
@@ -56,12 +55,10 @@ const ended = (session: Session | null, problem: Problem): BuildEnd => ({
   session,
 });
 
-/** Builds what is out of date among the wanted targets. */
+/** Builds what is out of date among the wanted targets. The state directory is there: see openImagefile. */
 export async function build(options: BuildOptions): Promise<BuildEnd> {
   const started = options.now();
   const { dir, state } = options.project;
-  const made = makeState(options.project);
-  if (!made.ok) return ended(null, made.problem);
   if (state !== join(dir, ".imagemake")) notice(options, `the state directory is ${state}`, "info");
   const first = openSession(options, false);
   if (!first.ok) return ended(null, first.problem);
