@@ -5,7 +5,7 @@ import type { KeyFacts, KeyInput } from "./key.js";
 import type { Action, TargetId } from "./model.js";
 import type { Pins } from "./packages/pins.js";
 import { ok, type Result } from "./problem.js";
-import type { ResolvedSource, Sources } from "./sources/resolve.js";
+import type { ResolvedSource, SourceFile, Sources } from "./sources/resolve.js";
 import type { ToolVersions } from "./tools.js";
 
 /** Where facts come from; the same for a whole run. */
@@ -82,9 +82,19 @@ export function contentOf(input: string, resolved: ResolvedSource): KeyInput[] {
   return [...resolved.files, ...resolved.along].map((file) => ({
     input,
     path: file.stage,
-    content:
-      file.kind === "link"
-        ? `l:${file.to}`
-        : `${file.kind === "file" && file.executable ? "x" : "f"}:${file.digest}`,
+    content: contentOfFile(file),
   }));
+}
+
+function contentOfFile(file: SourceFile): string {
+  switch (file.kind) {
+    case "link":
+      return `l:${file.to}`;
+    case "directory":
+      return "d:";
+    case "text":
+      return `f:${file.digest}`;
+    case "file":
+      return `${file.executable ? "x" : "f"}:${file.digest}`;
+  }
 }

@@ -19,8 +19,8 @@ export interface KeyInput {
   /** Path in the stage; empty for the value of an environment variable. */
   readonly path: string;
   /**
-   * `f:<sha256>`, `x:<sha256>`, `t:<sha256>`, `l:<target>`, or `e:<sha256>` for the value of a variable, which may
-   * be a secret.
+   * `f:<sha256>`, `x:<sha256>`, `t:<sha256>`, `l:<target>`, `d:` for an empty directory, or `e:<sha256>` for the
+   * value of a variable, which may be a secret.
    */
   readonly content: string;
 }

@@ -5,7 +5,7 @@ import { execFileSync, type ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tryGuest } from "../engine/cli/boot/attempt.js";
 import { finish, MAIN, makeProject, type TestProject } from "./support/cli.js";
 import { makeCd, makeDisk } from "./support/guest.js";
@@ -35,6 +35,19 @@ let project: TestProject;
 let scratch: string;
 /** Under a TMPDIR of its own, so that what it leaves is seen. */
 const boot = (...words: string[]) => project.call({ env: { TMPDIR: scratch } }, "boot", ...words);
+/** A connection to a socket of QEMU, which is a file before QEMU listens on it. */
+async function listening(path: string): Promise<Socket> {
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const socket = connect(path);
+    try {
+      await once(socket, "connect");
+      return socket;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
+}
 const sum = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");
 const out = (start: string): string =>
   project.path("out", project.names("out").find((name) => name.startsWith(start)) ?? "");
@@ -241,10 +254,10 @@ describe("while it runs", () => {
     const ended = finish(child);
     await until("there is a socket", () => existsSync(serial) && statSync(serial).isSocket());
     let said = "";
-    const console = connect(serial).on("data", (text: Buffer) => (said += text.toString()));
+    const console = (await listening(serial)).on("data", (text: Buffer) => (said += text.toString()));
     await until("the guest speaks", () => said.includes("HELLO-STAYS"));
     await until("there is a monitor", () => existsSync(monitor));
-    const control = connect(monitor);
+    const control = await listening(monitor);
     await once(control, "data");
     control.write("quit\n");
     const { status, stdout } = await ended;

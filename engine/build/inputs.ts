@@ -4,16 +4,21 @@ import type { Drivers, PackageDriver } from "../packages/driver.js";
 import type { Action } from "../model.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import { matchPatterns } from "../sources/globs.js";
+import { unsaidText } from "../sources/dropped.js";
 import type { Sources } from "../sources/resolve.js";
 
 /** As many are named; the rest is counted. */
 const NAMED = 5;
 
-/** Looks at every source of `actions`: their inputs, the lists of their packages, and the keys of the repositories. */
+/**
+ * Looks at every source of `actions`: their inputs, the lists of their packages, and the keys of the repositories. What
+ * of them does not come along into a tree is the value, a sentence an action.
+ */
 export async function checkInputs(
   actions: readonly Action[],
   { dir, sources, drivers }: { readonly dir: string; readonly sources: Sources; readonly drivers: Drivers },
-): Promise<Result<void>> {
+): Promise<Result<readonly string[]>> {
+  const lost: string[] = [];
   const found = new Map<string, Problem>();
   const note = (action: Action, looked: Result<unknown>, what = ""): void => {
     if (looked.ok || found.has(looked.problem.message)) return;
@@ -25,8 +30,11 @@ export async function checkInputs(
   };
   for (const action of actions) {
     for (const input of action.inputs) {
-      if (input.kind === "source")
-        note(action, await sources.resolve(input.source, input.name), `input ${input.name}: `);
+      if (input.kind !== "source") continue;
+      const resolved = await sources.resolve(input.source, input.name);
+      note(action, resolved, `input ${input.name}: `);
+      if (resolved.ok && resolved.value.kind === "files" && resolved.value.unsaid.length > 0)
+        lost.push(`${action.at}: ${unsaidText(resolved.value.unsaid)}`);
     }
     const { packages } = action;
     if (packages === null) continue;
@@ -44,7 +52,8 @@ export async function checkInputs(
     const keys = driver?.keyFiles(packages.repo) ?? [];
     if (keys.length > 0) note(action, await matchPatterns(dir, keys), "keys: ");
   }
-  return together([...found.values()]);
+  const [first, ...more] = found.values();
+  return first === undefined ? ok(lost) : together(first, more);
 }
 
 /** Entries of a list, each with its line, that the package manager can make nothing of. */
@@ -64,9 +73,7 @@ function entries(
 }
 
 /** Several problems as one: what exit status says is that of the first. */
-function together(problems: readonly Problem[]): Result<void> {
-  const [first, ...more] = problems;
-  if (first === undefined) return ok(undefined);
+function together(first: Problem, more: readonly Problem[]): Result<never> {
   const rest = more.slice(0, NAMED - 1).map(({ message }) => message);
   if (more.length > rest.length) rest.push(`and ${more.length - rest.length} more`);
   const hint = [first.hint ?? "", ...rest].filter((line) => line !== "").join("\n");

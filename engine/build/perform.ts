@@ -25,6 +25,7 @@ import { endedInPipe } from "../shell.js";
 import { lossesOf, lossText } from "../tree/losses.js";
 import { readManifest } from "../tree/manifest.js";
 import { damagedMeanwhile, mend } from "./mend.js";
+import { droppedAttributes } from "../sources/dropped.js";
 import type { Session } from "./session.js";
 import { forgetUnfinished, logOf, noteUnfinished } from "./unfinished.js";
 
@@ -153,7 +154,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
     }
     copies = staged.value.copies;
     for (const note of staged.value.notes) appendFileSync(log, `${note}\n`);
-    const losses = lossesIn(context, action);
+    const losses = await lossesIn(context, action);
     const lost = losses.ok ? losses.value : [];
     const refusal: Failure | null = losses.ok
       ? refused(action, lost)
@@ -223,10 +224,22 @@ const refused = (action: Action, lost: readonly string[]): Failure | null =>
     ? { kind: "guard", output: action.outputs[0]?.name ?? "", message: lost.join("; ") }
     : null;
 
-/** What the formats of its outputs do not hold of the trees that it reads, a sentence each. */
-function lossesIn(context: PerformContext, action: Action): Result<readonly string[]> {
+/**
+ * What the formats of its outputs do not hold of the trees that it reads, and a tree not of the sources that go into it,
+ * a sentence each.
+ */
+async function lossesIn(context: PerformContext, action: Action): Promise<Result<readonly string[]>> {
   const { decider } = context.session;
   const said: string[] = [];
+  for (const input of action.inputs) {
+    if (input.kind !== "source" || input.source.kind !== "files" || input.source.tree === undefined) continue;
+    const resolved = await decider.context.sources.resolve(input.source, input.name);
+    if (!resolved.ok) return resolved;
+    if (resolved.value.kind !== "files") continue;
+    const losses = await droppedAttributes(resolved.value.files, input.source.tree);
+    if (!losses.ok) return losses;
+    if (losses.value.length > 0) said.push(lossText("an overlay", losses.value));
+  }
   for (const holding of action.holds) {
     const input = action.inputs.find(({ name }) => name === holding.input);
     const id = input?.kind === "artifact" ? decider.artifactOf(input.target) : undefined;

@@ -56,6 +56,8 @@ export interface Session {
   readonly pins: Pins;
   readonly decider: Decider;
   readonly facts: Facts;
+  /** Warnings that were given: more than one pass looks at the sources. */
+  readonly told: Set<string>;
   /** The actions behind the wanted targets and all they read, each after what it reads. */
   readonly actions: readonly Action[];
 }
@@ -113,6 +115,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
     pins,
     decider,
     facts,
+    told: new Set(),
     actions: wantedActions(graph, options.wanted),
   });
 }
@@ -183,10 +186,21 @@ async function damagedInputs(
   return ok([...found.values()]);
 }
 
-/** Exit 2 where a source of what is wanted is missing. It comes before anything is resolved, which reads some of them. */
-export function inputsThere({ actions, decider, options }: Session): Promise<Result<void>> {
-  const { project, drivers } = options;
-  return checkInputs(actions, { dir: project.dir, sources: decider.context.sources, drivers });
+/**
+ * Exit 2 where a source of what is wanted is missing, and a warning where one has what does not come along. It comes
+ * before anything is resolved, which reads some of them.
+ */
+export async function inputsThere({ actions, decider, options, told }: Session): Promise<Result<void>> {
+  const { project, drivers, emit, now } = options;
+  const { sources } = decider.context;
+  const lost = await checkInputs(actions, { dir: project.dir, sources, drivers });
+  if (!lost.ok) return lost;
+  for (const message of lost.value) {
+    if (told.has(message)) continue;
+    told.add(message);
+    emit({ type: "notice", level: "warning", message, at: now() });
+  }
+  return ok(undefined);
 }
 
 async function decideEach(session: Session): Promise<Result<ReadonlyMap<string, Judgement>>> {

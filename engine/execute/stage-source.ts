@@ -28,11 +28,15 @@ export async function stageSource(
   return ok({ variable: resolved.files.map((file) => file.stage).join("\n"), keys });
 }
 
-/** Lays one file or link into the stage, and says what the key has of it. Two inputs may name the same: it is staged once. */
+/** Lays one file, link or empty directory into the stage, and says what the key has of it. Two inputs may name the same: it is staged once. */
 async function stageFile(work: string, file: SourceFile, directories: Set<string>): Promise<Result<string>> {
   const to = join(work, file.stage);
   const made = makeDirectories(work, dirname(file.stage), directories);
   if (!made.ok) return made;
+  if (file.kind === "directory") {
+    const own = makeDirectories(work, file.stage, directories);
+    return own.ok ? ok("d:") : own;
+  }
   const there = lstatSync(to, { throwIfNoEntry: false });
   if (there !== undefined && there.isSymbolicLink() !== (file.kind === "link")) return twoThings(file.stage);
   switch (file.kind) {

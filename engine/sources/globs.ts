@@ -18,6 +18,8 @@ export interface Matching {
   readonly ignore?: readonly string[];
   /** A pattern may match nothing. */
   readonly optional?: boolean;
+  /** Directories that have nothing in them are matched like files. */
+  readonly empty?: boolean;
 }
 
 const isGlob = (pattern: string): boolean => /[*?{}[\]!()]/.test(pattern);
@@ -30,7 +32,7 @@ const isGlob = (pattern: string): boolean => /[*?{}[\]!()]/.test(pattern);
 export async function matchPatterns(
   base: string,
   patterns: readonly string[],
-  { ignore = [], optional = false }: Matching = {},
+  { ignore = [], optional = false, empty = false }: Matching = {},
 ): Promise<Result<Matched>> {
   const files = new Set<string>();
   const named = new Set<string>();
@@ -40,8 +42,12 @@ export async function matchPatterns(
     const path = isAbsolute(pattern) ? pattern : join(base, pattern);
     const stats = statOf(path);
     if (stats?.isDirectory() === true) {
-      if (walk(path, ignore, files, directories) === 0 && !optional)
+      const bare = new Set<string>();
+      const count = walk(path, ignore, files, directories, bare);
+      bare.delete(path);
+      if (count + (empty ? bare.size : 0) === 0 && !optional)
         return fail(2, `${pattern} is a directory without files`, mayBeMissing(`looked in ${path}`));
+      if (empty) for (const directory of bare) files.add(directory);
     } else if (stats !== undefined) {
       files.add(path);
       named.add(path);
@@ -59,9 +65,10 @@ export async function matchPatterns(
   for (const pattern of globs) {
     if (pattern.startsWith("!")) continue;
     const found = await matchGlob(base, [pattern, ...without], ignore, directories);
-    if (found.length === 0 && !optional)
+    const bare = empty ? found.directories.filter((path) => readdirSync(path).length === 0) : [];
+    if (found.files.length + bare.length === 0 && !optional)
       return fail(2, `nothing matches ${pattern}`, mayBeMissing(`looked in ${base}`));
-    for (const path of found) files.add(path);
+    for (const path of [...found.files, ...bare]) files.add(path);
   }
   return ok({ files: [...files].sort(), named, directories: [...directories].sort() });
 }
@@ -94,7 +101,7 @@ async function matchGlob(
   patterns: readonly string[],
   ignore: readonly string[],
   directories: Set<string>,
-): Promise<readonly string[]> {
+): Promise<{ readonly files: readonly string[]; readonly directories: readonly string[] }> {
   const { default: glob } = await import("fast-glob");
   const listed = (dir: string): void => void directories.add(dir);
   const matches = glob.sync([...patterns], {
@@ -117,7 +124,10 @@ async function matchGlob(
     },
   });
   // Its own absolute paths have a slash for every backslash of a name (`dev-disk\\x2dby.device`).
-  return matches.filter(({ dirent }) => !dirent.isDirectory()).map(({ path }) => resolve(base, path));
+  const found = { files: [] as string[], directories: [] as string[] };
+  for (const { dirent, path } of matches)
+    found[dirent.isDirectory() ? "directories" : "files"].push(resolve(base, path));
+  return found;
 }
 
 /** The same call, telling of what is not there. */
@@ -132,22 +142,25 @@ const noting = (look: typeof lstatSync, missing: (path: string) => void): typeof
     // fast-glob passes a path alone.
   }) as typeof lstatSync;
 
-/** Adds everything beneath `dir` but directories; says how much that is. */
+/** Adds everything beneath `dir` but directories, and says how much that is. To `bare` go directories of nothing. */
 export function walk(
   dir: string,
   ignore: readonly string[],
   files: Set<string>,
   directories: Set<string>,
+  bare = new Set<string>(),
 ): number {
   let count = 0;
   directories.add(dir);
-  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+  const entries = readdirSync(dir, { withFileTypes: true });
+  if (entries.length === 0) bare.add(dir);
+  for (const entry of entries) {
     const path = join(dir, entry.name);
     if (!entry.isDirectory()) {
       files.add(path);
       count += 1;
     } else if (!ignore.includes(path)) {
-      count += walk(path, ignore, files, directories);
+      count += walk(path, ignore, files, directories, bare);
     }
   }
   return count;

@@ -51,4 +51,11 @@ export function follow(path: string, scene: Scene): Way {
   return { end: "directory", at, links };
 }
 
+/** The directories that lead to these files. */
+export function directoriesOf(files: readonly string[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const file of files) for (let dir = dirname(file); !found.has(dir); dir = dirname(dir)) found.add(dir);
+  return found;
+}
+
 const parts = (text: string): string[] => text.split("/").filter((part) => part !== "" && part !== ".");

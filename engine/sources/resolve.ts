@@ -13,8 +13,9 @@ import { asWritten } from "../shell.js";
 import { lineNotUtf8 } from "../utf8.js";
 import type { Facts } from "./facts.js";
 import { dangling, isWithin, matchPatterns, stagePath, statOf, walk } from "./globs.js";
-import { follow, type Scene } from "./links.js";
+import { directoriesOf, follow, type Scene } from "./links.js";
 import { linesOf, normalised } from "./lists.js";
+import { unsaidModes } from "./dropped.js";
 import { inUtf8 } from "./utf8.js";
 import { fileSystemClock, isRacy, ownStamp, sameStamp, stampOf, stampOfStats } from "./stamp.js";
 
@@ -27,6 +28,8 @@ export type SourceFile =
       readonly digest: string;
       readonly executable: boolean;
     }
+  /** An empty one. */
+  | { readonly kind: "directory"; readonly path: string; readonly stage: string }
   | { readonly kind: "link"; readonly path: string; readonly stage: string; readonly to: string }
   | { readonly kind: "text"; readonly stage: string; readonly text: string; readonly digest: string };
 
@@ -37,6 +40,8 @@ export type ResolvedSource =
       readonly files: readonly SourceFile[];
       /** What links among the files lead to, staged with them; the input's variable does not name it. */
       readonly along: readonly SourceFile[];
+      /** Modes that do not come along into a tree, and that nobody says: paths, each with its mode. */
+      readonly unsaid: readonly string[];
     }
   | { readonly kind: "value"; readonly value: string | null };
 
@@ -167,6 +172,7 @@ export class Sources {
     const matched = await matchPatterns(base, source.patterns, {
       ignore,
       optional: source.optional === true,
+      empty: source.tree !== undefined,
     });
     if (!matched.ok) return hinted(matched, source.hint);
     this.#directories(matched.value.directories);
@@ -180,7 +186,8 @@ export class Sources {
       files.push(file.value);
       if (file.value.kind === "link") links.push(path);
     }
-    if (links.length === 0) return ok({ kind: "files", files, along: [] });
+    const unsaid = source.tree === undefined ? [] : unsaidModes(matched.value, source.tree, place, dir);
+    if (links.length === 0) return ok({ kind: "files", files, along: [], unsaid });
     const mine = (path: string): boolean =>
       (source.from !== undefined && isWithin(base, path)) ||
       (isWithin(dir, path) && !ignore.some((other) => isWithin(other, path)));
@@ -198,7 +205,7 @@ export class Sources {
     }
     const along = await this.#along(matched.value.files, links, scene, place);
     if (!along.ok) return along;
-    const resolved: ResolvedSource = { kind: "files", files, along: along.value };
+    const resolved: ResolvedSource = { kind: "files", files, along: along.value, unsaid };
     const unread = source.links === "watched" ? this.#unread(resolved, scene, place) : ok(undefined);
     return unread.ok ? ok(resolved) : unread;
   }
@@ -219,6 +226,7 @@ export class Sources {
       this.#noteRace(stamp);
       return ok({ kind: "link", path, stage, to: readlinkSync(path) });
     }
+    if (stats.isDirectory()) return ok({ kind: "directory", path, stage });
     if (!stats.isFile())
       return fail(2, `${path} is neither a file nor a link`, "sockets, pipes and devices cannot be inputs");
     const executable = (stats.mode & 0o100) !== 0;
@@ -381,14 +389,8 @@ const asText = (stage: string, text: string, digest: string): ResolvedSource => 
   kind: "files",
   files: [{ kind: "text", stage, text, digest }],
   along: [],
+  unsaid: [],
 });
-
-/** The directories that lead to these files. */
-function directoriesOf(files: readonly string[]): ReadonlySet<string> {
-  const found = new Set<string>();
-  for (const file of files) for (let dir = dirname(file); !found.has(dir); dir = dirname(dir)) found.add(dir);
-  return found;
-}
 
 /** The problem of a name that is not there, with what its source says to it. */
 function hinted(failed: { readonly ok: false; readonly problem: Problem }, hint: string | undefined) {

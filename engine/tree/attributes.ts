@@ -12,9 +12,12 @@ export type TreeAttributes = ReadonlyMap<string, Attributes>;
  * Symlinks are read themselves. Fails with exit 3 where getfattr is missing or cannot read something.
  */
 export function readAttributes(dir: string): Promise<Result<TreeAttributes>> {
+  return getfattr(dir, ["-R", "-P", "-h", "."]);
+}
+
+function getfattr(dir: string, argv: readonly string[]): Promise<Result<TreeAttributes>> {
   return new Promise((resolve) => {
-    const argv = ["-R", "-P", "-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", "."];
-    const child = spawn("getfattr", argv, {
+    const child = spawn("getfattr", ["-d", "-m", "-", "-e", "hex", "--absolute-names", ...argv], {
       cwd: dir,
       env: { ...process.env, LC_ALL: "C" },
       stdio: ["ignore", "pipe", "pipe"],
@@ -32,6 +35,20 @@ export function readAttributes(dir: string): Promise<Result<TreeAttributes>> {
       else resolve(fail(3, `cannot read the extended attributes in ${dir}: ${said}`));
     });
   });
+}
+
+/** How many paths one call of getfattr is given: their names have to fit into its arguments. */
+const BATCH = 400;
+
+/** The same of single paths, which are absolute; not of what lies beneath. */
+export async function attributesOf(paths: readonly string[]): Promise<Result<TreeAttributes>> {
+  const all = new Map<string, Attributes>();
+  for (let at = 0; at < paths.length; at += BATCH) {
+    const found = await getfattr("/", ["-h", "--", ...paths.slice(at, at + BATCH)]);
+    if (!found.ok) return found;
+    for (const [path, attributes] of found.value) all.set(path, attributes);
+  }
+  return ok(all);
 }
 
 /** Reads what `getfattr -d -e hex` prints: `# file: <path>`, then `<name>=0x<value>` lines, then an empty line. */

@@ -1,4 +1,4 @@
-# The files named in $FILES, one a line, into the tree at $OUT. STRIP: their leading directory, which is not part
+# The files and empty directories named in $FILES, one a line, into the tree at $OUT. STRIP: their leading directory, which is not part
 # of their place. TO: the directory in the tree, or empty. OWNER: user:group. MODES: lines of a mode and a path; the
 # others get 755 or 644 as they are executable or not.
 
@@ -11,6 +11,12 @@ while IFS= read -r file; do
         *) die "$file does not lie in $STRIP" ;;
     esac
     path=${TO:+$TO/}$path
+    if [ -d "$file" ] && [ ! -L "$file" ]; then
+        at=$(inside "$path/.x")
+        [ ! -e "${at%/.x}" ] || [ -d "${at%/.x}" ] || die "$path is a file in the tree and a directory here"
+        make_directories "$path" "$OWNER"
+        continue
+    fi
     case $path in */*) make_directories "${path%/*}" "$OWNER" ;; esac
     at=$(inside "$path")
     [ ! -d "$at" ] || [ -L "$at" ] || die "$path is a directory in the tree and a file here"

@@ -48,9 +48,21 @@ export function overlay(
     rule: "step.overlay",
     command: recipe("overlay.sh", ["lib.sh", "overlay.sh"]),
     env: { STRIP: strip, TO: given.to ?? "", OWNER: given.owner ?? "0:0", MODES: modes.join("\n") },
-    inputs: { FILES: files },
+    inputs: {
+      FILES: {
+        ...files,
+        tree: { base: strip, modes: inStage(Object.keys(given.modes ?? {}), strip, given.to) },
+      },
+    },
   }));
 }
+
+/** Paths of the tree as paths of the stage; those are left out that the overlay does not reach. */
+const inStage = (paths: readonly string[], strip: string, to = ""): readonly string[] =>
+  paths
+    .map((path) => posix.relative(posix.join("/", to), posix.join("/", path)))
+    .filter((path) => !path.startsWith(".."))
+    .map((path) => posix.join(strip, path));
 
 /** Where the stage has an overlay from outside the project. */
 const STAGED = "overlay";
