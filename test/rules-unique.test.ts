@@ -8,6 +8,8 @@ import { makeProject, type TestProject } from "./support/cli.js";
 jest.setTimeout(120_000);
 
 const UNIT = (more: string): string => `[Unit]\\n${more}\\n[Service]\\nExecStart=/usr/sbin/sshd -D\\n`;
+const KEYGEN = (command: string): string =>
+  `[Unit]\\nConditionFileNotEmpty=|!/etc/ssh/ssh_host_rsa_key\\n[Service]\\nType=oneshot\\nExecStart=${command}\\n`;
 /** Files of each tree; what ends in a slash is a directory. */
 const LAYOUTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   debian: {
@@ -29,6 +31,23 @@ const LAYOUTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "usr/lib/systemd/systemd": "",
     "usr/lib/systemd/system/sshd.service": UNIT("Wants=sshd-keygen.target"),
     "usr/lib/systemd/system/sshd@.service": UNIT("Wants=sshd-keygen.target"),
+    "usr/lib/systemd/system/sshd-keygen.target": "[Unit]\\nWants=sshd-keygen@rsa.service\\n",
+    "usr/lib/systemd/system/sshd-keygen@.service": KEYGEN("/usr/libexec/openssh/sshd-keygen %%i"),
+  },
+  // CentOS 7, and dom0 of XCP-ng.
+  centos: {
+    "usr/sbin/sshd": "",
+    "usr/lib/systemd/systemd": "",
+    "usr/lib/systemd/system/sshd.service": UNIT("Wants=sshd-keygen.service"),
+    "usr/lib/systemd/system/sshd@.service": UNIT("Wants=sshd-keygen.service"),
+    "usr/lib/systemd/system/sshd-keygen.service": KEYGEN("/usr/sbin/sshd-keygen"),
+  },
+  keyless: {
+    "usr/sbin/sshd": "",
+    "usr/lib/systemd/systemd": "",
+    "etc/sysconfig/sshd": 'AUTOCREATE_SERVER_KEYS=""\\n',
+    "usr/lib/systemd/system/sshd.service": UNIT("Wants=sshd-keygen.service"),
+    "usr/lib/systemd/system/sshd-keygen.service": KEYGEN("/usr/sbin/sshd-keygen"),
   },
   arch: {
     "usr/bin/sshd": "",
@@ -112,7 +131,7 @@ const kept = rule.platformfs({ from: bases["debian"]!, steps: [
 export { kept };
 export const told = rule.unique({ from: kept });
 export const allowed = rule.unique({ from: kept, allow: ["etc/ssh/ssh_host_rsa_key", "/etc/machine-id"] });
-export const lacks = rule.unique({ from: bases["debian"]! });
+export const lacks = each(["debian", "keyless"], (name) => rule.unique({ from: bases[name]! }));
 // A server that makes its keys when somebody connects.
 export const makes = rule.unique({ from: bases["dropbear"]! });
 
@@ -171,6 +190,7 @@ describe("what must differ from machine to machine", () => {
     ["debian", ["etc/machine-id 0", ...UNITS]],
     ["debian13", ["etc/machine-id 0", ...UNITS]],
     ["fedora", ["etc/machine-id 0"]],
+    ["centos", ["etc/machine-id 0"]],
     ["arch", ["etc/machine-id 0"]],
     ["void", []],
     ["dropbear", []],
@@ -251,8 +271,9 @@ describe("what must differ from machine to machine", () => {
     expect(said.trim()).toBe(id.split(" ")[0]);
   });
 
-  test("is missed by the check where nothing would make it", async () => {
-    expect((await project.run("lacks")).status).toBe(1);
-    expect((await project.run("log", "lacks")).stdout).toContain("no service makes any: it does not start");
+  test.each(["debian", "keyless"])("is missed by the check where nothing would make it: %s", async (name) => {
+    expect((await project.run(`lacks-${name}`)).status).toBe(1);
+    const { stdout } = await project.run("log", `lacks-${name}`);
+    expect(stdout).toContain("no service makes any: it does not start");
   });
 });

@@ -130,6 +130,9 @@ makes_host_keys() {
         for mk_dir in usr/lib/systemd/system lib/systemd/system; do
             ! present "$mk_dir/imagemake-host-keys.service" || return 0
             ! says '^ConditionFirstBoot=' "$mk_dir/sshd-keygen.service" "$mk_dir/sshd-keygen@.service" || continue
+            # CentOS 7's makes the types that its settings name: none, where there are none.
+            ! present "$mk_dir/sshd-keygen.service" ||
+                ! says "^AUTOCREATE_SERVER_KEYS=[\"']?(NO)?[\"']?[[:space:]]*\$" etc/sysconfig/sshd || continue
             for mk_unit in $(units); do
                 ! says "$KEYGEN" "$mk_dir/$mk_unit" || return 0
             done
