@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { serve, SSH_READY, startMachine, type Machine } from "./support/machine.js";
 import { makeSmallKernels, offerNewer, type SmallKernels } from "./support/small-kernels.js";
+import { STAND_IN_NAMES } from "./support/stand-ins.js";
 import { startedFiles } from "./support/started-files.js";
 
 // The machine of CI is quick; the long ones start a dozen times.
@@ -44,9 +45,9 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-async function started(image: string, firmware: "bios" | "uefi" = "bios"): Promise<Machine> {
+async function started(image: string, firmware: "bios" | "uefi" = "bios", which = ""): Promise<Machine> {
   await machine?.cutPower();
-  const keep = join(scratch, `${image}-${firmware}.img`);
+  const keep = join(scratch, `${image}${which}-${firmware}.img`);
   machine = await startMachine({ image: project.path(`out/${image}.img`), keep, scratch, key, firmware });
   return machine;
 }
@@ -58,6 +59,27 @@ async function reboot(one: Machine): Promise<void> {
   one.sshStart("reboot");
   await one.says(SSH_READY);
 }
+
+/** What is a machine's own for all its life: its host keys, its id, and that of its dbus. */
+const own = async (one: Machine): Promise<readonly string[]> =>
+  words(
+    await one.ssh(
+      "cut -d ' ' -f 2 /etc/ssh/ssh_host_*_key.pub; cat /etc/machine-id /var/lib/dbus/machine-id || :",
+    ),
+  );
+/** Digests of its seeds, which are others after each start. */
+const seeds = async (one: Machine): Promise<readonly string[]> =>
+  words(await one.ssh(`cd /var/lib; sha256sum ${SEEDS.join(" ")} 2>/dev/null | cut -c -64`));
+const SEEDS = [
+  "systemd/random-seed",
+  "random-seed",
+  "misc/random-seed",
+  "urandom/random-seed",
+  "seedrng/seed.*",
+];
+const words = (text: string): readonly string[] => [
+  ...new Set(text.split(/\s+/).filter((word) => word !== "")),
+];
 
 describe("a disk image of Debian", () => {
   test("has its initrd from the tree's own tool, once for all disks of the tree", async () => {
@@ -99,17 +121,25 @@ describe("a disk image of Debian", () => {
 });
 
 expensive("a disk image with another init, or another initrd", () => {
-  // Packages of Void and Arch cannot be had here: the last three are Debian's, with stages, units and services
-  // written like theirs.
-  const theirOwn = ["voidlike", "archlike"];
+  // Packages of Void, of Arch and of RPM cannot be had here: what stands in for them is Debian's, with stages, units and
+  // services written like theirs.
+  const theirOwn = ["voidlike", ...STAND_IN_NAMES.map((name) => `like-${name}`)];
+  /** Of these a second machine is started, one for each that makes seeds. */
+  const twice = ["openrc", "runit", "like-rpmlike"];
   test.each([
     ["dracut", "systemd, and an initrd that dracut made", "systemd\n"],
     ["openrc", "OpenRC of Debian", "init\n"],
     ["runit", "runit of Debian", "runit\n"],
     ["voidlike", "a stand-in for runit of Void, whose sshd makes its keys", "runit\n"],
     ["bare", "a stand-in for runit of Void, whose sshd does not", "runit\n"],
-    ["archlike", "a stand-in for Arch, whose sshd wants sshdgenkeys.service", "systemd\n"],
-  ])("is logged into over SSH, with the same host keys after a reboot: %s, %s", async (image, _, init) => {
+    ["like-archlike", "a stand-in for Arch, whose sshd wants sshdgenkeys.service", "systemd\n"],
+    ["like-rpmlike", "a stand-in for Fedora, whose sshd wants sshd-keygen.target", "systemd\n"],
+    [
+      "like-centoslike",
+      "a stand-in for CentOS 7 and XCP-ng, whose sshd wants sshd-keygen.service",
+      "systemd\n",
+    ],
+  ])("is logged into over SSH, and is the same machine after a reboot: %s, %s", async (image, _, init) => {
     await project.good(image);
     const one = await started(image);
     await one.says(SSH_READY);
@@ -119,9 +149,34 @@ expensive("a disk image with another init, or another initrd", () => {
     expect(made).toContain(init);
     expect(made.includes("/host-keys")).toBe(!theirOwn.includes(image));
     expect(made).toMatch(/^3$/m);
-    const hostKey = await one.hostKey();
+    const systemd = init.startsWith("systemd");
+    // The unit's own server is the one that answers.
+    if (systemd)
+      expect(
+        words(
+          await one.ssh("systemctl show -P MainPID sshd; cat /run/sshd.pid; systemctl --failed --no-legend"),
+        ),
+      ).toEqual([expect.stringMatching(/^[1-9]\d*$/)]);
+    const [hostKey, mine] = [await one.hostKey(), await own(one)];
+    expect(mine).toHaveLength(systemd ? 4 : 3);
     await reboot(one);
     expect(await one.hostKey()).toBe(hostKey);
+    expect(await own(one)).toEqual(mine);
+    if (!twice.includes(image)) return;
+
+    const all = [...mine, ...(await seeds(one))];
+    expect(all.length).toBeGreaterThan(mine.length);
+    const other = await started(image, "bios", "-other");
+    await other.says(SSH_READY);
+    const theirs = await own(other);
+    expect(theirs).toHaveLength(mine.length);
+    expect([...theirs, ...(await seeds(other))].filter((one) => all.includes(one))).toEqual([]);
+  });
+
+  test.each(STAND_IN_NAMES)("has nothing that must differ from machine to machine: %s", async (name) => {
+    await project.good(`like-unique-${name}`);
+    const { stdout } = await project.run("log", `like-unique-${name}`);
+    expect(stdout).toContain("unique: nothing is left");
   });
 });
 

@@ -13,6 +13,8 @@ import { qemu, type Machine as Plan } from "../../rules/guest.js";
 
 /** What a unit of the image says on the console when its SSH server listens. */
 export const SSH_READY = "SSH-SERVER-READY";
+/** What it says after what there is to see of one that does not. */
+export const SSH_FAILED = "SSH-SERVER-DOES-NOT-LISTEN";
 
 /** A machine that runs. */
 export interface Machine {
@@ -73,11 +75,15 @@ export async function startMachine(given: {
     new Promise((resolve, reject) => {
       const look = (): void => {
         const at = console.indexOf(text, from);
-        if (at < 0 && !over) return;
+        const failed = console.indexOf(SSH_FAILED, from);
+        if (at < 0 && failed < 0 && !over) return;
         listeners.delete(look);
         if (at >= 0) from = at + text.length;
         if (at >= 0) resolve();
-        else reject(new Error(`the machine ended before it said ${text}: ${console.slice(-2000)}`));
+        else {
+          const why = failed < 0 ? "the machine ended" : "its SSH server does not listen";
+          reject(new Error(`${why}, and it did not say ${text}: ${console.slice(from).slice(-8000)}`));
+        }
       };
       listeners.add(look);
       look();
@@ -92,7 +98,12 @@ export async function startMachine(given: {
   return {
     says,
     sshStart,
-    ssh: async (command) => said(sshStart(command), command),
+    ssh: async (command) =>
+      said(sshStart(command), command).catch((error: unknown) => {
+        throw new Error(
+          `${error instanceof Error ? error.message : String(error)}\non its console:\n${console.slice(-8000)}`,
+        );
+      }),
     hostKey: () => {
       const scan = ["-T", "60", "-p", String(port), "-t", "ed25519", "127.0.0.1"];
       return said(spawn("ssh-keyscan", scan, { stdio: ["ignore", "pipe", "pipe"] }), "ssh-keyscan");

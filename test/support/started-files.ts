@@ -1,22 +1,49 @@
-// A project whose images start, each with another init: systemd, OpenRC and runit of Debian, and those that stand in for Void
-// and for Arch; and one whose initrd is dracut's.
-import { SSH_READY } from "./machine.js";
-import { STAND_INS } from "./stand-ins.js";
+// A project whose images start, each with another init: systemd, OpenRC and runit of Debian, and those that stand in for Void,
+// for Arch and for systems of RPM; and one whose initrd is dracut's.
+import { SSH_FAILED, SSH_READY } from "./machine.js";
+import { STAND_IN_NAMES, STAND_INS } from "./stand-ins.js";
 
 /** Its files; `publicKey` may log in as root. There have to be kernels in debs/. */
 export const startedFiles = (publicKey: string): Readonly<Record<string, string>> => ({
-  "Imagefile.ts": IMAGEFILE(publicKey),
+  "Imagefile.ts": IMAGEFILE,
   "kernel.sh":
     '. "$HOOKLIB"\nexport_env\nmount_proc\nfor deb in $DEBS; do cp "$deb" "$1/tmp/"; done\n' +
     'chroot "$1" sh -c "dpkg -i /tmp/*.deb"\ncleanup\n',
-  "ready.sh": `echo "rd:2345:once:/bin/sh -c 'until [ -s /run/sshd.pid ]; do sleep 1; done; echo ${SSH_READY} >/dev/ttyS0'" >>"$1/etc/inittab"\n`,
+  "ready.sh": `echo "rd:2345:once:/bin/sh ${TELL}" >>"$1/etc/inittab"\n`,
+  // What every image has: who may log in, and what tells of the server.
+  "everywhere/root/.ssh/authorized_keys": publicKey,
+  [`everywhere${TELL}`]: TELLS,
   ...Object.fromEntries(Object.entries(VOID).map(([path, text]) => [`void/${path}`, text])),
   "void.sh": VOID_HOOK,
   ...STAND_INS,
 });
 
-/** Says that the SSH server listens, and stays. */
-const READY = `#!/bin/sh\nuntil [ -s /run/sshd.pid ]; do sleep 1; done\necho ${SSH_READY} >/dev/ttyS0\nexec sleep infinity\n`;
+/** What says on the console that the SSH server listens, or what there is to see of it when it does not. */
+const TELL = "/usr/local/sbin/tell-ready";
+const TELLS = `#!/bin/sh
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+tries=0 most=300
+# It is run after the server's own service there.
+[ ! -d /run/systemd/system ] || most=60
+until [ -s /run/sshd.pid ] && ip -4 address show scope global | grep -q inet; do
+    tries=$((tries + 1))
+    [ $tries -lt $most ] && sleep 1 && continue
+    {
+        if [ -d /run/systemd/system ]; then
+            journalctl --no-pager -b -n 60 -u ssh -u sshd -u 'sshd-keygen*' -u sshdgenkeys -u imagemake-host-keys
+            systemctl --no-pager list-units --all 'ssh*' imagemake-host-keys.service
+        fi
+        ls -la /etc/ssh /run/sshd
+        sshd -t
+        ip -4 address
+        echo ${SSH_FAILED}
+    } >/dev/ttyS0 2>&1
+    exit 1
+done
+echo ${SSH_READY} >/dev/ttyS0
+`;
+/** A service of runit, which stays. */
+const READY = `#!/bin/sh\nsh ${TELL}\nexec sleep infinity\n`;
 
 /** Stages with the layout of Void's, as short as can be. Debian's runit looks for its switches in /run. */
 const VOID: Readonly<Record<string, string>> = {
@@ -50,16 +77,16 @@ ln -sf /lib/runit/runit-init usr/sbin/init
 find etc/sv etc/runit usr/sbin/reboot -type f ! -name '*.sh' -exec chmod 755 {} +
 `;
 
-const IMAGEFILE = (publicKey: string): string => `
-import { apt, files, rule, step } from "imagemake";
+const IMAGEFILE = `
+import { apt, each, files, rule, step } from "imagemake";
 const repo = apt({ url: "host", suite: "bookworm" });
 const packages = ["systemd-sysv", "udev", "dbus", "openssh-server", "initramfs-tools", "linux-base", "zstd"];
 const root = rule.rootfs({ repo, arch: "amd64", packages });
 const steps = [
-  step.write("root/.ssh/authorized_keys", ${JSON.stringify(publicKey)}),
+  step.overlay("everywhere"),
   step.write("etc/systemd/network/all.network", "[Match]\\nType=ether\\n[Network]\\nDHCP=ipv4\\n"),
   step.write("etc/systemd/system/ready.service", "[Unit]\\nAfter=ssh.service sshd.service systemd-networkd.service\\n[Service]\\nType=oneshot\\n" +
-    "ExecStart=/bin/sh -c 'until ip -4 route | grep -q default; do sleep 1; done; echo ${SSH_READY} >/dev/ttyS0'\\n[Install]\\nWantedBy=multi-user.target\\n"),
+    "ExecStart=/bin/sh ${TELL}\\n[Install]\\nWantedBy=multi-user.target\\n"),
   step.services(["systemd-networkd", "ready"], { disable: ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
     "e2scrub_reap", "fstrim.timer", "getty@tty1", "remote-fs.target", "systemd-pstore", "systemd-networkd-wait-online"] }),
   // What makes it small makes it quick.
@@ -108,10 +135,10 @@ export const bare = voidLike("bare", [step.write("etc/sv/sshd/run", "#!/bin/sh\\
 // The stand-ins are there before the server is, as a package's units are before its machine starts.
 const serverless = rule.rootfs({ repo, arch: "amd64", packages: ["iproute2", ...packages.filter((name) => name !== "openssh-server")] });
 const standIn = (name: string) => rule.platformfs({ from: serverless, steps: [
-  ...steps.slice(0, 3), step.overlay(name), step.install(["openssh-server"]), step.hook(name + ".sh"), step.services(["sshd"]),
-  ...steps.slice(3),
+  ...steps, step.overlay(name), step.install(["openssh-server"]), step.hook(name + ".sh"), step.services(["sshd"]),
 ] });
-const archTree = standIn("archlike");
-export const archlike = rule.disk({ from: archTree, boot: "grub-bios", ...options, out: "archlike.img" });
-export const archlikeUnique = rule.unique({ from: archTree });
+const standIns = ${JSON.stringify(STAND_IN_NAMES)};
+const likeTrees = Object.fromEntries(standIns.map((name) => [name, standIn(name)]));
+export const like = each(standIns, (name) => rule.disk({ from: likeTrees[name]!, boot: "grub-bios", ...options, out: "like-" + name + ".img" }));
+export const likeUnique = each(standIns, (name) => rule.unique({ from: likeTrees[name]! }));
 `;
