@@ -102,16 +102,21 @@ export function writeIfPossible(write: () => void): void {
 }
 
 /** What `temporaryName` gives. */
-const TEMPORARY = /\.\d+-(?:\d+-)?\d+\.tmp$/;
+const TEMPORARY = /^(.*)\.\d+-(?:\d+-)?\d+\.tmp$/s;
 
 /** Whether it is a regular file, not a link to one: opening a fifo or a device waits, or does what nobody wanted. */
 export const isPlain = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
-/** Deletes temporary files that a crash left in these directories; only while the lock is held. */
-export function clearTemporaries(dirs: readonly string[]): void {
-  for (const dir of dirs) {
-    if (!existsSync(dir)) continue;
-    for (const name of readdirSync(dir)) if (TEMPORARY.test(name)) rmSync(join(dir, name), { force: true });
+/**
+ * Deletes temporary files that a crash left in a directory: what `temporaryName` called them whose files are called as
+ * `names` has it. Only while the lock is held, or where losing another process's costs time only.
+ */
+export function clearTemporaries(dir: string, names = /^/): void {
+  if (!existsSync(dir)) return;
+  for (const name of readdirSync(dir)) {
+    const of = TEMPORARY.exec(name)?.[1];
+    const path = join(dir, name);
+    if (of !== undefined && names.test(of) && isPlain(path)) rmSync(path, { force: true });
   }
 }

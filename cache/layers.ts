@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { fail, ok, stop, type Result } from "./problem.js";
 import type { ArtifactId } from "./index.js";
 import { codeOf, ioProblem, temporaryName } from "./io.js";
+import { reached } from "./steps.js";
 import { digestOf } from "./store.js";
 import { ownerIn, writeWhole } from "./write.js";
 
@@ -94,7 +95,9 @@ export async function storeLayer(
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     if (existsSync(place)) renameSync(place, temporaryName(place));
     writeWhole(recordOf(dir, layer), JSON.stringify(record), ownerIn(dir));
+    reached("layer recorded", layer);
     moveDirectory(upper, place);
+    reached("layer stored", layer);
     return ok(record);
   } catch (error) {
     return ioProblem(`store the layer ${upper}`, error);

@@ -24,6 +24,7 @@ import { copySparse, tryReflink } from "./copy.js";
 import { hashFile, SMALL_FILE } from "./hash.js";
 import type { ArtifactId } from "./index.js";
 import { codeOf, ioProblem, temporaryName, type Owner } from "./io.js";
+import { reached } from "./steps.js";
 
 /** The id of a file: its bytes and its x bit. `digest` in lower-case hexadecimal. */
 export const fileId = (digest: string, executable: boolean): ArtifactId =>
@@ -139,6 +140,7 @@ async function moveIn(
 ): Promise<boolean> {
   try {
     await seal(stagePath, modeOf(id), owner);
+    reached("file sealed", id);
     renameSync(stagePath, path);
     return true;
   } catch (error) {
@@ -161,6 +163,7 @@ async function copyIn(
       return fail(3, `cannot store ${stagePath}: it changed after it was digested`);
     }
     await seal(temporary, modeOf(id), owner);
+    reached("file sealed", id);
     renameSync(temporary, path);
     unlinkSync(stagePath);
     return ok(undefined);
@@ -229,7 +232,9 @@ async function putByRename(
     const how = await materialise(path, temporary, diskImage);
     if (how === "link") restoreAttributes(path, lstatSync(path), id, owner);
     else await seal(temporary, linkedMode(id, diskImage), owner);
+    reached("link made", outPath);
     takePlace(temporary, outPath);
+    reached("link named", outPath);
     return how;
   } catch (error) {
     rmSync(temporary, { force: true });

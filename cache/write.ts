@@ -15,6 +15,7 @@ import {
 import { dirname } from "node:path";
 import { hashBytes } from "./hash.js";
 import { codeOf, temporaryName, type Owner } from "./io.js";
+import { reached } from "./steps.js";
 
 /** The user who called sudo, when there is one: what users should own is given to them when it is made. */
 export function sudoOwner(): Owner | null {
@@ -59,7 +60,9 @@ export function writeWhole(file: string, content: string | Uint8Array, owner = s
     } finally {
       closeSync(fd);
     }
+    reached("file written", file);
     renameSync(temporary, file);
+    reached("file named", file);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;

@@ -5,6 +5,7 @@ import { lstatSync, statSync } from "node:fs";
 import { hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, BuildRow, Index } from "../cache/index.js";
 import { deleteLayer } from "../cache/layers.js";
+import { reached } from "../cache/steps.js";
 import { makeOwnDir } from "../cache/write.js";
 import { isFree } from "./build/claims.js";
 import type { Decider } from "./decide.js";
@@ -72,6 +73,7 @@ export async function publish(
     for (const notice of stored.notices) notices.push(notice);
     outputs[wanted.output.name] = stored.row.id;
   }
+  reached("outputs stored", action.id);
   const key = keyOf(staged.components);
   const { history } = context.decider;
   const replaces = history.before(action, staged.components)?.id ?? null;
@@ -83,7 +85,9 @@ export async function publish(
   index.transaction(() => {
     for (const artifact of artifacts) index.addArtifact(artifact);
     index.addBuild(row, staged.components, outputs);
+    reached("recording", action.id);
   });
+  reached("recorded", action.id);
   history.publish(new Map([[action, row]]));
   return { kind: "published", outputs, key, notices };
 }
@@ -145,6 +149,7 @@ export async function linkOutputs(
       ctime,
       ino,
     });
+    reached("linked", path);
     paths.push(path);
   }
   return { paths };
@@ -169,8 +174,10 @@ async function storeFile(
     const executable = (stats.mode & 0o100) !== 0;
     const digest = await hashFile(found.path, stats.size);
     const id = `${executable ? "x" : "f"}:${digest}`;
+    reached("digested", action.id);
     const added = await store.addFile(found.path, id);
     if (!added.ok) return { failure: { kind: "problem", problem: added.problem } };
+    reached("stored", action.id);
     const stamp = ownStamp(store.path(id));
     if (stamp !== null) index.setStamp(store.path(id), stamp, digest);
     return {

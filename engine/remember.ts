@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
 import { clearTemporaries, writeIfPossible } from "../cache/io.js";
 import { digestOf } from "../cache/store.js";
+import { reached } from "../cache/steps.js";
 import { checksumHolds, ownerIn, withChecksum, writeWhole } from "../cache/write.js";
 import type { Session } from "./build/session.js";
 import { readsChanged, restamped, type Reads } from "./evaluate/fresh.js";
@@ -89,6 +90,7 @@ export function saveGraph(
   const saved: SavedGraph = { engine: engineIdentity(), args, reads, graph };
   writeIfPossible(() => {
     writeWhole(graphFile(project, args), withChecksum(JSON.stringify(saved)), ownerIn(project.graphs));
+    reached("graph kept", project.graphs);
   });
 }
 
@@ -144,7 +146,8 @@ export function saveQuick(session: Session, reads: Reads, file: string, words: r
     writeWhole(record, encode(header, stamps, paths), ownerIn(project.graphs));
     dropOldRecords(project.graphs);
     // These are written without the lock, so what a kill left of one is not noticed elsewhere.
-    clearTemporaries([project.graphs]);
+    clearTemporaries(project.graphs);
+    reached("run kept", record);
   });
 }
 

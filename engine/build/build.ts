@@ -2,7 +2,7 @@
 // perform, remember. The only module that knows the whole order.
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
-import type { Lock } from "../../cache/lock.js";
+import { reached } from "../../cache/steps.js";
 import type { Judgement } from "../decide.js";
 import { canOverlay } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
@@ -10,15 +10,15 @@ import { passNothingOn } from "../execute/plain.js";
 import { clearStaleStages, untold } from "../execute/stale.js";
 import type { Action, TargetId } from "../model.js";
 import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
-import { fail, ok, type Problem, type Result } from "../problem.js";
+import { ok, type Problem, type Result } from "../problem.js";
 import { saveRelease, setDamagedAside } from "../release/release.js";
 import type { Failure } from "../reason.js";
 import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
 import { checkAbility, forbiddenAmong, isolationFor, restHint } from "./ability.js";
 import { checkClaims } from "./claims.js";
-import { clearAfterCrash, clearLeftovers } from "./leftovers.js";
 import { checkNative } from "./native.js";
+import { clearAfterCrash, takeLock } from "./lock.js";
 import { mend } from "./mend.js";
 import { failed, notePublished, perform, type PerformContext, type Performed } from "./perform.js";
 import {
@@ -65,7 +65,7 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
   const looked = await decideAll(first.value);
   if (!looked.ok) return ended(first.value, looked.problem);
   if (nothingToDo(looked.value) && first.value.selected.kind === "joined") {
-    await clearAfterCrash(options.project, lockNote());
+    await clearAfterCrash(options.project);
     announceRelease(first.value);
     emitPlan(first.value, looked.value);
     const judged = first.value.actions.map((action) => [action, looked.value.get(action.id)] as const);
@@ -83,7 +83,6 @@ export async function build(options: BuildOptions): Promise<BuildEnd> {
   const locked = await takeLock(options);
   if (!locked.ok) return ended(null, locked.problem);
   try {
-    if (locked.value.inherited) await clearLeftovers(options.project);
     return await buildLocked(options, started);
   } finally {
     locked.value.release();
@@ -98,10 +97,12 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const isolates = await isolationFor(options);
   const { problems } = await clearStaleStages(options.project.stage);
   for (const { message } of untold(options.project, problems)) notice(options, message);
+  reached("stages cleared");
   setDamagedAside(options.project, (message) => notice(options, message));
   const opened = openSession(options, false);
   if (!opened.ok) return ended(null, opened.problem);
   const session = opened.value;
+  reached("index opened");
   announceRelease(session);
   remember(session);
   const judged = await resolveAndDecide(session, options.keepGoing);
@@ -126,6 +127,7 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const unresolved = meet(unresolvedOf(judged.value));
   if (unresolved !== null) return ended(session, unresolved);
   emitPlan(session, judged.value);
+  reached("plan made");
   const toDo = needed.filter(({ id }) => judged.value.get(id)?.decision.kind !== "up-to-date");
   const claimed = meet(await obstaclesOf(toDo, (action) => checkClaims(session.decider, action)));
   if (claimed !== null) return ended(session, claimed);
@@ -151,6 +153,7 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const expected = session.index.durations(options.project.line);
   const context = { session, isolation, overlays, expected, prepare, making: new Map() };
   const tally = await performAll(context, needed, options, obstacles);
+  reached("performed");
   remember(session);
   emitDone(options, started, tally);
   const interrupted = options.signal.aborted;
@@ -322,33 +325,13 @@ async function checkOverlays(
   return able.ok;
 }
 
-/** What those who wait are told. */
-const lockNote = (): string => `imagemake (process ${process.pid})`;
-
-/** Waits for the lock, or fails when it may not wait. */
-export async function takeLock(
-  options: Pick<BuildOptions, "project" | "signal" | "emit" | "now" | "noWait">,
-): Promise<Result<Lock>> {
-  const { tryLock, waitForLock } = await import("../../cache/lock.js");
-  const note = lockNote();
-  if (options.noWait) {
-    const lock = tryLock(options.project.lock, note);
-    return "release" in lock
-      ? ok(lock)
-      : fail(3, `${lock.holder} is at work here`, "without --no-wait it is waited for");
-  }
-  const lock = await waitForLock(options.project.lock, note, options.signal, (holder) =>
-    options.emit({ type: "waiting", holder, at: options.now() }),
-  );
-  return lock === "aborted" ? fail(1, "interrupted while waiting for the lock") : ok(lock);
-}
-
 /** Writes the release down: it was built in just now, and this is what it pins. */
 function remember(session: Session): void {
   const { options, pins, facts } = session;
   const { project } = options;
   pins.release = { ...pins.release, lastBuild: new Date(options.now()).toISOString() };
   saveRelease(project, pins.release);
+  reached("release kept", pins.release.datecode);
   // Nobody else changes releases while the lock is held.
   facts.file(project.releases, stampOf(project.releases));
   noteRelease(project, facts, pins.release);

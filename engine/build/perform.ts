@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { problemIn } from "../../cache/io.js";
 import type { BuildRow } from "../../cache/index.js";
 import { digestOf } from "../../cache/store.js";
+import { reached } from "../../cache/steps.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
 import { giveFdToUser } from "../execute/own.js";
@@ -66,6 +67,7 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
   const { decider, options } = context.session;
   const judged = await decider.decide(action);
   if (!judged.ok) return failed(context, action, null, { kind: "problem", problem: judged.problem });
+  reached("looked at", action.id);
   const { decision, made } = judged.value;
   if (made === null) return build(context, action, decision);
   decider.produced(action.id, made);
@@ -138,6 +140,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
   const log = logOf(project, id);
   makeLog(log, join(project.stage, `${id}.log`));
   noteUnfinished(project, { id, action: action.id, started });
+  reached("claimed", action.id);
   let copies: Copies | null = null;
   const staging = performance.now();
   try {
@@ -180,6 +183,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
     const published = await publish({ decider, isolation: context.isolation }, action, staged.value, record);
     if (published.kind === "failure") recordFailure(decider, action, staged.value, published.failure, record);
     forgetUnfinished(project, action.id);
+    reached("published", action.id);
     if (published.kind === "failure") {
       return failed(context, action, staged.value, published.failure, record.duration, log);
     }
@@ -215,6 +219,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
     return { kind: "built" };
   } finally {
     await removeStage(context, join(project.stage, id), copies);
+    reached("stage removed", action.id);
   }
 }
 

@@ -1,6 +1,7 @@
 // Opens an Imagefile for a command: its places, its graph (saved or evaluated anew), and the release that
 // the command line names. It prints nothing.
 import { existsSync, statSync } from "node:fs";
+import { reached } from "../../cache/steps.js";
 import { ownerIn } from "../../cache/write.js";
 import { evaluate } from "../evaluate/load.js";
 import type { Reads } from "../evaluate/fresh.js";
@@ -66,6 +67,7 @@ export async function openImagefile(
   }
   const state = save ? makeState(project) : trustState(project);
   if (!state.ok) return state;
+  if (save) reached("state made", project.state);
   Object.assign(process.env, vars);
   const saved = savedGraph(project, vars, save);
   if (saved !== null) return ok({ project, ...saved, datecode: named });

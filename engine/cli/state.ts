@@ -3,9 +3,7 @@
 import { existsSync } from "node:fs";
 import { cwd } from "node:process";
 import type { ArtifactId, BuildRow, Index } from "../../cache/index.js";
-import { takeLock } from "../build/build.js";
-import { clearLeftovers } from "../build/leftovers.js";
-import { clearStaleStages } from "../execute/stale.js";
+import { takeLock } from "../build/lock.js";
 import { unwrap } from "../problem.js";
 import { projectOf, type Project } from "../project.js";
 import { makeState, trustState } from "../state.js";
@@ -39,11 +37,6 @@ export async function whileLocked<T>(call: Call, project: Project, work: () => T
     }),
   );
   try {
-    // The next to take the lock would not know any more that somebody was killed.
-    if (lock.inherited) {
-      await clearStaleStages(project.stage);
-      await clearLeftovers(project);
-    }
     return await work();
   } finally {
     lock.release();

@@ -9,6 +9,7 @@ import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { reached } from "../../cache/steps.js";
 import { tooLong, tooLongTogether, unheld, variableWord } from "../argument.js";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
@@ -109,10 +110,12 @@ export async function runJob(
     },
   });
   running += 1;
+  reached("started", job.stage);
   const end = await stoppable(started, signal, now, stopper).finally(() => {
     running -= 1;
     goesOn();
   });
+  reached("ended", job.stage);
   if (end.error !== null) return problem(`could not be started: ${end.error.message}`);
   return outcome(job, end, stopper.because);
 }

@@ -4,6 +4,7 @@ import { copyFileSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from "n
 import { dirname, join } from "node:path";
 import { layerChain } from "../../cache/layers.js";
 import type { Component } from "../../cache/index.js";
+import { reached } from "../../cache/steps.js";
 import { tooLong, variableWord } from "../argument.js";
 import type { Decider } from "../decide.js";
 import { componentsOf, unisolated, usesDate, type KeyInput } from "../key.js";
@@ -76,6 +77,7 @@ export async function stageAction(
   for (const path of [work, join(work, ".out"), join(work, ".home"), join(work, ".tmp")]) {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   }
+  reached("stage made", action.id);
   const mounts: Mount[] = [];
   const variables: Record<string, string> = {};
   const inputs: KeyInput[] = [];
@@ -108,8 +110,10 @@ export async function stageAction(
         else notes.push(stageList(work, input.name, variable));
       }
     }
+    reached("sources staged", action.id);
     const repo = await stageRepository(context, action, dir, work, mounts);
     if (!repo.ok) return repo;
+    if (action.packages !== null) reached("packages staged", action.id);
   } catch (error) {
     return fail(3, `${action.id}: its inputs could not be staged`, asError(error).message);
   }
@@ -151,6 +155,7 @@ export async function stageAction(
   const components = context.decider.context.isolated ? isolated : unisolated(isolated);
   const sources = inputs.map(({ path }) => path);
   const copies = many === null ? null : await recordCopies(work, many, inputs);
+  reached("staged", action.id);
   return ok({
     id,
     dir,

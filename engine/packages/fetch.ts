@@ -2,6 +2,7 @@
 // snapshots nor how lists are resolved.
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { reached } from "../../cache/steps.js";
 import { canonical, toJson } from "../key.js";
 import type { Action, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
@@ -119,7 +120,9 @@ async function fetchFor(given: Fetching, readers: readonly Action[]): Promise<Pr
     driver.fetch(asked.repo, asked.arch, list, given.dir, context),
   );
   if (!fetched.ok) return fetched.problem;
+  reached("packages fetched", repository);
   await given.verified(asked, list);
+  reached("packages verified", repository);
   return null;
 }
 

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Index } from "../../cache/index.js";
+import { reached } from "../../cache/steps.js";
 import type { Emit } from "../events.js";
 import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
@@ -358,6 +359,7 @@ export class Pins {
       checked: !policy.value.verifies || this.#checked.hasAll(policy.value.digest, packages.value),
     };
     if (!this.context.readOnly) this.context.index.addClosure(closure.digest, JSON.stringify(packages.value));
+    reached("packages resolved", action.id);
     this.#known.set(action.id, closure);
     this.release = { ...this.release, closures: { ...this.release.closures, [action.id]: closure } };
     return ok(undefined);
@@ -431,6 +433,7 @@ export class Pins {
       if (problem.message.includes(driver.repositoryName(repo))) return problem;
       return { ...problem, message: `the snapshot of ${name} cannot be taken: ${problem.message}` };
     }
+    reached("snapshot taken", name);
     const entry = { digest: taken.value, taken: this.#taking, policy };
     this.release = { ...this.release, snapshots: { ...this.release.snapshots, [name]: entry } };
     return null;

@@ -6,6 +6,7 @@ import type { ArtifactId, ArtifactRow } from "../../cache/index.js";
 import { ioProblem } from "../../cache/io.js";
 import { MAX_LAYERS, storedChain, storedLayer, storeLayer, type Form } from "../../cache/layers.js";
 import { digestOf } from "../../cache/store.js";
+import { reached } from "../../cache/steps.js";
 import type { Failure } from "../reason.js";
 import { inUserNamespace } from "../execute/ids.js";
 import type { Isolation } from "../execute/sandbox.js";
@@ -51,6 +52,7 @@ export async function sealTree(request: TreeRequest): Promise<SealedTree> {
     const message = sealed.value.broken.length === 1 ? broken : sealed.value.broken.join("; ");
     return { failure: { kind: "guard", output: request.output, message } };
   }
+  reached("sealed", request.output);
   const row = await store(request, sealed.value, form);
   return row.ok
     ? { ...row.value, notices: sealed.value.notices }
