@@ -95,18 +95,21 @@ export async function startMachine(given: {
   ];
   const sshStart = (command: string): ChildProcess =>
     spawn("ssh", [...options, command], { stdio: ["ignore", "pipe", "pipe"] });
+  /** What fails on the machine is told with what it said last. */
+  const orConsole = (work: Promise<string>): Promise<string> =>
+    work.catch((error: unknown) => {
+      const what = error instanceof Error ? error.message : String(error);
+      throw new Error(`${what}\non its console:\n${console.slice(-8000)}`);
+    });
   return {
     says,
     sshStart,
-    ssh: async (command) =>
-      said(sshStart(command), command).catch((error: unknown) => {
-        throw new Error(
-          `${error instanceof Error ? error.message : String(error)}\non its console:\n${console.slice(-8000)}`,
-        );
-      }),
+    ssh: async (command) => orConsole(said(sshStart(command), command)),
     hostKey: () => {
       const scan = ["-T", "60", "-p", String(port), "-t", "ed25519", "127.0.0.1"];
-      return said(spawn("ssh-keyscan", scan, { stdio: ["ignore", "pipe", "pipe"] }), "ssh-keyscan");
+      return orConsole(
+        said(spawn("ssh-keyscan", scan, { stdio: ["ignore", "pipe", "pipe"] }), "ssh-keyscan"),
+      );
     },
     console: () => console,
     cutPower: async () => {

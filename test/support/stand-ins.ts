@@ -103,8 +103,8 @@ WantedBy=multi-user.target
 }
 
 /**
- * Takes away what Debian starts the server by, then does `more`. Of its script systemd would make a unit that waits for no keys,
- * and has the port first.
+ * Takes away what Debian starts the server by, then does `more`. Of its script systemd would make a second server that waits for no
+ * keys: with it connections were closed after a reboot.
  */
 function hook(more: string): string {
   return `cd "$1"
