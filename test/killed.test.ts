@@ -1,9 +1,10 @@
 // A signal at each named step of a build (cache/steps.ts), one after the other: to the engine, to its process group, to
 // the command of an action. Afterwards nothing half-made is in out/, nothing is mounted, nothing runs; the next run makes
 // what one makes that was never killed, the one after it has nothing to do, and `cache gc` leaves the same files. What
-// is tried of all the ways is chosen by a seed: IMAGEMAKE_SEED=SEED npm test -- killed.
+// is tried of all the ways is chosen by a seed: IMAGEMAKE_SEED=SEED npm test -- killed, or SEED/STEP for one step alone.
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { afterAll, expect, jest, test } from "@jest/globals";
 import { codeOf } from "../cache/io.js";
 import { STEPS, type Step } from "../cache/steps.js";
@@ -18,7 +19,9 @@ jest.setTimeout(EXPENSIVE ? 3 * 3600_000 : 900_000);
 afterAll(removeShared);
 
 /** CI tries the same each time: what it finds is of the change that it is run on. */
-const SEED = process.env["IMAGEMAKE_SEED"] ?? (EXPENSIVE ? randomBytes(4).toString("hex") : "20261129");
+const [SEED = "", ONLY] = (
+  process.env["IMAGEMAKE_SEED"] ?? (EXPENSIVE ? randomBytes(4).toString("hex") : "20261129")
+).split("/");
 
 /** One of them, by the seed. */
 function pick<T>(all: readonly T[], ...of: readonly unknown[]): T {
@@ -215,12 +218,22 @@ const OTHERS = (["engine", "group"] as const)
 const occurrencesOf = ({ points }: Reaching, step: Step): Point[] =>
   points.filter((point) => point.step === step && !isProbe(point));
 
+/** One occurrence of a step; of those of files one for each directory: who clears them differs. */
+function eachKind(points: readonly Point[]): Point[] {
+  const kinds = new Map<string, Point[]>();
+  for (const point of points) {
+    const kind = point.step.startsWith("file ") ? basename(dirname(point.of ?? "")) : "";
+    kinds.set(kind, [...(kinds.get(kind) ?? []), point]);
+  }
+  return [...kinds].map(([kind, all]) => pick(all, all[0]?.step, kind));
+}
+
 /** What is tried in a scenario; `steps` are those that no earlier one reached. */
 function killsOf(reaching: Reaching, steps: readonly Step[]): Kill[] {
   const kills: Kill[] = [];
   for (const step of steps) {
     const points = occurrencesOf(reaching, step);
-    for (const point of EXPENSIVE ? points : [pick(points, step)])
+    for (const point of EXPENSIVE ? points : eachKind(points))
       kills.push({ point, whom: "engine", signal: "SIGKILL", held: null });
     for (const other of EXPENSIVE ? OTHERS : [])
       kills.push({ point: pick(points, step, other), ...other, held: null });
@@ -271,7 +284,10 @@ async function tryAll(reaching: Reaching, kills: readonly Kill[]): Promise<strin
       } catch (error) {
         const { point, signal, whom, held } = kill;
         const when = `${point.step} ${point.nth} (${point.of ?? ""}${held === null ? "" : `, ${held} runs`})`;
-        wrong.push(`${signal} to the ${whom} ${reaching.scenario.name}, at ${when}:\n${String(error)}`);
+        const said = `${signal} to the ${whom} ${reaching.scenario.name}, at ${when}:\n${String(error)}`;
+        wrong.push(said);
+        // All of them take an hour; Jest keeps what goes to the console to the end.
+        if (EXPENSIVE) process.stderr.write(`${said}\n\n`);
         victim.remove();
       }
     }
@@ -282,10 +298,13 @@ async function tryAll(reaching: Reaching, kills: readonly Kill[]): Promise<strin
 }
 
 test("killed at any step, a build leaves nothing half-made, and the next run makes what one makes that was never killed", async () => {
-  const open = new Set(Object.keys(STEPS) as Step[]);
+  const all = Object.keys(STEPS) as Step[];
+  if (ONLY !== undefined) expect(all).toContain(ONLY);
+  const open = new Set(ONLY === undefined ? all : all.filter((step) => step === ONLY));
   const tried: Kill[] = [];
   const wrong: string[] = [];
   for (const scenario of SCENARIOS) {
+    if (open.size === 0) break;
     const reaching = await neverKilled(scenario);
     const steps = [...open].filter(
       (step) =>
