@@ -52,7 +52,7 @@ export const STEPS = {
 /** Name of a step. */
 export type Step = keyof typeof STEPS;
 
-/** What listeners get: the step, and of what: an action's id, or a file's name. */
+/** What listeners get: the step, and of what: an action's id, its stage, an output's name, a file. */
 export interface Reached {
   readonly step: Step;
   readonly of: string;
