@@ -1,6 +1,7 @@
 // Opens the database file of the index: made where there is none, set aside where it is of no use, left alone where
 // only the moment is wrong. It knows no table.
 import {
+  accessSync,
   closeSync,
   constants,
   existsSync,
@@ -13,8 +14,9 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
-import { stop } from "./problem.js";
-import { codeOf, isPlain, nativeProblem } from "./io.js";
+import { stop, unwrap } from "./problem.js";
+import { codeOf, ioProblem, isPlain, nativeProblem } from "./io.js";
+import { isFullCode, lackAt, limitOf } from "./limits.js";
 import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from "./schema.js";
 import { ownerIn } from "./write.js";
 
@@ -37,7 +39,7 @@ export function openDatabase(file: string, notice: (message: string) => void): D
     closeSync(fd);
     return closeAtExit(openChecked(file));
   } catch (error) {
-    if (!isUseless(error)) return refuse(`the index database ${file} cannot be opened`, error);
+    if (!isUseless(error)) return refuse(file, error);
     const aside = `${file}.set-aside`;
     if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) renameSync(file, aside);
     for (const suffix of ["-wal", "-shm"]) rmSync(file + suffix, { force: true });
@@ -149,7 +151,7 @@ function lookChecked(file: string): Database.Database | null {
     return db;
   } catch (error) {
     db?.close();
-    return isUseless(error) ? null : refuse(`the index database ${file} cannot be opened`, error);
+    return isUseless(error) ? null : refuse(file, error);
   }
 }
 
@@ -196,15 +198,42 @@ const isUseless = (error: unknown): boolean =>
   error instanceof Unusable ||
   (error instanceof Database.SqliteError && /^SQLITE_(?:CORRUPT|NOTADB|ERROR|SCHEMA)/.test(error.code));
 
-/** Throws a ProblemError (exit 3) for what SQLite or the system says, and any other error as it is. */
-export function refuse(what: string, error: unknown): never {
+/** Codes under which SQLite hides what the system said. */
+const HIDING = /^SQLITE_(?:FULL|IOERR|CANTOPEN|READONLY)/;
+
+/** Throws a ProblemError (exit 3) for what SQLite or the system says of `file`, and any other error as it is. */
+export function refuse(file: string, error: unknown): never {
   if (nativeProblem(error) !== null || (!(error instanceof Database.SqliteError) && codeOf(error) === ""))
     throw error;
-  const message = `${what}: ${messageOf(error)}`;
   const code = codeOf(error);
-  if (code.startsWith("SQLITE_BUSY")) return stop(3, message, "another program has it open");
-  if (code === "SQLITE_FULL" || code === "ENOSPC") return stop(3, message, "free some space");
-  return stop(3, message);
+  const what = `use the index database ${file}`;
+  if (code.startsWith("SQLITE_BUSY"))
+    return stop(3, `cannot ${what}: ${messageOf(error)}`, "another program has it open");
+  const lack = HIDING.test(code) || isFullCode(code) ? lackAt(file) : null;
+  if (lack !== null) return stop(3, `cannot ${what}: ${lack.why}`, lack.hint);
+  if (!code.startsWith("SQLITE_")) return unwrap(ioProblem(what, error));
+  const hidden = HIDING.test(code) ? hiddenCode(file, code) : null;
+  return hidden === null
+    ? stop(3, `cannot ${what}: ${messageOf(error)}`)
+    : unwrap(ioProblem(what, { code: hidden, path: file }));
 }
+
+/** What the system answers where SQLite only says that it did not work: asked by doing the same once more. */
+function hiddenCode(file: string, code: string): string | null {
+  if (code === "SQLITE_FULL") return "ENOSPC";
+  // SQLite's shared memory is a file of at least 32 KiB, and its log grows by pages.
+  const next = 2 * Math.max(sizeOf(file), sizeOf(`${file}-wal`), 32_768);
+  if (Number(limitOf("file size")) < next) return "EFBIG";
+  try {
+    // Not by opening the file: its closing would take SQLite's locks away (close(2), fcntl(2)).
+    accessSync(file, constants.W_OK);
+    closeSync(openSync("/dev/null", constants.O_RDONLY));
+    return code.startsWith("SQLITE_IOERR") ? "EIO" : null;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+const sizeOf = (file: string): number => lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -50,15 +50,16 @@ export interface Resisting {
 
 /**
  * Removes what the plan names; `remove` deletes a directory tree (engine/execute/remove.ts). What resists is left,
- * and said.
+ * and said. Where `noRoom` is left to write rows in, they go last: nobody believes a row without its thing.
  */
 export async function collect(
-  index: Index,
+  open: () => Index,
   places: Places,
   plan: Plan,
   remove: (path: string) => Promise<Result<void>>,
+  noRoom = false,
 ): Promise<Resisting> {
-  index.drop(plan.marked.doomed);
+  if (!noRoom) open().drop(plan.marked.doomed);
   const asRoot = process.getuid?.() === 0;
   const things = asRoot ? [] : plan.doomed.filter(({ root }) => root);
   const problems: Problem[] = things.length === 0 ? [] : [onlyRoot(things.length)];
@@ -70,7 +71,9 @@ export async function collect(
     problems.push(removed.problem);
   }
   openStore(places.store, null).clean();
-  if (Object.values(plan.marked.doomed).some((keys) => keys.length > 0)) index.compact();
+  const index = open();
+  if (noRoom) index.drop(plan.marked.doomed);
+  else if (Object.values(plan.marked.doomed).some((keys) => keys.length > 0)) index.compact();
   return { things, problems };
 }
 

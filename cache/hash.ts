@@ -134,16 +134,21 @@ async function hashInWorkers(paths: readonly string[], most: number): Promise<st
   const next = new SharedArrayBuffer(4);
   const digests = new SharedArrayBuffer(DIGEST_BYTES * paths.length);
   const job: HashJob = { id: jobs++, paths, next, digests };
-  await Promise.all(takeHands(Math.min(most, paths.length)).map((hand) => work(hand, job)));
+  const taken = takeHands(Math.min(most, paths.length));
+  if (taken.length === 0) return paths.map((path) => hashFileHere(bytePath(path)));
+  await Promise.all(taken.map((hand) => work(hand, job)));
   const all = Buffer.from(digests).toString("hex");
   return paths.map((_, index) => all.slice(2 * DIGEST_BYTES * index, 2 * DIGEST_BYTES * (index + 1)));
 }
 
-/** The `count` hands with least to do; starts missing ones while the others are busy. */
+/** The `count` hands with least to do; starts missing ones while the others are busy. None where no thread can be started. */
 function takeHands(count: number): Hand[] {
   const idle = hands.filter((hand) => hand.waiting.size === 0).length;
-  for (let missing = count - idle; missing > 0 && hands.length < poolSize(); missing--)
-    hands.push(startHand());
+  for (let missing = count - idle; missing > 0 && hands.length < poolSize(); missing--) {
+    const hand = startHand();
+    if (hand === null) break;
+    hands.push(hand);
+  }
   return [...hands].sort((a, b) => a.waiting.size - b.waiting.size).slice(0, count);
 }
 
@@ -156,8 +161,15 @@ function work(hand: Hand, job: HashJob): Promise<void> {
   });
 }
 
-function startHand(): Hand {
-  const worker = new Worker(new URL("./hash-worker.js", import.meta.url));
+/** Null where the limit of processes, which counts threads, is reached: what is there does the work. */
+function startHand(): Hand | null {
+  let worker: Worker;
+  try {
+    worker = new Worker(new URL("./hash-worker.js", import.meta.url));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ERR_WORKER_INIT_FAILED") return null;
+    throw error;
+  }
   const hand: Hand = { worker, waiting: new Map() };
   worker.unref();
   worker.on("message", ({ id, error }: HashAnswer) => {

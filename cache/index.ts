@@ -2,6 +2,7 @@
 // not hold; losing it costs time only. It knows no rule, no release and no file but its own.
 import type Database from "better-sqlite3";
 import { lookDatabase, openDatabase, refuse } from "./database.js";
+import { lackAt } from "./limits.js";
 
 /** One named part of a key. Long values are kept as `sha256:…`. */
 export interface Component {
@@ -117,9 +118,36 @@ export class Index {
     this.#db.close();
   }
 
+  /**
+   * For who is about to free room (`noRoom`: the file system is full, and not even opening it for writing would work):
+   * what is there, to plan with, and the index opened for writing, once it is asked for.
+   */
+  static toFree(
+    file: string,
+    notice: (message: string) => void,
+  ): {
+    readonly noRoom: boolean;
+    readonly index: Index;
+    readonly open: () => Index;
+    readonly close: () => void;
+  } {
+    const noRoom = lackAt(file) !== null;
+    const index = noRoom ? Index.look(file) : Index.open(file, notice);
+    let opened = noRoom ? null : index;
+    return {
+      noRoom,
+      index,
+      open: () => (opened ??= Index.open(file, notice)),
+      close: () => {
+        index.close();
+        opened?.close();
+      },
+    };
+  }
+
   /** Runs `work` in one transaction: all of it or nothing. */
   transaction<T>(work: () => T): T {
-    return attempt(() => this.#db.transaction(work)());
+    return attempt(this.#db.name, () => this.#db.transaction(work)());
   }
 
   addBuild(
@@ -347,25 +375,25 @@ export class Index {
   }
 
   #run(sql: string, ...parameters: unknown[]): number {
-    return attempt(() => this.#statement(sql).run(...parameters).changes);
+    return attempt(this.#db.name, () => this.#statement(sql).run(...parameters).changes);
   }
 
   // The columns are ours: the row types above say what the schema says.
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
   #get<T>(sql: string, ...parameters: unknown[]): T | undefined {
-    return attempt(() => this.#statement(sql).get(...parameters)) as T | undefined;
+    return attempt(this.#db.name, () => this.#statement(sql).get(...parameters)) as T | undefined;
   }
 
   #all<T>(sql: string, ...parameters: unknown[]): T[] {
-    return attempt(() => this.#statement(sql).all(...parameters)) as T[];
+    return attempt(this.#db.name, () => this.#statement(sql).all(...parameters)) as T[];
   }
 }
 
 /** What the machine refuses (a full disk, another program's lock) is a problem like any other. */
-function attempt<T>(work: () => T): T {
+function attempt<T>(file: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    return refuse("the index database cannot be used", error);
+    return refuse(file, error);
   }
 }

@@ -4,6 +4,7 @@ import { existsSync, lstatSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { threadId } from "node:worker_threads";
+import { adviceFor, isFullCode, lackAt, limitOf } from "./limits.js";
 import { fail, ProblemError, type Problem, type Result } from "./problem.js";
 
 let counter = 0;
@@ -45,10 +46,12 @@ const SENTENCES: Readonly<Record<string, string>> = {
   ENOTEMPTY: "a directory with files is in its place",
   ENOTDIR: "a part of its path is not a directory",
   EMFILE: "too many files are open",
-  EFBIG: "it is too large for the file system",
+  ENFILE: "too many files are open on this machine",
+  EMLINK: "the file has as many links as its file system allows",
+  EAGAIN: "no more processes can be started",
+  ERR_WORKER_INIT_FAILED: "no more threads can be started",
+  EFBIG: "it is larger than a file may be",
 };
-
-const FULL = new Set(["ENOSPC", "EDQUOT"]);
 
 /**
  * A problem of the environment (exit 3) for a thrown system error. `doing` says what was tried: `store out.img`.
@@ -56,17 +59,25 @@ const FULL = new Set(["ENOSPC", "EDQUOT"]);
  */
 export function ioProblem(doing: string, thrown: unknown): Result<never> {
   const code = codeOf(thrown);
-  const why = SENTENCES[code] ?? (textIn(thrown, "message") || String(thrown));
-  return fail(3, `cannot ${doing}: ${why}`, hintFor(code));
+  // Many calls on an open file do not name it.
+  const path = textIn(thrown, "path") || (/ (\/[^ ]+)/.exec(doing)?.[1] ?? null);
+  const full = isFullCode(code) && path !== null ? lackAt(path) : null;
+  const why = full?.why ?? saidOf(thrown);
+  return fail(3, `cannot ${doing}: ${why}`, hintFor(code, path));
 }
 
-function hintFor(code: string): string | undefined {
-  if (FULL.has(code)) return "free some space; `imagemake cache gc` drops what nothing needs";
+function hintFor(code: string, path: string | null): string | undefined {
+  const advice = adviceFor(code, path);
+  if (advice !== undefined) return advice;
   const denied = (code === "EACCES" || code === "EPERM") && process.getuid?.() !== 0;
   return denied
     ? "what root built only root can go on with: use sudo here too, or another directory"
     : undefined;
 }
+
+/** What the system said, in our words where we have some. */
+export const saidOf = (thrown: unknown): string =>
+  SENTENCES[codeOf(thrown)] ?? (textIn(thrown, "message") || String(thrown));
 
 /** In one sentence: a library's native part that is not there, or was built for another node. Null for all else. */
 export function nativeProblem(thrown: unknown): Problem | null {
@@ -86,10 +97,27 @@ export function problemIn(thrown: unknown): Problem | null {
   if (thrown instanceof ProblemError) return thrown.problem;
   const native = nativeProblem(thrown);
   if (native !== null) return native;
+  if (isUnloaded(thrown))
+    return {
+      exit: 3,
+      message: `cannot load a part of imagemake: ${SENTENCES["EMFILE"] ?? ""}`,
+      hint: adviceFor("EMFILE", null) ?? "",
+    };
   const call = textIn(thrown, "syscall");
   if (call === "") return null;
   const refused = ioProblem(`${call} ${textIn(thrown, "path")}`.trimEnd(), thrown);
   return refused.ok ? null : refused.problem;
+}
+
+/** With fewer files than this node may fail to load modules: it opens all that one imports at once. */
+const FEW_FILES = 256;
+
+/** Whether a module is missing only because no file could be opened to look for it. */
+function isUnloaded(thrown: unknown): boolean {
+  if (codeOf(thrown) !== "ERR_MODULE_NOT_FOUND") return false;
+  const limit = limitOf("open files");
+  // To ask for the limit takes a file, too.
+  return limit !== "unlimited" && !(Number(limit) >= FEW_FILES);
 }
 
 /** Writes what only saves time: where the system refuses, it is done without. */

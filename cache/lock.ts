@@ -13,8 +13,9 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
-import { codeOf, isPlain } from "./io.js";
-import { stop } from "./problem.js";
+import { codeOf, ioProblem, isPlain } from "./io.js";
+import { isFullCode, lackAt } from "./limits.js";
+import { stop, unwrap } from "./problem.js";
 import { ownerIn } from "./write.js";
 
 /** A held lock. */
@@ -38,7 +39,7 @@ export function tryLock(file: string, note: string): Lock | { readonly holder: s
     const db = lockDatabase(file);
     if (db === null) return { holder: readHolder(holder) };
     const inherited = existsSync(holder);
-    writeOwn(holder, note);
+    noteHolder(holder, note);
     return {
       inherited,
       release: () => {
@@ -48,8 +49,21 @@ export function tryLock(file: string, note: string): Lock | { readonly holder: s
     };
   } catch (error) {
     // A full disk, a read-only file system, somebody else's directory.
-    if (codeOf(error) === "") throw error;
-    return stop(3, `the lock ${file} cannot be taken: ${error instanceof Error ? error.message : ""}`);
+    const code = codeOf(error);
+    if (code === "") throw error;
+    if (!code.startsWith("SQLITE_")) return unwrap(ioProblem(`take the lock ${file}`, error));
+    const lack = lackAt(file);
+    const why = lack?.why ?? (error instanceof Error ? error.message : "");
+    return stop(3, `cannot take the lock ${file}: ${why}`, lack?.hint);
+  }
+}
+
+/** Where there is no room, it is not said who has it. */
+function noteHolder(holder: string, note: string): void {
+  try {
+    writeOwn(holder, note);
+  } catch (error) {
+    if (!isFullCode(codeOf(error))) throw error;
   }
 }
 
@@ -57,8 +71,9 @@ export function tryLock(file: string, note: string): Lock | { readonly holder: s
 function lockDatabase(file: string): Database.Database | null {
   const db = new Database(file, { timeout: 0 });
   try {
-    // Exclusive in rollback-journal mode: a POSIX lock on the file for as long as the transaction lasts.
-    db.pragma("journal_mode = DELETE");
+    // Exclusive in rollback-journal mode: a POSIX lock on the file for as long as the transaction lasts. Nothing is written, and a
+    // journal in memory takes no room: who frees some holds the lock meanwhile.
+    db.pragma("journal_mode = MEMORY");
     db.exec("BEGIN EXCLUSIVE");
     return db;
   } catch (error) {

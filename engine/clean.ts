@@ -122,7 +122,7 @@ export interface Cleaned {
 }
 
 /** Removes what a plan names. What resists is left, and said. */
-export async function clean(context: CleanContext, plan: CleanPlan): Promise<Cleaned> {
+export async function clean(open: () => Index, plan: CleanPlan): Promise<Cleaned> {
   const problems: Problem[] = [];
   const removed: Removable[] = [];
   for (const thing of plan.removable) {
@@ -132,7 +132,7 @@ export async function clean(context: CleanContext, plan: CleanPlan): Promise<Cle
     else problems.push(result.problem);
   }
   const links = removed.filter(({ kind }) => kind === "link").map(({ path }) => path);
-  context.index.drop({ links: [...plan.vanished, ...links] });
+  open().drop({ links: [...plan.vanished, ...links] });
   return { removed, problems };
 }
 

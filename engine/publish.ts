@@ -106,12 +106,14 @@ export function recordFailure(
   index.transaction(() => index.addBuild(row, staged.components, {}));
 }
 
-/** Links the file outputs of an action into the output directory. Returns their paths. */
+/** Links the file outputs of an action into the output directory. Returns their paths, and which is a copy for want of links. */
 export async function linkOutputs(
   decider: Decider,
   action: Action,
   outputs: Readonly<Record<string, ArtifactId>>,
-): Promise<{ readonly paths: readonly string[] } | { readonly problem: Problem }> {
+): Promise<
+  { readonly paths: readonly string[]; readonly copied: string | null } | { readonly problem: Problem }
+> {
   const rejected = decider.rejected(action, outputs);
   if (rejected?.kind === "rejected") {
     const message = `${rejected.target} is again what was rejected: ${rejected.because}`;
@@ -119,6 +121,7 @@ export async function linkOutputs(
   }
   const { index, store, project, datecode, facts } = decider.context;
   const paths: string[] = [];
+  let copied: string | null = null;
   for (const { output, path } of decider.outPaths(action)) {
     const id = outputs[output];
     if (id === undefined) continue;
@@ -129,6 +132,7 @@ export async function linkOutputs(
     const [held, known] = [ownStamp(store.path(id)), index.stamp(store.path(id))];
     const linked = await store.linkOut(id, path, { diskImage: isDiskImage(path) });
     if (!linked.ok) return { problem: linked.problem };
+    if (linked.value === "copy" && !isDiskImage(path)) copied ??= path;
     // Our own link changed the change time: nobody has to digest it again for that.
     const now = ownStamp(store.path(id));
     if (held !== null && now !== null && known !== undefined && sameStamp(held, known))
@@ -152,7 +156,7 @@ export async function linkOutputs(
     reached("linked", path);
     paths.push(path);
   }
-  return { paths };
+  return { paths, copied };
 }
 
 type Stored =

@@ -150,7 +150,7 @@ test("the old generation goes, and nothing of the new one", async () => {
   const logs = ["log", "log", "log", "log"];
   const manifests = ["manifest", "manifest", "manifest"];
   expect(kinds).toEqual(["file", ...layers, ...logs, ...manifests, "package", "snapshot"]);
-  expect((await collect(index, places, plan, removeTree)).problems).toEqual([]);
+  expect((await collect(() => index, places, plan, removeTree)).problems).toEqual([]);
   clean();
   promisesHold();
   expect(planGc(index, places, needed).doomed).toEqual([]);
@@ -162,7 +162,7 @@ test("stopped after any number of removals, rows promise nothing that is gone, a
   for (let done = 0; done <= steps; done += 1) {
     const plan = planGc(index, places, needed);
     expect(plan.doomed).toHaveLength(steps - done);
-    await collect(index, places, { ...plan, doomed: plan.doomed.slice(0, 1) }, removeTree);
+    await collect(() => index, places, { ...plan, doomed: plan.doomed.slice(0, 1) }, removeTree);
     promisesHold();
   }
   clean();
@@ -179,13 +179,13 @@ test("layers go from the top: none is ever without those beneath it", async () =
 test("a layer that was set aside when the machine stopped is removed by the next run", async () => {
   const needed = await twoGenerations();
   const stop = (): Promise<ReturnType<typeof fail>> => Promise.resolve(fail(3, "stopped"));
-  const { problems } = await collect(index, places, planGc(index, places, needed), stop);
+  const { problems } = await collect(() => index, places, planGc(index, places, needed), stop);
   // Three layers and a snapshot.
   expect(problems).toHaveLength(4);
   promisesHold();
   const left = planGc(index, places, needed).doomed.map(({ kind }) => kind);
   expect(left.sort()).toEqual(["leftover", "leftover", "leftover", "snapshot"]);
-  expect((await collect(index, places, planGc(index, places, needed), removeTree)).problems).toEqual([]);
+  expect((await collect(() => index, places, planGc(index, places, needed), removeTree)).problems).toEqual([]);
   clean();
 });
 
@@ -195,6 +195,6 @@ test("parents stay while a layer on them stays, though only the layer's own reco
   const bottom = index.artifact(`t:${hashBytes("new-bottom")}`);
   if (bottom === undefined) throw new Error("no row");
   index.addArtifact({ ...bottom, layer: `${hashBytes("new-bottom").slice(0, 24)}u`, form: "user" });
-  await collect(index, places, planGc(index, places, needed), removeTree);
+  await collect(() => index, places, planGc(index, places, needed), removeTree);
   expect(readdirSync(places.layers)).toContain(bottom.layer);
 });

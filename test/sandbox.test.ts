@@ -16,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
-import { canOverlay, probeIsolation } from "../engine/execute/capability.js";
+import { canHoldTrees, probeIsolation } from "../engine/execute/capability.js";
 import { removeTree } from "../engine/execute/remove.js";
 import { unwrap } from "../engine/problem.js";
 import { runJob, type Isolation, type Job, type Mount, type Outcome } from "../engine/execute/sandbox.js";
@@ -352,7 +352,7 @@ const root = process.getuid?.() === 0;
     const user = asUser(trial, ids);
     expect(drive({ do: "probe", dir: trial.work }, user)).toMatchObject({
       probed: { value: { kind: "namespaces", root: "user-namespace", ids } },
-      overlay: { ok: true },
+      overlay: { ok: true, value: { overlays: true } },
     });
     const chown = ids === "all" ? "touch file; chown 33:44 file; " : "";
     const script = `id -u; ${chown}echo > /dev/null; ! ip route get 192.0.2.1; mkdir -m 0 closed`;
@@ -391,7 +391,10 @@ const root = process.getuid?.() === 0;
   test("where the kernel gives no namespaces that is a problem; process groups asked for do what they can", () => {
     const bare = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--"];
     const probed = drive({ do: "probe", dir: trial.work }, bare);
-    expect(probed).toMatchObject({ probed: { ok: false, problem: { exit: 3 } }, overlay: { ok: false } });
+    expect(probed).toMatchObject({
+      probed: { ok: false, problem: { exit: 3 } },
+      overlay: { ok: true, value: { overlays: false } },
+    });
     expect(JSON.stringify(probed)).toContain("unshare: Operation not permitted");
     const run = (job: Job): Outcome => driveJob(job, bare, { kind: "process-groups" });
     expect(run(trial.job("sleep 1000 & exit 9"))).toEqual(exited(9));
@@ -407,8 +410,11 @@ describe("capability", () => {
   test("a directory on an overlay cannot carry another, and is told so", async () => {
     const dir = mkdtempSync(join(tmpdir(), "imagemake-over-"));
     try {
-      expect((await canOverlay(dir, how)).ok).toBe(true);
-      expect((await canOverlay("/proc", how)).ok).toBe(false);
+      expect(await canHoldTrees(dir, how, true)).toEqual({
+        ok: true,
+        value: { overlays: true, because: "" },
+      });
+      expect((await canHoldTrees("/proc", how, true)).ok).toBe(false);
     } finally {
       rmSync(dir, { recursive: true });
     }

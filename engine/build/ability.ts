@@ -1,7 +1,7 @@
 // Whether this machine and this user can carry an action out: tools, a terminal, root or a user namespace with ids of many
 // owners; and what is left to do where not. It is asked before anything runs, and runs nothing.
 import type { Judgement } from "../decide.js";
-import { probeIsolation } from "../execute/capability.js";
+import { canHoldTrees, probeIsolation } from "../execute/capability.js";
 import { moreIds } from "../execute/ids.js";
 import type { Isolation } from "../execute/sandbox.js";
 import type { Action, Tool } from "../model.js";
@@ -19,6 +19,35 @@ const TREE_TOOLS: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
  */
 export const isolationFor = ({ isolated, project }: RunOptions): Promise<Result<Isolation>> =>
   isolated ? probeIsolation(project.state) : Promise.resolve(ok({ kind: "process-groups" }));
+
+/**
+ * Whether layers can be laid over their parents here; where not, trees are copied, and that is said. A Problem where no tree can
+ * be made.
+ */
+export async function checkTrees(
+  { project, emit, now }: RunOptions,
+  { needed, toBuild }: { readonly needed: readonly Action[]; readonly toBuild: readonly Action[] },
+  isolation: Isolation,
+): Promise<Result<boolean>> {
+  const layered = needed.some(
+    ({ outputs, within }) =>
+      within !== null || outputs.some((output) => output.kind === "tree" && output.base !== null),
+  );
+  const trees = toBuild.some(({ outputs }) => outputs.some(({ kind }) => kind === "tree"));
+  if (toBuild.length === 0 || (!layered && !trees)) return ok(true);
+  const { stage } = project;
+  const able = await canHoldTrees(stage, isolation, layered);
+  if (!able.ok) return able;
+  const { overlays, because } = able.value;
+  if (layered && !overlays)
+    emit({
+      type: "notice",
+      level: "warning",
+      message: `no overlays in ${stage}, so trees are copied (${because})`,
+      at: now(),
+    });
+  return ok(overlays);
+}
 
 /** Exit 3 with what is lacking. */
 export function checkAbility(action: Action, isolation: Isolation): Result<void> {

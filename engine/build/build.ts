@@ -4,7 +4,6 @@ import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { reached } from "../../cache/steps.js";
 import type { Judgement } from "../decide.js";
-import { canOverlay } from "../execute/capability.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { passNothingOn } from "../execute/plain.js";
 import { clearStaleStages, untold } from "../execute/stale.js";
@@ -15,7 +14,7 @@ import { saveRelease, setDamagedAside } from "../release/release.js";
 import type { Failure } from "../reason.js";
 import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
-import { checkAbility, forbiddenAmong, isolationFor, restHint } from "./ability.js";
+import { checkAbility, checkTrees, forbiddenAmong, isolationFor, restHint } from "./ability.js";
 import { checkClaims } from "./claims.js";
 import { checkNative } from "./native.js";
 import { clearAfterCrash, takeLock } from "./lock.js";
@@ -140,7 +139,8 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const unfetched = meet(fetched.value);
   if (unfetched !== null) return ended(session, unfetched);
   const isolation: Isolation = isolates.ok ? isolates.value : { kind: "process-groups" };
-  const overlays = await checkOverlays(options, toBuild.length === 0 ? [] : needed, isolation);
+  const able = await checkTrees(options, { needed, toBuild: wanted }, isolation);
+  if (!able.ok) return ended(session, able.problem);
   const planned = new Set(toBuild.map(({ id }) => id));
   const prepare = async (action: Action): Promise<Result<void>> => {
     if (planned.has(action.id)) return ok(undefined);
@@ -151,7 +151,7 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
     return missing === undefined ? ok(undefined) : { ok: false, problem: missing };
   };
   const expected = session.index.durations(options.project.line);
-  const context = { session, isolation, overlays, expected, prepare, making: new Map() };
+  const context = { session, isolation, overlays: able.value, expected, prepare, making: new Map() };
   const tally = await performAll(context, needed, options, obstacles);
   reached("performed");
   remember(session);
@@ -304,26 +304,6 @@ function count(tally: Tally, end: Performed): void {
 const worse = (a: Tally["exit"], b: Tally["exit"]): Tally["exit"] => (a > b ? a : b);
 
 const exitOf = (failure: Failure): 1 | 2 | 3 => (failure.kind === "problem" ? failure.problem.exit : 1);
-
-/** Whether layers can be laid over their parents here; where not, trees are copied, and that is said. */
-async function checkOverlays(
-  options: RunOptions,
-  actions: readonly Action[],
-  isolation: Isolation,
-): Promise<boolean> {
-  const layered = actions.some(
-    ({ outputs, within }) =>
-      within !== null || outputs.some((output) => output.kind === "tree" && output.base !== null),
-  );
-  if (!layered) return true;
-  const able = await canOverlay(options.project.stage, isolation);
-  if (!able.ok)
-    notice(
-      options,
-      `no overlays in ${options.project.stage}, so trees are copied (${able.problem.hint ?? able.problem.message})`,
-    );
-  return able.ok;
-}
 
 /** Writes the release down: it was built in just now, and this is what it pins. */
 function remember(session: Session): void {

@@ -1,15 +1,14 @@
 // One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
 // failure becomes a row, so that `why` and `log` know of it.
-import { appendFileSync, closeSync, fstatSync, openSync, readSync, renameSync } from "node:fs";
+import { appendFileSync, closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join, relative } from "node:path";
 import { randomBytes } from "node:crypto";
-import { problemIn } from "../../cache/io.js";
+import { problemIn, writeIfPossible } from "../../cache/io.js";
 import type { BuildRow } from "../../cache/index.js";
 import { digestOf } from "../../cache/store.js";
 import { reached } from "../../cache/steps.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
-import { giveFdToUser } from "../execute/own.js";
 import { devicesOf } from "../execute/devices.js";
 import { strippedText } from "../execute/plain.js";
 import type { Stripped } from "../execute/started.js";
@@ -27,8 +26,9 @@ import { lossesOf, lossText } from "../tree/losses.js";
 import { readManifest } from "../tree/manifest.js";
 import { damagedMeanwhile, mend } from "./mend.js";
 import { droppedAttributes } from "../sources/dropped.js";
+import { noteCopied, ranOut } from "./scarce.js";
 import type { Session } from "./session.js";
-import { forgetUnfinished, logOf, noteUnfinished } from "./unfinished.js";
+import { forgetUnfinished, logOf, makeLog, noteUnfinished } from "./unfinished.js";
 
 /** How one action ended. */
 export type Performed =
@@ -78,6 +78,7 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
   }
   const linked = await linkOutputs(decider, action, made.outputs);
   if ("problem" in linked) return failed(context, action, null, { kind: "problem", problem: linked.problem });
+  noteCopied(context.session, linked.copied);
   options.emit({
     type: "restored",
     target: action.id,
@@ -171,8 +172,11 @@ async function build(context: PerformContext, action: Action, decision: Decision
     const record = { started, duration: options.now() - started, log };
     if (failure !== null) {
       if (failure.kind !== "interrupted") {
-        recordFailure(decider, action, staged.value, failure, record);
-        forgetUnfinished(project, action.id);
+        // On a full disk not even that has room, and the failure is what is to be told.
+        writeIfPossible(() => {
+          recordFailure(decider, action, staged.value, failure, record);
+          forgetUnfinished(project, action.id);
+        });
       }
       return failed(context, action, staged.value, failure, record.duration, log);
     }
@@ -207,6 +211,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
         record.duration,
       );
     const { duration } = record;
+    noteCopied(context.session, linked.copied);
     options.emit({
       type: "built",
       target: action.id,
@@ -255,17 +260,6 @@ async function lossesIn(context: PerformContext, action: Action): Promise<Result
     if (losses.length > 0) said.push(lossText(holding.format, losses));
   }
   return ok(said);
-}
-
-/** Among the stages, which are nobody's but ours, it is given to the user: a kill finds no other file among the logs. */
-function makeLog(log: string, nursery: string): void {
-  const fd = openSync(nursery, "a", 0o644);
-  try {
-    giveFdToUser(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(nursery, log);
 }
 
 /** A stage that cannot be removed now is removed before the next build; it spoils nothing. */
@@ -346,13 +340,15 @@ export function failed(
   log: string | null = null,
 ): Performed {
   const { options } = context.session;
+  const tail = log === null ? [] : lastLines(log, TAIL_LINES);
+  const why = staged === null ? null : ranOut(failure, tail, staged.dir);
   options.emit({
     type: "failed",
     target: action.id,
     build: staged?.id ?? null,
     failure,
     log,
-    tail: log === null ? [] : lastLines(log, TAIL_LINES),
+    tail: why === null ? tail : [...tail, `imagemake: ${why}`],
     command: staged === null ? null : describeCommand(action, staged),
     duration,
     at: options.now(),

@@ -1,11 +1,11 @@
 // Which log belongs to an action that runs, or that was stopped or killed and so left no row: a note beside the logs,
 // one an action, that goes when the end of the action is recorded. It does not know what is in the log.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TargetId } from "../model.js";
 import type { Project } from "../project.js";
-import { giveToUser } from "../execute/own.js";
+import { giveFdToUser, giveToUser } from "../execute/own.js";
 
 /** An action without an end. */
 export interface Unfinished {
@@ -31,6 +31,17 @@ const noteOf = ({ logs, line }: Project, action: TargetId): string => {
 
 /** The log of a build. */
 export const logOf = ({ logs }: Project, id: string): string => join(logs, `${id}.log`);
+
+/** Among the stages, which are nobody's but ours, it is given to the user: a kill finds no other file among the logs. */
+export function makeLog(log: string, nursery: string): void {
+  const fd = openSync(nursery, "a", 0o644);
+  try {
+    giveFdToUser(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(nursery, log);
+}
 
 /** The action begins; what an earlier run of it left is forgotten. */
 export function noteUnfinished(project: Project, begun: Omit<Note, "line" | "engine">): void {

@@ -5,7 +5,15 @@ import { tooOld } from "./node.js";
 
 const why = tooOld(process.versions.node);
 if (why === null) {
-  void import("./start.js").then(({ start }) => start(process.argv.slice(2)));
+  import("./start.js")
+    .then(({ start }) => start(process.argv.slice(2)))
+    .catch((error: unknown) => {
+      // Before anything of ours could be loaded that has words for it: too few files may be open, or one is not there.
+      process.stderr.write(
+        `imagemake: cannot start: ${error instanceof Error ? error.message : String(error)}\n  check the installation, and the limit of open files (ulimit -n)\n`,
+      );
+      process.exitCode = 3;
+    });
 } else {
   process.stderr.write(`imagemake: ${why}\n`);
   process.exitCode = 3;

@@ -2,6 +2,7 @@
 // whatever an Imagefile throws becomes a problem. It does not know when a graph may be used again (fresh.ts).
 import { readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { lackAt } from "../../cache/limits.js";
 import type { Graph } from "../model.js";
 import { asError, fail, ok, stop, type Result } from "../problem.js";
 import { askedFor, resetArgs, setArgs } from "./args.js";
@@ -59,7 +60,7 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
       settled(
         loadModules(file, {
           engine,
-          cache: options.cache ?? null,
+          cache: options.cache === undefined || lackAt(options.cache) !== null ? null : options.cache,
           onModule: (path) => recorder.module(path),
         }),
       ),

@@ -2,7 +2,9 @@
 // overlays. It reads no version numbers and knows no distribution.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { asError, fail, ok, type Result } from "../problem.js";
+import { problemIn } from "../../cache/io.js";
+import { adviceFor, codeSaid } from "../../cache/limits.js";
+import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
 import { ownIds } from "./ids.js";
 import { removeTree } from "./remove.js";
@@ -17,19 +19,21 @@ let known: Promise<Result<Isolation>> | undefined;
 export const probeIsolation = (dir: string): Promise<Result<Isolation>> => (known ??= probe(dir));
 
 async function probe(dir: string): Promise<Result<Isolation>> {
-  let why = "";
+  let refused: Refusal = { why: "", advice: null };
   for (const how of candidates()) {
     const tried = await tryOut(dir, how, ["true"], (trial) => [
       { kind: "bind", from: trial, to: join(trial, "bound"), readOnly: true },
     ]);
-    if (tried.ok) return ok(how);
-    why = tried.problem.hint ?? tried.problem.message;
+    if (tried.kind === "works") return ok(how);
+    // With less isolation it would not work either, and that is not what helps.
+    if (tried.kind === "scarce") return { ok: false, problem: tried.problem };
+    refused = tried;
   }
   return fail(
     3,
-    `actions cannot be isolated here: ${why}`,
-    "allow namespaces to this user or container; --no-isolation runs actions with the network and the machine's /dev " +
-      "within their reach, and marks what they make",
+    `actions cannot be isolated here: ${refused.why}`,
+    `${refused.advice ?? "allow namespaces to this user or container"}; --no-isolation runs actions with the network and ` +
+      "the machine's /dev within their reach, and marks what they make",
   );
 }
 
@@ -39,20 +43,46 @@ function candidates(): readonly Isolation[] {
   return ownIds() === "all" ? [{ ...one, ids: "all" }, one] : [one];
 }
 
+/** An attribute that whoever may make trees may set, in a user namespace too: `cap_net_raw+ep`. */
+const ATTRIBUTE = "setfattr -n security.capability -v 0x0100000200200000000000000000000000000000";
+/** With all that a layer needs of its upper directory: whiteouts, attributes, and directories that hide others. */
+const OVERLAY = `${ATTRIBUTE} merged/old; rm merged/old; echo x > merged/new; test -c upper/old -a -f upper/new
+rm -r merged/dir; mkdir merged/dir; test -z "$(ls merged/dir)"`;
+
 /**
- * Whether upper directories of overlays can lie in `dir` (writable, exists): not where it is itself on an
- * overlay, as in most containers. A Problem says why not.
+ * Whether upper directories of overlays can lie in `dir` (writable, exists; not where it is itself on an overlay, as in
+ * most containers), and why not. A Problem where trees cannot be made there: its file system is full, or does not hold
+ * extended attributes, and tools that find none make another tree (a program that is setuid instead of having a capability).
  */
-export function canOverlay(dir: string, how: Isolation): Promise<Result<void>> {
-  if (how.kind === "process-groups") return Promise.resolve(fail(3, "overlays need namespaces"));
-  const script =
-    "test -e merged/old && rm merged/old && echo x > merged/new && test -c upper/old -a -f upper/new";
-  return tryOut(dir, how, ["sh", "-eu", "-c", script], (trial) => {
-    for (const name of ["layer", "upper", "work", "merged"]) mkdirSync(join(trial, name));
-    writeFileSync(join(trial, "layer", "old"), "");
-    const [upper, work, to] = [join(trial, "upper"), join(trial, "work"), join(trial, "merged")];
-    return [{ kind: "overlay", layers: ["layer"], upper, work, to }];
-  });
+export async function canHoldTrees(
+  dir: string,
+  how: Isolation,
+  layered: boolean,
+): Promise<Result<{ readonly overlays: boolean; readonly because: string }>> {
+  let because = "overlays need namespaces";
+  if (layered && how.kind === "namespaces") {
+    const tried = await tryOut(dir, how, ["sh", "-euc", OVERLAY], (trial) => {
+      for (const name of ["layer/dir", "upper", "work", "merged"])
+        mkdirSync(join(trial, name), { recursive: true });
+      for (const name of ["old", "dir/old"]) writeFileSync(join(trial, "layer", name), "");
+      const [upper, work, to] = [join(trial, "upper"), join(trial, "work"), join(trial, "merged")];
+      return [{ kind: "overlay", layers: ["layer"], upper, work, to }];
+    });
+    if (tried.kind === "works") return ok({ overlays: true, because: "" });
+    if (tried.kind === "scarce") return { ok: false, problem: tried.problem };
+    because = tried.why;
+  }
+  // Who is nobody's root cannot set any.
+  const able = how.kind === "namespaces" || process.getuid?.() === 0;
+  const tried = able ? await tryOut(dir, how, ["sh", "-euc", `: > file; ${ATTRIBUTE} file`], () => []) : null;
+  if (tried?.kind === "scarce") return { ok: false, problem: tried.problem };
+  return tried?.kind === "refused"
+    ? fail(
+        3,
+        `the file system of ${dir} does not hold the extended attributes of trees (${tried.why})`,
+        "let .imagemake be a link to an empty directory on one that does (ext4, xfs, btrfs, tmpfs)",
+      )
+    : ok({ overlays: false, because });
 }
 
 /** Removes what is left in `dir` of trials whose process was killed. */
@@ -64,13 +94,25 @@ export async function clearTrials(dir: string): Promise<void> {
   }
 }
 
+/** What the machine said no to, and what may help. */
+interface Refusal {
+  readonly why: string;
+  readonly advice: string | null;
+}
+
+/** How a trial went. `scarce`: nothing is known of what was tried, because something ran out. */
+type Tried =
+  | { readonly kind: "works" }
+  | ({ readonly kind: "refused" } & Refusal)
+  | { readonly kind: "scarce"; readonly problem: Problem };
+
 /** Runs `argv` in a new directory below `dir`, with mounts; deletes the directory. */
 async function tryOut(
   dir: string,
   how: Isolation,
   argv: readonly string[],
   mounts: (trial: string) => readonly Mount[],
-): Promise<Result<void>> {
+): Promise<Tried> {
   let trial: string | undefined;
   try {
     trial = mkdtempSync(join(dir, `probe-${process.pid}-`));
@@ -80,17 +122,38 @@ async function tryOut(
       ...{ env: { PATH: ACTION_PATH }, network: false, interactive: false, timeoutMs: 10_000 },
     };
     const outcome = await runJob(job, how, new AbortController().signal);
-    if (outcome.kind === "exited" && outcome.status === 0) return ok(undefined);
-    return fail(3, `a trial in ${dir} failed`, reason(outcome, log));
+    if (outcome.kind === "exited" && outcome.status === 0) return { kind: "works" };
+    return judge(dir, reason(outcome, log));
   } catch (error) {
-    return fail(3, `a trial in ${dir} failed`, asError(error).message);
+    const problem = problemIn(error) ?? { exit: 3, message: asError(error).message };
+    return { kind: "scarce", problem };
   } finally {
     if (trial !== undefined) await removeTree(trial);
   }
 }
 
+/** A limit of namespaces has the words of a full disk (unshare(2)). */
+const NAMESPACES_UP = /unshare(?: failed)?: No space left on device/;
+
+function judge(dir: string, why: string): Tried {
+  if (NAMESPACES_UP.test(why))
+    return {
+      kind: "refused",
+      why,
+      advice: "raise the limits of namespaces (sysctl user.max_user_namespaces and the like)",
+    };
+  const code = codeSaid(why);
+  if (code === null) return { kind: "refused", why, advice: null };
+  const hint = adviceFor(code, dir);
+  const message = `an action cannot be tried in ${dir}: ${why}`;
+  return { kind: "scarce", problem: { exit: 3, message, ...(hint === undefined ? {} : { hint }) } };
+}
+
 function reason(outcome: Outcome, log: string): string {
   const [said] = existsSync(log) ? readFileSync(log, "utf8").split("\n") : [];
   if (said !== undefined && said !== "") return said;
-  return outcome.kind === "problem" ? outcome.problem.message : `the trial ended with ${outcome.kind}`;
+  if (outcome.kind === "problem") return outcome.problem.message;
+  return outcome.kind === "exited"
+    ? `the trial ended with status ${outcome.status}`
+    : `the trial ended with ${outcome.kind}`;
 }

@@ -10,6 +10,7 @@ import { constants } from "node:os";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { reached } from "../../cache/steps.js";
+import { adviceFor, codeSaid } from "../../cache/limits.js";
 import { tooLong, tooLongTogether, unheld, variableWord } from "../argument.js";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
@@ -116,7 +117,7 @@ export async function runJob(
     goesOn();
   });
   reached("ended", job.stage);
-  if (end.error !== null) return problem(`could not be started: ${end.error.message}`);
+  if (end.error !== null) return notStarted(job, end.error.message);
   return outcome(job, end, stopper.because);
 }
 
@@ -269,7 +270,7 @@ function outcome(job: Job, end: StartedEnd, because: Stopper["because"]): Outcom
   const [word = "", rest = ""] = (lines.pop() ?? "").split(/ (.*)/s);
   if (word === "exit") return { kind: "exited", status: Number(rest), stripped: lines.flatMap(strippedOf) };
   if (word === "signal") return { kind: "signal", signal: signalName(Number(rest)) };
-  if (word === "problem") return problem(`got no namespace: ${rest}`);
+  if (word === "problem") return notStarted(job, rest);
   if (end.signal !== null) return { kind: "signal", signal: end.signal };
   if (report === null) {
     const status = end.status ?? 0;
@@ -278,6 +279,13 @@ function outcome(job: Job, end: StartedEnd, because: Stopper["because"]): Outcom
   // Process 1 was killed from outside, and its keeper saw it go.
   if (end.status === 0) return { kind: "signal", signal: "SIGKILL" };
   return problem(`got no namespace; ${job.log} says why`);
+}
+
+/** In the words of init.pl. */
+function notStarted({ stage }: Job, why: string): Outcome {
+  if (why.startsWith("unshare: ")) return problem(`got no namespace: ${why}`);
+  const code = codeSaid(why);
+  return problem(`could not be started: ${why}`, code === null ? undefined : adviceFor(code, stage));
 }
 
 /** A line `plain FILE` with the names of attributes, between NULs. */

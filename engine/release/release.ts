@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UTCDate } from "@date-fns/utc";
-import { format } from "date-fns";
+import { format } from "date-fns/format";
 import {
   checksumHolds,
   makeOwnDir,

@@ -1,6 +1,7 @@
 // Extended attributes of a whole tree, by one call of getfattr (Node has none of its own), and which of them are
 // content. It does not know layers.
 import { spawn } from "node:child_process";
+import { codeOf, ioProblem } from "../../cache/io.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Attributes } from "./entry.js";
 
@@ -27,7 +28,11 @@ function getfattr(dir: string, argv: readonly string[]): Promise<Result<TreeAttr
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
     child.on("error", (error) => {
-      resolve(fail(3, `cannot run getfattr in ${dir}: ${error.message}`, "install the package attr"));
+      resolve(
+        codeOf(error) === "ENOENT"
+          ? fail(3, `cannot run getfattr in ${dir}: ${error.message}`, "install the package attr")
+          : ioProblem(`run getfattr in ${dir}`, error),
+      );
     });
     child.on("close", (status) => {
       const said = Buffer.concat(errors).toString().trim();

@@ -3,7 +3,8 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { codeOf, ioProblem } from "../../cache/io.js";
+import { codeOf, ioProblem, saidOf } from "../../cache/io.js";
+import { complaint } from "../../cache/limits.js";
 import { fail, ok, type Result } from "../problem.js";
 import { layerStamp, type LayerStamp } from "./layer-stamp.js";
 import type { Sealed, SealRequest } from "./seal-layer.js";
@@ -34,12 +35,18 @@ export async function stampLayer(layer: string, inside: Inside): Promise<Result<
   // Written by seal-main.ts of this same version.
   return status === 0
     ? ok(JSON.parse(out) as LayerStamp)
-    : fail(3, `cannot look at the layer ${layer}: ${said}`);
+    : fail(3, ...complaint(`cannot look at the layer ${layer}`, said, layer));
 }
 
 function sealInThread(request: SealRequest): Promise<Result<Sealed>> {
   return new Promise((resolve) => {
-    const worker = new Worker(PROGRAM, { workerData: request });
+    let worker: Worker;
+    try {
+      worker = new Worker(PROGRAM, { workerData: request });
+    } catch (error) {
+      resolve(ioProblem(`seal ${request.upper}`, error));
+      return;
+    }
     worker.on("message", (result: Result<Sealed>) => resolve(result));
     worker.on("error", (error) => resolve(fail(3, `cannot seal ${request.upper}: ${error.message}`)));
     worker.on("exit", () => resolve(fail(3, `cannot seal ${request.upper}: its thread ended early`)));
@@ -49,7 +56,7 @@ function sealInThread(request: SealRequest): Promise<Result<Sealed>> {
 async function sealInProcess(request: SealRequest, inside: Inside): Promise<Result<Sealed>> {
   const argv = [...inside, process.execPath, fileURLToPath(PROGRAM)];
   const { status, out, said } = await run(argv, request.upper, JSON.stringify(request));
-  if (status !== 0) return fail(3, `cannot seal ${request.upper}: ${said || `exit status ${status}`}`);
+  if (status !== 0) return fail(3, ...complaint(`cannot seal ${request.upper}`, said, request.upper));
   // Written by seal-main.ts of this same version.
   return JSON.parse(out) as Result<Sealed>;
 }
@@ -72,12 +79,13 @@ function run(argv: readonly string[], cwd: string, input: string): Promise<Ran> 
     const said: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => said.push(chunk));
-    child.on("error", (error) => resolve({ status: 127, out: "", said: error.message }));
-    child.on("close", (status) => {
+    child.on("error", (error) => resolve({ status: 127, out: "", said: saidOf(error) }));
+    child.on("close", (status, signal) => {
+      const words = Buffer.concat(said).toString().trim();
       resolve({
         status: status ?? 128,
         out: Buffer.concat(out).toString(),
-        said: Buffer.concat(said).toString().trim(),
+        said: words === "" ? `it ended with ${signal ?? `status ${status ?? ""}`}` : words,
       });
     });
     // A program that dies before it has read everything says so by its status.
@@ -105,7 +113,7 @@ export interface FlattenRequest {
  */
 const SCRIPT = `mkdir -p "$2" "$3"
 mount -t overlay overlay -o "$1" "$2"
-cp -a --reflink=auto "$2/." "$3/"`;
+cp -a --preserve=xattr --reflink=auto "$2/." "$3/"`;
 
 /** Copies what a chain of layers shows into one directory. The caller checks the copy by its digest. */
 export async function flatten(request: FlattenRequest, inside: Inside): Promise<Result<void>> {
@@ -117,5 +125,7 @@ export async function flatten(request: FlattenRequest, inside: Inside): Promise<
   const namespace = ["unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--"];
   const argv = [...inside, ...namespace, "sh", "-euc", SCRIPT, "sh", options, mountPoint, into];
   const { status, said } = await run(argv, layersDir, "");
-  return status === 0 ? ok(undefined) : fail(3, `cannot flatten ${layers.length} layers: ${said}`);
+  return status === 0
+    ? ok(undefined)
+    : fail(3, ...complaint(`cannot flatten ${layers.length} layers`, said, into));
 }

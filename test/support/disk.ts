@@ -2,7 +2,7 @@
 // are mounted in a namespace that lives as long as this process, so that nothing is left behind.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Place } from "./cli.js";
@@ -11,14 +11,33 @@ import type { Place } from "./cli.js";
 export interface Disk extends Place {
   /** Where it is mounted, as those inside see it. */
   readonly mount: string;
+  /** Whatever is mounted below it, beside itself. */
+  mounts(): readonly string[];
   /** Runs a shell command inside, in the mounted directory. */
   sh(command: string): Promise<void>;
   remove(): Promise<void>;
 }
 
-/** A RAM disk of so many KiB. */
-export const smallDisk = (kilobytes: number): Promise<Disk> =>
-  makeDisk(() => `mount -t tmpfs -o size=${kilobytes}k disk "$1"`);
+/** A RAM disk of so many KiB, with so many inodes. */
+export const smallDisk = (kilobytes: number, inodes = 100_000): Promise<Disk> =>
+  makeDisk(() => `mount -t tmpfs -o size=${kilobytes}k,nr_inodes=${inodes} disk "$1"`);
+
+/** One that never runs full, and holds no extended attributes. */
+export const plainDisk = (): Promise<Disk> => makeDisk(() => `mount -t ramfs disk "$1"`);
+
+/** The merged directory of an overlay, as in most containers: no other overlay can be written on it. */
+export const overlayDisk = (): Promise<Disk> =>
+  makeDisk(
+    (beside) =>
+      `mkdir ${beside}; mount -t tmpfs disk ${beside}; mkdir ${beside}/low ${beside}/up ${beside}/work; ` +
+      `mount -t overlay disk -o lowerdir=${beside}/low,upperdir=${beside}/up,workdir=${beside}/work "$1"`,
+  );
+
+/** A file system of a block device, made by this command. Needs loop devices. */
+export const blockDisk = (mkfs: string): Promise<Disk> =>
+  makeDisk(
+    (image) => `truncate -s 200M ${image}; ${mkfs} ${image} > /dev/null 2>&1; mount -o loop ${image} "$1"`,
+  );
 
 /** Two changes within one second have one time. Needs loop devices. */
 export const coarseDisk = (): Promise<Disk> =>
@@ -61,6 +80,10 @@ async function makeDisk(script: (image: string) => string): Promise<Disk> {
       await once(child, "exit");
       if (child.exitCode !== 0) throw new Error(`${command}: exit status ${child.exitCode}`);
     },
+    mounts: () =>
+      readFileSync(`${space}/mountinfo`, "utf8")
+        .split("\n")
+        .filter((line) => line.includes(` ${mount}/`)),
     remove,
   };
 }

@@ -1,7 +1,7 @@
 // A process of its own that runs one job or one deletion and prints what came of it as JSON: to be killed, to
 // be started as another user, or in a mount namespace that may be spoilt.
 import { unwrap } from "../../engine/problem.js";
-import { canOverlay, probeIsolation } from "../../engine/execute/capability.js";
+import { canHoldTrees, probeIsolation } from "../../engine/execute/capability.js";
 import { removeTree } from "../../engine/execute/remove.js";
 import { runJob, type Isolation, type Job } from "../../engine/execute/sandbox.js";
 import { clearStaleStages } from "../../engine/execute/stale.js";
@@ -27,7 +27,7 @@ async function obey(order: Order): Promise<unknown> {
     case "probe": {
       const probed = await probeIsolation(order.dir);
       const how = probed.ok ? probed.value : ({ kind: "process-groups" } as const);
-      return { probed, overlay: await canOverlay(order.dir, how) };
+      return { probed, overlay: await canHoldTrees(order.dir, how, true) };
     }
   }
 }

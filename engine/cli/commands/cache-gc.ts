@@ -26,17 +26,17 @@ export async function command(call: Call): Promise<number> {
     return 0;
   }
   return whileLocked(call, project, async () => {
-    const index = Index.open(project.index, warn);
+    const { index, open, noRoom, close } = Index.toFree(project.index, warn);
     try {
       const found = await look(project, index);
       // A release goes before what it pins.
       for (const { file } of found.over) rmSync(file, { force: true });
-      const { things, problems } = await collect(index, project, found.plan, removeTree);
+      const { things, problems } = await collect(open, project, found.plan, removeTree, noRoom);
       const left = new Set(things.map(({ path }) => path));
       print(call, { ...found, rows: found.rows.filter(({ path }) => !left.has(path)) }, problems);
       return problems.length === 0 ? 0 : 3;
     } finally {
-      index.close();
+      close();
     }
   });
 }

@@ -21,23 +21,32 @@ export async function command(call: Call): Promise<number> {
     return 0;
   }
   const isInput = await inputs(call, project);
-  const run = async (index: Index): Promise<number> => {
+  const run = async (index: Index, open: () => Index, close: () => void): Promise<number> => {
     try {
       const releases = unwrap(readReleases(project));
       const context: CleanContext = { project, index, releases, isInput };
       const plan = await planClean(context);
       const { removed, problems } = dryRun
         ? { removed: plan.removable, problems: [] }
-        : await clean(context, plan);
+        : await clean(open, plan);
       print(call, removed, plan.kept, problems);
       return problems.length === 0 ? 0 : 3;
     } finally {
-      index.close();
+      close();
     }
   };
-  return dryRun
-    ? run(Index.look(project.index))
-    : whileLocked(call, project, () => run(Index.open(project.index, warn)));
+  if (dryRun) {
+    const index = Index.look(project.index);
+    return run(
+      index,
+      () => index,
+      () => index.close(),
+    );
+  }
+  return whileLocked(call, project, () => {
+    const { index, open, close } = Index.toFree(project.index, warn);
+    return run(index, open, close);
+  });
 }
 
 /** Of a broken Imagefile nobody can say what it reads: then every output might be an input. */

@@ -4,7 +4,7 @@ import { totalmem } from "node:os";
 import type { Action } from "../../model.js";
 import type { Result } from "../../problem.js";
 import type { Project } from "../../project.js";
-import { canOverlay, probeIsolation } from "../../execute/capability.js";
+import { canHoldTrees, probeIsolation } from "../../execute/capability.js";
 import { moreIds, ownIds, userName } from "../../execute/ids.js";
 import type { Isolation } from "../../execute/sandbox.js";
 import { formatBytes } from "../render/bytes.js";
@@ -59,22 +59,27 @@ function namespaces(probed: Result<Isolation>, actions: readonly Action[]): Find
   ];
 }
 
-/** Without overlays trees are copied. */
+/** Without overlays trees are copied; without extended attributes there are none. */
 async function overlays(
   project: Project,
   isolation: Isolation,
   actions: readonly Action[],
 ): Promise<Finding[]> {
-  const layered = actions.filter((action) =>
-    action.outputs.some((output) => output.kind === "tree" && output.base !== null),
-  );
+  const makers = (layered: boolean): string[] =>
+    actions
+      .filter(({ outputs }) =>
+        outputs.some((output) => output.kind === "tree" && (!layered || output.base !== null)),
+      )
+      .map(({ id }) => id);
+  const [trees, layered] = [makers(false), makers(true)];
+  if (trees.length === 0) return [];
+  const able = await canHoldTrees(whereToTry(project), isolation, layered.length > 0);
+  if (!able.ok) return [lacking(able.problem.message, able.problem.hint ?? "", trees)];
+  const { overlays: can, because } = able.value;
   if (layered.length === 0) return [];
-  const wanted = layered.map(({ id }) => id);
-  const able = await canOverlay(whereToTry(project), isolation);
-  if (able.ok) return [fine("overlays: trees are layers", wanted)];
-  const { message, hint } = able.problem;
-  const what = `no overlays, so that trees are copied (${hint ?? message})`;
-  return [poor(what, "put the project on ext4, xfs or btrfs", wanted)];
+  if (can) return [fine("overlays: trees are layers", layered)];
+  const what = `no overlays, so that trees are copied (${because})`;
+  return [poor(what, "put the project on ext4, xfs or btrfs", layered)];
 }
 
 function disk(project: Project, actions: readonly Action[]): Finding {

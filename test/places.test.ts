@@ -1,0 +1,231 @@
+// Places where a project may lie, and limits under which it may be built. In each the build is right, to the byte, or stops
+// with words that say what is lacking and what helps; nothing half-made stays, and once that was done the next run is right.
+// Needs root. See isolation.test.ts for what --no-isolation does, run-options.test.ts for users with one id.
+import { execFileSync, spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import type { TestProject } from "./support/cli.js";
+import { blockDisk, overlayDisk, plainDisk, smallDisk, type Disk } from "./support/disk.js";
+import { ALL, digests, expectNothingHalf, expectRight, ordinary, placed } from "./support/places.js";
+import { asUser, makeTrial, mountsOf, USER } from "./support/sandbox.js";
+import { skipping } from "./support/skipping.js";
+
+jest.setTimeout(120_000);
+
+const trial = makeTrial();
+let right: Readonly<Record<string, string>>;
+beforeAll(async () => {
+  right = await ordinary();
+});
+afterAll(() => rmSync(trial.dir, { recursive: true, force: true }));
+
+let disk: Disk | undefined;
+let project: TestProject | undefined;
+afterEach(async () => {
+  if (disk === undefined) project?.remove();
+  await disk?.remove();
+  disk = project = undefined;
+});
+
+/** Whether there is what it takes to make such a file system. */
+const has = (mkfs: string): boolean => spawnSync("which", [mkfs]).status === 0;
+
+describe("a project is built to the byte", () => {
+  const places: readonly (readonly [string, () => Promise<Disk>, RegExp, string?])[] = [
+    ["on tmpfs", () => smallDisk(100_000), /^$/],
+    [
+      "on an overlay, where trees are copied, and that is said",
+      overlayDisk,
+      /^warning: no overlays in \S+, so trees are copied .*$/,
+    ],
+    ["on btrfs, which has reflinks", () => blockDisk("mkfs.btrfs -q"), /^$/, "mkfs.btrfs"],
+    ["on ext4 with few inodes", () => blockDisk("mkfs.ext4 -q -N 300"), /^$/, "mkfs.ext4"],
+    ["on xfs", () => blockDisk("mkfs.xfs -q -m reflink=0"), /^$/, "mkfs.xfs"],
+  ];
+  for (const [where, make, warned, mkfs] of places) {
+    const can = mkfs === undefined || has(mkfs);
+    if (!can) skipping(`places, ${where}`, `there is no ${mkfs}`);
+    (can ? test : test.skip)(where, async () => {
+      disk = await make();
+      project = placed(disk);
+      const { stderr } = await project.good(...ALL);
+      expect(
+        stderr
+          .split("\n")
+          .filter((line) => line.startsWith("warning"))
+          .join("\n"),
+      ).toMatch(warned);
+      await expectRight(project, right);
+      expect(disk.mounts()).toEqual([]);
+    });
+  }
+
+  test("by an ordinary user with subordinate ids", async () => {
+    project = placed();
+    execFileSync("chown", ["-R", `${USER}:${USER}`, project.dir]);
+    const { status, stderr } = await project.call({ under: asUser(trial, "all") }, ...ALL);
+    expect([status, stderr]).toEqual([0, expect.not.stringContaining("warning")]);
+    expect(digests(project)).toEqual(right);
+  });
+
+  test.each(["EPERM", "EMLINK", "EOPNOTSUPP"])(
+    "where no hard link can be made (%s), and the copies are named",
+    async (error) => {
+      project = placed();
+      const under = ["strace", "-o", "/dev/null", "-e", "trace=link", "-e", `inject=link:error=${error}`];
+      const { status, stderr } = await project.call({ under }, ...ALL);
+      expect(stderr).toMatch(
+        /^warning: \S+\/out\/\S+ is a copy of what the store holds, because no hard link can be made there/m,
+      );
+      expect(stderr.match(/is a copy/g)).toHaveLength(1);
+      expect(status).toBe(0);
+      await expectRight(project, right);
+    },
+  );
+});
+
+/** What is in the way, how the build says so, and how it is taken away. */
+interface Obstacle {
+  readonly where: string;
+  readonly make: () => Promise<Disk>;
+  /** Built before. */
+  readonly before?: readonly string[];
+  /** Shell words inside, and words before imagemake. */
+  readonly put?: string;
+  readonly under?: readonly string[];
+  readonly status: number;
+  readonly said: RegExp;
+  readonly away?: string;
+}
+
+const ROOM = () => smallDisk(100_000);
+/** Takes all room but so many KiB. */
+const fill = (left: number): string =>
+  `head -c "$(($(stat -f -c "%a*%S" .) - ${left} * 1024))" /dev/zero > filler`;
+/** Takes all inodes but so many. */
+const crowd = (left: number): string =>
+  `mkdir many; cd many; seq "$(($(stat -f -c %d .) - ${left}))" | xargs touch`;
+const FULL =
+  "no space is left on the device\\n  free some space; `imagemake cache gc` drops what nothing needs";
+const CROWDED =
+  "no inode is left on its file system, so that no file can be made there\\n  delete files there, .*df -i";
+
+const OBSTACLES: readonly Obstacle[] = [
+  {
+    ...{ where: "on a full file system", make: () => smallDisk(8192), put: fill(0), away: "rm filler" },
+    ...{ status: 3, said: new RegExp(`cannot \\w+ .*\\.imagemake/index\\.db: ${FULL}`) },
+  },
+  {
+    ...{ where: "where what is staged does not fit", make: () => smallDisk(8192), before: ["file"] },
+    ...{ put: fill(60), away: "rm filler" },
+    ...{
+      status: 3,
+      said: new RegExp(`^failed base: cannot put an artifact at \\S+/file\\.txt: ${FULL}`, "m"),
+    },
+  },
+  {
+    ...{ where: "where what a command writes does not fit", make: () => smallDisk(8192), before: ["file"] },
+    ...{ put: fill(190), away: "rm filler" },
+    ...{
+      status: 1,
+      said: /^failed base: exit status 1 .*\n(?:.*No space left on device\n)*.*\| imagemake: \S+\/stage: no space is left on the device; free some space/m,
+    },
+  },
+  {
+    ...{ where: "without an inode", make: () => smallDisk(100_000, 600), put: crowd(1), away: "rm -r many" },
+    ...{ status: 3, said: new RegExp(`cannot make \\S+/\\.imagemake: ${CROWDED}`) },
+  },
+  {
+    ...{
+      where: "without inodes for the trial of isolation, which is no reason to do without",
+      before: ["file"],
+    },
+    ...{ make: () => smallDisk(100_000, 600), put: crowd(3), away: "rm -r many" },
+    ...{
+      status: 3,
+      said: /^imagemake: an action cannot be tried in \S+: .*No space left on device\n {2}delete files there, .*df -i/m,
+    },
+  },
+  {
+    ...{ where: "without inodes for the trial of overlays, which is no reason to copy", before: ["file"] },
+    ...{ make: () => smallDisk(100_000, 600), put: crowd(10), away: "rm -r many" },
+    ...{ status: 3, said: new RegExp(`^imagemake: cannot \\w+ \\S+: ${CROWDED}`, "m") },
+  },
+  {
+    ...{
+      where: "read-only",
+      make: ROOM,
+      before: ["file"],
+      put: 'mount -o remount,ro "$PWD"',
+      away: 'mount -o remount,rw "$PWD"',
+    },
+    ...{ status: 3, said: /the file system is read-only\n {2}mount it writable/ },
+  },
+  {
+    ...{ where: "without extended attributes", make: plainDisk, status: 3 },
+    ...{
+      said: /^imagemake: the file system of \S+\/stage does not hold the extended attributes of trees .*Operation not supported\)\n {2}let \.imagemake be a link/m,
+    },
+    ...{ away: "rm -r .imagemake; mkdir .imagemake; mount -t tmpfs -o mode=755 none .imagemake" },
+  },
+  {
+    ...{ where: "with few descriptors", make: ROOM, under: ["prlimit", "--nofile=40:40"] },
+    ...{
+      status: 3,
+      said: /^imagemake: cannot .*: too many files are open\n {2}raise the limit of open files, which is (?:40|too low) \(ulimit -n\)\n$/,
+    },
+  },
+  {
+    ...{
+      where: "where files may not be larger than the index",
+      make: ROOM,
+      under: ["prlimit", "--fsize=20000"],
+    },
+    ...{
+      status: 3,
+      said: /index\.db: it is larger than a file may be\n {2}raise the limit of a file's size, which is 20000 bytes \(ulimit -f\)/,
+    },
+  },
+  {
+    ...{
+      where: "where files may not be as large as an output",
+      make: ROOM,
+      under: ["prlimit", "--fsize=2000000"],
+    },
+    ...{
+      status: 1,
+      said: /^failed disk: killed by SIGXFSZ .*\n {2}\| imagemake: raise the limit of a file's size, which is 2000000 bytes/m,
+    },
+  },
+  {
+    ...{ where: "in a container at its limit of namespaces", make: ROOM, status: 3 },
+    under: [
+      "unshare",
+      "--user",
+      "--map-root-user",
+      "sh",
+      "-euc",
+      'echo 0 > /proc/sys/user/max_mnt_namespaces; exec "$@"',
+      "sh",
+    ],
+    said: /^imagemake: actions cannot be isolated here: .*unshare: No space left on device\n {2}raise the limits of namespaces .*; --no-isolation/m,
+  },
+];
+
+describe("a build stops in words, and goes on once it can,", () => {
+  test.each(OBSTACLES)("$where", async ({ make, before = [], put, under = [], status, said, away }) => {
+    const here = (disk = await make());
+    project = placed(here);
+    if (before.length > 0) await project.good(...before);
+    if (put !== undefined) await here.sh(put);
+    const ended = await project.call({ under }, ...ALL);
+    expect(ended.stderr).toMatch(said);
+    expect(ended.stderr).not.toMatch(/fault of its own|so trees are copied/);
+    expect(ended.status).toBe(status);
+    await expectNothingHalf(project, right);
+    expect([...here.mounts(), ...mountsOf(here.mount)]).toEqual([]);
+    if (away !== undefined) await here.sh(away);
+    await project.good(...ALL);
+    expect(digests(project)).toEqual(right);
+  });
+});
