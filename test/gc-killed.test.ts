@@ -185,7 +185,9 @@ test("a layer that was set aside when the machine stopped is removed by the next
   promisesHold();
   const left = planGc(index, places, needed).doomed.map(({ kind }) => kind);
   expect(left.sort()).toEqual(["leftover", "leftover", "leftover", "snapshot"]);
-  expect((await collect(() => index, places, planGc(index, places, needed), removeTree)).problems).toEqual([]);
+  expect((await collect(() => index, places, planGc(index, places, needed), removeTree)).problems).toEqual(
+    [],
+  );
   clean();
 });
 
