@@ -1,7 +1,7 @@
 // Turns what the operating system says about a file into a Problem, and names temporary files. It knows
 // neither the store nor the index.
-import { existsSync, lstatSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { threadId } from "node:worker_threads";
 import { adviceFor, isFullCode, lackAt, limitOf } from "./limits.js";
@@ -58,11 +58,11 @@ const SENTENCES: Readonly<Record<string, string>> = {
  * A full disk also says what frees space.
  */
 export function ioProblem(doing: string, thrown: unknown): Result<never> {
-  const code = codeOf(thrown);
+  const code = codeBehind(thrown);
   // Many calls on an open file do not name it.
   const path = textIn(thrown, "path") || (/ (\/[^ ]+)/.exec(doing)?.[1] ?? null);
   const full = isFullCode(code) && path !== null ? lackAt(path) : null;
-  const why = full?.why ?? saidOf(thrown);
+  const why = full?.why ?? SENTENCES[code] ?? saidOf(thrown);
   return fail(3, `cannot ${doing}: ${why}`, hintFor(code, path));
 }
 
@@ -73,6 +73,26 @@ function hintFor(code: string, path: string | null): string | undefined {
   return denied
     ? "what root built only root can go on with: use sudo here too, or another directory"
     : undefined;
+}
+
+/**
+ * Node says that a directory is not there when it could not make it, with those above it, for most other reasons (MKDirp in its
+ * src/node_file.cc): then one is made for a trial.
+ */
+function codeBehind(thrown: unknown): string {
+  const code = codeOf(thrown);
+  const path = textIn(thrown, "path");
+  if (code !== "ENOENT" || textIn(thrown, "syscall") !== "mkdir" || !isAbsolute(path)) return code;
+  let above = dirname(path);
+  while (!existsSync(above)) above = dirname(above);
+  const trial = temporaryName(join(above, "trial"));
+  try {
+    mkdirSync(trial);
+    rmdirSync(trial);
+    return code;
+  } catch (error) {
+    return codeOf(error);
+  }
 }
 
 /** What the system said, in our words where we have some. */

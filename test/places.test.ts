@@ -4,8 +4,9 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "@jest/globals";
-import type { TestProject } from "./support/cli.js";
+import { finish, type TestProject } from "./support/cli.js";
 import { blockDisk, overlayDisk, plainDisk, smallDisk, type Disk } from "./support/disk.js";
+import { expectSettled, makePuppet } from "./support/faults.js";
 import { ALL, digests, expectNothingHalf, expectRight, ordinary, placed } from "./support/places.js";
 import { asUser, makeTrial, mountsOf, USER } from "./support/sandbox.js";
 import { skipping } from "./support/skipping.js";
@@ -227,5 +228,92 @@ describe("a build stops in words, and goes on once it can,", () => {
     if (away !== undefined) await here.sh(away);
     await project.good(...ALL);
     expect(digests(project)).toEqual(right);
+  });
+});
+
+describe("half-way through a build", () => {
+  const calls = (name: string, how: string, ...words: string[]): readonly string[] => [
+    ...["strace", ...words, "-o", "/dev/null", "-e", `trace=${name}`, "-e", `inject=${name}:${how}`],
+  ];
+  const READ_ONLY = /: the file system is read-only\n {2}mount it writable .*dmesg/;
+  const BROKEN = /: the device reports an input or output error\n {2}dmesg says/;
+  test.each<readonly [string, readonly string[], RegExp]>([
+    ["no name can be given any more", calls("rename", "error=EROFS:when=4+"), READ_ONLY],
+    ["no directory can be made any more", calls("mkdir", "error=EROFS:when=25+"), READ_ONLY],
+    ["nothing reaches the disk", calls("fsync", "error=EIO", "-f"), BROKEN],
+    ["no bytes can be written", calls("pwrite64", "error=EIO:when=40+", "-f"), BROKEN],
+    [
+      "no process can be started",
+      calls("clone,vfork", "error=EAGAIN"),
+      /: \S+ EAGAIN\n {2}raise the limit of processes, which is .*pids\.max|raise the limit of processes/,
+    ],
+    [
+      "no file can be opened any more",
+      calls("openat", "error=EMFILE:when=100+"),
+      /raise the limit of open files/,
+    ],
+  ])("%s: that is said, and the next run is right", async (_, under, said) => {
+    project = placed();
+    const { status, stderr } = await project.call({ under }, ...ALL);
+    expect(stderr).toMatch(said);
+    expect(stderr).not.toMatch(/fault of its own|so trees are copied|--no-isolation/);
+    expect(status).toBe(3);
+    await expectNothingHalf(project, right);
+    await project.good(...ALL);
+    await expectRight(project, right);
+  });
+
+  const can = has("mkfs.ext4");
+  if (!can) skipping("places, a device with errors", "there is no mkfs.ext4");
+  (can ? test : test.skip)("the kernel makes a file system read-only after an error", async () => {
+    const puppet = makePuppet();
+    try {
+      disk = await blockDisk("mkfs.ext4 -q -e remount-ro");
+      project = placed(disk);
+      const text = project.read("Imagefile.ts");
+      project.write("Imagefile.ts", text.replace("seq 20000", `${puppet.cmd}seq 20000`));
+      // Sources that nobody synced would be lost, as a machine's that loses its power.
+      await disk.sh("sync");
+      const child = project.start({}, ...ALL);
+      const building = finish(child);
+      await puppet.started(1, child);
+      await disk.sh(
+        'echo error > "/sys/fs/ext4/$(basename "$(findmnt -no SOURCE "$PWD")")/trigger_fs_error"',
+      );
+      puppet.release();
+      const { status, stderr } = await building;
+      expect(stderr).toMatch(/the file system is read-only\n {2}mount it writable|Read-only file system/);
+      expect(stderr).toMatch(/dmesg says whether errors made it read-only/);
+      expect(stderr).not.toContain("fault of its own");
+      expect([1, 3]).toContain(status);
+      await disk.sh(
+        'at=$PWD; cd /; umount "$at"; e2fsck -fy "${at%mount}image" > /dev/null 2>&1 || test $? = 1; mount -o loop "${at%mount}image" "$at"',
+      );
+      puppet.release();
+      await project.good(...ALL);
+      await expectRight(project, right);
+    } finally {
+      puppet.close();
+    }
+  });
+});
+
+describe("where not a byte is left", () => {
+  test.each(["cache gc", "clean"])("%s makes room", async (command) => {
+    disk = await smallDisk(8192);
+    project = placed(disk);
+    await project.good(...ALL);
+    // What was built before is needed no more.
+    project.write("Imagefile.ts", project.read("Imagefile.ts").replace("seq 20000", "seq 20000; : again"));
+    project.write("src.txt", `${project.read("src.txt")}more\n`);
+    await project.good(...ALL);
+    await disk.sh(fill(0));
+    const { status, stdout, stderr } = await project.run(...command.split(" "));
+    expect(stderr).toBe("");
+    expect(stdout).toMatch(/^removed /);
+    expect(status).toBe(0);
+    await disk.sh("rm filler");
+    await project.good(...ALL);
+    await expectSettled(project, ...ALL);
   });
 });

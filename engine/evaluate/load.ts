@@ -2,7 +2,8 @@
 // whatever an Imagefile throws becomes a problem. It does not know when a graph may be used again (fresh.ts).
 import { readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { lackAt } from "../../cache/limits.js";
+import { codeOf, problemIn } from "../../cache/io.js";
+import { adviceFor, lackAt } from "../../cache/limits.js";
 import type { Graph } from "../model.js";
 import { asError, fail, ok, stop, type Result } from "../problem.js";
 import { askedFor, resetArgs, setArgs } from "./args.js";
@@ -36,7 +37,7 @@ export interface Evaluation {
 
 const running: { last: Promise<unknown> } = { last: Promise.resolve() };
 
-/** Evaluates; one at a time, since what it listens to is the process's. Every problem has exit status 2. */
+/** Evaluates; one at a time, since what it listens to is the process's. Every problem but those of the machine has exit status 2. */
 export function evaluate(options: EvaluateOptions): Promise<Result<Evaluation>> {
   const next = running.last.then(() => evaluateNow(options));
   running.last = next.catch(() => undefined);
@@ -70,7 +71,9 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
     const graph = collect(exports, { dir: dirname(file), where: whereIn(file), args: asked });
     return ok({ graph, reads: recorder.reads() });
   } catch (thrown) {
-    return { ok: false, problem: blame(thrown, file) };
+    // What the machine lacks is no fault of the Imagefile's, wherever it was noticed.
+    const lacking = adviceFor(codeOf(thrown), null) === undefined ? null : problemIn(thrown);
+    return { ok: false, problem: lacking ?? blame(thrown, file) };
   } finally {
     undoAll(undos);
     resetArgs();
