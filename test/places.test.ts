@@ -298,6 +298,42 @@ describe("half-way through a build", () => {
   });
 });
 
+describe("on an overlay", () => {
+  /** Steps, and a command that runs within what they make. */
+  const layered = (...words: readonly string[]): string => `import { rule, run, step } from "imagemake";
+const base = run({ inputs: {}, tree: true, cmd: 'cp -L --parents /bin/sh /bin/cat $(ldd /bin/cat | grep -o "/[^ ]*") "$OUT"; mkdir -p "$OUT/etc"; touch "$OUT/etc/able"; setfattr -n security.capability -v 0x0100000200040000000000000000000000000000 "$OUT/etc/able"' });
+export const image = rule.platformfs({ from: base, out: "image.tar",
+  steps: [${words.map((word) => `step.write("etc/${word}", "${word}")`).join(", ")}] });
+export const within = run({ inputs: {}, within: image.tree, cmd: ["sh", "-c", 'cat /etc/one /etc/two /etc/three > "$OUT"'], out: "within.txt" });
+`;
+
+  test("layers that were made elsewhere are copied as one, and nothing of them is lost in silence", async () => {
+    const elsewhere = (project = placed());
+    elsewhere.write("Imagefile.ts", layered("one", "two"));
+    await elsewhere.good("image");
+    disk = await overlayDisk();
+    await disk.sh(`cp -a ${elsewhere.dir}/. .`);
+    elsewhere.write("Imagefile.ts", layered("one", "two", "three"));
+    await elsewhere.good("image", "within");
+    const wanted = digests(elsewhere);
+    elsewhere.remove();
+    project = placed(disk);
+    project.write("Imagefile.ts", layered("one", "two", "three"));
+    // What cp uses, and setfattr does not.
+    const refusing = "inject=fsetxattr,lsetxattr:error=ENOSPC";
+    const under = ["strace", "-f", "-o", "/dev/null", "-e", "trace=fsetxattr,lsetxattr", "-e", refusing];
+    const lossy = await project.call({ under }, "image");
+    expect(lossy.stderr).toMatch(
+      /cannot flatten \d layers: cp: .*setting attribute 'security\.capability' .*No space left on device/,
+    );
+    expect(lossy.status).toBe(3);
+    const { stderr } = await project.good("image", "within");
+    expect(stderr).toContain("so trees are copied");
+    expect(digests(project)).toEqual(wanted);
+    await expectSettled(project, "image", "within");
+  });
+});
+
 describe("where not a byte is left", () => {
   test.each(["cache gc", "clean"])("%s makes room", async (command) => {
     disk = await smallDisk(8192);

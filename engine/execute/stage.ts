@@ -15,7 +15,7 @@ import { asError, fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource } from "../sources/resolve.js";
 import { runsScript, runsText, runsTextWithin } from "../shell.js";
 import { ACTION_PATH } from "../tools.js";
-import { copyTree } from "../tree/copy.js";
+import { copyLayers, copyTree } from "../tree/copy.js";
 import { makeTreeRoot } from "../tree/seal.js";
 import { manyFiles, recordCopies, takeCopies, type Copies } from "./kept-copies.js";
 import type { Isolation, Mount } from "./sandbox.js";
@@ -358,11 +358,11 @@ async function stageOutput(
     return made.ok ? ok({ variable, path: to, parent: null }) : made;
   }
   const layers = layerChain(parent, (tree) => index.artifact(tree));
-  const [only] = layers;
-  if (!context.overlays && only !== undefined && layers.length === 1) {
+  if (!context.overlays) {
     const made = makeTreeRoot(to, project.manifests, parent);
     if (!made.ok) return made;
-    const copied = await copyTree(join(project.layers, only), to, context.isolation);
+    const what = { layersDir: project.layers, layers, to, scratch: join(dir, "beneath") };
+    const copied = await copyLayers(what, context.isolation);
     return copied.ok ? ok({ variable, path: to, parent: null }) : copied;
   }
   const [upper, scratch] = [join(dir, "upper", output.name), join(dir, "overlay", output.name)];

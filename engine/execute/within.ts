@@ -7,7 +7,7 @@ import { ioProblem } from "../../cache/io.js";
 import type { Action } from "../model.js";
 import { ok, type Result } from "../problem.js";
 import { emulatedCpu } from "../tools.js";
-import { copyTree } from "../tree/copy.js";
+import { copyLayers } from "../tree/copy.js";
 import { makeTreeRoot } from "../tree/seal.js";
 import type { Isolation, Mount } from "./sandbox.js";
 
@@ -40,13 +40,13 @@ export interface Within {
 export async function placeRoot(request: WithinRequest): Promise<Result<Within>> {
   const { layers, layersDir, isolation, dir } = request;
   const root = join(dir, "root");
-  const [only] = layers;
-  const copied = !request.overlays && only !== undefined && layers.length === 1;
+  const copied = !request.overlays;
   const [upper, work] = copied ? [root, null] : [join(dir, "upper", "root"), join(dir, "overlay", "root")];
   const made = makeTreeRoot(upper, request.manifests, request.tree);
   if (!made.ok) return made;
   if (copied) {
-    const copy = await copyTree(join(layersDir, only), root, isolation);
+    const what = { layersDir, layers, to: root, scratch: join(dir, "beneath") };
+    const copy = await copyLayers(what, isolation);
     if (!copy.ok) return copy;
   }
   try {

@@ -1,10 +1,13 @@
 // Copies a whole tree, for state directories that cannot carry an overlay's upper directory (themselves on an
 // overlay, as in most containers). It knows neither parents nor digests.
 import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { inUserNamespace } from "../execute/ids.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { complaint } from "../../cache/limits.js";
 import { fail, ok, type Result } from "../problem.js";
+import { flatten } from "./run-seal.js";
+import { formOf, insideOf } from "./seal.js";
 
 /**
  * Copies what is in `from` into the directory `to`: owners, modes, times, links, attributes. Exit 3 on failure, also where an
@@ -32,4 +35,26 @@ export function copyTree(from: string, to: string, isolation: Isolation): Promis
       );
     });
   });
+}
+
+/** Where the layers of a tree lie, topmost first, and where it is copied to. `scratch` is made, to show it all at once. */
+export interface LayersToCopy {
+  readonly layersDir: string;
+  readonly layers: readonly string[];
+  readonly to: string;
+  readonly scratch: string;
+}
+
+/**
+ * Copies a tree of one layer or several into the directory `to`. Of several the kernel shows the whole: that works also where
+ * no upper directory can lie, on another overlay.
+ */
+export function copyLayers(
+  { layersDir, layers, to, scratch }: LayersToCopy,
+  isolation: Isolation,
+): Promise<Result<void>> {
+  const [only] = layers;
+  if (only !== undefined && layers.length === 1) return copyTree(join(layersDir, only), to, isolation);
+  const userxattr = formOf(isolation) === "user";
+  return flatten({ layersDir, layers, userxattr, mountPoint: scratch, into: to }, insideOf(isolation));
 }
