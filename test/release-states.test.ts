@@ -153,3 +153,24 @@ test("collect as data, and with -n nothing is there", async () => {
   const { stdout } = await project.good("release", "collect", "--json");
   expect(JSON.parse(stdout)).toMatchObject({ datecode: DAY, state: "collected", dir: project.path(DAY) });
 });
+
+test("what is added after the start is named by status and collect: the roster is fixed", async () => {
+  const three = imagefile().replace('["a", "b"]', '["a", "b", "c"]');
+  project = makeProject({ "Imagefile.ts": three.replace("of: [image]", "of: [image.a, image.b]") });
+  await project.good("release", "start", "image-a", "--release", DAY);
+  await project.good("image-all", "works");
+  const before = await project.good("release", "status");
+  expect(before.stdout).not.toContain("was added");
+  project.write("Imagefile.ts", three);
+  const added = `image-c was added after release ${DAY} was started, and its roster is fixed from then on`;
+  const { stdout } = await project.good("release", "status");
+  expect(stdout).toContain(
+    `  ${added}: it goes without it; \`imagemake release start\` opens another with it\n`,
+  );
+  expect(JSON.parse((await project.good("release", "status", "--json")).stdout)).toMatchObject({
+    roster: ["image-a"],
+    rosterLacks: ["image-c"],
+  });
+  expect((await project.good("release", "collect")).stderr).toContain(`warning: ${added}`);
+  expect(project.names(DAY)).toEqual([`image-a-${DAY}.txt`, "sha256sum.txt"]);
+});

@@ -1,6 +1,7 @@
 // What the commands of a release's life share: which release is meant, changing it under the lock, saying what
 // came of it. It knows none of the commands.
 import { existsSync, readFileSync } from "node:fs";
+import type { Graph, TargetId } from "../model.js";
 import { asError, ok, fail, unwrap, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { readReleases, releaseFile, saveRelease, type Release } from "../release/release.js";
@@ -48,6 +49,28 @@ export async function moveRelease(
   });
   tell(call, project, release);
   return 0;
+}
+
+/** What a release without a roster is about, and one that is started without targets: the project's, else every exported file. */
+export function rosterOf({ project, targets }: Graph): readonly TargetId[] {
+  if (project.release.of.length > 0) return project.release.of;
+  return targets.filter(({ exported, kind }) => exported && kind === "file").map(({ id }) => id);
+}
+
+/** What the Imagefile's releases are of since this one was started, and its roster has not. */
+export const offRoster = ({ roster, atStart }: Release, graph: Graph): readonly TargetId[] =>
+  atStart === null
+    ? []
+    : rosterOf(graph).filter((id) => !atStart.includes(id) && roster?.includes(id) !== true);
+
+/** The same in words; null where there is nothing of the kind. */
+export function offRosterLine(release: Release, graph: Graph): string | null {
+  const off = offRoster(release, graph);
+  const [was, it] = off.length === 1 ? ["was", "it"] : ["were", "them"];
+  return off.length === 0
+    ? null
+    : `${off.join(", ")} ${was} added after release ${release.datecode} was started, and its roster is fixed from then on: ` +
+        `it goes without ${it}; \`imagemake release start\` opens another with ${it}`;
 }
 
 /** The state, on stderr, or as data. */

@@ -96,6 +96,8 @@ export interface Release {
   readonly lastBuild: string;
   /** Targets that belong to it; null for an implicit one: whatever is built. */
   readonly roster: readonly string[] | null;
+  /** What the Imagefile's releases were of when it was started; null for an implicit one. */
+  readonly atStart: readonly TargetId[] | null;
   /** Commit of the Imagefile's checkout when it was opened. */
   readonly commit: string | null;
   /** `<repository name> <architecture>` → the stored metadata. */
@@ -155,6 +157,7 @@ export function newRelease(datecode: string, now: number, more: Partial<Release>
     opened: at,
     lastBuild: at,
     roster: null,
+    atStart: null,
     commit: null,
     snapshots: {},
     closures: {},

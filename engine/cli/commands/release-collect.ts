@@ -8,7 +8,8 @@ import { collectInto, type ToCollect } from "../../release/collect.js";
 import { saveRelease, type Release, type ReleasedArtifact } from "../../release/release.js";
 import { changeState, requireMove } from "../../release/states.js";
 import { withDate } from "../../names.js";
-import { meant, tell } from "../life.js";
+import { tellLine } from "../exchange.js";
+import { meant, offRosterLine, rosterOf, tell } from "../life.js";
 import { judge, look, type Looking } from "../look.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
@@ -20,7 +21,7 @@ export async function command(call: Call): Promise<number> {
   const work = async (): Promise<number> => {
     const release = unwrap(requireMove(unwrap(meant(project, call, "collect")), "collect"));
     const options = { ...call.options, release: release.datecode };
-    const rosterIn = (graph: Graph): readonly TargetId[] => release.roster ?? graph.project.release.of;
+    const rosterIn = (graph: Graph): readonly TargetId[] => release.roster ?? rosterOf(graph);
     // What is on no roster is none of the release's business, and the checks that judge it are.
     const looking = await look({ ...call, options }, [], (graph) => [
       ...rosterIn(graph),
@@ -29,6 +30,8 @@ export async function command(call: Call): Promise<number> {
     const { graph } = looking.opened;
     const roster = rosterIn(graph);
     const { items, verdicts } = await wantedOf(looking, roster, release);
+    const off = offRosterLine(release, graph);
+    if (off !== null) tellLine(call, `warning: ${off}`);
     const { into, sums } = graph.project.release;
     const dir = join(resolve(call.names[0] ?? join(project.dir, into ?? ".")), release.datecode);
     if (call.options.dryRun === true) {

@@ -18,6 +18,7 @@ import {
   type Release,
 } from "../../release/release.js";
 import { sessionOf, tellLine } from "../exchange.js";
+import { rosterOf } from "../life.js";
 import { openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { counted } from "../render/count.js";
@@ -47,14 +48,6 @@ export async function command(call: Call): Promise<number> {
   return 0;
 }
 
-/** The project's, else every exported file. */
-function rosterOf(graph: Graph): readonly TargetId[] {
-  if (graph.project.release.of.length > 0) return graph.project.release.of;
-  return graph.targets
-    .filter((target) => target.exported && target.kind === "file")
-    .map((target) => target.id);
-}
-
 async function start(
   call: Call,
   opened: Opened,
@@ -63,7 +56,7 @@ async function start(
 ): Promise<Release> {
   const { project, graph } = opened;
   const preview = call.options.dryRun === true;
-  const { release, there } = begun(project, named, roster, Date.now());
+  const { release, there } = begun(project, named, { roster, atStart: rosterOf(graph) }, Date.now());
   const { pins, actions } = sessionOf(call, opened, release.datecode, roster, preview);
   pins.release = release;
   if (preview) {
@@ -112,7 +105,7 @@ function narrower(
 function begun(
   project: Project,
   named: string | null,
-  roster: readonly TargetId[],
+  about: Pick<Release, "roster" | "atStart">,
   now: number,
 ): { readonly release: Release; readonly there: Release | null } {
   const releases = unwrap(readReleases(project));
@@ -125,7 +118,7 @@ function begun(
     const hint = `imagemake release start --release ${day}.${respin} opens a respin of that day`;
     return stop(2, `there is a release ${datecode} already`, hint);
   }
-  const more = { explicit: true, roster, commit: commitOf(project.dir), rejected: standing(releases) };
+  const more = { explicit: true, ...about, commit: commitOf(project.dir), rejected: standing(releases) };
   // Naming the date takes over what was built and pinned under it; without, the new release pins anew.
   const release =
     named !== null && there !== null ? { ...there, ...more, byName: false } : newRelease(datecode, now, more);

@@ -3,6 +3,7 @@ import type { Graph, TargetId } from "../../model.js";
 import { readReleases, releaseFile, type Release } from "../../release/release.js";
 import { NEXT } from "../../release/states.js";
 import { stop, unwrap } from "../../problem.js";
+import { offRoster, offRosterLine, rosterOf } from "../life.js";
 import { judge, look } from "../look.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
@@ -15,7 +16,7 @@ import { projectOfCall } from "../state.js";
 export async function command(call: Call): Promise<number> {
   const shown = shownRelease(call);
   const named = shown === undefined ? {} : { release: shown.datecode };
-  const ofRelease = (graph: Graph): readonly TargetId[] => shown?.roster ?? exportedFiles(graph);
+  const ofRelease = (graph: Graph): readonly TargetId[] => shown?.roster ?? rosterOf(graph);
   const looking = await look({ ...call, options: { ...call.options, ...named } }, [], ofRelease);
   const { session, opened } = looking;
   const { selected } = session;
@@ -28,7 +29,7 @@ export async function command(call: Call): Promise<number> {
   const { release } = selected;
   const judgements = await judge(session);
   const action = new Map(opened.graph.targets.map((target) => [target.id, target.action]));
-  const targets = release.roster ?? exportedFiles(opened.graph);
+  const targets = release.roster ?? rosterOf(opened.graph);
   const rows = targets.map((target) => ({
     target,
     decision: judgements.get(action.get(target) ?? "")?.decision ?? null,
@@ -49,11 +50,14 @@ export async function command(call: Call): Promise<number> {
     const counts = Object.fromEntries(
       Object.entries(closures).map(([target, closure]) => [target, closure.packages.length]),
     );
-    output.write(`${JSON.stringify({ ...rest, packages: counts, targets: rows, steps, next }, null, 2)}\n`);
+    const rosterLacks = offRoster(release, opened.graph);
+    const data = { ...rest, packages: counts, targets: rows, rosterLacks, steps, next };
+    output.write(`${JSON.stringify(data, null, 2)}\n`);
     return 0;
   }
   const now = Date.now();
   const kind = release.explicit ? "explicit" : "implicit";
+  const off = offRosterLine(release, opened.graph);
   const lines = [
     releaseLine({ datecode: release.datecode, opened: Date.parse(release.opened), joined: true, at: now }),
     `  ${kind}, ${release.state}, ${releaseFile(opened.project, release)}`,
@@ -65,6 +69,7 @@ export async function command(call: Call): Promise<number> {
           ? []
           : [`    ${target}: ${describeDecision(decision)}`],
     ),
+    ...(off === null ? [] : [`  ${off}`]),
     ...foreignLines(release),
     ...snapshotLines(release, now),
     ...steps.map(({ step, done: at }, number) => `  [${at === null ? " " : "x"}] ${number + 1} ${step}`),
@@ -74,10 +79,6 @@ export async function command(call: Call): Promise<number> {
   output.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
 }
-
-/** What belongs to a release without a roster. */
-const exportedFiles = (graph: Graph): TargetId[] =>
-  graph.targets.filter(({ exported, kind }) => exported && kind === "file").map(({ id }) => id);
 
 /** Where they are of different moments, that is said of the later ones. */
 function snapshotLines({ snapshots }: Release, now: number): string[] {
