@@ -25,6 +25,9 @@ import { removeTree } from "./remove.js";
 /** From how many files on copies are kept: fewer are copied again in a moment. */
 const MANY = 2000;
 
+/** Changes whenever copies of before are no longer what would be made now. */
+const FORM = "modes of their own";
+
 /** How long the file system's clock may take to go on, in milliseconds: the coarsest ones count in two seconds. */
 const CLOCK_MS = 2500;
 
@@ -67,7 +70,7 @@ export function manyFiles(
         if (file.kind === "file") wanted.set(file.stage, `${file.executable ? "x" : "f"}:${file.digest}`);
   }
   if (names.length === 0) return null;
-  return { id: hashBytes(JSON.stringify([process.getuid?.(), ...names.sort()])), wanted };
+  return { id: hashBytes(JSON.stringify([FORM, process.getuid?.(), ...names.sort()])), wanted };
 }
 
 /** Moves into `work` the copies below `kept` that are still what is wanted; `dir` is the action's own, which takes the rest. */

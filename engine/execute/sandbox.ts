@@ -193,6 +193,8 @@ function start(
   reports: boolean,
 ): Result<Started> {
   let log: number | null = null;
+  // The caller's is not the action's.
+  const umask = process.umask(0o022);
   try {
     // The log is given away as a descriptor: with a pipe, whoever kept it open would hold us up.
     log = job.interactive ? null : openSync(job.log, "a", 0o644);
@@ -210,6 +212,7 @@ function start(
   } catch (error) {
     return fail(3, `the action could not be started: ${asError(error).message}`);
   } finally {
+    process.umask(umask);
     if (log !== null) closeSync(log);
   }
 }

@@ -1,6 +1,6 @@
 // Lays sources into the stage: files are copied, and the copy is what is digested; links are laid as they are. It knows
 // nothing of artifacts, and starts nothing.
-import { lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hashBytes } from "../../cache/hash.js";
@@ -41,7 +41,7 @@ async function stageFile(work: string, file: SourceFile, directories: Set<string
   if (there !== undefined && there.isSymbolicLink() !== (file.kind === "link")) return twoThings(file.stage);
   switch (file.kind) {
     case "text":
-      if (there === undefined) writeFileSync(to, file.text);
+      if (there === undefined) stageText(to, file.text);
       return ok(`f:${hashBytes(file.text)}`);
     case "link":
       if (there === undefined) symlinkSync(file.to, to);
@@ -53,6 +53,22 @@ async function stageFile(work: string, file: SourceFile, directories: Set<string
   }
 }
 
+/** A directory of the stage and those that lead to it: an action may copy them, so the caller's umask is not in their modes. */
+export function stageDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true });
+  if (first === undefined) return;
+  for (let at = path; ; at = dirname(at)) {
+    chmodSync(at, 0o755);
+    if (at === first || at === dirname(at)) return;
+  }
+}
+
+/** A file of the stage, the same way. */
+export function stageText(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o644);
+}
+
 /** Directories of the stage, real ones: through a link of another input a copy would land where that leads. */
 function makeDirectories(work: string, path: string, known: Set<string>): Result<void> {
   if (path === "." || known.has(path)) return ok(undefined);
@@ -61,7 +77,7 @@ function makeDirectories(work: string, path: string, known: Set<string>): Result
   const at = join(work, path);
   const there = lstatSync(at, { throwIfNoEntry: false });
   if (there !== undefined && !there.isDirectory()) return twoThings(path);
-  if (there === undefined) mkdirSync(at);
+  if (there === undefined) stageDirectory(at);
   known.add(path);
   return ok(undefined);
 }

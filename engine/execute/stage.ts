@@ -1,6 +1,6 @@
 // Prepares the directory an action runs in: sources copied (and the copy digested), artifacts placed
 // read-only, package files laid out, variables set. It starts nothing and decides nothing.
-import { copyFileSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { layerChain } from "../../cache/layers.js";
 import type { Component } from "../../cache/index.js";
@@ -19,7 +19,7 @@ import { copyLayers, copyTree } from "../tree/copy.js";
 import { makeTreeRoot } from "../tree/seal.js";
 import { manyFiles, recordCopies, takeCopies, type Copies } from "./kept-copies.js";
 import type { Isolation, Mount } from "./sandbox.js";
-import { stageSource } from "./stage-source.js";
+import { stageDirectory, stageSource, stageText } from "./stage-source.js";
 import { placeRoot, WORK_INSIDE } from "./within.js";
 
 /** Where an output is expected. Paths are absolute. */
@@ -74,9 +74,12 @@ export async function stageAction(
   const { project } = context.decider.context;
   const dir = join(project.stage, id);
   const work = join(dir, "work");
-  for (const path of [work, join(work, ".out"), join(work, ".home"), join(work, ".tmp")]) {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  }
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  // In a directory that a group shares it would hand its group on, into trees too.
+  chownSync(dir, process.geteuid?.() ?? -1, process.getegid?.() ?? -1);
+  chmodSync(dir, 0o700);
+  for (const path of [work, join(work, ".out"), join(work, ".home"), join(work, ".tmp")])
+    mkdirSync(path, { mode: 0o700 });
   reached("stage made", action.id);
   const mounts: Mount[] = [];
   const variables: Record<string, string> = {};
@@ -195,8 +198,8 @@ const isWord = (command: Command, name: string): boolean =>
 
 /** Where the paths of an input do not fit into its variable, they are in a file, and the variable is not set. */
 function stageList(work: string, name: string, paths: string): string {
-  mkdirSync(join(work, ".inputs"), { recursive: true });
-  writeFileSync(join(work, ".inputs", name), `${paths}\n`);
+  stageDirectory(join(work, ".inputs"));
+  stageText(join(work, ".inputs", name), `${paths}\n`);
   return `imagemake: $${name} is not set: its paths are more than a variable can hold; they are in .inputs/${name}, one a line`;
 }
 
@@ -220,9 +223,9 @@ function argvOf(
           : value + element.slice(1 + name.length);
       });
     case "recipe": {
-      mkdirSync(join(work, ".recipe"));
+      stageDirectory(join(work, ".recipe"));
       const texts = { ...command.beside, [command.name]: command.text };
-      for (const [name, text] of Object.entries(texts)) writeFileSync(join(work, ".recipe", name), text);
+      for (const [name, text] of Object.entries(texts)) stageText(join(work, ".recipe", name), text);
       // A shell's recipe that has programs for node beside it finds the node that we run on.
       if (Object.keys(texts).some((name) => name.endsWith(".mjs")))
         symlinkSync(process.execPath, join(work, ".recipe", "node"));
@@ -282,15 +285,15 @@ async function placeArtifact(
     const layers = layerChain(id, (tree) => index.artifact(tree));
     const [only] = layers;
     if (context.isolation.kind === "process-groups" && only !== undefined && layers.length === 1) {
-      mkdirSync(dirname(to), { recursive: true });
+      stageDirectory(dirname(to));
       const copied = await copyTree(join(project.layers, only), to, context.isolation);
       return copied.ok ? ok({ path, key }) : copied;
     }
-    mkdirSync(to, { recursive: true });
+    stageDirectory(to);
     mounts.push({ kind: "overlay", layers, upper: null, work: null, to });
     return ok({ path, key });
   }
-  mkdirSync(dirname(to), { recursive: true });
+  stageDirectory(dirname(to));
   const placed = store.place(id, to);
   if (!placed.ok) return placed;
   if (placed.value.kind === "bind") {
@@ -315,14 +318,14 @@ async function stageRepository(
   if (action.packages === null || closure.value === null || closure.value === undefined) return ok(undefined);
   const driver = await pins.driver(action.packages.driver);
   const to = join(work, "repo");
-  mkdirSync(to);
+  stageDirectory(to);
   const from = context.isolation.kind === "namespaces" ? join(dir, "repo") : to;
-  mkdirSync(from, { recursive: true });
+  stageDirectory(from);
   const { packages } = closure.value;
   // Hard links: nobody stamps a package file, and the action sees them through a read-only mount.
   for (const pkg of packages) {
     const file = join(from, driver.fileName(pkg));
-    mkdirSync(dirname(file), { recursive: true });
+    stageDirectory(dirname(file));
     linkSync(join(project.packages, pkg.sha256), file);
   }
   const scratch = join(dir, "index");
@@ -345,7 +348,7 @@ async function stageOutput(
 ): Promise<Result<{ variable: string; path: string; parent: string | null }>> {
   if (output.kind === "file") {
     const variable = join(".out", undated(output.pattern));
-    mkdirSync(dirname(join(work, variable)), { recursive: true });
+    stageDirectory(dirname(join(work, variable)));
     return ok({ variable, path: join(work, variable), parent: null });
   }
   const { index, project } = context.decider.context;
@@ -366,7 +369,7 @@ async function stageOutput(
     return copied.ok ? ok({ variable, path: to, parent: null }) : copied;
   }
   const [upper, scratch] = [join(dir, "upper", output.name), join(dir, "overlay", output.name)];
-  for (const path of [to, scratch]) mkdirSync(path, { recursive: true });
+  for (const path of [to, scratch]) stageDirectory(path);
   const made = makeTreeRoot(upper, project.manifests, parent);
   if (!made.ok) return made;
   mounts.push({ kind: "overlay", layers, upper, work: scratch, to });

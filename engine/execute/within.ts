@@ -80,6 +80,7 @@ function makeOwn(upper: string, network: boolean): void {
   const servers = readFileSync("/etc/resolv.conf");
   rmSync(file, { force: true });
   writeFileSync(file, servers);
+  chmodSync(file, 0o644);
 }
 
 function makeDir(path: string, mode: number): void {
