@@ -6,7 +6,7 @@ import { sourceOf, isSource } from "../engine/declare.js";
 import type { ActionSpec } from "../engine/declare.js";
 import { nearest } from "../engine/evaluate/nearest.js";
 import { variableIn, type Command, type Output, type Source as EngineSource } from "../engine/model.js";
-import { check as checkOptions, option } from "./options.js";
+import { check as checkOptions, option, render } from "./options.js";
 import {
   anyInput,
   asTreeHandle,
@@ -182,6 +182,7 @@ function commandOf(rule: string, cmd: string | readonly string[], names: readonl
   if (typeof cmd === "string") return { kind: "shell", text: cmd };
   for (const word of cmd) {
     const name = variableIn(word);
+    if (name === undefined) refuseWithin(rule, word, names);
     if (name === undefined || names.includes(name)) continue;
     const near = nearest(name, names);
     const help =
@@ -192,6 +193,17 @@ function commandOf(rule: string, cmd: string | readonly string[], names: readonl
     );
   }
   return { kind: "argv", argv: [...cmd] };
+}
+
+/** Throws where a word has a declared variable in its middle, or in braces: it would be passed on as it stands. */
+function refuseWithin(rule: string, word: string, names: readonly string[]): void {
+  const [found] = names.filter((name) => new RegExp(`\\$(${name}(?![A-Z0-9_])|\\{${name}\\})`).test(word));
+  if (found === undefined) return;
+  wrongOption(
+    rule,
+    `cmd: ${render(word)}: in an array $${found} is filled in only where a word begins with it, without braces, and would ` +
+      `be passed on as it stands; a string is run by a shell, which fills it in everywhere`,
+  );
 }
 
 /** Sources as the engine has them; targets stay handles. `onHost`: whether the command sees this machine's files. */

@@ -56,7 +56,7 @@ export const stepped = rule.platformfs({ from: platform.one, steps: [
   step.write("etc/ssh/ssh_host_own_key", "mine\\n"),
   step.install(["other"]),
   ...["usr/lib/deep/er/x.pyc", "usr/lib/y.pyc", "usr/lib/y.py"].map((path) => step.write(path, "python")),
-  step.remove(["usr/share/gree*", "no/such/file", "usr/**/*.pyc", "none/**/*"]),
+  step.remove(["usr/share/gree*", "no/such/file", "usr/**/*.pyc", "none/**/*", "none/*"]),
 ] });
 export const seen = run({ inputs: { TREE: stepped }, cmd: 'cd "$TREE"; find . -printf "%M %U:%G %P %l\\\\n" | sort -k3 >"$OLDPWD/$OUT"', out: "seen.txt" });
 export const files = run({ inputs: { TREE: stepped }, cmd: 'grep -r "" "$TREE/etc" "$TREE/var/lib/said" >"$OUT" || [ $? = 2 ]', out: "files.txt" });

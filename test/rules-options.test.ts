@@ -206,6 +206,17 @@ describe("a wrong option is told what was expected and what was found", () => {
       ["etc/a", "x".repeat(200_000)],
       "step.write: content: expected text of less than 120,000 bytes",
     ],
+    [
+      "write",
+      ["etc/a", "", { mode: 600 }],
+      "step.write: mode: 600 is the mode 1130 in octal digits; did you mean 0o600?",
+    ],
+    ["write", ["etc/a", "", { mode: 755 }], "did you mean 0o755?"],
+    [
+      "write",
+      ["etc/a", "", { mode: "rw" }],
+      'step.write: mode: expected a mode such as 0o644 or "644", found "rw"',
+    ],
     ["link", ["etc/a"], "step.link: to: expected a path, found nothing"],
     ["remove", [["/"]], 'step.remove: paths[0]: expected a path or list(), found "/"'],
     ["users", [{ User: {} }], "step.users: users.User: a name begins with a small letter"],

@@ -87,6 +87,24 @@ test("a word of an array that nothing fills in is refused when the Imagefile is 
     expect(status).toBe(2);
     expect(stderr).toContain("Imagefile.ts:2: run: cmd: $SCR is neither an input nor an output");
     expect(stderr).toContain("did you mean $SRC?");
+    for (const word of ["of=$OUT", "${OUT}", "--from=$SRC/x"]) {
+      other.write(
+        "Imagefile.ts",
+        `import { files, run } from "imagemake";
+export const t = run({ inputs: { SRC: files("a") }, cmd: ["dd", ${JSON.stringify(word)}], out: "t" });`,
+      );
+      const within = await other.run("list");
+      expect(within.status).toBe(2);
+      expect(within.stderr).toMatch(
+        /run: cmd: ".*": in an array \$(OUT|SRC) is filled in only where a word begins with it/,
+      );
+    }
+    other.write(
+      "Imagefile.ts",
+      `import { run } from "imagemake";
+export const t = run({ inputs: {}, cmd: ["awk", "BEGIN { print $OUTER $1 }"], out: "t" });`,
+    );
+    await other.good("list");
   } finally {
     other.remove();
   }

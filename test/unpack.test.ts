@@ -24,6 +24,8 @@ export const listed = run({ inputs: { TREE: rule.unpack(named("www-data")) }, ou
   cmd: 'getfattr -d -m - -e hex "$TREE/listed" >"$OUT"' });
 export const unknown = rule.unpack(named("nobody-there"));
 export const failing = rule.unpack(broken);
+const cut = run({ inputs: {}, out: "cut.tar", cmd: 'touch one two; tar -cf all one two; head -c 512 all > "$OUT"' });
+export const halved = rule.unpack(cut);
 `;
 
 let project: TestProject;
@@ -51,6 +53,12 @@ test("who is named in an access list is the tarball's own user, never this machi
   expect(stderr).toMatch(
     /access lists name users or groups that the tarball's own .*: \.\/etc\/passwd \.\/listed/,
   );
+  expect(status).toBe(1);
+});
+
+test("a tarball that was cut off between two members fails", async () => {
+  const { status, stderr } = await project.run("halved");
+  expect(stderr).toContain("cut.tar ends without a tarball's end: it was cut off");
   expect(status).toBe(1);
 });
 

@@ -17,6 +17,7 @@ matches() {
     ma_dir=${1%%[*?[]*}
     case $ma_dir in */*) ma_dir=${ma_dir%/*}/ ;; *) ma_dir= ;; esac
     ma_at=$(inside "${ma_dir}x")
+    [ -d "${ma_at%/x}" ] || return 0
     (
         cd "${ma_at%/x}"
         IFS=

@@ -4,11 +4,13 @@
 # warning.
 unpacked() {
     tar --extract --file="$FROM" --directory="$OUT" --preserve-permissions --same-owner --numeric-owner \
-        --acls --xattrs --xattrs-include='*' --exclude='./dev/*' 2>"$TMPDIR/said" || {
+        --acls --xattrs --xattrs-include='*' --exclude='./dev/*' --block-number >"$TMPDIR/blocks" 2>"$TMPDIR/said" || {
         cat "$TMPDIR/said" >&2
         die "tar failed"
     }
     cat "$TMPDIR/said" >&2
+    # One that was cut off between two members is whole to tar.
+    ! grep -q 'End of File' "$TMPDIR/blocks" || die "${FROM##*/} ends without a tarball's end: it was cut off"
     ! grep -q acl_from_text "$TMPDIR/said"
 }
 

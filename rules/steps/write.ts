@@ -1,10 +1,11 @@
 // step.write: one file of a tree, with its content in the Imagefile.
 import { z } from "zod";
+import { wrongOption } from "../../engine/declare.js";
 import { check, option } from "../options.js";
 import { recipe } from "../recipes.js";
 import { imagePath } from "../schema.js";
 import type { Step } from "../types.js";
-import { makeStep } from "./step.js";
+import { makeStep, octal } from "./step.js";
 
 export const writeSchema = z.strictObject({
   path: option(imagePath, "a path inside the tree", "The file."),
@@ -14,13 +15,33 @@ export const writeSchema = z.strictObject({
     "text of less than 120,000 bytes",
     "What it holds. `{date}` becomes the datecode.",
   ),
-  mode: option(z.number().int().min(0).max(0o7777).optional(), "a mode such as 0o644", "0o644 unless said."),
+  mode: option(
+    z.union([z.number().int().min(0).max(0o7777), octal]).optional(),
+    `a mode such as 0o644 or "644"`,
+    "0o644 unless said.",
+  ),
 });
 
+/** Modes that files have; a number that is none of them, but reads like one, was meant to be octal. */
+const USUAL = new Set(
+  "400 440 444 500 550 555 600 640 644 660 664 666 700 711 750 755 770 775 777 1777 2755 2775 4711 4755".split(
+    " ",
+  ),
+);
+
+/** The mode in octal digits. Throws for a number whose decimal digits are a usual mode: `600` is 0o1130. */
+function modeOf(mode: number | string): string {
+  if (typeof mode === "string") return mode;
+  const digits = mode.toString(8);
+  if (!USUAL.has(digits) && USUAL.has(String(mode)))
+    wrongOption("step.write", `mode: ${mode} is the mode ${digits} in octal digits; did you mean 0o${mode}?`);
+  return digits;
+}
+
 /** Writes a file. */
-export function write(path: string, content: string, o: { mode?: number } = {}): Step {
+export function write(path: string, content: string, o: { mode?: number | string } = {}): Step {
   const given = check("step.write", writeSchema, { path, content, ...o });
-  const mode = (given.mode ?? 0o644).toString(8);
+  const mode = modeOf(given.mode ?? 0o644);
   return makeStep(() => ({
     rule: "step.write",
     command: recipe("write.sh", ["lib.sh", "write.sh"]),
