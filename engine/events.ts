@@ -68,6 +68,8 @@ export type BuildEvent =
       readonly type: "notice";
       readonly level: "info" | "warning";
       readonly message: string;
+      /** The same with every name, where the message leaves some out. */
+      readonly all?: string;
       readonly at: number;
     }
   | { readonly type: "waiting"; readonly holder: string; readonly at: number }

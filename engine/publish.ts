@@ -17,6 +17,7 @@ import type { Staged, StagedOutput } from "./execute/stage.js";
 import { keyOf } from "./key.js";
 import type { Action } from "./model.js";
 import { isDiskImage } from "./names.js";
+import type { Notice } from "./notice.js";
 import { asError, ok, type Problem } from "./problem.js";
 import type { Failure } from "./reason.js";
 import { ownStamp, sameStamp } from "./sources/stamp.js";
@@ -42,7 +43,7 @@ export type Published =
       readonly outputs: Readonly<Record<string, ArtifactId>>;
       readonly key: string;
       /** What a person should know of the outputs. */
-      readonly notices: readonly string[];
+      readonly notices: readonly Notice[];
     }
   | { readonly kind: "failure"; readonly failure: Failure };
 
@@ -56,7 +57,7 @@ export async function publish(
   const { index } = context.decider.context;
   const artifacts: ArtifactRow[] = [];
   const outputs: Record<string, ArtifactId> = {};
-  const notices: string[] = [];
+  const notices: Notice[] = [];
   for (const output of action.outputs) {
     if (output.kind === "verdict") {
       artifacts.push({ id: "v:pass", kind: "verdict", size: 0, layer: null, parent: null, form: null });
@@ -160,7 +161,7 @@ export async function linkOutputs(
 }
 
 type Stored =
-  { readonly row: ArtifactRow; readonly notices: readonly string[] } | { readonly failure: Failure };
+  { readonly row: ArtifactRow; readonly notices: readonly Notice[] } | { readonly failure: Failure };
 
 async function storeFile(
   context: PublishContext,

@@ -2,9 +2,19 @@
 // place they came from is in no key.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { expectSettled } from "./support/faults.js";
 
@@ -147,5 +157,92 @@ export const a = rule.platformfs({ from: base, steps: [step.overlay("ov"${option
       encoding: "utf8",
     });
     expect(now).not.toMatch(/security|user\.note|user:33/);
+  });
+
+  test("modes of any umask are no matter; those that none makes are named, once a run, and all of them by -v", async () => {
+    const odd = makeProject({ "Imagefile.ts": project("") });
+    try {
+      const modes = { wide: 0o666, run: 0o777, group: 0o664, ours: 0o775, fixed: 0o444 };
+      for (const [name, mode] of Object.entries(modes)) {
+        odd.write(`ov/etc/${name}`, "");
+        chmodSync(odd.path("ov/etc", name), mode);
+      }
+      chmodSync(odd.path("ov/etc"), 0o777);
+      expect((await odd.good("a")).stderr).not.toContain("warning");
+      for (const [name, mode] of Object.entries({ a: 0o744, b: 0o645, c: 0o646, d: 0o711, e: 0o466 })) {
+        odd.write(`ov/etc/odd-${name}`, "");
+        chmodSync(odd.path("ov/etc", `odd-${name}`), mode);
+      }
+      const { stderr } = await odd.good("a");
+      const warnings = stderr.split("\n").filter((line) => line.startsWith("warning: "));
+      const named = "ov/etc/odd-a 744, ov/etc/odd-b 645, ov/etc/odd-c 646";
+      expect(warnings).toEqual([expect.stringContaining(`(${named} and 2 more)`)]);
+      const told = await odd.good("-v", "-B", "a");
+      expect(told.stderr).toContain(`(${named}, ov/etc/odd-d 711, ov/etc/odd-e 466)`);
+      expect(told.stderr).not.toContain("more)");
+    } finally {
+      odd.remove();
+    }
+  });
+
+  test("names of one file become files of their own, and that is said", async () => {
+    const linked = makeProject({ "Imagefile.ts": project(""), "ov/etc/one": "1\n", apart: "" });
+    try {
+      linkSync(linked.path("ov/etc/one"), linked.path("ov/etc/two"));
+      linkSync(linked.path("apart"), linked.path("ov/etc/three"));
+      expect((await linked.good("a")).stderr).toMatch(
+        /hard links do not come along .*\(ov\/etc\/one = ov\/etc\/two\)/,
+      );
+    } finally {
+      linked.remove();
+    }
+  });
+});
+
+describe("links of an overlay that climb out of it", () => {
+  let climbing: TestProject;
+  beforeAll(() => {
+    climbing = makeProject({
+      "Imagefile.ts": `
+import { rule, run, step } from "imagemake";
+const base = run({ inputs: {}, cmd: 'mkdir -p "$OUT/etc/pam.d"', tree: true });
+const on = (overlay: ReturnType<typeof step.overlay>, out: string) => rule.platformfs({ from: base, steps: [overlay], out });
+export const a = on(step.overlay("live/ov"), "a.tar");
+export const to = on(step.overlay("live/units", { to: "etc/systemd" }), "to.tar");
+export const b = on(step.overlay("live/over"), "b.tar");
+`,
+      "live/ov/usr/lib/os-release": "ID=x\n",
+      "shared/etc/fstab": "none\n",
+      "shared/pam.d/login": "",
+    });
+    const link = (text: string, path: string): void => {
+      mkdirSync(dirname(climbing.path(path)), { recursive: true });
+      symlinkSync(text, climbing.path(path));
+    };
+    link("../../../shared/etc/fstab", "live/ov/etc/fstab");
+    link("../usr/lib/os-release", "live/ov/etc/os-release");
+    link("/etc/fstab", "live/ov/etc/absolute");
+    link("../proc/mounts", "live/ov/etc/mtab");
+    link("../../../lib/systemd/x.service", "live/units/x.wants/x.service");
+    link("../../shared/etc/fstab", "live/units/fstab");
+    link("../../../shared/pam.d", "live/over/etc/pam.d");
+  });
+  afterAll(() => climbing.remove());
+
+  test("are named, as they lead nowhere in the image; those within it and to what the tree has are not", async () => {
+    const { stderr } = await climbing.good("a", "to");
+    const told = stderr.split("\n").filter((line) => line.includes("lead out"));
+    expect(told).toEqual([
+      expect.stringContaining("(live/ov/etc/fstab -> ../../../shared/etc/fstab)"),
+      expect.stringContaining("(live/units/fstab -> ../../shared/etc/fstab)"),
+    ]);
+  });
+
+  test("that would replace a directory of the tree fail as links, with the way out", async () => {
+    const { status, stderr } = await climbing.run("b");
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      "etc/pam.d is a directory in the tree and a link (to ../../../shared/pam.d) in the overlay: leave it out",
+    );
   });
 });

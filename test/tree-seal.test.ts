@@ -195,7 +195,7 @@ test("device nodes under dev and sockets are taken out of the tree, without a tr
     );
     const sealed = await seal(trees, "tree");
     expect(sealed.digest).toBe(digest);
-    expect(sealed.notices).toEqual(["a tree does not hold sockets (run/s, run/t)"]);
+    expect(sealed.notices).toEqual([{ message: "a tree does not hold sockets (run/s, run/t)" }]);
     expect(sh(join(dir, "tree"), "find . -type s -o -path './dev/*' -type c -o -type b")).toBe("");
     expect(sh(join(dir, "tree"), "find other -type c")).toBe("other/null\n");
     expect(await look(trees, "tree")).toBe(digest);

@@ -8,6 +8,7 @@ import type { Isolation } from "../execute/sandbox.js";
 import { passNothingOn } from "../execute/plain.js";
 import { clearStaleStages, untold } from "../execute/stale.js";
 import type { Action, TargetId } from "../model.js";
+import { warningOnce } from "../notice.js";
 import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
 import { ok, type Problem, type Result } from "../problem.js";
 import { saveRelease, setDamagedAside } from "../release/release.js";
@@ -55,7 +56,8 @@ const ended = (session: Session | null, problem: Problem): BuildEnd => ({
 });
 
 /** Builds what is out of date among the wanted targets. The state directory is there: see openImagefile. */
-export async function build(options: BuildOptions): Promise<BuildEnd> {
+export async function build(given: BuildOptions): Promise<BuildEnd> {
+  const options = { ...given, emit: warningOnce(given.emit) };
   const started = options.now();
   const { dir, state } = options.project;
   if (state !== join(dir, ".imagemake")) notice(options, `the state directory is ${state}`, "info");

@@ -2,9 +2,9 @@
 // missing is not found only when its action's turn comes. It decides nothing.
 import type { Drivers, PackageDriver } from "../packages/driver.js";
 import type { Action } from "../model.js";
+import { noticeAbout, type Notice } from "../notice.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import { matchPatterns } from "../sources/globs.js";
-import { unsaidText } from "../sources/dropped.js";
 import type { Sources } from "../sources/resolve.js";
 
 /** As many are named; the rest is counted. */
@@ -12,13 +12,13 @@ const NAMED = 5;
 
 /**
  * Looks at every source of `actions`: their inputs, the lists of their packages, and the keys of the repositories. What
- * of them does not come along into a tree is the value, a sentence an action.
+ * of them does not come along into a tree is the value, sentences with their place in the Imagefile.
  */
 export async function checkInputs(
   actions: readonly Action[],
   { dir, sources, drivers }: { readonly dir: string; readonly sources: Sources; readonly drivers: Drivers },
-): Promise<Result<readonly string[]>> {
-  const lost: string[] = [];
+): Promise<Result<readonly Notice[]>> {
+  const lost: Notice[] = [];
   const found = new Map<string, Problem>();
   const note = (action: Action, looked: Result<unknown>, what = ""): void => {
     if (looked.ok || found.has(looked.problem.message)) return;
@@ -33,8 +33,8 @@ export async function checkInputs(
       if (input.kind !== "source") continue;
       const resolved = await sources.resolve(input.source, input.name);
       note(action, resolved, `input ${input.name}: `);
-      if (resolved.ok && resolved.value.kind === "files" && resolved.value.unsaid.length > 0)
-        lost.push(`${action.at}: ${unsaidText(resolved.value.unsaid)}`);
+      if (resolved.ok && resolved.value.kind === "files")
+        for (const notice of resolved.value.dropped) lost.push(noticeAbout(action.at, notice));
     }
     const { packages } = action;
     if (packages === null) continue;

@@ -20,6 +20,7 @@ import { stageAction, type Staged } from "../execute/stage.js";
 import { emulatedIn, endedWithin } from "../execute/within.js";
 import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
+import { noticeAbout, type Notice } from "../notice.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { endedInPipe } from "../shell.js";
 import { lossesOf, lossText } from "../tree/losses.js";
@@ -196,7 +197,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
       options.emit({
         type: "notice",
         level: "warning",
-        message: `${action.id}: ${notice}`,
+        ...noticeAbout(action.id, notice),
         at: options.now(),
       });
     }
@@ -229,18 +230,22 @@ async function build(context: PerformContext, action: Action, decision: Decision
 }
 
 /** What makes a loss a failure. */
-const refused = (action: Action, lost: readonly string[]): Failure | null =>
+const refused = (action: Action, lost: readonly Notice[]): Failure | null =>
   action.guards.lossless === true && lost.length > 0
-    ? { kind: "guard", output: action.outputs[0]?.name ?? "", message: lost.join("; ") }
+    ? {
+        kind: "guard",
+        output: action.outputs[0]?.name ?? "",
+        message: lost.map(({ message }) => message).join("; "),
+      }
     : null;
 
 /**
  * What the formats of its outputs do not hold of the trees that it reads, and a tree not of the sources that go into it,
  * a sentence each.
  */
-async function lossesIn(context: PerformContext, action: Action): Promise<Result<readonly string[]>> {
+async function lossesIn(context: PerformContext, action: Action): Promise<Result<readonly Notice[]>> {
   const { decider } = context.session;
-  const said: string[] = [];
+  const said: Notice[] = [];
   for (const input of action.inputs) {
     if (input.kind !== "source" || input.source.kind !== "files" || input.source.tree === undefined) continue;
     const resolved = await decider.context.sources.resolve(input.source, input.name);

@@ -56,8 +56,6 @@ export interface Session {
   readonly pins: Pins;
   readonly decider: Decider;
   readonly facts: Facts;
-  /** Warnings that were given: more than one pass looks at the sources. */
-  readonly told: Set<string>;
   /** The actions behind the wanted targets and all they read, each after what it reads. */
   readonly actions: readonly Action[];
 }
@@ -115,7 +113,6 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
     pins,
     decider,
     facts,
-    told: new Set(),
     actions: wantedActions(graph, options.wanted),
   });
 }
@@ -190,16 +187,12 @@ async function damagedInputs(
  * Exit 2 where a source of what is wanted is missing, and a warning where one has what does not come along. It comes
  * before anything is resolved, which reads some of them.
  */
-export async function inputsThere({ actions, decider, options, told }: Session): Promise<Result<void>> {
+export async function inputsThere({ actions, decider, options }: Session): Promise<Result<void>> {
   const { project, drivers, emit, now } = options;
   const { sources } = decider.context;
   const lost = await checkInputs(actions, { dir: project.dir, sources, drivers });
   if (!lost.ok) return lost;
-  for (const message of lost.value) {
-    if (told.has(message)) continue;
-    told.add(message);
-    emit({ type: "notice", level: "warning", message, at: now() });
-  }
+  for (const notice of lost.value) emit({ type: "notice", level: "warning", ...notice, at: now() });
   return ok(undefined);
 }
 

@@ -6,6 +6,7 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseAttributes } from "../tree/attributes.js";
 import { lossText, lossesOfNames } from "../tree/losses.js";
+import type { Notice } from "../notice.js";
 import { asError } from "../problem.js";
 import { findTool } from "../tools.js";
 import type { Stripped } from "./started.js";
@@ -61,7 +62,7 @@ function attr(program: string, cwd: string, argv: readonly string[]): string {
 }
 
 /** One sentence of what files had and do not hold; none where there was nothing. */
-export function strippedText(stripped: readonly Stripped[]): readonly string[] {
+export function strippedText(stripped: readonly Stripped[]): readonly Notice[] {
   const files = stripped.map(({ path, names }) => ({ path: path.replace(/^\.(out)?\//, ""), names }));
   return files.length === 0 ? [] : [lossText("a file", lossesOfNames(files))];
 }

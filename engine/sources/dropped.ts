@@ -1,53 +1,121 @@
 // What of sources does not come along into a tree, which gets contents, x bits and links, as git keeps them: here it is
 // found, so that nobody takes it for granted.
-import { lstatSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { existsSync, lstatSync, readlinkSync, type Stats } from "node:fs";
+import { dirname, join, normalize, relative, resolve } from "node:path";
 import type { Source } from "../model.js";
+import { noticeOf, type Notice } from "../notice.js";
 import { ok, type Result } from "../problem.js";
 import { attributesOf } from "../tree/attributes.js";
-import { lossesOfNames, someOf, type Loss } from "../tree/losses.js";
+import { lossesOfNames, type Loss } from "../tree/losses.js";
 import { isWithin, type Matched } from "./globs.js";
 import type { SourceFile } from "./resolve.js";
 
 /** Where sources go into a tree. */
 type Into = NonNullable<Extract<Source, { kind: "files" }>["tree"]>;
 
-/** Sticky, set-user-ID and set-group-ID. */
-const SPECIAL = 0o7000;
-/** What others need to read a file, and to look into a directory. */
-const [READ, ENTER] = [0o004, 0o005];
+/** A file, link or directory that goes into the tree. */
+interface Found {
+  readonly path: string;
+  /** As messages call it. */
+  readonly name: string;
+  /** Its path in the stage. */
+  readonly stage: string;
+  readonly stats: Stats;
+}
 
 /**
- * Those of the files and directories whose mode says more than whether they can be executed, and that `tree.modes` does not name: each
- * as it is called, with its mode. `place` says where a path lies in the stage; `dir` is the Imagefile's.
+ * What does not come along of files, links and directories: modes, names that are one file, and where links lead that
+ * climb. `place` says where a path lies in the stage; `dir` is the Imagefile's.
  */
-export function unsaidModes(
+export function droppedOf(
   { files, directories }: Pick<Matched, "files" | "directories">,
   tree: Into,
   place: (path: string) => string,
   dir: string,
-): readonly string[] {
-  const said = new Set(tree.modes);
-  return [...new Set([...files, ...directories])].sort().flatMap((path) => {
+): readonly Notice[] {
+  const base = join("/", tree.base);
+  const found = [...new Set([...files, ...directories])].sort().flatMap((path): readonly Found[] => {
     const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined || stats.isSymbolicLink()) return [];
-    const needed = stats.isDirectory() ? ENTER : READ;
-    if ((stats.mode & SPECIAL) === 0 && (stats.mode & needed) === needed) return [];
     const stage = join(place(path), ".");
-    if (
-      stage === join(tree.base, ".") ||
-      !isWithin(join("/", tree.base), join("/", stage)) ||
-      said.has(stage)
-    )
-      return [];
-    const name = isWithin(dir, path) ? relative(dir, path) : path;
-    return [`${name} ${(stats.mode & 0o7777).toString(8)}`];
+    if (stats === undefined || join("/", stage) === base || !isWithin(base, join("/", stage))) return [];
+    return [{ path, name: isWithin(dir, path) ? relative(dir, path) : path, stage, stats }];
   });
+  return [unsaidModes(found, tree), hardLinks(found), climbing(found, tree, dir)].flatMap((one) => one ?? []);
 }
 
-/** One sentence of such modes. */
-export const unsaidText = (unsaid: readonly string[]): string =>
-  `modes do not come along into the tree (${someOf(unsaid)}): say them in modes: { … }`;
+/** Modes that git would not have and that `tree.modes` does not say. */
+function unsaidModes(found: readonly Found[], tree: Into): Notice | null {
+  const said = new Set(tree.modes);
+  const unsaid = found
+    .filter(({ stats, stage }) => !stats.isSymbolicLink() && !isPlain(stats) && !said.has(stage))
+    .map(({ name, stats }) => `${name} ${(stats.mode & 0o7777).toString(8)}`);
+  return unsaid.length === 0
+    ? null
+    : noticeOf((some) => `modes do not come along into the tree (${some(unsaid)}): say them in modes: { … }`);
+}
+
+/** Sticky, set-user-ID and set-group-ID. */
+const SPECIAL = 0o7000;
+
+/**
+ * Whether a mode says no more than git's x bit does: all may read and execute what the owner may. Who may write is a
+ * matter of the umask, and is the owner for less than the group, or the group for less than all, in none.
+ */
+function isPlain(stats: Stats): boolean {
+  const { mode } = stats;
+  const shared = mode & 0o555;
+  const writes = mode & 0o022;
+  const umask = writes === 0 || (mode & 0o200 && (writes & 0o020) !== 0);
+  return (
+    (mode & SPECIAL) === 0 &&
+    (shared === 0o555 || (shared === 0o444 && !stats.isDirectory())) &&
+    Boolean(umask)
+  );
+}
+
+/** Names of one file, which become files of their own. */
+function hardLinks(found: readonly Found[]): Notice | null {
+  const groups = new Map<string, string[]>();
+  for (const { name, stats } of found) {
+    if (stats.nlink < 2 || !stats.isFile()) continue;
+    const file = `${stats.dev}:${stats.ino}`;
+    groups.set(file, [...(groups.get(file) ?? []), name]);
+  }
+  const shared = [...groups.values()].filter((names) => names.length > 1).map((names) => names.join(" = "));
+  return shared.length === 0
+    ? null
+    : noticeOf(
+        (some) =>
+          `hard links do not come along into the tree, each name becomes a file of its own (${some(shared)}): ` +
+          "say symbolic links, or link them in a step.hook",
+      );
+}
+
+/** Links that lead out of what is copied, to where the tree has something else or nothing. */
+function climbing(found: readonly Found[], tree: Into, dir: string): Notice | null {
+  const base = join("/", tree.base);
+  const links = found.flatMap(({ path, name, stage, stats }) => {
+    if (!stats.isSymbolicLink()) return [];
+    const to = readlinkSync(path);
+    const inside = dirname(relative(base, join("/", stage)));
+    if (!climbs(inside, to)) return [];
+    const meant = resolve(dirname(path), to);
+    const isHere = isWithin(dir, meant) && existsSync(meant);
+    return isHere || climbs(join(tree.to, inside), to) ? [`${name} -> ${to}`] : [];
+  });
+  return links.length === 0
+    ? null
+    : noticeOf(
+        (some) =>
+          `links come along as they are, and these lead out of what is copied (${some(links)}): in the tree they ` +
+          "lead elsewhere or nowhere; leave them out, and copy what they lead to by a step of its own",
+      );
+}
+
+/** Whether the text of a relative link in the directory `from` climbs above where that begins. */
+function climbs(from: string, to: string): boolean {
+  return !to.startsWith("/") && /^\.\.(\/|$)/.test(normalize(join(from, to)));
+}
 
 /** A label of the machine's own policy is none of a file's. */
 const LABEL = "security.selinux";

@@ -8,6 +8,7 @@ import { hashBytes, hashFile } from "../../cache/hash.js";
 import type { Index, Stamp } from "../../cache/index.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
+import type { Notice } from "../notice.js";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
 import { lineNotUtf8 } from "../utf8.js";
@@ -15,7 +16,7 @@ import type { Facts } from "./facts.js";
 import { dangling, isWithin, matchPatterns, stagePath, statOf, walk } from "./globs.js";
 import { directoriesOf, follow, type Scene } from "./links.js";
 import { linesOf, normalised } from "./lists.js";
-import { unsaidModes } from "./dropped.js";
+import { droppedOf } from "./dropped.js";
 import { inUtf8 } from "./utf8.js";
 import { fileSystemClock, isRacy, ownStamp, sameStamp, stampOf, stampOfStats } from "./stamp.js";
 
@@ -40,8 +41,8 @@ export type ResolvedSource =
       readonly files: readonly SourceFile[];
       /** What links among the files lead to, staged with them; the input's variable does not name it. */
       readonly along: readonly SourceFile[];
-      /** Modes that do not come along into a tree, and that nobody says: paths, each with its mode. */
-      readonly unsaid: readonly string[];
+      /** What of them does not come along into a tree. */
+      readonly dropped: readonly Notice[];
     }
   | { readonly kind: "value"; readonly value: string | null };
 
@@ -155,8 +156,7 @@ export class Sources {
       }
       case "text": {
         const { file, text } = source;
-        const digest = hashBytes(text);
-        return ok(asText(join("in", name, file), text, digest));
+        return ok(asText(join("in", name, file), text, hashBytes(text)));
       }
       case "probe":
         return this.#probe(source, name);
@@ -186,8 +186,8 @@ export class Sources {
       files.push(file.value);
       if (file.value.kind === "link") links.push(path);
     }
-    const unsaid = source.tree === undefined ? [] : unsaidModes(matched.value, source.tree, place, dir);
-    if (links.length === 0) return ok({ kind: "files", files, along: [], unsaid });
+    const dropped = source.tree === undefined ? [] : droppedOf(matched.value, source.tree, place, dir);
+    if (links.length === 0) return ok({ kind: "files", files, along: [], dropped });
     const mine = (path: string): boolean =>
       (source.from !== undefined && isWithin(base, path)) ||
       (isWithin(dir, path) && !ignore.some((other) => isWithin(other, path)));
@@ -205,9 +205,9 @@ export class Sources {
     }
     const along = await this.#along(matched.value.files, links, scene, place);
     if (!along.ok) return along;
-    const resolved: ResolvedSource = { kind: "files", files, along: along.value, unsaid };
-    const unread = source.links === "watched" ? this.#unread(resolved, scene, place) : ok(undefined);
-    return unread.ok ? ok(resolved) : unread;
+    const all = { kind: "files", files, along: along.value, dropped } as const;
+    const unread = source.links === "watched" ? this.#unread(all, scene, place) : ok(undefined);
+    return unread.ok ? ok(all) : unread;
   }
 
   /** One file or link as it is. */
@@ -389,7 +389,7 @@ const asText = (stage: string, text: string, digest: string): ResolvedSource => 
   kind: "files",
   files: [{ kind: "text", stage, text, digest }],
   along: [],
-  unsaid: [],
+  dropped: [],
 });
 
 /** The problem of a name that is not there, with what its source says to it. */

@@ -1,6 +1,7 @@
 // What of a tree a format cannot hold, found in the tree's manifest: so before anything is written, and by name. Which
 // format lacks what is the rules' to say.
 import type { Holding, Trait } from "../model.js";
+import { noticeOf, type Notice } from "../notice.js";
 import { decodeBody, pathWord, type Entry } from "./entry.js";
 import type { Manifest } from "./manifest.js";
 
@@ -80,18 +81,11 @@ const matcher = (pattern: string): RegExp =>
       .replaceAll("?", "[^/]")}(/|$)`,
   );
 
-/** How many paths a message names. */
-const NAMED = 3;
-
 /** One sentence: `squashfs does not hold POSIX ACLs (etc/x, var/log/journal and 4 more)`. */
-export function lossText(format: string, losses: readonly Loss[]): string {
-  return `${format} does not hold ${losses
-    .map(({ trait, paths }) => `${TRAITS[trait].words} (${someOf(paths)})`)
-    .join(", ")}`;
-}
-
-/** The first few of some names. */
-export function someOf(paths: readonly string[]): string {
-  const named = paths.slice(0, NAMED).join(", ");
-  return paths.length > NAMED ? `${named} and ${paths.length - NAMED} more` : named;
-}
+export const lossText = (format: string, losses: readonly Loss[]): Notice =>
+  noticeOf(
+    (some) =>
+      `${format} does not hold ${losses
+        .map(({ trait, paths }) => `${TRAITS[trait].words} (${some(paths)})`)
+        .join(", ")}`,
+  );

@@ -5,6 +5,7 @@ import { ioProblem } from "../../cache/io.js";
 import type { Form } from "../../cache/layers.js";
 import { mountsBelow } from "../execute/mountinfo.js";
 import type { Guards } from "../model.js";
+import type { Notice } from "../notice.js";
 import { fail, ok, type Result } from "../problem.js";
 import { contentAttributes, readAttributes, type TreeAttributes } from "./attributes.js";
 import { encodeBody, escapeBytes, type Attributes, type Entry } from "./entry.js";
@@ -39,7 +40,7 @@ export interface Sealed {
   readonly entries: number;
   /** What is wrong with it; then its manifest was not written. */
   readonly broken: readonly string[];
-  readonly notices: readonly string[];
+  readonly notices: readonly Notice[];
 }
 
 /** Settles, digests and merges a layer. Every failure is a problem of the environment (exit 3). */
@@ -74,7 +75,10 @@ async function seal({ upper, parent, manifests, epoch, form, guards }: SealReque
   const layer = layerEntries(nodes, attributes.value, await hashing, epoch, form);
   if (!layer.ok) return layer;
   const merged = mergeLayer(beneath.value, layer.value);
-  const broken = [...checkTreeGuards(merged, guards), ...(guards.lossless === true ? notices : [])];
+  const broken = [
+    ...checkTreeGuards(merged, guards),
+    ...(guards.lossless === true ? notices.map(({ message }) => message) : []),
+  ];
   return finish(merged, manifests, epoch !== null, broken, notices);
 }
 
@@ -83,7 +87,7 @@ function finish(
   manifests: string,
   write: boolean,
   broken: readonly string[],
-  notices: readonly string[],
+  notices: readonly Notice[],
 ): Result<Sealed> {
   const text = encodeManifest(merged);
   const digest = write && broken.length === 0 ? writeManifest(manifests, text) : ok(hashBytes(text));

@@ -11,6 +11,7 @@ import type { Failure } from "../reason.js";
 import { inUserNamespace } from "../execute/ids.js";
 import type { Isolation } from "../execute/sandbox.js";
 import type { Guards } from "../model.js";
+import type { Notice } from "../notice.js";
 import { fail, ok, type Result } from "../problem.js";
 import { readRootEntry } from "./manifest.js";
 import { flatten, runSeal, type Inside } from "./run-seal.js";
@@ -36,7 +37,7 @@ export interface TreeRequest {
 export type SealedTree =
   | {
       readonly row: ArtifactRow;
-      readonly notices: readonly string[];
+      readonly notices: readonly Notice[];
       /** It was in the store before, and the layer that lies there was kept. */
       readonly kept: boolean;
     }

@@ -3,8 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, lutimesSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { bytePath, toByteString } from "../../cache/hash.js";
+import { noticeOf, type Notice } from "../notice.js";
 import { escapeBytes } from "./entry.js";
-import { someOf } from "./losses.js";
 import type { Manifest } from "./manifest.js";
 import { isWhiteoutNode, pathIn, type Node } from "./scan.js";
 
@@ -13,7 +13,7 @@ const BILLION = 1_000_000_000n;
 /** What is left of the nodes, and what a person should know. */
 export interface Settled {
   readonly nodes: readonly Node[];
-  readonly notices: readonly string[];
+  readonly notices: readonly Notice[];
 }
 
 /**
@@ -50,7 +50,9 @@ export function dropUnwanted(
     nodes: [...nodes.filter((node) => !unwanted.has(node)), ...whiteouts],
     notices: Object.entries(LOST).flatMap(([words, isLost]) => {
       const names = [...unwanted].filter(isLost).map((node) => escapeBytes(node.path));
-      return names.length === 0 ? [] : [`a tree does not hold ${words} (${someOf(names.sort())})`];
+      return names.length === 0
+        ? []
+        : [noticeOf((some) => `a tree does not hold ${words} (${some(names.sort())})`)];
     }),
   };
 }

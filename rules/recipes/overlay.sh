@@ -2,6 +2,7 @@
 # of their place. TO: the directory in the tree, or empty. OWNER: user:group. MODES: lines of a mode and a path; the
 # others get 755 or 644 as they are executable or not.
 
+LEAVE="leave it out of the overlay (files(…, \"!…\")), or remove what the tree has there before (step.remove)"
 # The names of very many files do not fit into a variable.
 if [ -e .inputs/FILES ]; then cp .inputs/FILES "$TMPDIR/files"; else printf '%s\n' "$FILES" >"$TMPDIR/files"; fi
 while IFS= read -r file; do
@@ -13,13 +14,17 @@ while IFS= read -r file; do
     path=${TO:+$TO/}$path
     if [ -d "$file" ] && [ ! -L "$file" ]; then
         at=$(inside "$path/.x")
-        [ ! -e "${at%/.x}" ] || [ -d "${at%/.x}" ] || die "$path is a file in the tree and a directory here"
+        [ ! -e "${at%/.x}" ] || [ -d "${at%/.x}" ] || die "$path is a file in the tree and a directory in the overlay: $LEAVE"
         make_directories "$path" "$OWNER"
         continue
     fi
     case $path in */*) make_directories "${path%/*}" "$OWNER" ;; esac
     at=$(inside "$path")
-    [ ! -d "$at" ] || [ -L "$at" ] || die "$path is a directory in the tree and a file here"
+    if [ -d "$at" ] && [ ! -L "$at" ]; then
+        what=file
+        [ ! -L "$file" ] || what="link (to $(readlink "$file"))"
+        die "$path is a directory in the tree and a $what in the overlay: $LEAVE"
+    fi
     # What only some may read (etc/shadow) is not for all to read because another file takes its place.
     secret=
     if [ -f "$at" ] && [ ! -L "$at" ]; then

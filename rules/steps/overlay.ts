@@ -51,7 +51,11 @@ export function overlay(
     inputs: {
       FILES: {
         ...files,
-        tree: { base: strip, modes: inStage(Object.keys(given.modes ?? {}), strip, given.to) },
+        tree: {
+          base: strip,
+          to: given.to ?? "",
+          modes: inStage(Object.keys(given.modes ?? {}), strip, given.to),
+        },
       },
     },
   }));

@@ -1,6 +1,7 @@
 // For logs and CI: one line an event that matters, in wording that stays, without control characters.
 // It keeps no state but what has been said already.
 import type { BuildEvent } from "../../events.js";
+import { noticeText } from "../../notice.js";
 import { formatDuration } from "./duration.js";
 import { failureBody, failureHead, skippedBecause } from "./failed.js";
 import { planLine } from "./plan.js";
@@ -82,7 +83,7 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
         ended.set(event.target, "was skipped");
         return [`skipped ${visible(event.target)}: ${skippedBecause(event.because, ended)}`];
       case "notice":
-        return [event.level === "warning" ? `warning: ${visible(event.message)}` : visible(event.message)];
+        return [`${event.level === "warning" ? "warning: " : ""}${visible(noticeText(event, verbose))}`];
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
       case "done":

@@ -1,6 +1,7 @@
 // The lines that scroll by on a terminal, painted: one a finished action, with its mark and duration.
 // It does not know the live lines below them.
 import type { BuildEvent } from "../../events.js";
+import { noticeText } from "../../notice.js";
 import { cut } from "./columns.js";
 import { formatDuration } from "./duration.js";
 import { failureBody, failureHead, skippedBecause } from "./failed.js";
@@ -78,9 +79,9 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
           `${paint("dim", marks.skipped)} ${head(event.target, `skipped: ${skippedBecause(event.because, ended)}`)}`,
         ];
       case "notice":
-        return event.level === "warning"
-          ? [`${paint("yellow", "warning:")} ${visible(event.message)}`]
-          : [visible(event.message)];
+        return [
+          `${event.level === "warning" ? `${paint("yellow", "warning:")} ` : ""}${visible(noticeText(event, verbose))}`,
+        ];
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
       case "done":
