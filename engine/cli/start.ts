@@ -1,6 +1,6 @@
 // Where the command starts. A run with nothing to do ends here, before anything of weight is loaded; everything else is
 // in run.ts. Only small modules without imports of their own may be imported at the top.
-import { lstatSync, statSync } from "node:fs";
+import { lstatSync, statSync, type Stats } from "node:fs";
 import { quickWords, stillQuick } from "../quick.js";
 import { releaseLine } from "./render/when.js";
 
@@ -28,12 +28,18 @@ function isSomewhere(): boolean {
   return false;
 }
 
+const STATE = ".imagemake";
+/** Where the records of runs with nothing to do are. */
+const GRAPHS = `${STATE}/graphs`;
+
 /** Root believes no record that somebody else than root and the directory's owner may have written; see state.ts. */
 function isTrusted(): boolean {
   if (process.getuid?.() !== 0) return true;
-  const [link, state, here] = [lstatSync(".imagemake"), statSync(".imagemake"), statSync(".")];
-  const known = [link, state].every(({ uid }) => uid === 0 || uid === here.uid);
-  return known && state.isDirectory() && (state.mode & 0o022) === 0;
+  const here = statSync(".");
+  const known = ({ uid }: Stats): boolean => uid === 0 || uid === here.uid;
+  const closed = (dir: Stats): boolean => known(dir) && dir.isDirectory() && (dir.mode & 0o022) === 0;
+  // The state directory itself may be a link.
+  return known(lstatSync(STATE)) && closed(statSync(STATE)) && closed(lstatSync(GRAPHS));
 }
 
 /** 0 when an earlier run's record says that all is up to date; null when the engine has to look. */
@@ -45,7 +51,7 @@ function nothingToDo(argv: readonly string[]): 0 | null {
     process.chdir(command.dir);
     if (!isTrusted()) return null;
     const now = Date.now();
-    const header = stillQuick(".imagemake/graphs", command, now, back);
+    const header = stillQuick(GRAPHS, command, now, back);
     if (header === null) return null;
     if (!command.question && !command.silent) {
       const { datecode, opened } = header.release;
