@@ -10,6 +10,7 @@ import { check as checkOptions, option, render } from "./options.js";
 import {
   anyInput,
   asTreeHandle,
+  commandText,
   environment,
   filePattern,
   guards,
@@ -66,7 +67,7 @@ const base = {
       "`.inputs/NAME` instead, and the variable is not set.",
   ),
   cmd: option(
-    z.union([z.string(), z.array(z.string()).min(1)]),
+    commandText,
     "a command: text for bash, or an array of words",
     "A string is a script for `bash -eu -o pipefail`: it ends at the first command that fails, also one before a pipe. " +
       "Within a tree without bash it is run by an sh that has pipefail; where there is none, text with a pipe is " +

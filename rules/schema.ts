@@ -57,10 +57,26 @@ export const variables = <T extends z.ZodType>(value: T): z.ZodRecord<typeof var
 
 export const anyInput = typed(z.union([artifact, anySource]), "a target, or files(), list(), env(), probe()");
 
+/** What a file system takes for a name, less the ending under which a file is written (cache/io.ts). In bytes. */
+const LONGEST_NAME = 255 - ".4194304-99-999999.tmp".length;
+/** As long as a datecode gets. */
+const DATE = "20261121.99";
+
+/** A command: text for a shell, or words; not one of nothing. */
+export const commandText = z.union([
+  z.string().regex(/\S/),
+  z.array(z.string()).refine(([program = ""]) => /\S/.test(program)),
+]);
+
 /** `void-{date}.tar.xz`: a file name, no directory; `{date}` is the only thing in braces. */
 export const filePattern = z.string().superRefine((name, context) => {
   if (name === "" || name === "." || name === "..") context.addIssue("a file needs a name");
   else if (/[/\0\n]/.test(name)) context.addIssue(`a file name, without directories; found "${name}"`);
+  const length = Buffer.byteLength(name.replaceAll("{date}", DATE));
+  if (length > LONGEST_NAME)
+    context.addIssue(
+      `a file name of at most ${LONGEST_NAME} bytes with its date (255, less an ending while it is written); found ${length}`,
+    );
   for (const brace of name.match(/\{[^}]*\}?|\}/g) ?? []) {
     if (brace !== "{date}") context.addIssue(`only {date} is filled in; found ${brace}`);
   }

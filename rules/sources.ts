@@ -107,8 +107,13 @@ export function env(name: string, options: EnvOptions = {}): Source {
 
 /** A command whose standard output is the input. A string is run as that of a command is. */
 export function probe(command: string | readonly string[]): Source {
-  const argv = typeof command === "string" ? runsText(command) : command;
-  if (!Array.isArray(argv) || argv.length === 0 || !argv.every((word) => typeof word === "string")) {
+  const argv = typeof command === "string" && /\S/.test(command) ? runsText(command) : command;
+  if (
+    !Array.isArray(argv) ||
+    argv.length === 0 ||
+    !argv.every((word) => typeof word === "string") ||
+    !/\S/.test(argv[0] ?? "")
+  ) {
     wrongOption("probe", `expected a command, found ${render(command)}`);
   }
   return asSource(source({ kind: "probe", argv: [...argv] }));

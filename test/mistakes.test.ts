@@ -28,6 +28,30 @@ const BROKEN: Readonly<Record<string, readonly [string, string | RegExp]>> = {
     `\nexport const a = run({ inputs: {}, cmd: ":", out: "a", timeout: "1h" } as never);`,
     `Imagefile.ts:3: run: timeout: expected a number of seconds, found "1h"`,
   ],
+  "a command of nothing": [
+    `export const a = run({ inputs: {}, cmd: "", out: "a" });`,
+    `Imagefile.ts:2: run: cmd: expected a command: text for bash, or an array of words, found ""`,
+  ],
+  "a command of blanks": [
+    `export const a = rule.check({ inputs: {}, cmd: " \\n" });`,
+    /^Imagefile.ts:2: check: cmd: expected a command: text for bash, or an array of words, found " \\n"/,
+  ],
+  "a command without a program": [
+    `export const a = run({ inputs: {}, cmd: ["", "x"], out: "a" });`,
+    /^Imagefile.ts:2: run: cmd: expected a command: text for bash, or an array of words, found /,
+  ],
+  "a probe of nothing": [
+    `export const a = run({ inputs: { V: probe(" ") }, cmd: ":", out: "a" });`,
+    `Imagefile.ts:2: probe: expected a command, found " "`,
+  ],
+  "a file name that is too long with its date": [
+    `export const a = run({ inputs: {}, cmd: ":", out: "n".repeat(225) + "-{date}" });`,
+    /^Imagefile.ts:2: run: out: .*at most \d+ bytes.*; found 237/,
+  ],
+  "a file name that is too long in bytes": [
+    `export const a = run({ inputs: {}, cmd: ":", outs: { A: "ü".repeat(120) } });`,
+    /^Imagefile.ts:2: run: outs.A: .*at most \d+ bytes.*; found 240/,
+  ],
   "an input with the engine's own name": [
     `export const a = run({ inputs: { PATH: files("x") }, cmd: ":", out: "a" });`,
     /^Imagefile\.ts:2: run: inputs.*OUT, PATH, HOME, DATECODE are the engine's own/,
@@ -140,6 +164,27 @@ describe("a mistake in a project that was built", () => {
     expect(project.names("out")).toEqual(out);
     project.write("Imagefile.ts", GOOD);
     expect((await project.good("a")).stderr).toContain("nothing to do");
+  });
+
+  test("an overlay of a single file is refused, before anything runs", async () => {
+    project.write("ov/etc/secret", "");
+    project.write(
+      "file.ts",
+      `import { rule, run, step } from "imagemake";
+const base = run({ inputs: {}, cmd: 'mkdir "$OUT/etc"', tree: true });
+const on = (overlay: ReturnType<typeof step.overlay>) => rule.platformfs({ from: base, steps: [overlay] });
+export const near = on(step.overlay("ov/etc/secret"));
+export const far = on(step.overlay(${JSON.stringify(project.path("ov/etc/secret"))}));
+`,
+    );
+    for (const name of ["near", "far"]) {
+      const { status, stderr } = await project.run("-f", "file.ts", name);
+      expect([status, stderr]).toEqual([
+        2,
+        expect.stringContaining("ov/etc/secret is a file, not a directory"),
+      ]);
+      expect(stderr).not.toContain("start");
+    }
   });
 
   test("a source that is missing is named with the action, before anything runs", async () => {

@@ -2,7 +2,7 @@
 // added or removed later is noticed by one stat a directory.
 import { lstatSync, readdirSync, readlinkSync, statSync, type Stats } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { fail, ok, type Result } from "../problem.js";
+import { fail, ok, type Problem, type Result } from "../problem.js";
 
 /** What patterns matched: absolute paths, sorted; and every directory looked into, or name that was not there. */
 export interface Matched {
@@ -93,6 +93,13 @@ export function dangling(name: string, path: string): Result<never> {
     `${name} is a symbolic link to ${to}, and there is nothing`,
     `looked for ${resolve(dirname(path), to)}`,
   );
+}
+
+/** The problem of a name that is not there, with what its source says to it. */
+export function hinted(failed: { readonly ok: false; readonly problem: Problem }, hint: string | undefined) {
+  if (hint === undefined) return failed;
+  const { problem } = failed;
+  return fail(problem.exit, problem.message, [problem.hint, hint].filter(Boolean).join("; "));
 }
 
 /** What one pattern matches, less what the negative ones do. */

@@ -9,11 +9,11 @@ import type { Index, Stamp } from "../../cache/index.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
 import type { Notice } from "../notice.js";
-import { asError, fail, ok, type Problem, type Result } from "../problem.js";
+import { asError, fail, ok, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
 import { lineNotUtf8 } from "../utf8.js";
 import type { Facts } from "./facts.js";
-import { dangling, isWithin, matchPatterns, stagePath, statOf, walk } from "./globs.js";
+import { dangling, hinted, isWithin, matchPatterns, stagePath, statOf, walk } from "./globs.js";
 import { directoriesOf, follow, type Scene } from "./links.js";
 import { linesOf, normalised } from "./lists.js";
 import { droppedOf } from "./dropped.js";
@@ -183,6 +183,8 @@ export class Sources {
     for (const path of matched.value.files) {
       const file = await this.#file(path, place(path));
       if (!file.ok) return file;
+      if (file.value.kind !== "directory" && file.value.stage === source.tree?.base)
+        return fail(2, `${this.#name(path)} is a file, not a directory`, `files("…") takes a single file`);
       files.push(file.value);
       if (file.value.kind === "link") links.push(path);
     }
@@ -391,10 +393,3 @@ const asText = (stage: string, text: string, digest: string): ResolvedSource => 
   along: [],
   dropped: [],
 });
-
-/** The problem of a name that is not there, with what its source says to it. */
-function hinted(failed: { readonly ok: false; readonly problem: Problem }, hint: string | undefined) {
-  if (hint === undefined) return failed;
-  const { problem } = failed;
-  return fail(problem.exit, problem.message, [problem.hint, hint].filter(Boolean).join("; "));
-}
