@@ -174,3 +174,28 @@ test("what is added after the start is named by status and collect: the roster i
   expect((await project.good("release", "collect")).stderr).toContain(`warning: ${added}`);
   expect(project.names(DAY)).toEqual([`image-a-${DAY}.txt`, "sha256sum.txt"]);
 });
+
+test("after a rollback all commands mean the release that builds go into", async () => {
+  project = await collectedRelease();
+  for (const command of ["sign", "promote", "rollback"]) await project.good("release", command);
+  await project.good("image-a", "works");
+  const { datecode, explicit } = JSON.parse((await project.good("release", "status", "--json")).stdout) as {
+    datecode: string;
+    explicit: boolean;
+  };
+  expect([datecode === DAY, explicit]).toEqual([false, false]);
+  // What release.of does not have is not counted.
+  expect((await project.good("release", "status")).stdout).toContain("  1 of 2 targets are up to date\n");
+  await project.good("image-b");
+  const early = await project.run("release", "sign");
+  expect(early.stderr).toBe(
+    `imagemake: release ${datecode} is open: no sign from there\n  next is imagemake release collect\n`,
+  );
+  expect((await project.good("release", "reject", "-n", "image-a", "--because", "x")).stderr).toBe(
+    `would reject image-a of release ${datecode}\n`,
+  );
+  await project.good("release", "collect");
+  expect(project.names(datecode)).toContain(`image-b-${datecode}.txt`);
+  await project.good("release", "sign");
+  await project.good("release", "verify");
+});

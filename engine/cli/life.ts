@@ -4,14 +4,30 @@ import { existsSync, readFileSync } from "node:fs";
 import type { Graph, TargetId } from "../model.js";
 import { asError, ok, fail, unwrap, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { readReleases, releaseFile, saveRelease, type Release } from "../release/release.js";
+import {
+  readReleases,
+  releaseFile,
+  saveRelease,
+  selectRelease,
+  type Release,
+  type ReleaseState,
+} from "../release/release.js";
 import { from, requireMove, type Move } from "../release/states.js";
 import { output } from "./output.js";
 import type { Call } from "./run.js";
 import { projectOfCall, whileLocked } from "./state.js";
 
-/** The release of the call: named, else the newest explicit one that can make the move, else the newest at all. */
-export function meant(project: Project, call: Call, move: Move | null): Result<Release> {
+/** What a command needs of a release: that it can make a move, or one of these states. */
+type Fit = Move | readonly ReleaseState[];
+
+/** States in which a release still has moves to come that lead to people. */
+const LIVE: readonly ReleaseState[] = ["open", "collected", "signed"];
+
+/**
+ * The release of the call: named, else the newest explicit one that fits, else the newest explicit one that is not at its
+ * end, else the one that a build joins, else the newest explicit one, else the newest.
+ */
+export function meant(project: Project, call: Call, fit: Fit): Result<Release> {
   const releases = unwrap(readReleases(project));
   const named = call.options.release ?? call.args["DATECODE"];
   if (named !== undefined) {
@@ -19,24 +35,44 @@ export function meant(project: Project, call: Call, move: Move | null): Result<R
     return found === undefined ? fail(2, `there is no release ${named}`) : ok(found);
   }
   const explicit = releases.filter((release) => release.explicit);
-  const able = move === null ? [] : explicit.filter(({ state }) => from(move).includes(state));
-  const found = able.at(-1) ?? explicit.at(-1) ?? releases.at(-1);
+  const newest = (states: readonly ReleaseState[]): Release | undefined =>
+    explicit.filter(({ state }) => states.includes(state)).at(-1);
+  const able = typeof fit === "string" ? from(fit) : fit;
+  const found =
+    newest(able) ?? newest(LIVE) ?? joinedByBuilds(releases) ?? explicit.at(-1) ?? releases.at(-1);
   return found === undefined
     ? fail(2, "there is no release here", "imagemake release start opens one")
     : ok(found);
 }
 
+/** The release that a build would join now. */
+export function joinedByBuilds(releases: readonly Release[]): Release | undefined {
+  const selected = unwrap(selectRelease(releases, null, Date.now()));
+  return selected.kind === "joined" ? selected.release : undefined;
+}
+
+/** The one that status is about; undefined where there is none that is neither given up nor withdrawn. */
+export function shownRelease(releases: readonly Release[], named: string | undefined): Release | undefined {
+  if (named !== undefined) return releases.find(({ datecode }) => datecode === named);
+  const explicit = releases.filter((release) => release.explicit);
+  return (
+    explicit.filter(({ state }) => LIVE.includes(state)).at(-1) ??
+    joinedByBuilds(releases) ??
+    explicit.filter(({ state }) => state === "promoted").at(-1)
+  );
+}
+
 /** Moves the release under the lock; with -n only says so. `work` gives the release as it is to be written. */
 export async function moveRelease(
   call: Call,
-  move: Move | null,
+  fit: Fit,
   would: (release: Release) => string,
   work: (release: Release, project: Project) => Release | Promise<Release>,
 ): Promise<number> {
   const project = projectOfCall(call);
   const pick = (): Release => {
-    const release = unwrap(meant(project, call, move));
-    return move === null ? release : unwrap(requireMove(release, move));
+    const release = unwrap(meant(project, call, fit));
+    return typeof fit === "string" ? unwrap(requireMove(release, fit)) : release;
   };
   if (call.options.dryRun === true) {
     process.stderr.write(`would ${would(pick())}\n`);

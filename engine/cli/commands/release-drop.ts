@@ -10,7 +10,7 @@ export function command(call: Call): Promise<number> {
     text(call, "because") ?? stop(2, "a drop is recorded with its reason", "--because TEXT gives it");
   return moveRelease(
     call,
-    null,
+    ["open"],
     ({ datecode }) => `drop ${target} from release ${datecode}`,
     (given) => {
       const release = unwrap(requireOpen(given));

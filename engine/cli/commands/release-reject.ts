@@ -14,7 +14,7 @@ export async function command(call: Call): Promise<number> {
   const undo = call.own["undo"] === true;
   const does = undo ? "take back what was said of" : "reject";
   const would = ({ datecode }: { datecode: string }): string => `${does} ${target} of release ${datecode}`;
-  return moveRelease(call, null, would, async (given) => {
+  return moveRelease(call, ["open"], would, async (given) => {
     const release = unwrap(requireOpen(given));
     const looking = await look({ ...call, options: { ...call.options, release: release.datecode } }, [
       target,

@@ -3,7 +3,7 @@ import type { Graph, TargetId } from "../../model.js";
 import { readReleases, releaseFile, type Release } from "../../release/release.js";
 import { NEXT } from "../../release/states.js";
 import { stop, unwrap } from "../../problem.js";
-import { offRoster, offRosterLine, rosterOf } from "../life.js";
+import { joinedByBuilds, offRoster, offRosterLine, rosterOf, shownRelease } from "../life.js";
 import { judge, look } from "../look.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
@@ -14,7 +14,8 @@ import { projectOfCall } from "../state.js";
 
 /** Says the state of each target on the roster; exit 0 also while something is missing. */
 export async function command(call: Call): Promise<number> {
-  const shown = shownRelease(call);
+  const releases = unwrap(readReleases(projectOfCall(call)));
+  const shown = shownRelease(releases, call.options.release ?? call.args["DATECODE"]);
   const named = shown === undefined ? {} : { release: shown.datecode };
   const ofRelease = (graph: Graph): readonly TargetId[] => shown?.roster ?? rosterOf(graph);
   const looking = await look({ ...call, options: { ...call.options, ...named } }, [], ofRelease);
@@ -35,9 +36,8 @@ export async function command(call: Call): Promise<number> {
     decision: judgements.get(action.get(target) ?? "")?.decision ?? null,
   }));
   const done = rows.filter((row) => row.decision?.kind === "up-to-date").length;
-  const others = unwrap(readReleases(opened.project)).filter(
-    ({ explicit, datecode }) => explicit && datecode !== release.datecode,
-  );
+  const joined = joinedByBuilds(releases);
+  const others = releases.filter(({ explicit, datecode }) => explicit && datecode !== release.datecode);
   const missing = rows.filter((row) => row.decision?.kind !== "up-to-date").map(({ target }) => target);
   const next =
     release.state === "open" && missing.length > 0 ? `imagemake ${missing.join(" ")}` : NEXT[release.state];
@@ -74,6 +74,9 @@ export async function command(call: Call): Promise<number> {
     ...snapshotLines(release, now),
     ...steps.map(({ step, done: at }, number) => `  [${at === null ? " " : "x"}] ${number + 1} ${step}`),
     ...(next === null || !release.explicit ? [] : [`  next: ${next}`]),
+    ...(joined === undefined || joined.explicit || joined.datecode === release.datecode
+      ? []
+      : [`  beside it: release ${joined.datecode}, which builds join`]),
     ...others.map((other) => `  beside it: release ${other.datecode} (${other.state})`),
   ];
   output.write(lines.map((line) => `${line}\n`).join(""));
@@ -102,17 +105,4 @@ function foreignLines({ artifacts }: Release): string[] {
   }
   const imported = [...counts].map(([from, count]) => `  ${count} imported from ${visible(from)}`);
   return [...imported, ...adopted];
-}
-
-/**
- * The release that is named; without a name the newest explicit one that was not given up: a signed one still has steps
- * to come. Undefined where it is the one that a build would join.
- */
-function shownRelease(call: Call): Release | undefined {
-  const releases = unwrap(readReleases(projectOfCall(call)));
-  const named = call.options.release ?? call.args["DATECODE"];
-  if (named !== undefined) return releases.find(({ datecode }) => datecode === named);
-  return releases
-    .filter(({ explicit, state }) => explicit && state !== "abandoned" && state !== "withdrawn")
-    .at(-1);
 }

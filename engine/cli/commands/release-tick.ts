@@ -9,7 +9,7 @@ export async function command(call: Call): Promise<number> {
   const step = unwrap(stepMeant(graph.project.release.steps, call.names.join(" ").trim()));
   const status = await moveRelease(
     call,
-    null,
+    ["open", "collected", "signed", "promoted"],
     () => `tick off: ${step}`,
     (release) => ({
       ...release,

@@ -34,6 +34,6 @@ export async function command(call: Call): Promise<number> {
 function releaseOf(call: Call): Release | undefined {
   const project = projectOfCall(call);
   const [given] = call.names;
-  if (given === undefined) return unwrap(meant(project, call, "promote"));
+  if (given === undefined) return unwrap(meant(project, call, ["signed", "promoted"]));
   return unwrap(readReleases(project)).find(({ collected }) => collected?.dir === resolve(given));
 }
