@@ -2,7 +2,7 @@
 // the next release bring what is new to exactly those that contain it.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
-import { addPackage, removePackage } from "./support/apt-repo.js";
+import { addPackage, hostArch, removePackage } from "./support/apt-repo.js";
 import { atTime } from "./support/cli.js";
 import { ALL, listing, makePackageProject, makeTinyRepo, platforms } from "./support/packages.js";
 import type { PackageProject } from "./support/packages.js";
@@ -103,16 +103,35 @@ describe("refresh", () => {
     project.remove();
   });
 
-  test("brings what a list could not be resolved for", async () => {
-    const project = makePackageProject(makeTinyRepo());
+  test("brings what a list could not be resolved for, and fails where that cannot be had", async () => {
+    const repo = makeTinyRepo();
+    const nowhere = `rule.rootfs({ repo: apt({ url: "nowhere", suite: "none" }), arch: "${hostArch()}", packages: ["x"] })`;
+    const project = makePackageProject(repo, {
+      "Imagefile.ts": `${platforms(repo.url)}export const c = ${nowhere};`,
+    });
     await project.good("rootfs.tree");
     project.write("lists/a.list", "late\n");
     expect(await project.run("platformfs-a.tree")).toMatchObject({
       status: 2,
       stderr: expect.stringContaining("late") as unknown,
     });
+    for (const options of [[], ["-n"], ["-k"]]) {
+      const missing = await project.run("release", "refresh", ...options, "platformfs-a");
+      expect([missing.status, missing.stderr]).toEqual([
+        2,
+        expect.stringContaining("there is no package late"),
+      ]);
+      if (options[0] !== "-k") expect(missing.stderr).toMatch(/\n {2}the release stays as it was\n$/);
+      const unread = await project.run("release", "refresh", ...options, "c");
+      expect([unread.status, unread.stderr]).toEqual([
+        expect.any(Number),
+        expect.stringMatching(/imagemake: c: .*nowhere does not exist/),
+      ]);
+      expect(unread.status).toBeGreaterThan(1);
+    }
     addPackage(project.repo, { name: "late", files: { "/usr/share/late": "late\n" } });
-    await project.good("release", "refresh", "platformfs-a");
+    const now = await project.good("release", "refresh", "platformfs-a");
+    expect(now.stderr).toContain("resolved now: platformfs-a.tree: 1 package\n");
     await project.good("platformfs-a.tree");
     project.remove();
   });

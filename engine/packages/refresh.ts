@@ -13,11 +13,15 @@ export function toRefresh(graph: Graph, targets: readonly TargetId[] | null): re
   return graph.actions.filter((action) => action.packages !== null && chosen.has(action.id));
 }
 
-/** Whether a target has packages of its own, apart from what it is built on. */
-export function hasOwnPackages(graph: Graph, target: TargetId): boolean {
-  const own = ownActions(graph, [target]);
-  return graph.actions.some((action) => action.packages !== null && own.has(action.id));
+/** The actions with packages that are these targets' own, apart from what they are built on. */
+export function ownLists(graph: Graph, targets: readonly TargetId[]): readonly Action[] {
+  const own = ownActions(graph, targets);
+  return graph.actions.filter((action) => action.packages !== null && own.has(action.id));
 }
+
+/** Whether a target has packages of its own. */
+export const hasOwnPackages = (graph: Graph, target: TargetId): boolean =>
+  ownLists(graph, [target]).length > 0;
 
 /**
  * The actions that make these targets, down to the next exported target: a packed tree's layers are its own,

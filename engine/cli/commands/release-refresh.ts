@@ -7,13 +7,14 @@ import { openSession, wantedActions, type RunOptions, type Session } from "../..
 import type { Graph, TargetId } from "../../model.js";
 import { packageChanges } from "../../packages/closure.js";
 import { Pins } from "../../packages/pins.js";
-import { hasOwnPackages, toRefresh } from "../../packages/refresh.js";
+import { hasOwnPackages, ownLists, toRefresh } from "../../packages/refresh.js";
 import { unlessAny, worstOf } from "../../obstacles.js";
 import { stop, unwrap } from "../../problem.js";
 import type { PackageChange } from "../../reason.js";
 import { saveRelease } from "../../release/release.js";
 import { drivers, openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
+import { counted } from "../render/count.js";
 import { changesInFull } from "../render/change.js";
 import { releaseLine } from "../render/when.js";
 import type { Call } from "../run.js";
@@ -27,7 +28,13 @@ interface Refreshed {
 }
 
 /** What helps where some lists cannot be resolved in the new snapshots: nothing is written down until then. */
-const REST = "the release stays as it was; -k refreshes the rest, and so does naming it";
+function restOf(isNamed: boolean, isAll: boolean): string {
+  const stays = "the release stays as it was";
+  if (isAll) return stays;
+  return isNamed
+    ? `${stays}; -k refreshes the rest`
+    : `${stays}; -k refreshes the rest, and so does naming it`;
+}
 
 /** What a refresh changes in one target's packages. */
 interface Row {
@@ -83,8 +90,8 @@ async function previewed(
 }
 
 /**
- * Resolves anew what the release has resolved already. The rest comes with the next build, out of the new snapshots too:
- * what could not be resolved was asked of the old one.
+ * Resolves anew what the release has resolved already, and what is named. The rest comes with the next build, out of the
+ * new snapshots too: what could not be resolved was asked of the old one.
  */
 async function refresh(
   call: Call,
@@ -98,18 +105,33 @@ async function refresh(
     targets === null && roster !== null && roster.length > 0
       ? wantedActions(graph, roster).filter(({ packages }) => packages !== null)
       : toRefresh(graph, targets);
-  const actions = all.filter((action) => Object.hasOwn(before, action.id));
+  const named = targets === null ? [] : ownLists(graph, targets);
+  const actions = all.filter((action) => Object.hasOwn(before, action.id) || named.includes(action));
   // All in one go, also those of lists that nothing has resolved yet: a release is of one moment.
-  const unreachable = await pins.snapshot(await pins.forget(all));
-  unwrap(
-    unlessAny(unreachable, "the release stays as it was; naming targets refreshes what they are built from"),
-  );
+  const unreachable = await pins.snapshot([...new Set([...(await pins.forget(all)), ...named])]);
+  const stays = "the release stays as it was";
+  const narrower = "naming targets refreshes what they are built from";
+  unwrap(unlessAny(unreachable, targets === null ? `${stays}; ${narrower}` : stays));
   unwrap(await pins.resolve(actions, call.options.keepGoing === true));
   const refused = pins.refusals(actions);
-  if (call.options.keepGoing !== true) unwrap(unlessAny(refused, REST));
+  if (call.options.keepGoing !== true)
+    unwrap(
+      unlessAny(
+        refused,
+        restOf(
+          targets !== null,
+          actions.every(({ id }) => refused.has(id)),
+        ),
+      ),
+    );
   for (const [id, { message }] of refused) say(call, `not resolved: ${id}: ${message}`);
   const after = pins.release.closures;
+  for (const { id } of actions) {
+    const found = Object.hasOwn(before, id) ? undefined : after[id];
+    if (found !== undefined) say(call, `resolved now: ${id}: ${counted(found.packages.length, "package")}`);
+  }
   const rows = actions.flatMap(({ id }) => {
+    if (!Object.hasOwn(before, id)) return [];
     const changes = packageChanges(before[id]?.packages ?? [], after[id]?.packages ?? []);
     return changes.length === 0 ? [] : [{ target: id, changes }];
   });
