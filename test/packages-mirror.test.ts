@@ -14,6 +14,9 @@ import {
 // apt and dpkg are quick, but not on a machine that builds something else.
 jest.setTimeout(120_000);
 
+const BOTH =
+  /rootfs\.tree \(Imagefile\.ts:\d+\) and second \(Imagefile\.ts:\d+\) take packages from different repositories that are both called apt tiny main/;
+
 describe("a mirror that fails", () => {
   let project: PackageProject;
   beforeAll(() => {
@@ -83,14 +86,19 @@ describe("a mirror that fails", () => {
     });
   });
 
-  test("two repositories that one release could not tell apart are refused", async () => {
+  test("two repositories that one release could not tell apart are refused, and nothing else is", async () => {
     const other = `
-export const second = rule.rootfs({ repo: apt({ url: "file:///elsewhere", suite: "tiny" }), arch: "${project.repo.arch}", packages: ["other"] });`;
+export const second = rule.rootfs({ repo: apt({ url: "file:///elsewhere", suite: "tiny" }), arch: "${project.repo.arch}", packages: ["other"] });
+export const plain = run({ inputs: {}, cmd: 'echo > "$OUT"', out: "plain" });`;
     project.write("Imagefile.ts", `${platforms(project.repo.url)}${other}`);
     const told = await project.events({}, "second");
-    expect([told.status, told.stderr]).toEqual([
-      2,
-      expect.stringMatching(/Imagefile\.ts:\d+: .*different repositories that are both called apt tiny main/),
-    ]);
+    expect([told.status, told.stderr]).toEqual([2, expect.stringMatching(BOTH)]);
+    const kept = await project.events({}, "-k", "second", "plain");
+    expect([kept.status, kept.which("failed"), kept.which("built")]).toEqual([2, ["second"], ["plain"]]);
+    expect((await project.good("release", "status")).stdout).toContain("1 of 4 targets are up to date");
+    expect((await project.good("why", "second")).stdout).toMatch(BOTH);
+    const started = await project.run("release", "start", "rootfs", "plain", "--release", "20310101");
+    expect([started.status, started.stderr]).toEqual([2, expect.stringMatching(BOTH)]);
+    expect(started.stderr).toContain("`imagemake release start plain --release 20310101` opens it without");
   });
 });

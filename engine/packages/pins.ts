@@ -16,7 +16,7 @@ import { closureDigest } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
 import { fetchPackages, type Fetching } from "./fetch.js";
 import { Checked, Policies, type Policy } from "./policy.js";
-import { distinctNames, requestDigest } from "./requests.js";
+import { namesakes, requestDigest } from "./requests.js";
 import { laterText, moment, reconfiguredText, Snapshots } from "./snapshots.js";
 import { StoredPackages } from "./stored.js";
 import { blame, wishesOf, type Wish } from "./wishes.js";
@@ -45,6 +45,7 @@ export class Pins {
   readonly #unreachable = new Map<string, Problem>();
   /** When this run began to take snapshots: those that are taken in one go count as one moment. */
   #taking: string | null = null;
+  #namesakes: Promise<Obstacles> | undefined;
   readonly #snapshots: Snapshots;
   readonly #policies: Policies;
   readonly #checked: Checked;
@@ -133,9 +134,10 @@ export class Pins {
   async resolve(actions: readonly Action[], despite: boolean): Promise<Result<void>> {
     const needed = this.#withBeneath(actions);
     if (needed.length === 0) return ok(undefined);
-    const distinct = await distinctNames(this.context.graph.actions, (asked) => this.#snapshotName(asked));
-    if (!distinct.ok) return distinct;
+    const same = await this.#sameNamed();
     for (const action of needed) {
+      const namesake = same.get(action.id);
+      if (namesake !== undefined) this.#refused.set(action.id, namesake);
       const wishes = await wishesOf(action, this.context.sources);
       if (!wishes.ok) this.#refused.set(action.id, { ...wishes.problem, at: action.at });
     }
@@ -175,12 +177,14 @@ export class Pins {
     const before = Object.entries(this.release.snapshots).map(([name, { taken }]) => [taken, name] as const);
     const later: string[] = [];
     const reconfigured: string[] = [];
+    const same = await this.#sameNamed();
     for (const action of this.#withBeneath(actions)) {
       if (action.packages === null || this.context.signal.aborted) continue;
       const name = await this.#snapshotName(action.packages);
       const policy = await this.#policies.of(action.packages);
-      if (!policy.ok) {
-        refused.set(action.id, policy.problem);
+      const problem = same.get(action.id) ?? (policy.ok ? undefined : policy.problem);
+      if (problem !== undefined || !policy.ok) {
+        if (problem !== undefined) refused.set(action.id, problem);
         continue;
       }
       if (this.#snapshotOf(name, policy.value) !== null) continue;
@@ -385,6 +389,12 @@ export class Pins {
       on.value,
     );
     return ok({ wishes: wishes.value, digest });
+  }
+
+  /** Those of the whole Imagefile: a release must not depend on which is asked for first. */
+  #sameNamed(): Promise<Obstacles> {
+    this.#namesakes ??= namesakes(this.context.graph.actions, (asked) => this.#snapshotName(asked));
+    return this.#namesakes;
   }
 
   async #snapshotName(asked: NonNullable<Action["packages"]>): Promise<string> {

@@ -1,8 +1,9 @@
 // What package requests ask for, as digests, and what their repositories are called. It resolves nothing.
 import { createHash } from "node:crypto";
 import { canonical, toJson } from "../key.js";
-import type { Action, PackageRequest } from "../model.js";
-import { fail, ok, type Result } from "../problem.js";
+import type { Action, PackageRequest, TargetId } from "../model.js";
+import type { Obstacle, Obstacles } from "../obstacles.js";
+import type { Problem } from "../problem.js";
 import { closureDigest } from "./closure.js";
 import type { Package, PackageDriver } from "./driver.js";
 import type { Policy } from "./policy.js";
@@ -25,25 +26,37 @@ export function requestDigest(
     .digest("hex");
 }
 
-/** A release has one snapshot under a name, so two repositories of one name cannot be told apart. */
-export async function distinctNames(
+/**
+ * Those whose repository has a name that another one has too: a release has one snapshot under a name, so they cannot be
+ * told apart.
+ */
+export async function namesakes(
   actions: readonly Action[],
   nameOf: (asked: PackageRequest) => Promise<string>,
-): Promise<Result<void>> {
-  const seen = new Map<string, { readonly repo: string; readonly action: Action }>();
+): Promise<Obstacles> {
+  const called = new Map<string, { readonly repo: string; readonly action: Action }[]>();
   for (const action of actions) {
     if (action.packages === null) continue;
     const name = await nameOf(action.packages);
-    const repo = canonical(action.packages.repo);
-    const other = seen.get(name);
-    if (other !== undefined && other.repo !== repo) {
-      return fail(
-        2,
-        `${action.at}: ${other.action.id} and ${action.id} take packages from different repositories that are both called ${name}`,
-        "within an Imagefile a suite with its components is one repository: give it one address and one set of keys",
-      );
-    }
-    seen.set(name, { repo, action });
+    const those = called.get(name) ?? [];
+    called.set(name, [...those, { repo: canonical(action.packages.repo), action }]);
   }
-  return ok(undefined);
+  const found = new Map<TargetId, Obstacle>();
+  for (const [name, those] of called) {
+    const [first] = those;
+    const other = those.find(({ repo }) => repo !== first?.repo);
+    if (first === undefined || other === undefined) continue;
+    const [one, two] = [first.action, other.action];
+    const problem: Problem = {
+      exit: 2,
+      message:
+        `${one.id} (${one.at}) and ${two.id} (${two.at}) take packages from different repositories that are both ` +
+        `called ${name}`,
+      hint:
+        "a release has one snapshot under each name: give all targets the same repository, address and keys alike, " +
+        "or move some into an Imagefile of their own (-f FILE)",
+    };
+    for (const { action } of those) found.set(action.id, problem);
+  }
+  return found;
 }
