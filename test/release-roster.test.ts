@@ -41,6 +41,15 @@ describe("of several targets one that cannot be resolved", () => {
     );
     expect(told.stderr).toMatch(/\n {2}-k builds the rest\n$/);
     expect(await project.run("-n", "platformfs-all")).toMatchObject({ status: 2, stdout: "" });
+    // What helps is lines in a failure, in why and in log too.
+    const lines = /\n {2}did you mean vim\?\n {2}the release's snapshot is of /;
+    expect((await project.run("-k", "platformfs-b.tree")).stderr).toMatch(lines);
+    expect((await project.run("why", "platformfs-b.tree")).stdout).toMatch(lines);
+    const log = await project.run("log", "platformfs-b.tree");
+    expect([log.status, log.stderr]).toEqual([2, expect.stringMatching(lines)]);
+    expect(log.stderr).toContain(
+      "platformfs-b.tree was never built here\n  its packages cannot be resolved: there is no package vimm",
+    );
     project.write("lists/b.list", "nano\n");
   });
 

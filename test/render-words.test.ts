@@ -285,10 +285,10 @@ describe("every reason and failure has its words", () => {
   }
 
   test("a problem's hint is kept apart from its sentence", () => {
-    expect(hintOf({ kind: "problem", problem: { exit: 3, message: "a", hint: "apt install b" } })).toBe(
-      "apt install b",
-    );
-    expect(hintOf({ kind: "exit", status: 1 })).toBeNull();
+    expect(
+      hintOf({ kind: "problem", problem: { exit: 3, message: "a", hint: "apt install b\nor c" } }),
+    ).toEqual(["apt install b", "or c"]);
+    expect(hintOf({ kind: "exit", status: 1 })).toEqual([]);
   });
 });
 
@@ -343,6 +343,7 @@ describe("the summary", () => {
 
   test("what we stopped ourselves has not failed", () => {
     expect(summaryLine({ ...done, failed: 3 }, ["a"], 2)).toBe("built 0, failed 1 (a), stopped 2, 2 m 14 s");
+    expect(summaryLine(done, [], 0, 2)).toBe("built 0, not begun 2, 2 m 14 s");
   });
 });
 

@@ -142,7 +142,9 @@ export const last = run({ inputs: {}, cmd: 'echo > "$OUT"', out: "last.txt" });
     expect(ended.stderr).toContain("skipped next: bad failed");
     expect(ended.stderr).not.toContain("start last");
     expect(project.names("out")).toEqual([]);
-    expect(ended.stderr.trimEnd().split("\n").at(-1)).toMatch(/^built 0, failed 1 \(bad\), skipped 1, .*s$/);
+    expect(ended.stderr.trimEnd().split("\n").at(-1)).toMatch(
+      /^built 0, failed 1 \(bad\), skipped 1, not begun 1, .*s$/,
+    );
   });
 
   test("-s says failures and nothing else", async () => {

@@ -211,7 +211,7 @@ describe("why", () => {
     expect(setting).toEqual(["input SET changed"]);
     const again = ["nothing had changed: it was forced, or its artifact was gone"];
     expect([missing, lost]).toEqual([again, again]);
-    expect(fresh).toEqual(["never built"]);
+    expect(fresh).toEqual(["because it had never been built"]);
   });
 
   test("of a failed target has its status, its log's end and where that is", async () => {
@@ -267,7 +267,7 @@ export const tree = run({ inputs: { F: files("f"), G: files("g") }, cmd: 'cat "$
 
   test.each(TARGETS)("%s: after a revert it tells why what is there was built", async (target) => {
     const { stdout } = await again.good("why", target);
-    expect(stdout).toMatch(/: up to date\n {2}last built .*:\n {4}never built\n$/);
+    expect(stdout).toMatch(/: up to date\n {2}last built .*:\n {4}because it had never been built\n$/);
   });
 
   test("after a revert and another edit it names that edit alone", async () => {

@@ -2,8 +2,9 @@
 import { createReadStream, existsSync } from "node:fs";
 import { unfinishedOf, type Unfinished } from "../../build/unfinished.js";
 import { stop } from "../../problem.js";
-import { look, onlyAction } from "../look.js";
+import { judge, look, onlyAction, type Looking } from "../look.js";
 import { flushed, output } from "../output.js";
+import { explainDecision } from "../render/reason.js";
 import { formatWhen } from "../render/when.js";
 import type { Call } from "../run.js";
 import { warn } from "../state.js";
@@ -15,7 +16,8 @@ export async function command(call: Call): Promise<number> {
   const { project } = looking.opened;
   const unfinished = unfinishedOf(project, action.id);
   const last = unfinished ?? looking.session.index.lastBuild(project.line, action.id);
-  if (last === undefined) return stop(2, `${action.id} was never built here`);
+  if (last === undefined)
+    return stop(2, `${action.id} was never built here`, await reason(looking, action.id));
   if (call.options.json === true) {
     output.write(`${JSON.stringify(last, null, 2)}\n`);
   } else if (last.log === null) {
@@ -27,6 +29,14 @@ export async function command(call: Call): Promise<number> {
     await print(last.log);
   }
   return 0;
+}
+
+/** Why there is no log: what could not be resolved never ran. */
+async function reason({ session }: Looking, action: string): Promise<string | undefined> {
+  const decision = (await judge(session)).get(action)?.decision;
+  return decision?.kind !== "build" || decision.reason.kind === "never-built"
+    ? undefined
+    : explainDecision(decision).join("\n");
 }
 
 /** Why the log may end in the middle. */

@@ -111,9 +111,15 @@ function pastDecision({ index, decider: { history } }: Looking["session"], last:
 }
 
 function pastLines({ built, release, decision, forgotten }: Past): string[] {
-  const words = forgotten ? [FORGOTTEN] : decision === null ? [UNCHANGED] : explainDecision(decision);
+  const words = forgotten ? [FORGOTTEN] : decision === null ? [UNCHANGED] : pastReason(decision);
   return [`  last built ${utcMinute(built)} in release ${release}:`, ...words.map((line) => `    ${line}`)];
 }
+
+/** Of what is there by now. */
+const pastReason = (decision: Decision): string[] =>
+  decision.kind === "build" && decision.reason.kind === "never-built"
+    ? ["because it had never been built"]
+    : explainDecision(decision);
 
 const FORGOTTEN = "what it replaced is no longer known: imagemake cache gc dropped it";
 const UNCHANGED = "nothing had changed: it was forced, or its artifact was gone";

@@ -23,8 +23,7 @@ export function failureBody(
 ): string[] {
   if (event.failure.kind === "interrupted") return [];
   const lines = event.tail.slice(-TAIL).map((line) => `  ${bar} ${visibleLogLine(line)}`.trimEnd());
-  const hint = hintOf(event.failure);
-  if (hint !== null) lines.push(`  ${hint}`);
+  lines.push(...hintOf(event.failure).map((line) => `  ${line}`));
   if (event.log !== null) lines.push(`  log: ${visible(fromHere(event.log, cwd))}`);
   if (event.command !== null) lines.push(...command(event.command));
   return lines;

@@ -6,7 +6,7 @@ import { formatDuration } from "./duration.js";
 import { failureBody, failureHead, skippedBecause } from "./failed.js";
 import { planLine } from "./plan.js";
 import { describeDecision, explainDecision } from "./reason.js";
-import { lineWriter, type Renderer, type Sink, type Verbosity } from "./renderer.js";
+import { ENDS, lineWriter, type Renderer, type Sink, type Verbosity } from "./renderer.js";
 import { summaryLine } from "./summary.js";
 import { visible } from "./visible.js";
 import { releaseLine } from "./when.js";
@@ -30,17 +30,21 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
   const verbose = verbosity === "verbose";
   const planned = new Set<string>();
   const failed: string[] = [];
+  const left = new Set<string>();
   let stopped = 0;
   const ended = new Map<string, string>();
   let phase: { readonly name: string; readonly line: string; readonly at: number } | null = null;
   return (event) => {
     if (verbosity === "quiet" && event.type !== "failed") return [];
+    if (ENDS.has(event.type) && "target" in event) left.delete(event.target);
     switch (event.type) {
       case "release":
         return [releaseLine(event)];
       case "plan":
         for (const { target, decision } of event.decisions) {
-          if (decision.kind !== "up-to-date") planned.add(target);
+          if (decision.kind === "up-to-date") continue;
+          planned.add(target);
+          left.add(target);
         }
         // With nothing to do, the summary says so.
         return planned.size === 0 ? [] : [planLine(event.decisions)];
@@ -87,7 +91,7 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
       case "done":
-        return [summaryLine(event, failed, stopped)];
+        return [summaryLine(event, failed, stopped, left.size)];
     }
   };
 }

@@ -3,7 +3,7 @@
 import type { BuildReason, Decision, Differences, Failure, RestoreReason } from "../../reason.js";
 import { changesInFull, changesInShort, shortened } from "./change.js";
 import { formatSeconds } from "./duration.js";
-import { visible } from "./visible.js";
+import { visible, visibleLines } from "./visible.js";
 
 /** Why, in one line: `packages: + vim 2:9.0.1378-2, - nano`, `never built`. Long lists are shortened. */
 export function describeDecision(decision: Decision): string {
@@ -74,7 +74,7 @@ function explainBuild(reason: BuildReason): string[] {
       return [pending(reason.targets, reason.targets.map(visible).join(", "))];
     case "unresolvable": {
       const { hint } = reason.problem;
-      return [describeBuild(reason), ...(hint === undefined ? [] : [visible(hint)])];
+      return [describeBuild(reason), ...(hint === undefined ? [] : visibleLines(hint))];
     }
     case "failed-before":
       return [describeBuild(reason), ...sincePublished(reason.since)];
@@ -148,11 +148,11 @@ export function describeFailure(failure: Failure): string {
   }
 }
 
-/** What helps against it, where something is known to. */
-export function hintOf(failure: Failure): string | null {
+/** What helps against it, where something is known to; line by line. */
+export function hintOf(failure: Failure): readonly string[] {
   return failure.kind === "problem" && failure.problem.hint !== undefined
-    ? visible(failure.problem.hint)
-    : null;
+    ? visibleLines(failure.problem.hint)
+    : [];
 }
 
 /** Does not compile while a switch lacks a case; a stream from a newer engine is shown as it is. */

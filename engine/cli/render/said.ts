@@ -7,6 +7,7 @@ import { formatDuration } from "./duration.js";
 import { failureBody, failureHead, skippedBecause } from "./failed.js";
 import { planLine } from "./plan.js";
 import { describeDecision, explainDecision } from "./reason.js";
+import { ENDS } from "./renderer.js";
 import type { Marks, Paint } from "./style.js";
 import { summaryLine } from "./summary.js";
 import { visible } from "./visible.js";
@@ -26,6 +27,7 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
   const reasons = new Map<string, readonly string[]>();
   const planned = new Set<string>();
   const failed: string[] = [];
+  const left = new Set<string>();
   let stopped = 0;
   const ended = new Map<string, string>();
   const dim = (lines: readonly string[]): string[] => lines.map((line) => paint("dim", `  ${line}`));
@@ -33,12 +35,15 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
     `${visible(name)} ${paint("dim", cut(more, columns() - visible(name).length - 4))}`;
 
   return (event) => {
+    if (ENDS.has(event.type) && "target" in event) left.delete(event.target);
     switch (event.type) {
       case "release":
         return [releaseLine(event)];
       case "plan":
         for (const { target, decision } of event.decisions) {
-          if (decision.kind !== "up-to-date") planned.add(target);
+          if (decision.kind === "up-to-date") continue;
+          planned.add(target);
+          left.add(target);
         }
         return verbose && planned.size > 0 ? [planLine(event.decisions)] : [];
       case "phase":
@@ -85,7 +90,7 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
       case "done":
-        return [summaryLine(event, failed, stopped)];
+        return [summaryLine(event, failed, stopped, left.size)];
     }
   };
 }

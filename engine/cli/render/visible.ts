@@ -17,6 +17,9 @@ export function visible(text: string): string {
   });
 }
 
+/** Text of our own that may have several lines, each safe to show. */
+export const visibleLines = (text: string): string[] => text.split("\n").map(visible);
+
 /** A line of a log as a terminal would have left it: what a progress bar wrote over is dropped. */
 export function visibleLogLine(line: string): string {
   const states = line.split("\r").filter((state) => state !== "");
