@@ -3,7 +3,7 @@
 // It knows nothing of circumstance: no id, path, date, machine or time may come in here undeclared.
 import { createHash } from "node:crypto";
 import type { Component } from "../cache/index.js";
-import type { Action, Json } from "./model.js";
+import type { Action, Json, PackageRequest } from "./model.js";
 import { hasDate } from "./names.js";
 import type { Change } from "./reason.js";
 
@@ -55,36 +55,82 @@ function commandTexts(action: Action): readonly string[] {
   }
 }
 
+/** Rows of a key, as names and values. */
+type Rows = readonly (readonly [name: string, value: string])[];
+
+/**
+ * What each field of an action has in the key: rows, or nothing, and then why. A new field does not compile until that is
+ * decided.
+ */
+const FIELDS: Readonly<Record<keyof Action, string | ((action: Action, facts: KeyFacts) => Rows)>> = {
+  id: "a name for people: a renamed export builds nothing",
+  rule: ({ rule }) => [["rule", rule]],
+  command: ({ command }) => [
+    [command.kind === "recipe" ? `recipe ${command.name}` : "command", canonical(toJson(command))],
+  ],
+  // These rows are kept, exported and told of, and a value may be a secret that an argument brought.
+  env: ({ env }) => Object.entries(env).map(([name, value]) => [`env ${name}`, `e:${sha256(value)}`]),
+  inputs: (_, { inputs }) =>
+    inputs.map(({ input, path, content }) => [`input ${input} ${path}`.trimEnd(), content]),
+  outputs: ({ outputs }) =>
+    outputs.map((output) => [`output ${output.name}`, canonical(toJson(output))] as const),
+  within: ({ within }) => optional("within", within),
+  packages: ({ packages }, { closure }) => (packages === null ? [] : rowsOfPackages(packages, closure)),
+  tools: (_, { tools }) => Object.entries(tools).map(([name, version]) => [`tool ${name}`, version]),
+  date: ({ date }) => flag("sees date", date),
+  collect: ({ collect }) => optional("collect", collect),
+  network: ({ network }) => flag("network", network),
+  interactive: ({ interactive }) => flag("interactive", interactive),
+  root: ({ root }) => flag("root", root),
+  native: "how a machine runs programs is no property of what they make",
+  timeout: "it ends a run without a result, and a result does not depend on it",
+  guards: ({ guards }) => (Object.keys(guards).length > 0 ? [["guards", canonical(toJson(guards))]] : []),
+  // They decide what `lossless` forbids.
+  holds: ({ holds }) => (holds.length > 0 ? [["holds", canonical(holds.map(toJson))]] : []),
+  resources: "output bytes must not depend on cores, memory or devices",
+  arch: ({ arch }) => optional("arch", arch),
+  at: "where the Imagefile says it: a line added above builds nothing",
+};
+
+const flag = (name: string, is: boolean): Rows => (is ? [[name, "yes"]] : []);
+const optional = (name: string, value: string | null): Rows => (value === null ? [] : [[name, value]]);
+
+/** What each field of a package request has in the key itself; the others are in the closure that it leads to. */
+const OF_REQUEST: Readonly<
+  Record<keyof PackageRequest, "in the closure" | ((request: PackageRequest) => unknown)>
+> = {
+  driver: ({ driver }) => driver,
+  options: ({ options }) => options,
+  on: ({ on }) => on !== null,
+  repo: "in the closure",
+  want: "in the closure",
+  arch: "in the closure",
+};
+
+function rowsOfPackages(request: PackageRequest, closure: string | null): Rows {
+  const options = Object.entries(OF_REQUEST).flatMap(([name, field]) =>
+    typeof field === "string" ? [] : [[name, field(request)]],
+  );
+  return [
+    ["packages", closure ?? "not resolved"],
+    ["package options", canonical(toJson(Object.fromEntries(options) as object))],
+  ];
+}
+
 /** The components of an action's key, sorted by name. */
 export function componentsOf(action: Action, facts: KeyFacts): Component[] {
-  const components: Component[] = [];
-  const add = (name: string, value: string): void =>
-    void components.push({ name, value: value.length > LITERAL ? `sha256:${sha256(value)}` : value });
-  const { command } = action;
-  add("schema", KEY_SCHEMA);
-  add("rule", action.rule);
-  add(command.kind === "recipe" ? `recipe ${command.name}` : "command", canonical(toJson(command)));
-  // These rows are kept, exported and told of, and a value may be a secret that an argument brought.
-  for (const [name, value] of Object.entries(action.env)) add(`env ${name}`, `e:${sha256(value)}`);
-  for (const { input, path, content } of facts.inputs) add(`input ${input} ${path}`.trimEnd(), content);
-  for (const output of action.outputs) add(`output ${output.name}`, canonical(toJson(output)));
-  if (Object.keys(action.guards).length > 0) add("guards", canonical(toJson(action.guards)));
-  // They decide what `lossless` forbids.
-  if (action.holds.length > 0) add("holds", canonical(action.holds.map(toJson)));
-  if (action.within !== null) add("within", action.within);
-  if (action.packages !== null) {
-    const { driver, options, on } = action.packages;
-    add("packages", facts.closure ?? "not resolved");
-    add("package options", canonical(toJson({ driver, options, on: on !== null })));
-  }
-  for (const [name, version] of Object.entries(facts.tools)) add(`tool ${name}`, version);
-  if (action.arch !== null) add("arch", action.arch);
-  if (action.collect !== null) add("collect", action.collect);
-  if (facts.epoch !== null) add("epoch", String(facts.epoch));
-  if (usesDate(action)) add("date", facts.datecode);
-  for (const flag of ["date", "network", "interactive", "root"] as const)
-    if (action[flag]) add(flag === "date" ? "sees date" : flag, "yes");
-  return sorted(components);
+  const rows: Rows = [
+    ["schema", KEY_SCHEMA],
+    ...Object.values(FIELDS).flatMap((field) => (typeof field === "string" ? [] : field(action, facts))),
+    ...optional("epoch", facts.epoch === null ? null : String(facts.epoch)),
+    ...optional("date", usesDate(action) ? facts.datecode : null),
+  ];
+  return sorted(
+    rows.map(([name, value]) => ({
+      name,
+      value: value.length > LITERAL ? `sha256:${sha256(value)}` : value,
+    })),
+  );
 }
 
 const sorted = (components: Component[]): Component[] =>
