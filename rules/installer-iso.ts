@@ -20,7 +20,16 @@ import { CREATEREPO } from "./mirror.js";
 import { checkLabel, labelOption } from "./label.js";
 import { check, option } from "./options.js";
 import { recipe } from "./recipes.js";
-import { common, fileTarget, filesSource, guardsOf, limits, out, packageNames } from "./schema.js";
+import {
+  common,
+  fileTarget,
+  filesSource,
+  guardsOf,
+  limits,
+  losslessOf,
+  out,
+  packageNames,
+} from "./schema.js";
 import { SearchPath, type Layers } from "./search-path.js";
 import { overlay as overlayStep } from "./steps/overlay.js";
 import { asFile, type Common, type FileTarget, type Packages, type Repo, type Source } from "./types.js";
@@ -109,7 +118,8 @@ export function installerIso(given: InstallerIsoOptions): FileTarget {
   // Lowest is what changes least: an edit of a menu indexes no package.
   const packages = o.kind === "full" ? repository(o.repo, o.packages ?? PACKAGES) : null;
   const boot = bootTree(o.repo, files, packages);
-  const plain = layered("installerIso", boot, undefined, [overlayStep(given.overlay)], { guards: {} });
+  const overlay = [overlayStep(given.overlay)];
+  const plain = layered("installerIso", boot, undefined, overlay, { guards: losslessOf(o.guards) });
   const contents = declareOne({
     rule: "installer-contents",
     command: recipe("installer-contents.sh", ["lib.sh", "installer-contents.sh"]),

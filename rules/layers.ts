@@ -2,7 +2,7 @@
 // an edit rebuilds from its step on. It does not know how a first tree comes about, nor what a step does.
 import { declareOne, type Handle } from "../engine/declare.js";
 import type { Guards, Wanted } from "../engine/model.js";
-import { limits, type Limits } from "./schema.js";
+import { limits, losslessOf, type Limits } from "./schema.js";
 import { installLayer } from "./steps/install.js";
 import { layerOf, type Layer } from "./steps/step.js";
 import type { Step } from "./types.js";
@@ -37,7 +37,7 @@ export function layered(
         outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
         root: true,
         ...(lineage === undefined ? {} : { arch: lineage.arch }),
-        ...(isLast ? { guards: last.guards } : {}),
+        guards: isLast ? last.guards : losslessOf(last.guards),
         ...(isLast && last.suffix !== undefined ? { suffix: last.suffix } : {}),
         ...limits(last),
       },

@@ -5,7 +5,7 @@ import type { Guards, Source, Wanted } from "../engine/model.js";
 import { DRACUT_COMPRESS, dracutOfVoid } from "./dracut-xbps.js";
 import { layered } from "./layers.js";
 import { packRecipe, packTools } from "./pack.js";
-import type { Limits } from "./schema.js";
+import { losslessOf, type Limits } from "./schema.js";
 import type { Packing, Step } from "./types.js";
 
 /** What pxe was asked for, checked. */
@@ -43,7 +43,7 @@ export function netbootOfVoid(o: Netboot): Handle {
     );
   }
   const { limit } = o;
-  const plain = { guards: {}, ...limit };
+  const plain = { guards: losslessOf(o.guards), ...limit };
   const prepared = o.steps.length === 0 ? o.from : layered("pxe", o.from, undefined, o.steps, plain);
   const want = [o.kernel ?? "linux", ...PACKAGES, ...o.packages];
   const installed = layered("pxe", prepared, want, [], plain);

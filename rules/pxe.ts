@@ -2,7 +2,7 @@
 // file system and the tarball are actions of their own: another command line makes only the tarball again.
 import { z } from "zod";
 import { declareOne, sourceOf, wrongOption, type Handle } from "../engine/declare.js";
-import type { Tool } from "../engine/model.js";
+import type { Guards, Tool } from "../engine/model.js";
 import { BUSYBOX_MODULES, KERNEL, kernelTree, moduleNames, packageName } from "./kernel.js";
 import { layered } from "./layers.js";
 import { netbootOfVoid } from "./netboot-xbps.js";
@@ -17,6 +17,7 @@ import {
   common,
   filesSource,
   guardsOf,
+  losslessOf,
   limits,
   type Limits,
   out,
@@ -115,9 +116,12 @@ export function pxe(
     wrongOption("pxe", `from: expected a tree of amd64, found one of ${lineage.arch}`);
   }
   const changed = o.packages !== undefined || (o.steps ?? []).length > 0;
-  const tree = changed ? layered("pxe", from, o.packages, o.steps ?? [], { guards: {}, ...limit }) : from;
+  const lossless = losslessOf(o.guards);
+  const tree = changed
+    ? layered("pxe", from, o.packages, o.steps ?? [], { guards: lossless, ...limit })
+    : from;
   const kernel = kernelTree(lineage, from, o.kernel, o.modules, limit);
-  const initrd = initrdTree(tree, kernel, o.guards?.lossless, limit);
+  const initrd = initrdTree(tree, kernel, lossless, limit);
   return asFile(
     declareOne({
       rule: "pxe",
@@ -142,7 +146,7 @@ const BOOT_LOADERS: readonly Tool[] = [
 ];
 
 /** `initrd.img`: the whole tree with the kernel's modules, and a first program where it has none. */
-function initrdTree(tree: Handle, kernel: Handle, lossless: boolean | undefined, limit: Limits): Handle {
+function initrdTree(tree: Handle, kernel: Handle, lossless: Guards, limit: Limits): Handle {
   return declareOne({
     rule: "initrd",
     command: recipe("initrd.sh", ["lib.sh", "initrd.sh"], ARCHIVER),
@@ -153,7 +157,7 @@ function initrdTree(tree: Handle, kernel: Handle, lossless: boolean | undefined,
       { name: "zstd", package: "zstd" },
     ],
     root: true,
-    guards: { has: ["initrd.img"], ...(lossless === undefined ? {} : { lossless }) },
+    guards: { has: ["initrd.img"], ...lossless },
     holds: holding("cpio", "TREE"),
     resources: { cpu: 2, memory: 512 * 1024 ** 2 },
     ...limit,

@@ -6,7 +6,7 @@ import type { Wanted } from "../engine/model.js";
 import { layered } from "./layers.js";
 import { check, option, render } from "./options.js";
 import { packing, splitGuards, treeOrFile } from "./pack.js";
-import { common, guardsOf, packageNames, limits } from "./schema.js";
+import { common, guardsOf, losslessOf, packageNames, limits } from "./schema.js";
 import { stepsOption } from "./steps/step.js";
 import { isRepo, systemOf, type System } from "./systems.js";
 import type { Arch, Built, Common, Driver, Extra, Pack, Packages, Repo, Step } from "./types.js";
@@ -65,7 +65,7 @@ export function rootfs<D extends Driver, O extends string | undefined = undefine
     ...limits(o),
     ...(suffix && { suffix }),
   };
-  const plain = { guards: {}, ...limits(o) };
+  const plain = { guards: losslessOf(o.guards), ...limits(o) };
   const first = bootstrap(system, o.repo, o.packages, lineage, more.length === 0 ? last : plain);
   const tree = more.length === 0 ? first : layered("rootfs", first, undefined, more, last);
   return treeOrFile<O>("rootfs", tree, o, guards.file);

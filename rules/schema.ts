@@ -146,6 +146,10 @@ export function guardsOf(given: z.output<typeof guards>, defaults: Guards = {}):
   return Object.fromEntries(set);
 }
 
+/** Of guards what holds for every action on the way to the output, too. */
+export const losslessOf = ({ lossless }: { readonly lossless?: boolean | undefined } = {}): Guards =>
+  lossless === undefined ? {} : { lossless };
+
 export const timeout = option(
   z.number().positive().optional(),
   "a number of seconds",

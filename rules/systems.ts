@@ -165,7 +165,7 @@ function variantIn(options: Json): string {
   return typeof variant === "string" ? variant : "";
 }
 
-const RPM_PARTS = [...INSIDE, "rpm.sh"];
+const RPM_PARTS = [...INSIDE, "tell.sh", "rpm.sh"];
 
 const dnf: System = {
   archs: names<"dnf">({ x86_64: true, aarch64: true }),

@@ -129,6 +129,38 @@ withRpm("an image of RPM packages", () => {
   });
 });
 
+withRpm("owners that the tree does not have", () => {
+  let project: RpmProject;
+  beforeAll(async () => {
+    project = rpmProject();
+    addRpms(project.repo, {
+      name: "owned",
+      requires: ["base"],
+      files: { "/opt/sgid/": "", "/etc/conf": "", "/etc/plain": "" },
+      modes: { "/opt/sgid/": 0o2775 },
+      owners: { "/opt/sgid/": "root:bin", "/etc/conf": "nosuchuser:root" },
+    });
+    await project.good("rootfs");
+  });
+
+  test("are named with the files, which are root's: rpm says so in the log alone", async () => {
+    const { stderr } = await project.good("platformfs", "MORE=owned");
+    expect(stderr).toMatch(
+      /warning: platformfs\S*: files are root's, .* \(\/etc\/conf nosuchuser:root, \/opt\/sgid root:bin\)/,
+    );
+  });
+
+  test("are an error where nothing may be lost", async () => {
+    const text = project
+      .read("Imagefile.ts")
+      .replace("from: rootfs,", "from: rootfs, guards: { lossless: true },");
+    project.write("Imagefile.ts", text);
+    const { status, stderr } = await project.run("platformfs", "MORE=owned");
+    expect([status, stderr]).toEqual([1, expect.stringContaining("/etc/conf nosuchuser:root")]);
+    expect((await project.good("platformfs")).stderr).not.toContain("root's");
+  });
+});
+
 withRpm("what an edit builds again", () => {
   let project: RpmProject;
   beforeAll(async () => {

@@ -5,7 +5,6 @@ import { join, relative } from "node:path";
 import { randomBytes } from "node:crypto";
 import { problemIn, writeIfPossible } from "../../cache/io.js";
 import type { BuildRow } from "../../cache/index.js";
-import { digestOf } from "../../cache/store.js";
 import { reached } from "../../cache/steps.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
@@ -20,13 +19,11 @@ import { stageAction, type Staged } from "../execute/stage.js";
 import { emulatedIn, endedWithin } from "../execute/within.js";
 import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
-import { noticeAbout, type Notice } from "../notice.js";
+import { noticeAbout } from "../notice.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { endedInPipe } from "../shell.js";
-import { lossesOf, lossText } from "../tree/losses.js";
-import { readManifest } from "../tree/manifest.js";
+import { lossesIn, refused, toldBy } from "./losses.js";
 import { damagedMeanwhile, mend } from "./mend.js";
-import { droppedAttributes } from "../sources/dropped.js";
 import { noteCopied, ranOut } from "./scarce.js";
 import type { Session } from "./session.js";
 import { forgetUnfinished, logOf, makeLog, noteUnfinished } from "./unfinished.js";
@@ -159,13 +156,14 @@ async function build(context: PerformContext, action: Action, decision: Decision
     }
     copies = staged.value.copies;
     for (const note of staged.value.notes) appendFileSync(log, `${note}\n`);
-    const losses = await lossesIn(context, action);
+    const losses = await lossesIn(decider, action);
     const lost = losses.ok ? losses.value : [];
     const refusal: Failure | null = losses.ok
       ? refused(action, lost)
       : { kind: "problem", problem: losses.problem };
     const ran = refusal ?? (await run(context, action, staged.value, log));
-    const stripped = "stripped" in ran ? strippedText(ran.stripped) : [];
+    const said = toldBy(action, staged.value.work);
+    const stripped = "stripped" in ran ? [...strippedText(ran.stripped), ...said.losses] : [];
     const failure =
       "stripped" in ran
         ? (refused(action, stripped) ?? (await damagedMeanwhile(decider, action, staging)))
@@ -193,7 +191,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
       return failed(context, action, staged.value, published.failure, record.duration, log);
     }
     const { outputs, notices } = published;
-    for (const notice of [...lost, ...stripped, ...notices]) {
+    for (const notice of [...lost, ...stripped, ...said.warnings, ...notices]) {
       options.emit({
         type: "notice",
         level: "warning",
@@ -227,44 +225,6 @@ async function build(context: PerformContext, action: Action, decision: Decision
     await removeStage(context, join(project.stage, id), copies);
     reached("stage removed", action.id);
   }
-}
-
-/** What makes a loss a failure. */
-const refused = (action: Action, lost: readonly Notice[]): Failure | null =>
-  action.guards.lossless === true && lost.length > 0
-    ? {
-        kind: "guard",
-        output: action.outputs[0]?.name ?? "",
-        message: lost.map(({ message }) => message).join("; "),
-      }
-    : null;
-
-/**
- * What the formats of its outputs do not hold of the trees that it reads, and a tree not of the sources that go into it,
- * a sentence each.
- */
-async function lossesIn(context: PerformContext, action: Action): Promise<Result<readonly Notice[]>> {
-  const { decider } = context.session;
-  const said: Notice[] = [];
-  for (const input of action.inputs) {
-    if (input.kind !== "source" || input.source.kind !== "files" || input.source.tree === undefined) continue;
-    const resolved = await decider.context.sources.resolve(input.source, input.name);
-    if (!resolved.ok) return resolved;
-    if (resolved.value.kind !== "files") continue;
-    const losses = await droppedAttributes(resolved.value.files, input.source.tree);
-    if (!losses.ok) return losses;
-    if (losses.value.length > 0) said.push(lossText("an overlay", losses.value));
-  }
-  for (const holding of action.holds) {
-    const input = action.inputs.find(({ name }) => name === holding.input);
-    const id = input?.kind === "artifact" ? decider.artifactOf(input.target) : undefined;
-    if (id === undefined || !id.startsWith("t:")) continue;
-    const manifest = readManifest(decider.context.project.manifests, digestOf(id));
-    if (!manifest.ok) return manifest;
-    const losses = lossesOf(manifest.value, holding);
-    if (losses.length > 0) said.push(lossText(holding.format, losses));
-  }
-  return ok(said);
 }
 
 /** A stage that cannot be removed now is removed before the next build; it spoils nothing. */

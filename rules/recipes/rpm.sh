@@ -31,9 +31,22 @@ install_closure() {
     in_scripts=$(sed -n 's/^[a-z]*: \(%.*\) scriptlet failed, /\1 /p' "$TMPDIR/said")
     [ -z "$in_scripts" ] || die "a script of a package failed:" $in_scripts
     [ -z "$in_failed" ] || die "$in_failed"
+    ownerless
     on_tree --query --all --queryformat '%{NAME} %{EVR}\n' | sort >"$TMPDIR/installed"
     in_left=$(comm -23 repo/closure "$TMPDIR/installed")
     [ -z "$in_left" ] || die "resolved, but not installed by rpm:" $in_left
+}
+
+# ownerless: tells of files whose user or group the tree did not have when rpm unpacked them: they are root's.
+ownerless() {
+    sed -n 's/^warning: \(user\|group\) \(.*\) does not exist - using .*/\1 \2/p' "$TMPDIR/said" | sort -u >"$TMPDIR/nobody"
+    [ -s "$TMPDIR/nobody" ] || return 0
+    ow_files=$(on_tree --query --all --queryformat '[%{FILENAMES}\t%{FILEUSERNAME}\t%{FILEGROUPNAME}\n]' |
+        awk -F '\t' -v nobody="$TMPDIR/nobody" '
+            BEGIN { while ((getline line < nobody) > 0) none[line] = 1 }
+            ("user " $2) in none || ("group " $3) in none { print $1 " " $2 ":" $3 }' | LC_ALL=C sort)
+    loses "files are root's, without set-user-ID and set-group-ID, as the tree had not the owners that their packages say" \
+        "$ow_files"
 }
 
 # settle_modes: directories that were mounted over are as their package has them: rpm leaves them alone meanwhile.

@@ -44,7 +44,7 @@ export function remove(
     const { arch, driver } = lineage ?? { arch: "", driver: "" };
     return {
       ...part,
-      command: recipe("remove-rpm.sh", [...INSIDE, "rpm.sh", "remove-rpm.sh", "remove.sh"]),
+      command: recipe("remove-rpm.sh", [...INSIDE, "tell.sh", "rpm.sh", "remove-rpm.sh", "remove.sh"]),
       env: { ...part.env, PACKAGES: packages.join("\n"), ARCH: arch, DOCS: "" },
       tools: [RPM, ...emulation(driver, arch)],
     };

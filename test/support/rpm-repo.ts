@@ -37,6 +37,8 @@ export interface RpmPackage {
   readonly files?: Readonly<Record<string, RpmFile>>;
   /** Modes that are not 755 and 644. */
   readonly modes?: Readonly<Record<string, number>>;
+  /** Owners that are not root, `user:group`. */
+  readonly owners?: Readonly<Record<string, string>>;
   /** Text of the scriptlet, which makes the package require `/bin/sh`. */
   readonly post?: string;
   /** When it was built, in seconds since 1970. */
@@ -198,7 +200,9 @@ function specOf(pkg: RpmPackage, root: string): string {
   ];
   const listed = Object.keys(pkg.files ?? {}).map((path) => {
     const absolute = join("/", path).replace(/(?<=.)\/$/, "");
-    return `${path.endsWith("/") ? "%dir " : ""}"${absolute}"\n`;
+    const [user, group] = pkg.owners?.[path]?.split(":") ?? [];
+    const owner = user === undefined ? "" : `%attr(-,${user},${group ?? user}) `;
+    return `${owner}${path.endsWith("/") ? "%dir " : ""}"${absolute}"\n`;
   });
   const head = `${tags.map(([key, value]) => `${key}: ${value}\n`).join("")}
 %description
