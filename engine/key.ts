@@ -117,11 +117,13 @@ function rowsOfPackages(request: PackageRequest, closure: string | null): Rows {
   ];
 }
 
+const IN_KEY = Object.values(FIELDS).flatMap((field) => (typeof field === "string" ? [] : [field]));
+
 /** The components of an action's key, sorted by name. */
 export function componentsOf(action: Action, facts: KeyFacts): Component[] {
   const rows: Rows = [
     ["schema", KEY_SCHEMA],
-    ...Object.values(FIELDS).flatMap((field) => (typeof field === "string" ? [] : field(action, facts))),
+    ...IN_KEY.flatMap((rowsOf) => rowsOf(action, facts)),
     ...optional("epoch", facts.epoch === null ? null : String(facts.epoch)),
     ...optional("date", usesDate(action) ? facts.datecode : null),
   ];
