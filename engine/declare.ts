@@ -138,8 +138,9 @@ export const projectOf = (value: unknown): unknown =>
   typeof value === "object" && value !== null && PROJECT in value ? value[PROJECT] : undefined;
 
 /** A rule's option is wrong: says where in the Imagefile and what was expected. Exit status 2. */
-export function wrongOption(rule: string, message: string): never {
-  throw new ProblemError({ exit: 2, message: `${callSite()}: ${rule}: ${message}` });
+export function wrongOption(rule: string, message: string, hint?: string): never {
+  const problem = { exit: 2, message: `${callSite()}: ${rule}: ${message}` } as const;
+  throw new ProblemError(hint === undefined ? problem : { ...problem, hint });
 }
 
 /** The nearest caller that is not ours: where in an Imagefile, or a file it imports, the rule was called. */

@@ -13,7 +13,7 @@ import { kernelSchema } from "./kernel.js";
 import { mirrorSchema } from "./mirror.js";
 import { squashfsSchema } from "./squashfs.js";
 import { nixSchema } from "./nix.js";
-import { typeOf } from "./options.js";
+import { callForm, typeOf } from "./options.js";
 import { pacmanSchema } from "./pacman.js";
 import { platformfsSchema } from "./platformfs.js";
 import { projectSchema } from "./project.js";
@@ -40,6 +40,8 @@ export interface OptionText {
 /** A rule, a step or a function of the module, and its options in the order in which they are declared. */
 export interface RuleText {
   readonly name: string;
+  /** How it is called. */
+  readonly form: string;
   readonly options: readonly OptionText[];
 }
 
@@ -75,6 +77,11 @@ const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
 export function describeRules(more: Readonly<Record<string, z.ZodObject>> = {}): readonly RuleText[] {
   return Object.entries({ ...SCHEMAS, ...more }).map(([name, schema]) => ({
     name,
+    // Several may be alike.
+    form: name
+      .split(", ")
+      .map((one) => callForm(one, schema))
+      .join(", "),
     options: optionsOf(schema),
   }));
 }

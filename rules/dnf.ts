@@ -8,7 +8,7 @@ import { imagefileDirectory } from "../engine/evaluate/home.js";
 import { asError } from "../engine/problem.js";
 import { isOn, readConf, words, type Conf, type Options } from "./drivers/dnf/conf.js";
 import type { Section } from "./drivers/dnf/repository.js";
-import { check, option } from "./options.js";
+import { check, option, typed } from "./options.js";
 import { filesSource, patternsOf, placeOf } from "./schema.js";
 import { SearchPath, type Layers } from "./search-path.js";
 import type { Repo, Source, Vars } from "./types.js";
@@ -16,37 +16,39 @@ import type { Repo, Source, Vars } from "./types.js";
 const place = placeOf("http", "https", "ftp", "file");
 const textSource = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "text");
 
-export const dnfSchema = z.strictObject({
-  from: option(
-    z.union([
-      z.instanceof(SearchPath),
-      filesSource,
-      textSource,
-      z.strictObject({ url: place, name: z.string().regex(/^\S+$/).optional() }),
-    ]),
-    `layers(…), files("yum.conf"), or { url, name }`,
-    "Where the repositories are named: in the sections of a `yum.conf`; in layers, by the first `yum.conf.tmpl`, the " +
-      "`yum-repos.conf.tmpl` of all, and `defineRepo`; or all those below `url`, a browsable directory, but for sources. `name` is " +
-      "what a release calls that, its last directory unless said.",
-  ),
-  keys: option(
-    filesSource.optional(),
-    "files(…)",
-    "Public keys of GnuPG that may sign packages (`gpgcheck`) and indexes (`repo_gpgcheck`). `gpgkey` in a configuration is " +
-      "not followed: a key is no better than the way it came.",
-  ),
-  releasever: option(
-    z.string().min(1).optional(),
-    "text",
-    "What `$releasever` stands for; of layers, the first one's name.",
-  ),
-  vars: option(
-    z.record(z.string().regex(/^\w+$/), z.string()).optional(),
-    "{ name: text }",
-    'What other variables of a configuration stand for, as files in `/etc/dnf/vars` say it: `{ stream: "9-stream" }`. One ' +
-      "that nobody fills is an error.",
-  ),
-});
+export const dnfSchema = z
+  .strictObject({
+    from: option(
+      z.union([
+        z.instanceof(SearchPath),
+        filesSource,
+        textSource,
+        z.strictObject({ url: place, name: z.string().regex(/^\S+$/).optional() }),
+      ]),
+      `layers(…), files("yum.conf"), or { url, name }`,
+      "Where the repositories are named: in the sections of a `yum.conf`; in layers, by the first `yum.conf.tmpl`, the " +
+        "`yum-repos.conf.tmpl` of all, and `defineRepo`; or all those below `url`, a browsable directory, but for sources. `name` is " +
+        "what a release calls that, its last directory unless said.",
+    ),
+    keys: option(
+      filesSource.optional(),
+      "files(…)",
+      "Public keys of GnuPG that may sign packages (`gpgcheck`) and indexes (`repo_gpgcheck`). `gpgkey` in a configuration is " +
+        "not followed: a key is no better than the way it came.",
+    ),
+    releasever: option(
+      z.string().min(1).optional(),
+      "text",
+      "What `$releasever` stands for; of layers, the first one's name.",
+    ),
+    vars: option(
+      z.record(typed(z.string().regex(/^\w+$/), "a name of letters, digits and _"), z.string()).optional(),
+      "{ name: text }",
+      'What other variables of a configuration stand for, as files in `/etc/dnf/vars` say it: `{ stream: "9-stream" }`. One ' +
+        "that nobody fills is an error.",
+    ),
+  })
+  .meta({ positional: ["from"] });
 
 /** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
 export interface DnfRepo {

@@ -9,21 +9,23 @@ import { asFile, type AnyTree, type FileTarget, type Outs } from "./types.js";
 
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]*$/;
 
-export const extractSchema = z.strictObject({
-  from: option(treeLike, "a tree", "The tree they are in."),
-  paths: option(
-    z.record(
-      z.string().superRefine((name, context) => {
-        if (!NAME.test(name))
-          context.addIssue("a name is letters, digits, . _ and -, and begins with a letter");
-      }),
-      z.string().regex(/^[^\n]*[^\n/]$/),
+export const extractSchema = z
+  .strictObject({
+    from: option(treeLike, "a tree", "The tree they are in."),
+    paths: option(
+      z.record(
+        z.string().superRefine((name, context) => {
+          if (!NAME.test(name))
+            context.addIssue("a name is letters, digits, . _ and -, and begins with a letter");
+        }),
+        z.string().regex(/^[^\n]*[^\n/]$/),
+      ),
+      `{ name: "a path in the tree" }`,
+      "What each file is called afterwards, and its path in the tree. `*`, `?` and `[…]` stand for parts of names; " +
+        "exactly one file has to match. Symbolic links are followed inside the tree.",
     ),
-    `{ name: "a path in the tree" }`,
-    "What each file is called afterwards, and its path in the tree. `*`, `?` and `[…]` stand for parts of names; " +
-      "exactly one file has to match. Symbolic links are followed inside the tree.",
-  ),
-});
+  })
+  .meta({ positional: ["from", "paths"] });
 
 /** The files of `from` that `paths` names, each as a file target under the same key. */
 export function extract<const K extends string>(from: AnyTree, paths: Readonly<Record<K, string>>): Outs<K> {

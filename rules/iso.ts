@@ -15,18 +15,21 @@ import { grubCpus } from "./grub.js";
 import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
 import { holding } from "./formats.js";
 import { checkLabel, labelOption } from "./label.js";
-import { check, option } from "./options.js";
+import { check, option, typed } from "./options.js";
 import { directoryOf, staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
 import { anyInput, common, fileTarget, guardsOf, out, limits } from "./schema.js";
 import { asFile, type Common, type FileTarget, type Input } from "./types.js";
 
-const place = z
-  .string()
-  .refine(
-    (path) => /[^/]/.test(path) && !/[\n=\\]/.test(path) && !path.split("/").some((part) => part === ".."),
-  )
-  .transform((path) => path.replace(/^\/+/, ""));
+const place = typed(
+  z
+    .string()
+    .refine(
+      (path) => /[^/]/.test(path) && !/[\n=\\]/.test(path) && !path.split("/").some((part) => part === ".."),
+    )
+    .transform((path) => path.replace(/^\/+/, "")),
+  "a path inside the image, without `..`, `=` and backslashes",
+);
 
 /** What the image has for itself. */
 const OWN = ["boot/vmlinuz", "boot/initrd.img", "boot/grub", "isolinux", ".disk", "EFI"];

@@ -19,13 +19,39 @@ export function typeOf(schema: z.core.$ZodType): string | undefined {
   return schema instanceof z.ZodOptional ? typeOf(schema.unwrap()) : undefined;
 }
 
+/** How it is called: `xbps(url, { … })`. The schema's `positional` are the options that are words of their own. */
+export function callForm(name: string, schema: z.ZodObject): string {
+  const words = positionalOf(schema);
+  const more = Object.keys(schema.shape).length > words.length;
+  return `${name}(${[...words, ...(more ? ["{ … }"] : [])].join(", ")})`;
+}
+
+function positionalOf(schema: z.ZodObject): readonly string[] {
+  const said = z.globalRegistry.get(schema)?.["positional"];
+  return Array.isArray(said) ? said.map(String) : [];
+}
+
+/** How it is called, where an object or nothing stands for one of the words. */
+function formHint(
+  rule: string,
+  schema: z.ZodObject,
+  { path }: z.core.$ZodIssue,
+  given: unknown,
+): string | undefined {
+  const [name, ...below] = path;
+  if (typeof name !== "string" || below.length > 0 || !positionalOf(schema).includes(name)) return undefined;
+  const found = valueAt(given, [name]);
+  const isOther = found === undefined || (typeof found === "object" && !isHandle(found) && !isSource(found));
+  return isOther && !Array.isArray(found) ? `it is called ${callForm(rule, schema)}` : undefined;
+}
+
 /** Checks the options of `rule`; a wrong one ends the evaluation with one line (exit status 2). */
 export function check<T extends z.ZodObject>(rule: string, schema: T, given: unknown): z.output<T> {
   const result = schema.safeParse(given);
   if (result.success) return result.data;
   const issue = result.error.issues.map(deepest).sort((a, b) => rank(a) - rank(b))[0];
   if (issue === undefined) throw new Error(`${rule}: zod failed without an issue`);
-  wrongOption(rule, describe(issue, schema, given));
+  wrongOption(rule, describe(issue, schema, given), formHint(rule, schema, issue, given));
 }
 
 /** Misspelt names first: what they cause elsewhere (a missing option) is no second mistake. */
@@ -54,7 +80,10 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType, given: unknown): s
   }
   const at = path.length === 0 ? "" : `${show(path)}: `;
   if (issue.code === "custom" && issue.message !== "Invalid input") return at + issue.message;
-  if (issue.code === "invalid_key") return at + (issue.issues[0]?.message ?? issue.message);
+  if (issue.code === "invalid_key") {
+    const words = keyWords(schema, path.slice(0, -1));
+    return at + (words === undefined ? (issue.issues[0]?.message ?? issue.message) : `expected ${words}`);
+  }
   const expected = expectation(schema, path) ?? "an object with options";
   return `${at}expected ${expected}, found ${render(valueAt(given, path))}`;
 }
@@ -82,6 +111,14 @@ function child(schema: z.core.$ZodType, part: string | number): z.core.$ZodType 
     return schema.options.map((one) => child(one, part)).find((one) => one !== undefined);
   }
   return undefined;
+}
+
+/** The words for the names in the record at `path`. */
+function keyWords(schema: z.core.$ZodType, path: readonly (string | number)[]): string | undefined {
+  let here: z.core.$ZodType | undefined = schema;
+  for (const part of path) here = here && child(here, part);
+  while (here instanceof z.ZodOptional) here = here.unwrap();
+  return here instanceof z.ZodRecord ? typeOf(here.keyType) : undefined;
 }
 
 function keysAt(schema: z.core.$ZodType, path: readonly (string | number)[]): readonly string[] {

@@ -13,33 +13,35 @@ import type { Repo, Source } from "./types.js";
 
 const place = placeOf("http", "https", "file");
 
-export const pacmanSchema = z.strictObject({
-  conf: option(
-    filesSource,
-    `files("pacman.conf")`,
-    "The configuration. Its sections are the repositories, in order, with `Server`, `SigLevel` and `Usage`; of " +
-      "`[options]` `SigLevel`, `NoExtract`, `IgnorePkg` and `IgnoreGroup` count: what the last two name is not installed. The rest is about a running system, and `Include` is not followed.",
-  ),
-  url: option(
-    place.optional(),
-    "a URL or a directory, with $repo and $arch",
-    "Where packages come from while building, instead of what `Server` and `Include` say. Not in the key.",
-  ),
-  keys: option(
-    filesSource.optional(),
-    "files(…)",
-    "Public keys of GnuPG (`keys/*.gpg`, `*.asc`) that may sign databases and packages. `SigLevel` says what has to be " +
-      "signed; with `Never` nothing is verified but checksums.",
-  ),
-  inImage: option(
-    z
-      .string()
-      .regex(/^(?:https?|ftp|file):\/\/\S+$/)
-      .optional(),
-    "a URL, with $repo and $arch",
-    "The one server in the image's own mirrorlist; without it that stays as its package has it.",
-  ),
-});
+export const pacmanSchema = z
+  .strictObject({
+    conf: option(
+      filesSource,
+      `files("pacman.conf")`,
+      "The configuration. Its sections are the repositories, in order, with `Server`, `SigLevel` and `Usage`; of " +
+        "`[options]` `SigLevel`, `NoExtract`, `IgnorePkg` and `IgnoreGroup` count: what the last two name is not installed. The rest is about a running system, and `Include` is not followed.",
+    ),
+    url: option(
+      place.optional(),
+      "a URL or a directory, with $repo and $arch",
+      "Where packages come from while building, instead of what `Server` and `Include` say. Not in the key.",
+    ),
+    keys: option(
+      filesSource.optional(),
+      "files(…)",
+      "Public keys of GnuPG (`keys/*.gpg`, `*.asc`) that may sign databases and packages. `SigLevel` says what has to be " +
+        "signed; with `Never` nothing is verified but checksums.",
+    ),
+    inImage: option(
+      z
+        .string()
+        .regex(/^(?:https?|ftp|file):\/\/\S+$/)
+        .optional(),
+      "a URL, with $repo and $arch",
+      "The one server in the image's own mirrorlist; without it that stays as its package has it.",
+    ),
+  })
+  .meta({ positional: ["conf"] });
 
 /** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
 export interface PacmanRepo {

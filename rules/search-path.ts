@@ -32,31 +32,33 @@ export interface LayersOptions {
 
 const name = z.string().regex(/^[A-Z][A-Z0-9_]*$/);
 
-export const layersSchema = z.strictObject({
-  dir: option(z.string().min(1), "a directory", "Where the layers are, one directory each."),
-  path: option(
-    z.string().regex(/^[^:\n]+(?::[^:\n]+)*$/),
-    "layers with : between them",
-    "The layers, the first for what is most particular (a version), then those on it. A file `INCLUDE` in a layer names " +
-      "more, one a line, which come after it; the layer `base` always comes last.",
-  ),
-  vars: option(
-    z.record(name, z.string()).optional(),
-    "{ NAME: text }",
-    "What fills `@@NAME@@` in templates.",
-  ),
-  srcurl: option(
-    z.union([z.string(), z.record(z.string(), z.string())]).optional(),
-    `an address, or { "*": address, LAYER: address }`,
-    "What fills `@@SRCURL@@`: where repositories are. An address or a directory; per layer, where `*` stands for the others.",
-  ),
-  defineRepo: option(
-    z.array(z.string().regex(/^[A-Za-z0-9_.-]+!\S+$/)).optional(),
-    `"NICK!URL" in an array`,
-    "Repositories that no layer has. Each is described by the first `CUSTOMREPO.tmpl` of the path, with `@@REPOID@@` and " +
-      "`@@REPOURL@@` filled in.",
-  ),
-});
+export const layersSchema = z
+  .strictObject({
+    dir: option(z.string().min(1), "a directory", "Where the layers are, one directory each."),
+    path: option(
+      z.string().regex(/^[^:\n]+(?::[^:\n]+)*$/),
+      "layers with : between them",
+      "The layers, the first for what is most particular (a version), then those on it. A file `INCLUDE` in a layer names " +
+        "more, one a line, which come after it; the layer `base` always comes last.",
+    ),
+    vars: option(
+      z.record(name, z.string()).optional(),
+      "{ NAME: text }",
+      "What fills `@@NAME@@` in templates.",
+    ),
+    srcurl: option(
+      z.union([z.string(), z.record(z.string(), z.string())]).optional(),
+      `an address, or { "*": address, LAYER: address }`,
+      "What fills `@@SRCURL@@`: where repositories are. An address or a directory; per layer, where `*` stands for the others.",
+    ),
+    defineRepo: option(
+      z.array(z.string().regex(/^[A-Za-z0-9_.-]+!\S+$/)).optional(),
+      `"NICK!URL" in an array`,
+      "Repositories that no layer has. Each is described by the first `CUSTOMREPO.tmpl` of the path, with `@@REPOID@@` and " +
+        "`@@REPOURL@@` filled in.",
+    ),
+  })
+  .meta({ positional: ["dir", "path"] });
 
 /** A layer: its name, and its directory (relative to the Imagefile's, or absolute). */
 interface Layer {

@@ -6,19 +6,21 @@ import type { Repo, Source } from "./types.js";
 
 const place = placeOf("http", "https");
 
-export const xbpsSchema = z.strictObject({
-  url: option(
-    z.union([place.transform((one): readonly string[] => [one]), z.array(place).min(1)]),
-    "a URL or a directory, or an array of them",
-    "Where packages come from while building. Of one place its `musl` and `aarch64` beneath are used as well, " +
-      "by architecture; an array is taken as it is. Not in the key.",
-  ),
-  keys: option(
-    filesSource.optional(),
-    "files(…)",
-    "Public keys (`keys/*.plist`) that may sign it; without them it must not be signed.",
-  ),
-});
+export const xbpsSchema = z
+  .strictObject({
+    url: option(
+      z.union([place.transform((one): readonly string[] => [one]), z.array(place).min(1)]),
+      "a URL or a directory, or an array of them",
+      "Where packages come from while building. Of one place its `musl` and `aarch64` beneath are used as well, " +
+        "by architecture; an array is taken as it is. Not in the key.",
+    ),
+    keys: option(
+      filesSource.optional(),
+      "files(…)",
+      "Public keys (`keys/*.plist`) that may sign it; without them it must not be signed.",
+    ),
+  })
+  .meta({ positional: ["url"] });
 
 /** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
 export interface XbpsRepo {

@@ -24,6 +24,7 @@ export function rulesPage(): string {
     "# Rules, steps and presets",
     "",
     "Made by `npm run docs` from the schemas that check an Imagefile when it is loaded; do not edit.",
+    "What stands before the `{ … }` in a call is given as it is, in that order; the other options are in the object.",
     "",
     ...rules.flatMap(section),
     ...formats(),
@@ -54,9 +55,11 @@ function formats(): string[] {
   ];
 }
 
-function section({ name, options }: RuleText): string[] {
+function section({ name, form, options }: RuleText): string[] {
   return [
     `## ${name}`,
+    "",
+    `\`${form}\``,
     "",
     "| option | type | is |",
     "| --- | --- | --- |",

@@ -1,8 +1,52 @@
-// Pages that are made from the code are the code's.
+// Pages that are made from the code are the code's, and what they tell to type works.
 import { expect, test } from "@jest/globals";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { evaluate } from "../engine/evaluate/load.js";
+import { makeProject } from "./support/cli.js";
 import { PAGE, rulesPage } from "../targets/document.js";
+
+const ROOT = new URL("../../", import.meta.url);
 
 test("docs/rules.md says what the schemas say (npm run docs)", () => {
   expect(readFileSync(PAGE, "utf8")).toBe(rulesPage());
+});
+
+test("docs/rules.md says of everything how it is called, words first", () => {
+  const forms = [
+    "xbps(url, { … })",
+    "pacman(conf, { … })",
+    "rule.rootfs({ … })",
+    "rule.extract(from, paths)",
+    "step.install(packages, { … })",
+    "step.dconf(db, keys, { … })",
+    "step.link(path, to)",
+    "signify({ … }), minisign({ … })",
+  ];
+  for (const form of forms) expect(rulesPage()).toContain(`\n\n\`${form}\`\n\n| option |`);
+});
+
+/** Every Imagefile in the pages: page and number → its text. */
+const EXAMPLES = ["README.md", ...readdirSync(new URL("docs", ROOT)).map((name) => `docs/${name}`)]
+  .filter((name) => name.endsWith(".md"))
+  .flatMap((name) =>
+    [...readFileSync(new URL(name, ROOT), "utf8").matchAll(/^```ts\n(.*?)^```$/gms)]
+      .map(([, text = ""], at) => [`${name} ${at + 1}`, text] as const)
+      .filter(([, text]) => text.includes("export ")),
+  );
+
+/** What evaluating them needs. */
+const FILES = { "pacman.conf": "[core]\nServer = https://mirror.example.org\n", "README.md": "" };
+
+test.each(EXAMPLES)("%s can be typed in: it imports what it uses", async (name, text) => {
+  expect(text).toMatch(/^import .* from "imagemake";$/m);
+  const project = makeProject({ ...FILES, "Imagefile.ts": text });
+  try {
+    const { ok, ...told } = await evaluate({ file: project.path("Imagefile.ts"), args: {} });
+    // Presets read a checkout.
+    if (!name.includes("void") && !name.includes("xcp-ng"))
+      expect([ok, told]).toEqual([true, expect.anything()]);
+    else expect(JSON.stringify(told)).not.toMatch(/not defined|no export|syntax error|unknown option/);
+  } finally {
+    project.remove();
+  }
 });

@@ -125,6 +125,11 @@ describe("broken Imagefiles", () => {
       `Imagefile.ts:2: ReferenceError: nowhere is not defined`,
     ],
     [
+      "a name of the engine's that is not imported",
+      ["", "export const a = run({});"],
+      `Imagefile.ts:2: ReferenceError: run is not defined (import { run } from "imagemake" is missing)`,
+    ],
+    [
       "undefined",
       ["const t = {} as any;", "t.a.b;"],
       `Imagefile.ts:2: TypeError: Cannot read properties of undefined (reading 'b')`,

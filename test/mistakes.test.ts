@@ -270,6 +270,7 @@ export const value = run({ inputs: { SRC: env("ODD") }, cmd, out: "value" });
       [["-j0", "a"], "it must be a number from 1 up"],
       [["--progress", "loud", "a"], "Allowed choices are auto, tty, plain, json"],
       [["why"], "missing required argument 'target'"],
+      [["boot"], "`imagemake build boot` builds a target that is called boot\n"],
       [["why", "a", "b"], "unknown target b"],
       [["release", "strat"], "release strat"],
       [

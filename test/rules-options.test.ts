@@ -54,12 +54,12 @@ const simple = { inputs: {}, cmd: "true", out: "x" };
 
 describe("a wrong option is told what was expected and what was found", () => {
   test.each<[string, string, unknown]>([
-    ["run", "unknown option output; did you mean out?", { inputs: {}, cmd: "", output: "x" }],
-    ["run", "inputs: expected { NAME: target or source }, found nothing", { cmd: "", out: "x" }],
+    ["run", "unknown option output; did you mean out?", { inputs: {}, cmd: "true", output: "x" }],
+    ["run", "inputs: expected { NAME: target or source }, found nothing", { cmd: "true", out: "x" }],
     ["run", "cmd: expected a command: text for bash, or an array of words, found 5", { ...simple, cmd: 5 }],
-    ["run", "expected one of out, outs and tree: true, found none", { inputs: {}, cmd: "" }],
+    ["run", "expected one of out, outs and tree: true, found none", { inputs: {}, cmd: "true" }],
     ["run", "expected one of out, outs and tree: true, found out and tree", { ...simple, tree: true }],
-    ["run", "outs: expected at least one output, found none", { inputs: {}, cmd: "", outs: {} }],
+    ["run", "outs: expected at least one output, found none", { inputs: {}, cmd: "true", outs: {} }],
     ["run", 'out: a file name, without directories; found "a/b"', { ...simple, out: "a/b" }],
     ["run", "out: only {date} is filled in; found {dat}", { ...simple, out: "a-{dat}" }],
     ["run", "timeout: expected a number of seconds, found 0", { ...simple, timeout: 0 }],
@@ -84,9 +84,9 @@ describe("a wrong option is told what was expected and what was found", () => {
     [
       "run",
       "collect: it fills $OUT, so it needs out",
-      { inputs: {}, cmd: "", tree: true, collect: "a-{date}" },
+      { inputs: {}, cmd: "true", tree: true, collect: "a-{date}" },
     ],
-    ["check", "unknown option out; known are inputs, cmd, env, ", { inputs: {}, cmd: "", out: "x" }],
+    ["check", "unknown option out; known are inputs, cmd, env, ", { inputs: {}, cmd: "true", out: "x" }],
     [
       "rootfs",
       'arch: expected one of amd64, arm64, armhf, i386, ppc64el, riscv64, s390x, found "x86_64"',
@@ -122,7 +122,7 @@ describe("a wrong option is told what was expected and what was found", () => {
     [
       "platformfs",
       "packages: the tree beneath was not made by rootfs, so no repository is known for it",
-      { from: run({ inputs: {}, cmd: "", tree: true }), packages: ["vim"] },
+      { from: run({ inputs: {}, cmd: "true", tree: true }), packages: ["vim"] },
     ],
     ["pxe", "out: expected a file name, found nothing", { from: tree }],
     [
@@ -163,8 +163,28 @@ describe("a wrong option is told what was expected and what was found", () => {
       { repo, arch: "amd64", packages: ["a"], native: "yes" },
     ],
     ["project", "unknown option release.gates; did you mean gate?", { release: { gates: [] } }],
+    [
+      "iso",
+      "contents.../x: expected a path inside the image, without `..`, `=` and backslashes",
+      {
+        ...rule.extract(tree, { kernel: "boot/k", initrd: "boot/i" }),
+        ...{ contents: { "../x": files("a") }, label: "X", out: "x.iso" },
+      },
+    ],
   ])("%s: %s", (name, message, options) => {
     expect(told(() => loose[name]?.(options))).toContain(`${name}: ${message}`);
+  });
+
+  test("what is called with an object, and takes words, is told how it is called", () => {
+    const url = { url: "../repo" } as unknown as string;
+    const form = (call: () => unknown): string =>
+      /\((it is called .*)\)$/.exec(told(call))?.[1] ?? "not told";
+    expect(form(() => xbps(url))).toBe("it is called xbps(url, { … })");
+    expect(form(() => looseStep["install"]?.({ packages: ["a"] }))).toBe(
+      "it is called step.install(packages, { … })",
+    );
+    expect(form(() => looseStep["dconf"]?.("local"))).toBe("it is called step.dconf(db, keys, { … })");
+    expect(form(() => xbps("gopher://x"))).toBe("not told");
   });
 
   test("the line begins with the place of the call", () => {

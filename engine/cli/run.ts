@@ -83,8 +83,19 @@ async function carryOut(argv: readonly string[]): Promise<number> {
     await program.parseAsync(ordered(program, argv), { from: "user" });
     return status;
   } catch (error) {
-    return explain(error);
+    const status = explain(error);
+    if (error instanceof CommanderError && error.code === "commander.missingArgument")
+      tellOfBuild(program, argv);
+    return status;
   }
+}
+
+/** A target may have a command's name. */
+function tellOfBuild(program: Command, argv: readonly string[]): void {
+  const called = program.commands.find((one) => argv.includes(one.name()));
+  if (called === undefined || called.commands.length > 0) return;
+  const name = called.name();
+  process.stderr.write(`  \`imagemake build ${name}\` builds a target that is called ${name}\n`);
 }
 
 function makeProgram(argv: readonly string[], done: (status: number) => void): Command {

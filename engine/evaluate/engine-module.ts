@@ -74,6 +74,19 @@ function hint(here: object, key: string, { prefix, all }: Place): string | undef
   return found === undefined ? undefined : `did you mean ${found}?`;
 }
 
+/** What to import where a name is used that the engine has and the Imagefile has not imported. */
+export function importHint(thrown: unknown, names: object): string | undefined {
+  const [, name] =
+    /^([\w$]+) is not defined$/.exec(
+      thrown instanceof Error && thrown.name === "ReferenceError" ? thrown.message : "",
+    ) ?? [];
+  const path = name === undefined ? undefined : pathOf(names, name);
+  if (path === undefined) return undefined;
+  const [first = path] = path.split(".");
+  const line = `import { ${first} } from "imagemake"`;
+  return first === path ? `${line} is missing` : `did you mean ${path}, with ${line}?`;
+}
+
 /** `rule.rootfs` for `rootfs`. */
 function pathOf(object: object, key: string): string | undefined {
   if (Object.hasOwn(object, key)) return key;

@@ -6,6 +6,7 @@ import { codeOf, problemIn } from "../../cache/io.js";
 import { adviceFor, lackAt } from "../../cache/limits.js";
 import type { Graph } from "../model.js";
 import { asError, fail, ok, stop, type Result } from "../problem.js";
+import { importHint } from "./engine-module.js";
 import { askedFor, resetArgs, setArgs } from "./args.js";
 import { blame } from "./blame.js";
 import { collect } from "./collect.js";
@@ -73,7 +74,9 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
   } catch (thrown) {
     // What the machine lacks is no fault of the Imagefile's, wherever it was noticed.
     const lacking = adviceFor(codeOf(thrown), null) === undefined ? null : problemIn(thrown);
-    return { ok: false, problem: lacking ?? blame(thrown, file) };
+    const hint = importHint(thrown, engine);
+    const problem = lacking ?? { ...blame(thrown, file), ...(hint === undefined ? {} : { hint }) };
+    return { ok: false, problem };
   } finally {
     undoAll(undos);
     resetArgs();

@@ -28,33 +28,35 @@ const lock = typed(
   "a key with its whole path, such as /org/gnome/desktop/interface/color-scheme",
 );
 
-export const dconfSchema = z.strictObject({
-  db: option(
-    plain("the name of a database"),
-    "the name of a database",
-    "The database: `etc/dconf/db/` and this.",
-  ),
-  keys: option(
-    z.record(path, z.record(key, value)),
-    `{ path: { key: value } }`,
-    `Settings, by path and key. Values are GVariant text: \`"'prefer-dark'"\`, \`"true"\`, \`"uint32 5"\`.`,
-  ),
-  locks: option(
-    z.array(lock).optional(),
-    "an array of keys",
-    "Keys that users cannot change, with their whole paths. What is set for a locked key elsewhere is ignored without a word.",
-  ),
-  name: option(
-    plain("a file name").optional(),
-    "a file name",
-    "Name of the file with the settings, and of that with the locks; `imagemake` unless said.",
-  ),
-  profile: option(
-    plain("the name of a profile").optional(),
-    "the name of a profile",
-    "The profile that has the database; `user` unless said. One that is there and lacks it gets it as its last.",
-  ),
-});
+export const dconfSchema = z
+  .strictObject({
+    db: option(
+      plain("the name of a database"),
+      "the name of a database",
+      "The database: `etc/dconf/db/` and this.",
+    ),
+    keys: option(
+      z.record(path, z.record(key, value)),
+      `{ path: { key: value } }`,
+      `Settings, by path and key. Values are GVariant text: \`"'prefer-dark'"\`, \`"true"\`, \`"uint32 5"\`.`,
+    ),
+    locks: option(
+      z.array(lock).optional(),
+      "an array of keys",
+      "Keys that users cannot change, with their whole paths. What is set for a locked key elsewhere is ignored without a word.",
+    ),
+    name: option(
+      plain("a file name").optional(),
+      "a file name",
+      "Name of the file with the settings, and of that with the locks; `imagemake` unless said.",
+    ),
+    profile: option(
+      plain("the name of a profile").optional(),
+      "the name of a profile",
+      "The profile that has the database; `user` unless said. One that is there and lacks it gets it as its last.",
+    ),
+  })
+  .meta({ positional: ["db", "keys"] });
 
 /** Settings and locks as a system database of dconf. */
 export function dconf(

@@ -7,18 +7,20 @@ import { asTreeHandle, imagePath, treeLike } from "../schema.js";
 import type { AnyTree, Step } from "../types.js";
 import { makeStep } from "./step.js";
 
-export const graftSchema = z.strictObject({
-  tree: option(
-    treeLike,
-    "a tree",
-    "The tree whose contents are put there, with owners, modes, attributes and links.",
-  ),
-  at: option(
-    imagePath,
-    "a path inside the tree",
-    "The directory for them: it must be empty, or not be there. It gets the owner and the mode of the other tree's root.",
-  ),
-});
+export const graftSchema = z
+  .strictObject({
+    tree: option(
+      treeLike,
+      "a tree",
+      "The tree whose contents are put there, with owners, modes, attributes and links.",
+    ),
+    at: option(
+      imagePath,
+      "a path inside the tree",
+      "The directory for them: it must be empty, or not be there. It gets the owner and the mode of the other tree's root.",
+    ),
+  })
+  .meta({ positional: ["tree", "at"] });
 
 /** Puts another tree's contents at a directory of this one. */
 export function graft(tree: AnyTree, at: string): Step {

@@ -24,32 +24,38 @@ const notOwn = (given: object | undefined): boolean =>
   Object.keys(given ?? {}).every((name) => !OWN.includes(name));
 const taken = `${OWN.join(", ")} are the step's own variables; take another name`;
 
-export const hookSchema = z.strictObject({
-  script: option(
-    z.string().regex(/^[^\0\n]*[^\0\n/]$/),
-    "a file",
-    "The script, called with one argument: the root directory. `{arch}` in its name becomes the tree's architecture. The " +
-      "files that it sources are found and declared.",
-  ),
-  network: option(
-    z.boolean().optional(),
-    "true or false",
-    "The script may use the network; what it takes from there is in no key.",
-  ),
-  packages: option(
-    packageNames.optional(),
-    `package names in an array, or list("file")`,
-    "Packages with all they need, from the release's snapshot, for the script to install without network: " +
-      "`prepare_apt_source` without arguments makes them apt's source.",
-  ),
-  recommends: option(z.boolean().optional(), "true or false", "Whether recommended packages are among them."),
-  inputs: option(
-    variables(anyInput).refine(notOwn, taken).optional(),
-    "{ NAME: target or source }",
-    "What else the script reads, as in `run`.",
-  ),
-  env: option(environment.refine(notOwn, taken), "{ NAME: text }", "Variables for the script."),
-});
+export const hookSchema = z
+  .strictObject({
+    script: option(
+      z.string().regex(/^[^\0\n]*[^\0\n/]$/),
+      "a file",
+      "The script, called with one argument: the root directory. `{arch}` in its name becomes the tree's architecture. The " +
+        "files that it sources are found and declared.",
+    ),
+    network: option(
+      z.boolean().optional(),
+      "true or false",
+      "The script may use the network; what it takes from there is in no key.",
+    ),
+    packages: option(
+      packageNames.optional(),
+      `package names in an array, or list("file")`,
+      "Packages with all they need, from the release's snapshot, for the script to install without network: " +
+        "`prepare_apt_source` without arguments makes them apt's source.",
+    ),
+    recommends: option(
+      z.boolean().optional(),
+      "true or false",
+      "Whether recommended packages are among them.",
+    ),
+    inputs: option(
+      variables(anyInput).refine(notOwn, taken).optional(),
+      "{ NAME: target or source }",
+      "What else the script reads, as in `run`.",
+    ),
+    env: option(environment.refine(notOwn, taken), "{ NAME: text }", "Variables for the script."),
+  })
+  .meta({ positional: ["script"] });
 
 /** Options of `step.hook`. */
 export interface HookOptions {

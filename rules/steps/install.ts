@@ -10,14 +10,16 @@ import { systemOf } from "../systems.js";
 import type { Packages, Step } from "../types.js";
 import { makeStep, type Layer } from "./step.js";
 
-export const installSchema = z.strictObject({
-  packages: option(packageNames, `package names in an array, or list("file")`, "What is installed."),
-  recommends: option(
-    z.boolean().optional(),
-    "true or false",
-    "Whether recommended packages come too; otherwise they do not.",
-  ),
-});
+export const installSchema = z
+  .strictObject({
+    packages: option(packageNames, `package names in an array, or list("file")`, "What is installed."),
+    recommends: option(
+      z.boolean().optional(),
+      "true or false",
+      "Whether recommended packages come too; otherwise they do not.",
+    ),
+  })
+  .meta({ positional: ["packages"] });
 
 /** Installs packages, from the release's snapshot. */
 export function install(packages: Packages, o: { recommends?: boolean } = {}): Step {

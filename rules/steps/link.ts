@@ -6,10 +6,12 @@ import { imagePath } from "../schema.js";
 import type { Step } from "../types.js";
 import { makeStep } from "./step.js";
 
-export const linkSchema = z.strictObject({
-  path: option(imagePath, "a path inside the tree", "The symbolic link."),
-  to: option(z.string().min(1), "a path", "What it points to, as it stands in the link."),
-});
+export const linkSchema = z
+  .strictObject({
+    path: option(imagePath, "a path inside the tree", "The symbolic link."),
+    to: option(z.string().min(1), "a path", "What it points to, as it stands in the link."),
+  })
+  .meta({ positional: ["path", "to"] });
 
 /** Makes a symbolic link. */
 export function link(path: string, to: string): Step {

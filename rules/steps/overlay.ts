@@ -10,31 +10,33 @@ import { filesSource, imagePath } from "../schema.js";
 import type { Source, Step, Vars } from "../types.js";
 import { makeStep, octal } from "./step.js";
 
-export const overlaySchema = z.strictObject({
-  files: option(
-    z.union([z.string().min(1), filesSource]),
-    "a directory, or files(…)",
-    "What is copied into the tree: a directory's contents, or files from their glob's directory on.",
-  ),
-  to: option(
-    imagePath.optional(),
-    "a path inside the tree",
-    "The directory they are put in; the root unless said.",
-  ),
-  owner: option(
-    z
-      .string()
-      .regex(/^\d+:\d+$/)
-      .optional(),
-    `"user:group" in numbers`,
-    "Who owns them; 0:0 unless said, or who owns what they replace where only some may read that.",
-  ),
-  modes: option(
-    z.record(imagePath, octal).optional(),
-    `{ path: "755" }`,
-    "Modes, where 755 for what is executable and 644 for the rest are not wanted. What replaces a file that only some may read (`etc/shadow`) has its mode unless said.",
-  ),
-});
+export const overlaySchema = z
+  .strictObject({
+    files: option(
+      z.union([z.string().min(1), filesSource]),
+      "a directory, or files(…)",
+      "What is copied into the tree: a directory's contents, or files from their glob's directory on.",
+    ),
+    to: option(
+      imagePath.optional(),
+      "a path inside the tree",
+      "The directory they are put in; the root unless said.",
+    ),
+    owner: option(
+      z
+        .string()
+        .regex(/^\d+:\d+$/)
+        .optional(),
+      `"user:group" in numbers`,
+      "Who owns them; 0:0 unless said, or who owns what they replace where only some may read that.",
+    ),
+    modes: option(
+      z.record(imagePath, octal).optional(),
+      `{ path: "755" }`,
+      "Modes, where 755 for what is executable and 644 for the rest are not wanted. What replaces a file that only some may read (`etc/shadow`) has its mode unless said.",
+    ),
+  })
+  .meta({ positional: ["files"] });
 
 /** Copies files into the tree. */
 export function overlay(

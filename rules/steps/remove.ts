@@ -10,19 +10,21 @@ import { pathNames } from "../schema.js";
 import type { ListSource, Step } from "../types.js";
 import { makeStep } from "./step.js";
 
-export const removeSchema = z.strictObject({
-  paths: option(
-    pathNames,
-    `paths in an array, or list("file")`,
-    "What is deleted, with all below it; `*` stands for part of a name, and `/**/` for any directories between. A path that " +
-      "is not there is no error.",
-  ),
-  packages: option(
-    z.array(z.string().regex(/^[^\s-]\S*$/)).optional(),
-    "package names in an array",
-    "Packages of RPM that are removed first, whatever depends on them; one that is not there is no error.",
-  ),
-});
+export const removeSchema = z
+  .strictObject({
+    paths: option(
+      pathNames,
+      `paths in an array, or list("file")`,
+      "What is deleted, with all below it; `*` stands for part of a name, and `/**/` for any directories between. A path that " +
+        "is not there is no error.",
+    ),
+    packages: option(
+      z.array(z.string().regex(/^[^\s-]\S*$/)).optional(),
+      "package names in an array",
+      "Packages of RPM that are removed first, whatever depends on them; one that is not there is no error.",
+    ),
+  })
+  .meta({ positional: ["paths"] });
 
 /** Deletes paths, and packages of RPM. */
 export function remove(

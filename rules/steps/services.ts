@@ -8,19 +8,21 @@ import { makeStep } from "./step.js";
 
 const name = typed(z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*$/), "the name of a service");
 
-export const servicesSchema = z.strictObject({
-  names: option(
-    z.array(name),
-    "an array of names",
-    "Services that start with the system. Where the tree starts with runit, what is in `etc/sv`; where it starts with " +
-      "systemd, units of any kind (`ssh`, `fstrim.timer`, `getty@tty2`), enabled as their [Install] sections say.",
-  ),
-  disable: option(
-    z.array(name).optional(),
-    "an array of names",
-    "Services that do not start with the system, whatever their packages say; one that is not enabled, or not there, is no error.",
-  ),
-});
+export const servicesSchema = z
+  .strictObject({
+    names: option(
+      z.array(name),
+      "an array of names",
+      "Services that start with the system. Where the tree starts with runit, what is in `etc/sv`; where it starts with " +
+        "systemd, units of any kind (`ssh`, `fstrim.timer`, `getty@tty2`), enabled as their [Install] sections say.",
+    ),
+    disable: option(
+      z.array(name).optional(),
+      "an array of names",
+      "Services that do not start with the system, whatever their packages say; one that is not enabled, or not there, is no error.",
+    ),
+  })
+  .meta({ positional: ["names"] });
 
 /** Has services start with the system, by runit or by systemd. */
 export function services(names: readonly string[], o: { disable?: readonly string[] } = {}): Step {

@@ -120,21 +120,23 @@ const userSchema = z
       context.addIssue("expire: nobody logs in with a locked password, so nobody can change it");
   });
 
-export const usersSchema = z.strictObject({
-  users: option(
-    z.record(
-      userName,
-      typed(userSchema, "{ groups, password, expire, sudo, uid, gid, home, shell, comment }"),
+export const usersSchema = z
+  .strictObject({
+    users: option(
+      z.record(
+        userName,
+        typed(userSchema, "{ groups, password, expire, sudo, uid, gid, home, shell, comment }"),
+      ),
+      "{ name: { groups, password, … } }",
+      "Users, by name. One that the tree has, such as root, is changed; the others are made, in this order.",
     ),
-    "{ name: { groups, password, … } }",
-    "Users, by name. One that the tree has, such as root, is changed; the others are made, in this order.",
-  ),
-  newGroups: option(
-    z.array(groupName).optional(),
-    "an array of groups",
-    "Groups that are made where the tree has none of the name, with a number from 100 on.",
-  ),
-});
+    newGroups: option(
+      z.array(groupName).optional(),
+      "an array of groups",
+      "Groups that are made where the tree has none of the name, with a number from 100 on.",
+    ),
+  })
+  .meta({ positional: ["users"] });
 
 /** Makes users, and changes those that are there. */
 export function users(

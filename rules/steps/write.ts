@@ -7,20 +7,22 @@ import { imagePath } from "../schema.js";
 import type { Step } from "../types.js";
 import { makeStep, octal } from "./step.js";
 
-export const writeSchema = z.strictObject({
-  path: option(imagePath, "a path inside the tree", "The file."),
-  content: option(
-    // What the kernel takes as one variable is 128 KiB.
-    z.string().refine((text) => Buffer.byteLength(text) < 120_000 && !text.includes("\0")),
-    "text of less than 120,000 bytes",
-    "What it holds. `{date}` becomes the datecode.",
-  ),
-  mode: option(
-    z.union([z.number().int().min(0).max(0o7777), octal]).optional(),
-    `a mode such as 0o644 or "644"`,
-    "0o644 unless said.",
-  ),
-});
+export const writeSchema = z
+  .strictObject({
+    path: option(imagePath, "a path inside the tree", "The file."),
+    content: option(
+      // What the kernel takes as one variable is 128 KiB.
+      z.string().refine((text) => Buffer.byteLength(text) < 120_000 && !text.includes("\0")),
+      "text of less than 120,000 bytes",
+      "What it holds. `{date}` becomes the datecode.",
+    ),
+    mode: option(
+      z.union([z.number().int().min(0).max(0o7777), octal]).optional(),
+      `a mode such as 0o644 or "644"`,
+      "0o644 unless said.",
+    ),
+  })
+  .meta({ positional: ["path", "content"] });
 
 /** Modes that files have; a number that is none of them, but reads like one, was meant to be octal. */
 const USUAL = new Set(
