@@ -26,11 +26,16 @@ export type Source =
        */
       readonly links?: "contents" | "watched" | "anywhere";
       /**
-       * They go into a tree: empty directories come along, and what does not is said. `base` is the directory of the stage
-       * whose contents go in, into the tree's directory `to`; whose mode is said elsewhere is in `modes`, by its path in
-       * the stage.
+       * They go into a tree, or the image of a medium: empty directories come along, and what does not is said. `base` is
+       * the directory of the stage whose contents go in, into the directory `to`; whose mode is said elsewhere is in
+       * `modes`, by its path in the stage.
        */
-      readonly tree?: { readonly base: string; readonly to: string; readonly modes: readonly string[] };
+      readonly tree?: {
+        readonly kind: "tree" | "image";
+        readonly base: string;
+        readonly to: string;
+        readonly modes: readonly string[];
+      };
     }
   | { readonly kind: "list"; readonly file: string }
   /** What a rule wrote itself, a template filled for example. `file` is its name in the stage. */

@@ -16,7 +16,7 @@ import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from 
 import { holding } from "./formats.js";
 import { checkLabel, labelOption } from "./label.js";
 import { check, option, typed } from "./options.js";
-import { directoryOf, staged } from "./patterns.js";
+import { directoryName, directoryOf, isOutside, staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
 import { anyInput, common, fileTarget, guardsOf, out, limits } from "./schema.js";
 import { asFile, type Common, type FileTarget, type Input } from "./types.js";
@@ -142,11 +142,20 @@ function content(path: string, given: Handle | SourceHandle, name: string): Cont
   if (!isSource(given)) return { name, path: bare, strip: "", input: given };
   const found = sourceOf(given);
   if (found.kind !== "files") wrongOption("iso", `contents.${path}: expected a target or files(…)`);
+  const isDirectory = path.endsWith("/");
   // One file gets another name, and a link's text would lead elsewhere from there.
-  const source = path.endsWith("/") ? found : { ...found, links: "contents" as const };
-  if (source.stage !== undefined || source.from !== undefined) {
-    return { name, path, strip: source.stage ?? source.from ?? "", input: source };
-  }
-  const input = staged(source, name.toLowerCase());
-  return { name, path, strip: input.stage ?? directoryOf(source.patterns), input };
+  const source = isDirectory ? found : { ...found, links: "contents" as const };
+  const stage = name.toLowerCase();
+  const base = source.from === undefined ? undefined : directoryName(source.from);
+  const from =
+    source.stage !== undefined
+      ? source
+      : base === undefined
+        ? staged(source, stage)
+        : isOutside(base)
+          ? { ...source, stage }
+          : source;
+  const strip = from.stage ?? base ?? directoryOf(source.patterns);
+  const tree = { kind: "image", base: strip, to: bare, modes: [] } as const;
+  return { name, path, strip, input: isDirectory ? { ...from, tree } : from };
 }

@@ -10,6 +10,12 @@ export type FilesSource = Extract<Source, { kind: "files" }>;
 export const isOutside = (path: string): boolean =>
   posix.isAbsolute(path) || path === ".." || path.startsWith("../");
 
+/** A directory as it is written, without what says nothing; empty for the Imagefile's own. */
+export const directoryName = (given: string): string => {
+  const plain = posix.normalize(given).replace(/(?<=.)\/+$/, "");
+  return plain === "." ? "" : plain;
+};
+
 /** The directory that all patterns lie in, as far as it can be told from their text; empty for the Imagefile's. */
 export function directoryOf(patterns: readonly string[]): string {
   const common = commonPrefix(patterns.filter((one) => !one.startsWith("!")).map(literalDirectory));

@@ -2,6 +2,9 @@
 // where they belong, or are refused by name before anything is built.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
 
 /** Beside `end`, one that ends in a blank; what systemd calls a device; signs of xorriso's and of the shell's. */
@@ -88,6 +91,55 @@ test("an ISO has every name", async () => {
   const names = execFileSync("ls", ["-A", project.path("extracted")], { encoding: "utf8" });
   expect([...lines(names)].sort()).toEqual([...NAMES].sort());
   for (const name of NAMES) expect(project.read(`extracted/${name}`)).toBe(`${name}\n`);
+});
+
+test("an ISO has empty directories, and links that lead out of what is copied are named", async () => {
+  mkdirSync(project.path("more/deep/empty"), { recursive: true });
+  const outside = mkdtempSync(join(tmpdir(), "imagemake-outside-"));
+  writeFileSync(join(outside, "one"), "");
+  project.write("secret", "");
+  project.write("more/file", "");
+  project.write("more/private", "");
+  chmodSync(project.path("more/private"), 0o600);
+  symlinkSync("../secret", project.path("more/up"));
+  symlinkSync("../file", project.path("more/deep/file"));
+  project.write(
+    "more.ts",
+    `import { files, rule, run } from "imagemake";
+const file = run({ inputs: {}, cmd: 'echo file > "$OUT"', out: "file" });
+const on = (contents: Parameters<typeof rule.iso>[0]["contents"], out: string) =>
+  rule.iso({ kernel: file, initrd: file, contents, label: "X", out });
+export const more = on({ "x/": files("more/**") }, "more.iso");
+export const bare = on({ "x/": files("more/deep/empty*") }, "bare.iso");
+export const up = on({ "x/": files("more/up") }, "up.iso");
+export const from = on({ "x/": files("**", { from: "./more/deep/" }), "y/": files("*", { from: "${outside}" }) }, "from.iso");
+`,
+  );
+  const { stderr } = await project.good("-f", "more.ts", "more", "bare", "from");
+  rmSync(outside, { recursive: true });
+  expect((await project.good("-f", "more.ts", "up")).stderr).toContain("(more/up -> ../secret)");
+  const told = stderr.split("\n").filter((line) => line.startsWith("warning: "));
+  expect(told).toEqual([
+    expect.stringContaining("modes do not come along into the image (more/private 600)"),
+    expect.stringContaining("lead out of what is copied (more/up -> ../secret)"),
+    expect.stringContaining("lead out of what is copied (more/deep/file -> ../file)"),
+  ]);
+  const listed = (name: string, dir = "/x"): readonly string[] =>
+    lines(
+      execFileSync("xorriso", ["-indev", project.path("out", name), "-find", dir], {
+        encoding: "utf8",
+        stdio: "pipe",
+      }),
+    ).map((path) => path.replaceAll("'", ""));
+  expect([...listed("more.iso")].sort()).toEqual(
+    [
+      "/x",
+      ...["deep", "deep/empty", "deep/file", "file", "private", "up"].map((name) => `/x/${name}`),
+    ].sort(),
+  );
+  expect([...listed("from.iso")].sort()).toEqual(["/x", "/x/empty", "/x/file"]);
+  expect([...listed("from.iso", "/y")].sort()).toEqual(["/y", "/y/one"]);
+  expect([...listed("bare.iso")].sort()).toEqual(["/x", "/x/empty"]);
 });
 
 test("a name with a line break is refused before anything is built", async () => {

@@ -30,7 +30,8 @@ export const refused = (action: Action, lost: readonly Notice[]): Failure | null
 export async function lossesIn(decider: Decider, action: Action): Promise<Result<readonly Notice[]>> {
   const said: Notice[] = [];
   for (const input of action.inputs) {
-    if (input.kind !== "source" || input.source.kind !== "files" || input.source.tree === undefined) continue;
+    if (input.kind !== "source" || input.source.kind !== "files" || input.source.tree?.kind !== "tree")
+      continue;
     const resolved = await decider.context.sources.resolve(input.source, input.name);
     if (!resolved.ok) return resolved;
     if (resolved.value.kind !== "files") continue;

@@ -40,7 +40,9 @@ export function droppedOf(
     if (stats === undefined || join("/", stage) === base || !isWithin(base, join("/", stage))) return [];
     return [{ path, name: isWithin(dir, path) ? relative(dir, path) : path, stage, stats }];
   });
-  return [unsaidModes(found, tree), hardLinks(found), climbing(found, tree, dir)].flatMap((one) => one ?? []);
+  return [unsaidModes(found, tree), hardLinks(found, tree), climbing(found, tree, dir)].flatMap(
+    (one) => one ?? [],
+  );
 }
 
 /** Modes that git would not have and that `tree.modes` does not say. */
@@ -51,8 +53,12 @@ function unsaidModes(found: readonly Found[], tree: Into): Notice | null {
     .map(({ name, stats }) => `${name} ${(stats.mode & 0o7777).toString(8)}`);
   return unsaid.length === 0
     ? null
-    : noticeOf((some) => `modes do not come along into the tree (${some(unsaid)}): say them in modes: { … }`);
+    : noticeOf(
+        (some) => `modes do not come along into the ${tree.kind} (${some(unsaid)}): ${MODES[tree.kind]}`,
+      );
 }
+
+const MODES = { tree: "say them in modes: { … }", image: "there everybody may read everything" };
 
 /** Sticky, set-user-ID and set-group-ID. */
 const SPECIAL = 0o7000;
@@ -74,7 +80,7 @@ function isPlain(stats: Stats): boolean {
 }
 
 /** Names of one file, which become files of their own. */
-function hardLinks(found: readonly Found[]): Notice | null {
+function hardLinks(found: readonly Found[], { kind }: Into): Notice | null {
   const groups = new Map<string, string[]>();
   for (const { name, stats } of found) {
     if (stats.nlink < 2 || !stats.isFile()) continue;
@@ -86,8 +92,8 @@ function hardLinks(found: readonly Found[]): Notice | null {
     ? null
     : noticeOf(
         (some) =>
-          `hard links do not come along into the tree, each name becomes a file of its own (${some(shared)}): ` +
-          "say symbolic links, or link them in a step.hook",
+          `hard links do not come along into the ${kind}, each name becomes a file of its own (${some(shared)}): ` +
+          `use symbolic links${kind === "tree" ? ", or link them in a step.hook" : ""}`,
       );
 }
 
@@ -107,8 +113,8 @@ function climbing(found: readonly Found[], tree: Into, dir: string): Notice | nu
     ? null
     : noticeOf(
         (some) =>
-          `links come along as they are, and these lead out of what is copied (${some(links)}): in the tree they ` +
-          "lead elsewhere or nowhere; leave them out, and copy what they lead to by a step of its own",
+          `links come along as they are, and these lead out of what is copied (${some(links)}): in the ${tree.kind} they ` +
+          `lead elsewhere or nowhere; leave them out, and name what they lead to by itself`,
       );
 }
 

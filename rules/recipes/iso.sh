@@ -20,7 +20,7 @@ printf '%s\n' "$CONTENTS" | while read -r name rest; do
     eval "value=\$$name"
     # Of one file it is what it holds, under another name; the engine saw to it that a link leads to a file of the stage.
     [ "${place%/}" != "$place" ] || [ ! -L "$value" ] || value=$(realpath --relative-to=. "$value")
-    if { [ -d "$value" ] && [ ! -L "$value" ]; } || { [ -f "$value" ] && [ "${place%/}" = "$place" ]; }; then
+    if [ "${place%/}" = "$place" ] && { [ -f "$value" ] || { [ -d "$value" ] && [ ! -L "$value" ]; }; }; then
         graft "$place" "$value"
         continue
     fi

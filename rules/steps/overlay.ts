@@ -4,7 +4,7 @@ import { z } from "zod";
 import { sourceOf, wrongOption, type SourceHandle } from "../../engine/declare.js";
 import type { Source as EngineSource } from "../../engine/model.js";
 import { check, option, render } from "../options.js";
-import { directoryOf, isOutside, staged } from "../patterns.js";
+import { directoryName, directoryOf, isOutside, staged } from "../patterns.js";
 import { recipe } from "../recipes.js";
 import { filesSource, imagePath } from "../schema.js";
 import type { Source, Step, Vars } from "../types.js";
@@ -54,6 +54,7 @@ export function overlay(
       FILES: {
         ...files,
         tree: {
+          kind: "tree",
           base: strip,
           to: given.to ?? "",
           modes: inStage(Object.keys(given.modes ?? {}), strip, given.to),
@@ -101,9 +102,3 @@ function overlayFiles(given: string | SourceHandle): { files: EngineSource; stri
   }
   return { files: own, strip: STAGED };
 }
-
-/** A directory as it is written, without what says nothing; empty for the Imagefile's own. */
-const directoryName = (given: string): string => {
-  const plain = posix.normalize(given).replace(/(?<=.)\/+$/, "");
-  return plain === "." ? "" : plain;
-};
