@@ -80,7 +80,7 @@ export const ARCHIVER = [
 
 /** A recipe that ends in packing a directory; `parts` come before. */
 export const packRecipe = (name: string, parts: readonly string[] = []): Command =>
-  recipe(name, [...parts, "pack.sh"], ARCHIVER);
+  recipe(name, [...parts, "tell.sh", "pack.sh"], ARCHIVER);
 
 /** The file `pattern` that holds `tree`. */
 function packTree(tree: Handle, pattern: string, format: Packing, guards: Guards): Handle {

@@ -149,7 +149,7 @@ const BOOT_LOADERS: readonly Tool[] = [
 function initrdTree(tree: Handle, kernel: Handle, lossless: Guards, limit: Limits): Handle {
   return declareOne({
     rule: "initrd",
-    command: recipe("initrd.sh", ["lib.sh", "initrd.sh"], ARCHIVER),
+    command: recipe("initrd.sh", ["lib.sh", "tell.sh", "initrd.sh"], ARCHIVER),
     inputs: { TREE: tree, KERNEL: kernel },
     outputs: [{ name: "OUT", kind: "tree", base: null }],
     tools: [

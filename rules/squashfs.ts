@@ -62,7 +62,7 @@ export function squashfs(
     declareOne(
       {
         rule: "squashfs",
-        command: recipe("squashfs.sh", ["lib.sh", "space.sh", "squashfs.sh"], ARCHIVER),
+        command: recipe("squashfs.sh", ["lib.sh", "space.sh", "tell.sh", "squashfs.sh"], ARCHIVER),
         env: {
           COMPRESS: compress,
           LEVEL: o.level === undefined ? "" : String(o.level),

@@ -296,3 +296,50 @@ export default project({ default: [dressed, bare, many, collected, linked, spars
     expect(project.read("out/looked")).toBe("");
   });
 });
+
+describe("what squashfs and cpio cannot have", () => {
+  let project: TestProject;
+  beforeAll(() => {
+    project = makeProject({
+      "Imagefile.ts": `
+const tree = run({ inputs: {}, root: true, tree: true, cmd: \`
+  cd "$OUT"; mkdir etc; echo 1 > etc/passwd; echo 2 > kept; touch -d 1960-01-01 etc/old; touch -d @0 etc/first; ln -s /nowhere etc/link\` });
+const broken = run({ inputs: {}, root: true, tree: true, cmd: \`
+  cd "$OUT"; echo 1 > "two"$'\\\\n'"lines"; setfattr -n system.posix_acl_access -v ${ACL} two*\` });
+const small = (lossless = false) => ({ guards: { minSize: 1, lossless } });
+export const without = rule.squashfs({ from: tree, out: "w.squashfs", ...small(), without: [
+  "ect/passwd", "etc/nothing-*", "/etc/pass*", "etc/link", "!(etc|kept)", "... old" ] });
+export const old = rule.squashfs({ from: tree, out: "o.squashfs", ...small(true) });
+export const cpio = rule.platformfs({ from: tree, steps: [], out: "t.cpio.gz", ...small() });
+export const tar = rule.platformfs({ from: tree, steps: [], out: "t.tar", ...small() });
+export const named = rule.squashfs({ from: broken, out: "b.squashfs", ...small() });
+`,
+    });
+  });
+  afterAll(() => project.remove());
+
+  test("a line of without that nothing in the tree has is named, and is no error", async () => {
+    const { stderr } = await project.good("without");
+    expect(stderr).toContain(
+      "warning: without: without: the tree has nothing of that name (ect/passwd, etc/nothing-*, !(etc|kept))\n",
+    );
+    expect(sh(project.path("out"), "unsquashfs -l w.squashfs")).not.toMatch(/passwd|link/);
+  });
+
+  test("times before 1970 are named, and an error where nothing may be lost", async () => {
+    expect((await project.good("cpio", "tar")).stderr.match(/.*before 1970.*/g)).toEqual([
+      "warning: cpio: cpio has no times before 1970 (etc/old)",
+    ]);
+    const { status, stderr } = await project.run("old");
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining("squashfs has no times before 1970 (etc/old)"),
+    ]);
+  });
+
+  test("a file that mksquashfs cannot be told of is named, and what helps", async () => {
+    const { status, stderr } = await project.run("named");
+    expect(stderr).toContain('"two\\nlines" has an access list and a line break in its name');
+    expect([status, stderr]).toEqual([1, expect.not.stringContaining("filename C time mode")]);
+  });
+});

@@ -22,6 +22,11 @@ flush();
  */
 function pseudoFile(entry) {
   const { path, stats } = entry;
+  if (path.includes("\n"))
+    fail(
+      `${JSON.stringify(path)} has an access list and a line break in its name, and mksquashfs cannot be told of both: ` +
+        "rename it, or take the access list away (step.hook)",
+    );
   const name = path.replace(/["\\]/g, "\\$&") || "/";
   return bytes(`"${name}" m ${modeOf(entry).toString(8)} ${stats.uid} ${stats.gid}\n`);
 }

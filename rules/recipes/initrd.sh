@@ -36,5 +36,6 @@ else
 fi
 find "$extra" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
+early "$TREE" cpio
 archive() { .recipe/node .recipe/archive.mjs cpio "$1"; }
 { archive "$TREE"; archive "$extra"; } | zstd -q -T0 -9 >"$OUT/initrd.img"

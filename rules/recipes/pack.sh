@@ -15,4 +15,5 @@ case $FORMAT in
     *) echo "FORMAT=$FORMAT" >&2; exit 2 ;;
 esac
 
+[ "${FORMAT%%.*}" != cpio ] || early "$TREE" cpio
 .recipe/node .recipe/archive.mjs "${FORMAT%%.*}" "$TREE" | $compress >"$OUT"

@@ -9,8 +9,22 @@ case $COMPRESS in zstd | gzip) [ -z "$LEVEL" ] || set -- "$@" -Xcompression-leve
 # It does not keep access lists, and would take their masks for what the group may do.
 .recipe/node .recipe/archive.mjs modes "$TREE" >"$TMPDIR/modes"
 [ ! -s "$TMPDIR/modes" ] || set -- "$@" -pf "$TMPDIR/modes"
+early "$TREE" squashfs
+# absent: those of the lines that stand for nothing in the tree.
+absent() (
+    cd "$TREE"
+    shopt -s nullglob extglob
+    IFS=
+    while read -r pattern; do
+        # This form means any directory.
+        [ "${pattern#... }" = "$pattern" ] || continue
+        for path in $pattern; do [ ! -e "$path" ] && [ ! -L "$path" ] || continue 2; done
+        printf '%s\n' "$pattern"
+    done
+)
 # -e swallows all that follows.
 if [ -n "$WITHOUT" ]; then
+    warns "without: the tree has nothing of that name" "$(printf '%s\n' "$WITHOUT" | absent)"
     printf '%s\n' "$WITHOUT" >"$TMPDIR/without"
     set -- "$@" -wildcards -ef "$TMPDIR/without"
 fi
