@@ -62,11 +62,16 @@ withRpm("an image of RPM packages", () => {
   let project: RpmProject;
   let root: string;
   let platform: string;
+  let said: string;
   beforeAll(async () => {
     project = rpmProject();
-    await project.good();
+    said = (await project.good()).stderr;
     root = unpacked(project, "rootfs-");
     platform = unpacked(project, "platformfs-");
+  });
+
+  test("is resolved without dnf's noise about the platform of nothing", () => {
+    expect(said).not.toContain("Platform");
   });
 
   test("holds what the lists resolve to, with what they need and without what is only recommended", () => {

@@ -205,7 +205,9 @@ export const asked = run({ inputs: { SRC: probe("exit 3") }, cmd: 'cp "$SRC" "$O
     const [names, asked] = await Promise.all([run("names"), run("asked")]);
     expect(names.stderr).toContain("imagemake: more.ts:4: names: input SRC: list no-list cannot be read");
     expect(names.status).toBe(2);
-    expect(asked.stderr).toContain("imagemake: more.ts:5: asked: input SRC: probe exit 3 failed");
+    expect(asked.stderr).toContain(
+      "imagemake: more.ts:5: asked: input SRC: probe exit 3 failed\n  it ended with status 3: it said nothing\n",
+    );
     expect(asked.status).toBe(3);
     expect(project.names("out")).toEqual(out);
   });

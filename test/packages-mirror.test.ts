@@ -1,7 +1,7 @@
 // Mirrors that fail, through the real command line and the real apt: nothing begins that cannot end, and what is
 // not signed by a key that is trusted is not taken.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, mkdirSync } from "node:fs";
 import { served } from "./support/apt-driver.js";
 import {
   makePackageProject,
@@ -51,6 +51,11 @@ describe("a mirror that fails", () => {
     imagefile("http://127.0.0.1:9");
     await refused(
       /cannot read apt tiny main .*from http:\/\/127\.0\.0\.1:9.*(?:Could not|Unable to) connect/is,
+    );
+    imagefile("empty", "", "tiny");
+    mkdirSync(project.path("empty"));
+    await refused(
+      /cannot read apt tiny main .* from \/.*\/empty: (?!.*copy:).*\n {2}try again later .* check url/,
     );
     imagefile("file:///nonexistent");
     await refused(/snapshot of apt tiny main .*cannot be taken: the repository \/nonexistent does not exist/);

@@ -112,17 +112,23 @@ export const t = run({ inputs: {}, cmd: ["awk", "BEGIN { print $OUTER $1 }"], ou
 
 test.each([
   ["a pipe", "mkfifo odd"],
+  ["a directory", "mkdir odd && echo > odd/x"],
   ["a device", "mknod odd c 1 5"],
-])("%s is read as no list, nor as anything else that is read", async (_, make) => {
+])("%s is read as no list, nor as anything else that is read", async (what, make) => {
   const project = makeProject({
     "Imagefile.ts": `export const a = run({ inputs: { L: list("odd") }, cmd: ': > "$OUT"', out: "a" });
 export const b = run({ inputs: { L: files("odd") }, cmd: ': > "$OUT"', out: "b" });`,
   });
   try {
     execFileSync("sh", ["-c", make], { cwd: project.dir });
-    for (const target of ["a", "b"]) {
+    // All beneath a directory are files.
+    for (const target of what === "a directory" ? ["a"] : ["a", "b"]) {
       const { status, stderr } = await project.run(target);
-      expect(stderr).toMatch(/odd is (?:no regular file|neither a file nor a link)/);
+      expect(stderr).toMatch(
+        what === "a directory"
+          ? /list odd is a directory\n {2}name a file in it/
+          : /odd is (?:no regular file|neither a file nor a link)/,
+      );
       expect(status).toBe(2);
     }
     const { status, stderr } = await project.run("-f", "odd", "a");

@@ -106,7 +106,10 @@ export class Sources {
       const stamp = stampOf(path);
       this.facts.file(path, stamp);
       this.#noteRace(stamp);
-      if (stamp !== null && !statSync(path).isFile())
+      const there = stamp === null ? null : statSync(path);
+      if (there?.isDirectory() === true)
+        return fail(2, `list ${file} is a directory`, "name a file in it that has one name a line");
+      if (there?.isFile() === false)
         return fail(2, `list ${file} is no regular file`, "pipes and devices cannot be inputs");
       const bytes = readFileSync(path);
       const bad = lineNotUtf8(bytes);
@@ -371,7 +374,11 @@ export class Sources {
     });
     if (run.status !== 0) {
       const why =
-        run.error?.message ?? `it ended with status ${run.status ?? "unknown"}: ${String(run.stderr).trim()}`;
+        run.error?.message ??
+        [
+          `it ended with status ${run.status ?? "unknown"}`,
+          String(run.stderr).trim() || "it said nothing",
+        ].join(": ");
       return fail(
         3,
         what === undefined ? `probe ${asWritten(argv)} failed` : `${what} is not to be had`,

@@ -14,7 +14,7 @@ interface Feature {
 const FEATURES: Readonly<Record<string, Feature>> = {
   loop: { what: "loop devices", there: () => existsSync("/dev/loop-control"), fix: "modprobe loop" },
   vfat: {
-    what: "the file system vfat",
+    what: "file system vfat",
     there: () => /\tvfat$/m.test(readFileSync("/proc/filesystems", "utf8")) || hasModule("vfat"),
     fix: "modprobe vfat, or build these on a machine whose kernel has it",
   },

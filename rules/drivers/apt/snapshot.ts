@@ -80,7 +80,13 @@ async function update(
     if (said === null) return ok(undefined);
     // Debian's mirrors are written file by file: for a moment the index is not the one that Release names.
     const between = /mirror sync in progress|hash sum mismatch|unexpected size/i.test(said);
-    if (!between || attempt === ATTEMPTS) return fail(3, `cannot read ${what}: ${said}`);
+    if (!between || attempt === ATTEMPTS) {
+      // A directory is apt's `copy:`; people write its path.
+      const plain = `cannot read ${what}: ${said}`.replace(/\bcopy:(?=\/)/g, "");
+      const check =
+        "try again later if the repository is being written; else check url, suite, components and keys";
+      return fail(3, plain, check);
+    }
     await delay(PAUSE, undefined, { signal: context.signal }).catch(() => undefined);
   }
 }

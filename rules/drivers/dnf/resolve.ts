@@ -115,7 +115,9 @@ export async function resolve(
   const beside = held.flatMap(({ id, path }, i) => {
     const listed = carried(files.filter((file) => file.section === `r${i}`));
     if (listed.dropped.length > 0)
-      context.warn(`the mirror of ${id} (${snapshot.arch}) is without ${listed.dropped.join(", ")}`);
+      context.warn(
+        `the mirror${id === "." ? "" : ` of ${id}`} (${snapshot.arch}) is without ${listed.dropped.join(", ")}`,
+      );
     return listed.files.map((file) => asPackage(id, path, file));
   });
   return ok([...apart(found), ...beside].sort(byName));

@@ -28,6 +28,9 @@ export const run = runner({
   tool: (name) => ({ name, package: PACKAGE[name] ?? name }),
 });
 
+/** dnf looks for the platform among installed packages, of which there are none; dnf-resolve.py finds it elsewhere. */
+const NOISE = /^Detection of Platform Module failed/;
+
 /** Puts `question` to the program `rules/recipes/<program>`; its answer, or what it says is wrong. */
 export async function ask<T>(
   program: string,
@@ -41,7 +44,7 @@ export async function ask<T>(
   let said = "";
   const onLine = (line: string): void => {
     if (line.startsWith("{")) said = line;
-    else context.progress(line);
+    else if (!NOISE.test(line)) context.progress(line);
   };
   const ran = await run(argv, context, { cwd: context.scratch, onLine });
   if (!ran.ok) return ran;
