@@ -25,7 +25,8 @@ export const aptSchema = z.strictObject({
   keys: option(
     filesSource.optional(),
     "files(…)",
-    "Keyrings that may sign it; the host's keyrings of Debian's archive unless said.",
+    "Keyrings that may sign it; the host's keyrings of Debian's archive unless said. A directory that nobody signed is taken " +
+      "without, with a warning; where keys are named, and over HTTP, it is refused.",
   ),
   inImage: option(
     z

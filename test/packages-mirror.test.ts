@@ -68,6 +68,20 @@ describe("a mirror that fails", () => {
     });
   });
 
+  test("is a directory that nobody signed: taken, with one warning a run", async () => {
+    const open = makePackageProject(makeTinyRepo());
+    try {
+      for (const words of [[], ["-B", "rootfs.tree"]]) {
+        const { stderr } = await open.good(...words);
+        expect(stderr.match(/^warning: the repository .*$/gm)).toEqual([
+          expect.stringContaining(`${open.repo.dir} (apt tiny main) is not signed`),
+        ]);
+      }
+    } finally {
+      open.remove();
+    }
+  });
+
   test("is not signed, or not by a key that is trusted", async () => {
     await served(project.repo.dir, async (url) => {
       imagefile(url);

@@ -49,6 +49,8 @@ export async function checkInputs(
         note(action, await sources.resolve(wanted.probe, "packages"));
       }
     }
+    const caution = driver?.caution?.(packages.repo, dir) ?? null;
+    if (caution !== null) lost.push({ message: caution });
     const keys = driver?.keyFiles(packages.repo) ?? [];
     if (keys.length > 0) note(action, await matchPatterns(dir, keys), "keys: ");
   }

@@ -70,6 +70,8 @@ export interface PackageDriver {
   verifies(repo: Json): boolean;
   /** Files of keys that the repository is verified with, as patterns below the Imagefile's directory. */
   keyFiles(repo: Json): readonly string[];
+  /** What a person should know of the repository as it is now, although it is taken; `base` is as in SnapshotContext. */
+  caution?(repo: Json, base: string): string | null;
   /** Fetches and verifies the repository's metadata for `arch` into `dir` (empty, exists). Uses the network. */
   snapshot(repo: Json, arch: string, dir: string, context: SnapshotContext): Promise<Result<void>>;
   /** Resolves without network and without installing. Sorted by name; what `on` holds is left out. */

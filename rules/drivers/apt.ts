@@ -7,7 +7,7 @@ import { keysIn } from "./keyring.js";
 import { buildDate, fileName } from "./apt/deb.js";
 import { APT_HELPER, fetchPackages } from "./apt/fetch.js";
 import { writeIndex } from "./apt/publish.js";
-import { nameOf, policyOf } from "./apt/repository.js";
+import { cautionOf, nameOf, policyOf } from "./apt/repository.js";
 import { NAME, resolve } from "./apt/resolve.js";
 import { takeSnapshot } from "./apt/snapshot.js";
 
@@ -26,6 +26,7 @@ export const driver: PackageDriver = {
   // The signed index has the checksum of every package.
   verifies: () => false,
   keyFiles: keysIn,
+  caution: cautionOf,
   isEntry: (entry) => NAME.test(entry),
   snapshot: (...given) => attempt("apt", takeSnapshot(...given)),
   resolve: (...given) => attempt("apt", resolve(...given)),

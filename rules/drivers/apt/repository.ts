@@ -98,6 +98,17 @@ export function isUnsignedDirectory(repository: Repository): boolean {
   return !existsSync(join(dir, "InRelease")) && !existsSync(join(dir, "Release.gpg"));
 }
 
+/** That nobody signed it, of a directory that is taken nevertheless. */
+export function cautionOf(repo: Json, base: string): string | null {
+  const read = readRepository(repo);
+  const at = read.ok ? addressOf(read.value, base) : read;
+  if (!read.ok || !at.ok || !isUnsignedDirectory({ ...read.value, url: at.value })) return null;
+  return (
+    `the repository ${directoryOf(at.value) ?? at.value} (${nameOf(repo)}) is not signed, and its packages are taken as they are: ` +
+    "sign it (Release.gpg), and name its keys in keys: files(…), which refuses what is not signed"
+  );
+}
+
 /** The one source of a snapshot. Keys are given to apt beside it, so that it holds no path of this machine's. */
 export function sourceText(repository: Repository): string {
   const fields = [`Types: deb`, `URIs: ${repository.url}`, `Suites: ${repository.suite}`];
