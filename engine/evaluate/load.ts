@@ -64,6 +64,7 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
           engine,
           cache: options.cache === undefined || lackAt(options.cache) !== null ? null : options.cache,
           onModule: (path) => recorder.module(path),
+          onSearch: (path, use) => recorder.file(path, use),
         }),
       ),
     );

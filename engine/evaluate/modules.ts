@@ -11,6 +11,7 @@ import { engineModule, projectModule } from "./engine-module.js";
 import { ownerOf, placeInStack } from "./frames.js";
 import { lineNotUtf8 } from "../utf8.js";
 import { nearest } from "./nearest.js";
+import { noteResolution, watchRequire, type Note } from "./resolution.js";
 
 /** A module's names. */
 export type Exports = Readonly<Record<string, unknown>>;
@@ -22,10 +23,15 @@ export interface LoadOptions {
   readonly cache: string | null;
   /** A module is about to be read. */
   readonly onModule: (path: string) => void;
+  /** Finding a module depended on this. */
+  readonly onSearch: Note;
 }
 
 type Import = (id: string, options?: object) => Promise<unknown>;
-type Resolve = (id: string, options: { readonly try: true }) => string | URL | undefined;
+type Resolve = (id: string, options?: object) => string | URL | undefined;
+type Require = (id: string) => unknown;
+/** What a transpiled module loads others with. */
+type Ways = readonly [Import, Resolve, Require];
 /** As jiti keeps them; the exports are there as soon as the module runs. */
 type Cache = Record<string, NodeJS.Module>;
 
@@ -45,11 +51,31 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
   const json = new Map<string, unknown>();
   const engine = engineModule(options.engine);
 
-  const hook = (native: Import, resolve: Resolve, importer: string): Import => {
+  const searched = (id: string, importer: string, found: string | null): void => {
+    if (id === SELF || id === HOOK || isBuiltin(id) || id.startsWith("data:")) return;
+    noteResolution(id, importer, found, "jiti", options.onSearch);
+  };
+
+  const hook = (native: Import, resolve: Resolve, require: Require, importer: string): Ways => {
+    const load: Import = hookImport(native, resolve, importer);
+    const find: Resolve = (id, how) => {
+      searched(id, importer, resolved(resolve(id, { try: true })));
+      return resolve(id, how);
+    };
+    const apply = (_: Require, self: unknown, given: [string]): unknown => {
+      // Before it is loaded: it may throw.
+      searched(given[0], importer, resolved(resolve(given[0], { try: true, async: false })));
+      return Reflect.apply(require, self, given);
+    };
+    return [load, find, new Proxy(require, { apply })];
+  };
+
+  const hookImport = (native: Import, resolve: Resolve, importer: string): Import => {
     return async (id, importOptions) => {
       if (id === SELF) return engine;
       if (isBuiltin(id) || id.startsWith("data:")) return native(id, importOptions);
       const path = resolved(resolve(id, { try: true }));
+      searched(id, importer, path);
       if (path === null) throw importProblem(id, placeInStack(), nearHint(id, importer));
       const owner = packageOf(path);
       if (owner !== null) options.onModule(join(owner, "package.json"));
@@ -124,9 +150,11 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
 
   const required = createRequire(file).cache;
   before ??= new Set(Object.keys(required));
+  const unwatch = watchRequire(options.onSearch);
   try {
     return await load(file, null);
   } finally {
+    unwatch();
     for (const path of Object.keys(required)) {
       if (before.has(path) || isOurs(path)) continue;
       options.onModule(path);
@@ -147,7 +175,7 @@ function textOf(path: string): string {
 let before: ReadonlySet<string> | undefined;
 
 /** First statement of a transpiled module: its imports go through ours. */
-const PRELUDE = `jitiImport=require("${HOOK}").hook(jitiImport,jitiESMResolve,__filename);`;
+const PRELUDE = `[jitiImport,jitiESMResolve,require]=require("${HOOK}").hook(jitiImport,jitiESMResolve,require,__filename);`;
 
 const exportsOf = (cache: Cache, path: string): Exports => (cache[path]?.exports ?? {}) as Exports; // Any object will do.
 
