@@ -1,7 +1,7 @@
 // Signing with keys of one's own, elsewhere, and with what does not fit; verifying what came from elsewhere. With the
 // real signify and minisign.
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, statSync } from "node:fs";
+import { cpSync, mkdirSync, statSync, symlinkSync } from "node:fs";
 import { afterEach, expect, jest, test } from "@jest/globals";
 import { finish, MAIN, makeProject, type Ended, type TestProject } from "./support/cli.js";
 import { collectedRelease, DAY, imagefile } from "./support/release.js";
@@ -256,4 +256,12 @@ test("what sudo's user should own is his: keys, checksums, signature, link", asy
     `${KEYS}.sec`,
   ])
     expect(`${path} ${statSync(project.path(path)).uid}`).toBe(`${path} ${wanted}`);
+});
+
+test("nothing is written through a link in the directory of the keys", async () => {
+  project = await collectedRelease();
+  mkdirSync(project.path("release-keys"));
+  symlinkSync(project.path("made-by-root"), project.path("release-keys/.gitignore"));
+  await project.good("release", "sign");
+  expect(project.exists("made-by-root")).toBe(false);
 });

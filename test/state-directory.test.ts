@@ -20,6 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { makeProject, type TestProject } from "./support/cli.js";
+import { DAY } from "./support/release.js";
 
 jest.setTimeout(120_000);
 
@@ -260,4 +261,27 @@ test("deleting does not go through a link that takes a directory's place", async
   untouched();
   renameSync(project.path(".imagemake"), project.path("away"));
   expect(lstatSync(project.path("away")).isDirectory()).toBe(true);
+});
+
+test("a release file is never followed as a link, and nothing of what it leads to is shown", async () => {
+  writeFileSync(join(outside, "mine"), "root:*:202\n");
+  await project.good("release", "start", "--release", DAY);
+  const file = project.path("releases", `${DAY}.json`);
+  rmSync(file);
+  symlinkSync(join(outside, "mine"), file);
+  const linked = await project.run("release", "status");
+  expect(linked).toMatchObject({ status: 2, stderr: expect.stringContaining("is no regular file") });
+  expect(linked.stderr).not.toContain("root");
+  rmSync(file);
+  execFileSync("mkfifo", [file]);
+  const pipe = await project.run("release", "status");
+  expect(pipe).toMatchObject({ status: 2, stderr: expect.stringContaining("is no regular file") });
+  rmSync(file);
+  writeFileSync(file, "root:*:202\n");
+  const garbage = await project.run("release", "status");
+  expect(garbage).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("cannot be read as a release file"),
+  });
+  expect(garbage.stderr).not.toContain("root");
 });

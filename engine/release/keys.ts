@@ -3,6 +3,7 @@
 import { randomInt } from "node:crypto";
 import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { codeOf } from "../../cache/io.js";
 import { makeOwnDir } from "../../cache/write.js";
 import { giveToUser } from "../execute/own.js";
 import type { SignSettings } from "../model.js";
@@ -63,8 +64,13 @@ function makeKeyDir(keys: string): void {
   makeOwnDir(keys, 0o700);
   chmodSync(keys, 0o700);
   const ignore = join(keys, ".gitignore");
-  if (existsSync(ignore)) return;
-  writeFileSync(ignore, "*\n", { mode: 0o600 });
+  // Under sudo the directory is the caller's: a link there is never written through, wherever it leads.
+  try {
+    writeFileSync(ignore, "*\n", { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return;
+    throw error;
+  }
   giveToUser(ignore);
 }
 

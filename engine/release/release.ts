@@ -1,6 +1,15 @@
 // A release as data: its datecode, snapshots, closures and roster. Explicit ones are files beside the
 // Imagefile, implicit ones live in the state directory; the database is never needed to join one.
-import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { format } from "date-fns/format";
@@ -12,6 +21,7 @@ import {
   withChecksum,
   writeWhole,
 } from "../../cache/write.js";
+import { codeOf } from "../../cache/io.js";
 import type { TargetId } from "../model.js";
 import { isDatecode } from "../names.js";
 import { CLOCKS_MS } from "../quick.js";
@@ -243,8 +253,12 @@ export function readReleases(project: Project): Result<Release[]> {
 /** One release file; `datecode` is what it must be called. */
 export function readRelease(file: string, datecode: string, explicit: boolean): Result<Release> {
   try {
-    const text = readFileSync(file, "utf8");
-    const value = JSON.parse(text) as Partial<Release> & { checksum?: string };
+    const text = readOwn(file);
+    if (text === null)
+      return fail(2, `${file} is no regular file, and release files are never followed as links`);
+    const value = parsed(text);
+    // What is no release file may be anything: nothing of it is shown.
+    if (value === null) return fail(2, `${file} cannot be read as a release file`, "it is no JSON object");
     if (!explicit && checksumHolds(text) === false) return fail(2, `the release file ${file} is damaged`);
     delete value.checksum;
     const isRecord = (part: unknown): boolean =>
@@ -260,6 +274,31 @@ export function readRelease(file: string, datecode: string, explicit: boolean): 
     return ok({ ...newRelease(datecode, Date.parse(value.opened ?? "")), ...value, datecode, explicit });
   } catch (error) {
     return fail(2, `${file} cannot be read as a release file`, asError(error).message);
+  }
+}
+
+/** The text of a regular file; null for anything else: under sudo the release files are the caller's, who may put a link there. */
+function readOwn(file: string): string | null {
+  let fd: number;
+  try {
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (["ELOOP", "ENXIO"].includes(codeOf(error))) return null;
+    throw error;
+  }
+  try {
+    return fstatSync(fd).isFile() ? readFileSync(fd, "utf8") : null;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function parsed(text: string): (Partial<Release> & { checksum?: string }) | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
   }
 }
 
