@@ -178,8 +178,8 @@ async function copyIn(
  * empty file under a digest. (The name itself may be lost: rows are checked against the store.)
  */
 async function seal(path: string, mode: number, owner: Owner | null): Promise<void> {
+  giveTo(path, lstatSync(path), owner);
   chmodSync(path, mode);
-  if (owner !== null) lchownSync(path, owner.uid, owner.gid);
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     // Through the thread pool, so that several at once share a commit of the file system's journal.
@@ -282,10 +282,14 @@ async function materialise(path: string, to: string, diskImage: boolean): Promis
 
 /** A link shares mode and owner with the store: put right what somebody changed through another link. */
 function restoreAttributes(path: string, stats: Stats, id: ArtifactId, owner: Owner | null): void {
+  giveTo(path, stats, owner);
   if ((stats.mode & 0o7777) !== modeOf(id)) chmodSync(path, modeOf(id));
-  if (owner !== null && (stats.uid !== owner.uid || stats.gid !== owner.gid)) {
-    lchownSync(path, owner.uid, owner.gid);
-  }
+}
+
+/** Gives a file to its owner; without one to root, where that is who we are: an action may have given it to anybody. */
+function giveTo(path: string, { uid, gid }: Stats, owner: Owner | null): void {
+  const to = owner ?? (process.geteuid?.() === 0 ? { uid: 0, gid: 0 } : null);
+  if (to !== null && (uid !== to.uid || gid !== to.gid)) lchownSync(path, to.uid, to.gid);
 }
 
 function place(path: string, toPath: string): Result<Placed> {

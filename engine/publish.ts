@@ -10,7 +10,7 @@ import { makeOwnDir } from "../cache/write.js";
 import { isFree } from "./build/claims.js";
 import type { Decider } from "./decide.js";
 import { checkFileGuards } from "./execute/guards.js";
-import { findFile } from "./execute/outputs.js";
+import { displacedBy, findFile } from "./execute/outputs.js";
 import { removeTree } from "./execute/remove.js";
 import type { Isolation } from "./execute/sandbox.js";
 import type { Staged, StagedOutput } from "./execute/stage.js";
@@ -55,6 +55,12 @@ export async function publish(
   run: RunRecord,
 ): Promise<Published> {
   const { index } = context.decider.context;
+  const displaced = displacedBy(staged);
+  if (displaced !== null) {
+    const message = `the action put something else in the place of the directory ${displaced}: it must leave that as it is`;
+    const output = action.outputs[0]?.name ?? "";
+    return { kind: "failure", failure: { kind: "guard", output, message } };
+  }
   const artifacts: ArtifactRow[] = [];
   const outputs: Record<string, ArtifactId> = {};
   const notices: Notice[] = [];

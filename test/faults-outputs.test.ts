@@ -214,3 +214,65 @@ describe("a rule that is gone", () => {
     expect(project.read("out/c.txt")).toBe("mine\n");
   });
 });
+
+describe("an action that puts a link in the place of a directory of its own", () => {
+  let project: TestProject;
+  /** Somebody else's files, under the names of outputs. */
+  const THEIRS = ["there/out", "there/inside", "there/.out/work", "there/tree"];
+  beforeAll(() => {
+    project = makeProject(Object.fromEntries(THEIRS.map((name) => [name, "the user's\n"])));
+    const there = project.path("there");
+    const link = (name: string, cmd: string, rest = `out: "${name}"`): string =>
+      `export const ${name} = run({ inputs: {}, cmd: '${cmd}', ${rest} });\n`;
+    project.write(
+      "Imagefile.ts",
+      `import { run } from "imagemake";
+const base = run({ inputs: {}, tree: true, cmd: \`
+  for tool in /bin/bash /bin/sh /bin/rmdir /bin/ln; do
+    cp --parents -L $tool $(ldd $tool | grep -o '/[^ ]*') "$OUT/"
+  done\` });
+${link("out", `rmdir .out; ln -s ${there} .out`)}
+${link("inside", `rmdir .out; ln -s ${there} .out`, `within: base, out: "inside"`)}
+${link("work", `cd ..; mv work w; ln -s ${there} work`)}
+${link("tree", `rm -r .out; ln -s ${there} .out`, "tree: true")}
+${link("itself", `rmdir "$OUT"; ln -s ${there} "$OUT"`, "tree: true")}`,
+    );
+  });
+  afterAll(() => project.remove());
+
+  test.each(["out", "inside", "work", "tree", "itself"])(
+    "fails, and what is there stays: %s",
+    async (target) => {
+      const noted = project.path("there/out");
+      execFileSync("setfattr", ["-n", "user.note", "-v", "kept", noted]);
+      const { status, stderr } = await project.run(target);
+      expect(stderr).toContain("the action put something else in the place of the directory");
+      expect(status).toBe(1);
+      for (const name of THEIRS) expect(project.read(name)).toBe("the user's\n");
+      expect(execFileSync("getfattr", ["-d", noted], { encoding: "utf8" })).toContain("kept");
+      expect(project.names("out")).toEqual([]);
+    },
+  );
+});
+
+test("what an action gives to another user is root's all the same, in the store and in out/", async () => {
+  const project = makeProject({
+    "Imagefile.ts": `
+export const a = run({ inputs: {}, cmd: 'echo x > "$OUT"; chown 33:33 "$OUT"', root: true, out: "a.txt" });
+export const disk = run({ inputs: {}, cmd: 'echo x > "$OUT"; chown 33:33 "$OUT"', root: true, out: "a.img" });`,
+  });
+  try {
+    await project.good("a", "disk");
+    const mine = `${process.getuid?.()}`;
+    const owners = execFileSync(
+      "find",
+      [project.path("out"), project.path(".imagemake/store"), "-printf", "%U\\n"],
+      {
+        encoding: "utf8",
+      },
+    );
+    expect(new Set(owners.trim().split("\n"))).toEqual(new Set([mine]));
+  } finally {
+    project.remove();
+  }
+});

@@ -226,8 +226,10 @@ sub run_command {
 }
 
 # A path that is a directory stands for the files in it.
+# Nothing where a directory on the way became a link: that would lead to somebody else's files.
 sub files_at {
   my ($path) = @_;
+  for (my $at = $path; $at =~ s{/[^/]*$}{};) { return if -l $at }
   return $path unless -d $path && !-l $path;
   opendir my $dir, $path or return;
   return map { "$path/$_" } readdir $dir;

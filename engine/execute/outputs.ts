@@ -1,7 +1,7 @@
 // Finds what an action produced: the file at $OUT, or the one in the working directory that a tool stamped
 // with a date of its own. It judges names and kinds only; contents are the guards' matter.
 import { lstatSync, readdirSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import type { Failure } from "../reason.js";
 import type { Action } from "../model.js";
 import { datedExpression, hasDate, withDate } from "../names.js";
@@ -12,6 +12,21 @@ export type Found =
   { readonly kind: "file"; readonly path: string } | { readonly kind: "failure"; readonly failure: Failure };
 
 const failure = (value: Failure): Found => ({ kind: "failure", failure: value });
+
+/**
+ * A directory of the stage that the action put something else in the place of: what its outputs are looked for in. Through
+ * a link they would be somebody else's files. Relative to the stage; null where all are there.
+ */
+export function displacedBy({ dir, outputs }: Pick<Staged, "dir" | "outputs">): string | null {
+  for (const { output, path } of outputs) {
+    const parts = relative(dir, output.kind === "tree" ? path : dirname(path)).split("/");
+    for (const count of parts.keys()) {
+      const at = parts.slice(0, count + 1).join("/");
+      if (lstatSync(join(dir, at), { throwIfNoEntry: false })?.isDirectory() === false) return at;
+    }
+  }
+  return null;
+}
 
 /** Looks for one file output of a finished action. */
 export function findFile(action: Action, staged: Staged, wanted: StagedOutput, datecode: string): Found {

@@ -1,6 +1,6 @@
 // Prepares the directory an action runs in: sources copied (and the copy digested), artifacts placed
 // read-only, package files laid out, variables set. It starts nothing and decides nothing.
-import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, symlinkSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, symlinkSync, lstatSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { layerChain } from "../../cache/layers.js";
 import type { Component } from "../../cache/index.js";
@@ -76,7 +76,8 @@ export async function stageAction(
   const work = join(dir, "work");
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   // In a directory that a group shares it would hand its group on, into trees too.
-  chownSync(dir, process.geteuid?.() ?? -1, process.getegid?.() ?? -1);
+  const group = process.getegid?.();
+  if (group !== undefined && lstatSync(dir).gid !== group) chownSync(dir, process.geteuid?.() ?? -1, group);
   chmodSync(dir, 0o700);
   for (const path of [work, join(work, ".out"), join(work, ".home"), join(work, ".tmp")])
     mkdirSync(path, { mode: 0o700 });
