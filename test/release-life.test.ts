@@ -1,6 +1,7 @@
 // The life of a release through the real command line, with the real signify, minisign and sha256sum.
 import { spawnSync } from "node:child_process";
-import { appendFileSync, chmodSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, chmodSync, cpSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, expect, jest, test } from "@jest/globals";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { DAY, imagefile } from "./support/release.js";
@@ -107,4 +108,41 @@ test("--expect ignores dates and shows what drifted", async () => {
   expect(drifted.stderr).toMatch(/^-old\n\+image-b-\d{8}\.txt\n$/);
   project.write("list", "image-a-20200101.txt\nimage-b-20200101.txt\n");
   expect(await project.run("image-all-print", "--expect", "list")).toMatchObject({ status: 0, stderr: "" });
+});
+
+test("a copy of a project has a place of its own, and one that names the original's leaves it alone", async () => {
+  await collected("signify()", "works");
+  await project.good("release", "sign");
+  const copy = `${project.dir}-copy`;
+  const original = project.names(DAY);
+  try {
+    cpSync(project.dir, copy, { recursive: true, preserveTimestamps: true });
+    const own = await project.call({ cwd: copy }, "release", "promote");
+    expect(own).toMatchObject({ status: 0, stderr: expect.stringContaining(join(copy, DAY)) });
+    expect(project.exists("current")).toBe(false);
+    // As release files were before: absolute.
+    const file = join(copy, "releases", `${DAY}.json`);
+    const kept = project.read(`releases/${DAY}.json`);
+    expect(kept).toContain(`"dir": "${DAY}"`);
+    const old = kept.replace(`"dir": "${DAY}"`, `"dir": "${project.path(DAY)}"`);
+    writeFileSync(file, old);
+    for (const command of ["sign", "promote", "verify"]) {
+      const { status, stderr } = await project.call({ cwd: copy }, "release", command);
+      expect(stderr).toContain(`release ${DAY} was collected elsewhere (${project.path(DAY)})`);
+      expect(status).toBe(2);
+    }
+    const opened = await project.call({ cwd: copy }, "release", "reopen");
+    expect(opened).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining("leaves that alone; collect again"),
+    });
+    expect(project.names(DAY)).toEqual(original);
+    expect(project.exists("current")).toBe(false);
+    // In the project itself such a file is good.
+    project.write(`releases/${DAY}.json`, old);
+    await project.good("release", "reopen");
+    expect(project.names(DAY)).toEqual([`image-a-${DAY}.txt`, `image-b-${DAY}.txt`]);
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
 });

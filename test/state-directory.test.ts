@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -20,7 +21,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { makeProject, type TestProject } from "./support/cli.js";
-import { DAY } from "./support/release.js";
+import { DAY, imagefile } from "./support/release.js";
 
 jest.setTimeout(120_000);
 
@@ -284,4 +285,50 @@ test("a release file is never followed as a link, and nothing of what it leads t
     stderr: expect.stringContaining("cannot be read as a release file"),
   });
   expect(garbage.stderr).not.toContain("root");
+});
+
+test("under sudo a release file does not choose where root deletes; nor does a link", async () => {
+  project.write("Imagefile.ts", imagefile("signify()", 'into: "rel"'));
+  const env = { SUDO_UID: "4343", SUDO_GID: "4343" };
+  await project.good("release", "start", "--release", DAY);
+  await project.good("image-all");
+  expect((await project.call({ env }, "release", "collect")).status).toBe(0);
+  const written = project.read(`releases/${DAY}.json`);
+  const elsewhere = project.path("etc", DAY);
+  mkdirSync(elsewhere, { recursive: true });
+  cpSync(project.path("rel", DAY), elsewhere, { recursive: true });
+  writeFileSync(join(elsewhere, "passwd"), "mine");
+  for (const [dir, sums] of [
+    [`etc/${DAY}`, "sha256sum.txt"],
+    [elsewhere, "passwd"],
+    [`rel/${DAY}`, `../../etc/${DAY}/passwd`],
+  ] as const) {
+    const value = JSON.parse(written) as { collected: object };
+    project.write(
+      `releases/${DAY}.json`,
+      JSON.stringify({ ...value, collected: { dir, sums, form: "gnu" } }),
+    );
+    const { status, stderr } = await project.call({ env }, "release", "reopen");
+    expect(stderr).toMatch(/was collected elsewhere|none of a release/);
+    expect(status).toBe(2);
+  }
+  project.write(`releases/${DAY}.json`, written);
+  renameSync(project.path("rel", DAY), project.path("x"));
+  symlinkSync(elsewhere, project.path("rel", DAY));
+  for (const command of ["reopen", "sign"]) {
+    const { status, stderr } = await project.call(
+      { env },
+      "release",
+      command,
+      ...(command === "sign" ? ["--waive", "works", "--because", "x"] : []),
+    );
+    expect(stderr).toContain("is a symbolic link");
+    expect(status).toBe(2);
+  }
+  expect(existsSync(join(elsewhere, "sha256sum.txt"))).toBe(true);
+  expect(existsSync(join(elsewhere, "passwd"))).toBe(true);
+  rmSync(project.path("rel", DAY));
+  renameSync(project.path("x"), project.path("rel", DAY));
+  expect((await project.call({ env }, "release", "reopen")).status).toBe(0);
+  expect(project.names(`rel/${DAY}`)).toEqual([`image-a-${DAY}.txt`, `image-b-${DAY}.txt`]);
 });

@@ -1,6 +1,7 @@
 // What the commands of a release's life share: which release is meant, changing it under the lock, saying what
 // came of it. It knows none of the commands.
 import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Graph, TargetId } from "../model.js";
 import { asError, ok, fail, unwrap, type Result } from "../problem.js";
 import type { Project } from "../project.js";
@@ -66,7 +67,7 @@ export function shownRelease(releases: readonly Release[], named: string | undef
 export async function moveRelease(
   call: Call,
   fit: Fit,
-  would: (release: Release) => string,
+  would: (release: Release, project: Project) => string | Promise<string>,
   work: (release: Release, project: Project) => Release | Promise<Release>,
 ): Promise<number> {
   const project = projectOfCall(call);
@@ -75,7 +76,7 @@ export async function moveRelease(
     return typeof fit === "string" ? unwrap(requireMove(release, fit)) : release;
   };
   if (call.options.dryRun === true) {
-    process.stderr.write(`would ${would(pick())}\n`);
+    process.stderr.write(`would ${await would(pick(), project)}\n`);
     return 0;
   }
   const release = await whileLocked(call, project, async () => {
@@ -112,13 +113,11 @@ export function offRosterLine(release: Release, graph: Graph): string | null {
 /** The state, on stderr, or as data. */
 export function tell(call: Call, project: Project, release: Release): void {
   const { datecode, state, collected } = release;
+  const dir = collected === null ? null : resolve(project.dir, collected.dir);
   const file = releaseFile(project, release);
-  if (call.options.json === true)
-    output.write(`${JSON.stringify({ datecode, state, dir: collected?.dir ?? null, file })}\n`);
+  if (call.options.json === true) output.write(`${JSON.stringify({ datecode, state, dir, file })}\n`);
   else if (call.options.quiet !== true)
-    process.stderr.write(
-      `release ${datecode} is ${state}${collected === null ? "" : `, ${collected.dir}`}\n`,
-    );
+    process.stderr.write(`release ${datecode} is ${state}${dir === null ? "" : `, ${dir}`}\n`);
 }
 
 /** The text of a small file that the command line names; `what` says what it should be. */

@@ -130,8 +130,16 @@ export interface Release {
   readonly ticked: Readonly<Record<string, string>>;
   /** Each change of state. */
   readonly history: readonly { readonly state: ReleaseState; readonly at: string }[];
-  /** Where it was collected, absolute, and its checksum file; null before. */
-  readonly collected: { readonly dir: string; readonly sums: string; readonly form: SumsForm } | null;
+  /**
+   * Where it was collected, and its checksum file; null before. Relative to the Imagefile's directory where it lies
+   * beneath, else absolute, `of` the project in that directory. What may be done there, place.ts says.
+   */
+  readonly collected: {
+    readonly dir: string;
+    readonly sums: string;
+    readonly form: SumsForm;
+    readonly of?: string;
+  } | null;
   /** Name of the signature file, and the public key that verifies it, as text; null before it is signed. */
   readonly signature: { readonly tool: string; readonly file: string; readonly publicKey: string } | null;
   /** What `current` pointed to before it was promoted; null for nothing. */

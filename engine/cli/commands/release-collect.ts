@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import type { Graph, TargetId } from "../../model.js";
 import { stop, unwrap } from "../../problem.js";
 import { collectInto, type ToCollect } from "../../release/collect.js";
+import { isLimited, kept, linkIn } from "../../release/place.js";
 import { saveRelease, type Release, type ReleasedArtifact } from "../../release/release.js";
 import { changeState, requireMove } from "../../release/states.js";
 import { withDate } from "../../names.js";
@@ -38,12 +39,23 @@ export async function command(call: Call): Promise<number> {
       process.stderr.write(`would collect ${items.length} files into ${dir}\n`);
       return 0;
     }
-    const earlier = release.collected?.dir === dir ? Object.values(release.artifacts) : [];
+    const link = linkIn(project, dir);
+    if (link !== null) stop(2, `${link} is a symbolic link`, "put a directory there, or name another");
+    // What the file says of files that are to be replaced is believed of one's own alone.
+    const isSame = release.collected !== null && resolve(project.dir, release.collected.dir) === dir;
+    const earlier = isSame && !isLimited(project) ? Object.values(release.artifacts) : [];
     const before = earlier.map(({ name }) => name);
     const collected = { dir, sums: sums.file, form: sums.form };
     unwrap(await collectInto(looking.session.decider.context.store, collected, items, before));
     const artifacts = Object.fromEntries(items.map(({ target, artifact }) => [target, artifact]));
-    const more = { explicit: true, roster, artifacts, verdicts, collected, signature: null };
+    const more = {
+      explicit: true,
+      roster,
+      artifacts,
+      verdicts,
+      signature: null,
+      collected: kept(project, collected),
+    };
     const changed = changeState(release, "collect", Date.now(), more);
     saveRelease(project, changed);
     tell(call, project, changed);

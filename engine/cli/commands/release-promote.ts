@@ -5,6 +5,7 @@ import { verifyDirectory } from "../../release/check.js";
 import { currentLink, readCurrent, swapCurrent } from "../../release/promote.js";
 import { saveRelease } from "../../release/release.js";
 import { changeState } from "../../release/states.js";
+import { collectedOf } from "../collected.js";
 import { moveRelease } from "../life.js";
 import type { Call } from "../run.js";
 
@@ -14,10 +15,9 @@ export const command = (call: Call): Promise<number> =>
     "promote",
     ({ datecode }) => `make release ${datecode} the current one`,
     async (release, project) => {
-      const { collected, signature } = release;
-      if (collected === null || signature === null)
-        return stop(2, `release ${release.datecode} is not signed`);
-      const { dir, sums } = collected;
+      const { signature } = release;
+      if (signature === null) return stop(2, `release ${release.datecode} is not signed`);
+      const { dir, sums } = unwrap(await collectedOf(call, project, release));
       unwrap(await verifyDirectory({ dir, sums, publicKey: signature.publicKey, keyFile: null }));
       const link = currentLink(dir);
       const before = unwrap(readCurrent(link));

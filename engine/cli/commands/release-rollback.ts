@@ -1,10 +1,13 @@
 // `imagemake release rollback`: puts back what was current before; the release is withdrawn.
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { isDatecode } from "../../names.js";
 import { stop, unwrap } from "../../problem.js";
 import { currentLink, readCurrent, swapCurrent } from "../../release/promote.js";
+import { isLimited } from "../../release/place.js";
 import type { Release } from "../../release/release.js";
 import { changeState } from "../../release/states.js";
+import { collectedOf } from "../collected.js";
 import { tellLine } from "../exchange.js";
 import { moveRelease } from "../life.js";
 import type { Call } from "../run.js";
@@ -13,11 +16,19 @@ export const command = (call: Call): Promise<number> =>
   moveRelease(
     call,
     "rollback",
-    (release) => `withdraw release ${release.datecode}; ${fateOf(release)}`,
-    (release) => {
-      const { link, isOurs, previous } = currentOf(release);
-      const said = fateOf(release);
+    async (release, project) =>
+      `withdraw release ${release.datecode}; ${fateOf(release, unwrap(await collectedOf(call, project, release)).dir)}`,
+    async (release, project) => {
+      const { dir } = unwrap(await collectedOf(call, project, release));
+      const { link, isOurs, previous } = currentOf(release, dir);
+      const said = fateOf(release, dir);
       if (isOurs) {
+        if (previous !== null && isLimited(project) && !isDatecode(previous))
+          stop(
+            2,
+            `${previous}, which was current before, is no release`,
+            "under sudo nothing else is made current",
+          );
         const before = previous === null ? null : join(dirname(link), previous);
         if (before !== null && !existsSync(before))
           return stop(2, `${before}, which was current before, is gone`, "put it back first");
@@ -29,21 +40,23 @@ export const command = (call: Call): Promise<number> =>
   );
 
 /** The link `current`, whether it points to this release, and what it pointed to before. */
-function currentOf({ collected, previous }: Release): {
+function currentOf(
+  { previous }: Release,
+  dir: string,
+): {
   readonly link: string;
   readonly now: string | null;
   readonly isOurs: boolean;
   readonly previous: string | null;
 } {
-  const dir = collected?.dir ?? "";
   const link = currentLink(dir);
   const now = unwrap(readCurrent(link));
   return { link, now, isOurs: now === basename(dir), previous };
 }
 
 /** What becomes of the link: nobody should find out later that it is gone. */
-function fateOf(release: Release): string {
-  const { link, now, isOurs, previous } = currentOf(release);
+function fateOf(release: Release, dir: string): string {
+  const { link, now, isOurs, previous } = currentOf(release, dir);
   if (isOurs)
     return previous === null
       ? `${link}: removed, since nothing was current before ${release.datecode}`

@@ -13,6 +13,7 @@ import { signFile, toolOf } from "../../release/signers.js";
 import { changeState, requireMove } from "../../release/states.js";
 import { compareWithSums, sumsText } from "../../release/sums.js";
 import type { ProjectSettings } from "../../model.js";
+import { collectedOf } from "../collected.js";
 import { meant, moveRelease, readGiven, text } from "../life.js";
 import { openImagefile } from "../open.js";
 import type { Call } from "../run.js";
@@ -24,7 +25,7 @@ export async function command(call: Call): Promise<number> {
   const handedOut = text(call, "export");
   if (handedOut !== null) {
     const release = unwrap(requireMove(unwrap(meant(project, call, "sign")), "sign"));
-    const { file } = await present(release);
+    const { file } = await present(release, unwrap(await collectedOf(call, project, release)));
     if (existsSync(handedOut)) stop(2, `${handedOut} is there already`);
     if (call.options.dryRun === true)
       process.stderr.write(`would write what is to be signed to ${handedOut}\n`);
@@ -37,7 +38,7 @@ export async function command(call: Call): Promise<number> {
     ({ datecode }) => `sign release ${datecode}`,
     async (given) => {
       const release = waived(call, given, settings);
-      const { file, signature } = await present(release);
+      const { file, signature } = await present(release, unwrap(await collectedOf(call, project, release)));
       // Not in the directory: what an interrupted run leaves there would be an extra file.
       const dir = dirname(signature);
       const temporary = join(dirname(dir), `.${basename(dir)}.signing`);
@@ -65,10 +66,11 @@ export async function command(call: Call): Promise<number> {
 }
 
 /** The checksum file as it has to be, after every file was digested again. */
-async function present(release: Release): Promise<{ file: string; signature: string }> {
-  const { collected, artifacts } = release;
-  if (collected === null) return stop(2, `release ${release.datecode} is not collected`);
-  const { dir, sums, form } = collected;
+async function present(
+  { artifacts }: Release,
+  { dir, sums, form }: NonNullable<Release["collected"]>,
+): Promise<{ file: string; signature: string }> {
+  if (!existsSync(dir)) stop(1, `${dir} is missing`, "imagemake release reopen, and collect again");
   const [file, signature] = [join(dir, sums), join(dir, signatureName(sums))];
   const wanted = new Map(Object.values(artifacts).map(({ name, digest }) => [name, digest]));
   const found = await compareWithSums(dir, wanted, [sums, signatureName(sums)]);

@@ -1,4 +1,5 @@
 // `imagemake release status`: where the release stands: what is built, what is missing, what it pins.
+import { resolve } from "node:path";
 import type { Graph, TargetId } from "../../model.js";
 import { readReleases, releaseFile, type Release } from "../../release/release.js";
 import { NEXT } from "../../release/states.js";
@@ -51,7 +52,9 @@ export async function command(call: Call): Promise<number> {
       Object.entries(closures).map(([target, closure]) => [target, closure.packages.length]),
     );
     const rosterLacks = offRoster(release, opened.graph);
-    const data = { ...rest, packages: counts, targets: rows, rosterLacks, steps, next };
+    const { collected } = release;
+    const at = collected === null ? null : { ...collected, dir: resolve(opened.project.dir, collected.dir) };
+    const data = { ...rest, collected: at, packages: counts, targets: rows, rosterLacks, steps, next };
     output.write(`${JSON.stringify(data, null, 2)}\n`);
     return 0;
   }

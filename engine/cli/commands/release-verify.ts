@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { stop, unwrap } from "../../problem.js";
 import { verifyDirectory } from "../../release/check.js";
 import { requireDate } from "../../release/keys.js";
+import { collectedPlace } from "../../release/place.js";
 import { readReleases, type Release } from "../../release/release.js";
 import { meant, readGiven, text } from "../life.js";
 import { output } from "../output.js";
@@ -14,7 +15,10 @@ export async function command(call: Call): Promise<number> {
   const release = releaseOf(call);
   if (call.names.length === 0 && release?.collected === null)
     stop(2, `release ${release.datecode} is not collected`, "imagemake release verify DIR names a directory");
-  const dir = resolve(call.names[0] ?? release?.collected?.dir ?? ".");
+  const dir =
+    call.names[0] === undefined && release !== undefined
+      ? unwrap(collectedPlace(projectOfCall(call), release, null)).dir
+      : resolve(call.names[0] ?? ".");
   if (!existsSync(dir)) stop(2, `there is no directory ${dir}`);
   const keyFile = text(call, "publicKey");
   const publicKey =
@@ -35,5 +39,7 @@ function releaseOf(call: Call): Release | undefined {
   const project = projectOfCall(call);
   const [given] = call.names;
   if (given === undefined) return unwrap(meant(project, call, ["signed", "promoted"]));
-  return unwrap(readReleases(project)).find(({ collected }) => collected?.dir === resolve(given));
+  return unwrap(readReleases(project)).find(
+    ({ collected }) => collected !== null && resolve(project.dir, collected.dir) === resolve(given),
+  );
 }

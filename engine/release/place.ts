@@ -1,0 +1,109 @@
+// Where a release was collected, as far as its file can be believed: people copy and clone release files, and under
+// sudo they are the caller's, who may not edit the Imagefile. It reads no Imagefile.
+import { lstatSync, readFileSync, realpathSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { sudoOwner } from "../../cache/write.js";
+import { fail, ok, type Result } from "../problem.js";
+import type { Project } from "../project.js";
+import type { Release } from "./release.js";
+import { sumsText } from "./sums.js";
+
+type Collected = NonNullable<Release["collected"]>;
+
+/** Where the Imagefile says that a release is collected. */
+export const ownPlace = (project: Project, into: string | null, datecode: string): string =>
+  join(project.dir, into ?? ".", datecode);
+
+/** As the release's file keeps it: a copy of the project has a place of its own. */
+export function kept(project: Project, { dir, sums, form }: Collected): Collected {
+  return isBelow(project.dir, dir)
+    ? { dir: relative(project.dir, dir), sums, form }
+    : { dir, sums, form, of: real(project.dir) };
+}
+
+/** Whether who called sudo may not edit the Imagefile, and so must gain nothing by the release's file. */
+export function isLimited(project: Project): boolean {
+  const caller = sudoOwner();
+  return caller !== null && lstatSync(project.dir).uid !== caller.uid;
+}
+
+/** Whether the place is outside and not this project's: that of what it was copied from, say. */
+export function isElsewhere(project: Project, { dir, of }: Collected): boolean {
+  const at = resolve(project.dir, dir);
+  if (isBelow(project.dir, at) || isBelow(real(project.dir), join(real(dirname(at)), basename(at))))
+    return false;
+  return of !== real(project.dir);
+}
+
+/**
+ * The place of a collected release, with its directory absolute. `own` is what the Imagefile says now; null where nobody
+ * needs to ask it.
+ */
+export function collectedPlace(project: Project, release: Release, own: string | null): Result<Collected> {
+  const { collected, datecode, artifacts } = release;
+  if (collected === null) return fail(2, `release ${datecode} is not collected`);
+  const dir = resolve(project.dir, collected.dir);
+  const plain = [collected.sums, ...Object.values(artifacts).map(({ name }) => name)].every(
+    (name) => name !== "" && name !== "." && name !== ".." && !name.includes("/"),
+  );
+  if (!plain || basename(dir) !== datecode)
+    return fail(2, `the release file of ${datecode} names files or a directory that are none of a release`);
+  if (own !== null && dir !== resolve(own))
+    return fail(
+      2,
+      `release ${datecode} was collected elsewhere (${dir}), and the Imagefile names ${own}`,
+      "under sudo only that place is used; release.into names another",
+    );
+  if (own === null && isElsewhere(project, collected))
+    return fail(
+      2,
+      `release ${datecode} was collected elsewhere (${dir}): this copy of the project, ${project.dir}, leaves that alone`,
+      "imagemake release reopen opens it here and touches nothing there; then collect again",
+    );
+  const link = linkIn(project, dir);
+  return link === null
+    ? ok({ ...collected, dir })
+    : fail(
+        2,
+        `${link} is a symbolic link, and a release is never changed through it`,
+        "put the directory back",
+      );
+}
+
+/** The first link on the way that may not be followed: the last part, or one below the project that a stranger made. */
+export function linkIn(project: Project, dir: string): string | null {
+  const trusted = [0, lstatSync(project.dir).uid];
+  for (let at = dir; at !== dirname(at) && (at === dir || isBelow(project.dir, at)); at = dirname(at)) {
+    const stats = lstatSync(at, { throwIfNoEntry: false });
+    if (stats?.isSymbolicLink() === true && (at === dir || !trusted.includes(stats.uid))) return at;
+  }
+  return null;
+}
+
+/** Of the checksum file and its signature those that are what imagemake wrote. */
+export function ownFiles({ dir, sums, form }: Collected, release: Release, signature: string): string[] {
+  const listed = new Map(Object.values(release.artifacts).map(({ name, digest }) => [name, digest]));
+  const found = [
+    [join(dir, signature), (text: string) => text.startsWith("untrusted comment: ")] as const,
+    [join(dir, sums), (text: string) => text === sumsText(listed, form)] as const,
+  ];
+  return found
+    .filter(
+      ([path, isOurs]) =>
+        lstatSync(path, { throwIfNoEntry: false })?.isFile() === true && isOurs(readFileSync(path, "utf8")),
+    )
+    .map(([path]) => path);
+}
+
+const isBelow = (dir: string, path: string): boolean => {
+  const way = relative(dir, path);
+  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+};
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
