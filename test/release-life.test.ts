@@ -146,3 +146,19 @@ test("a copy of a project has a place of its own, and one that names the origina
     rmSync(copy, { recursive: true, force: true });
   }
 });
+
+test("an export over an earlier one names what a person put there, and leaves it", async () => {
+  project = makeProject({ "Imagefile.ts": imagefile("signify()") });
+  await project.good("release", "start", "--release", DAY);
+  await project.good("image-all");
+  await project.good("release", "export", "image-a", "ex");
+  project.write("ex/mydir/notes", "precious");
+  project.write("ex/files/own", "precious");
+  const { status, stderr } = await project.run("release", "export", "image-a", "ex");
+  expect(stderr).toContain("holds what is not of its export: mydir, files/own");
+  expect(status).toBe(2);
+  expect(project.read("ex/mydir/notes")).toBe("precious");
+  rmSync(project.path("ex/mydir"), { recursive: true });
+  rmSync(project.path("ex/files/own"));
+  await project.good("release", "export", "image-all", "ex");
+});

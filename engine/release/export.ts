@@ -125,21 +125,48 @@ export function checkPlace(project: Project, dir: string, datecode: string): Res
   const there = exportThere(place);
   if (there === null)
     return fail(2, `${dir} holds what is no export`, "name a directory that is empty or not there");
-  return there.datecode === datecode && there.line === project.line
+  if (there.datecode !== datecode || there.line !== project.line)
+    return fail(
+      2,
+      `${dir} holds the export of release ${[there.line, there.datecode].join(" ").trim()}`,
+      "name another directory, or remove that one",
+    );
+  const strangers = strangersIn(place, there);
+  return strangers.length === 0
     ? ok(undefined)
-    : fail(
-        2,
-        `${dir} holds the export of release ${[there.line, there.datecode].join(" ").trim()}`,
-        "name another directory, or remove that one",
-      );
+    : fail(2, `${dir} holds what is not of its export: ${strangers.join(", ")}`, "move it away");
 }
 
-function exportThere(dir: string): { readonly datecode: string; readonly line: string } | null {
+/** What is there of an export, with the names in its directories. */
+interface There {
+  readonly datecode: string;
+  readonly line: string;
+  readonly names: Readonly<Record<"files" | "packages" | "snapshots", readonly string[]>>;
+}
+
+/** What a person put beside or between the files of an export. */
+function strangersIn(place: string, { names }: There): string[] {
+  const known = new Set<string>(Object.values(NAMES));
+  const beside = readdirSync(place).filter((name) => !known.has(name));
+  const between = (["files", "packages", "snapshots"] as const).flatMap((part) => {
+    const at = join(place, NAMES[part]);
+    const stats = lstatSync(at, { throwIfNoEntry: false });
+    if (stats === undefined) return [];
+    if (!stats.isDirectory()) return [NAMES[part]];
+    return readdirSync(at)
+      .filter((name) => !names[part].includes(name))
+      .map((name) => join(NAMES[part], name));
+  });
+  return [...beside, ...between];
+}
+
+function exportThere(dir: string): There | null {
   try {
     const value = JSON.parse(readFileSync(join(dir, NAMES.index), "utf8")) as Partial<ExportIndex>;
-    const { imagemakeExport, datecode, line } = value;
+    const { imagemakeExport, datecode, line, files = [], packages = [], snapshots = [] } = value;
+    const names = { files: files.map(({ name }) => name), packages, snapshots };
     return typeof imagemakeExport === "number" && typeof datecode === "string" && typeof line === "string"
-      ? { datecode, line }
+      ? { datecode, line, names }
       : null;
   } catch {
     return null;
