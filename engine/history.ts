@@ -114,6 +114,9 @@ export class History {
     packages: readonly Package[],
   ): BuildReason {
     const before = this.before(action, components);
+    // Its rows went with what it had made, which was damaged.
+    if (before !== undefined && this.context.index.componentsOf(before.id).length === 0)
+      return { kind: "artifact-lost", target: action.id };
     const since = before === undefined ? null : this.differences(before, components, packages);
     const last = this.context.index.lastBuild(this.context.project.line, action.id);
     if (last?.status === "failed" && last.key === key)
