@@ -422,6 +422,13 @@ describe("what makes every evaluation another one", () => {
     [`process.hrtime()`, "the clock (process.hrtime)"],
     [`process.hrtime.bigint()`, "the clock (process.hrtime.bigint)"],
     [`(await import("node:process")).hrtime()`, "the clock (process.hrtime)"],
+    [`(await import("node:os")).hostname()`, "the machine (os.hostname)"],
+    [`(await import("node:os")).availableParallelism()`, "the machine (os.availableParallelism)"],
+    [`(await import("node:fs")).statfsSync(".")`, "the machine (fs.statfsSync)"],
+    [`process.memoryUsage()`, "the machine (process.memoryUsage)"],
+    [`(await import("node:os")).userInfo()`, "the caller (os.userInfo)"],
+    [`process.getgroups()`, "the caller (process.getgroups)"],
+    [`process.umask()`, "the caller (process.umask)"],
     [`Math.random()`, "random numbers (Math.random)"],
     [`crypto.randomUUID()`, "random numbers (crypto.randomUUID)"],
     [`crypto.getRandomValues(new Uint8Array(1))`, "random numbers (crypto.getRandomValues)"],
@@ -459,6 +466,21 @@ describe("what makes every evaluation another one", () => {
     expect(result.value.reads.unsnapshottable).toEqual([{ what, at: "Imagefile.ts:4" }]);
     expect(after).toBe(what);
     expect(restored).toBe(true);
+  });
+
+  test.each([
+    ["TZ", `new Date(0).getHours()`],
+    ["TZ", `new Date(2020, 1, 1).getTime()`],
+    ["LANG", `["a", "b"].sort((a, b) => a.localeCompare(b))`],
+    ["LC_ALL", `(1000).toLocaleString()`],
+    ["LANG", `new Intl.Collator().compare("a", "b")`],
+    ["TZ", `new Date(0).toLocaleDateString()`],
+    ["TMPDIR", `(await import("node:os")).tmpdir()`],
+  ])("%s is read by %s: another value is noticed", async (name, expression) => {
+    yard.write({ "Imagefile.ts": withLines(`void (${expression});`) });
+    const reads = await puppet.reads(yard);
+    expect(reads.unsnapshottable).toEqual([]);
+    expect(Object.keys(reads.env)).toContain(name);
   });
 
   test("a value of the clock is a real one", async () => {

@@ -1,5 +1,6 @@
-// Listens to what makes every evaluation another one: the clock, random numbers, the network, other processes.
-// What is typed is one of them. And to the working directory, which is a read like any other.
+// Listens to what makes every evaluation another one: the clock, random numbers, the network, other processes, what the
+// machine and the caller are. What is typed is one of them. And to the working directory, the time zone and the language,
+// which are reads like any other.
 import childProcess from "node:child_process";
 import crypto from "node:crypto";
 import dgram from "node:dgram";
@@ -26,6 +27,8 @@ const CLOCK = "the clock";
 const RANDOM = "random numbers";
 const NETWORK = "the network";
 const CHILD = "a child process";
+const MACHINE = "the machine";
+const CALLER = "the caller";
 
 const CRYPTO = [
   ...["randomBytes", "randomFill", "randomFillSync", "randomInt", "randomUUID", "getRandomValues"],
@@ -38,6 +41,13 @@ const CRYPTO = [
     "generatePrimeSync",
   ],
 ];
+const OF_MACHINE =
+  "hostname networkInterfaces cpus availableParallelism loadavg totalmem freemem release version machine".split(
+    " ",
+  );
+const OF_CALLER = "getuid geteuid getgid getegid getgroups umask".split(" ");
+const OF_PROCESS = "memoryUsage resourceUsage cpuUsage availableMemory constrainedMemory".split(" ");
+
 const SPAWN = ["spawn", "spawnSync", "exec", "execSync", "execFile", "execFileSync", "fork"];
 
 /** Every way of asking a name server. */
@@ -50,6 +60,12 @@ const table = (): readonly Uses[] => [
   { kind: CLOCK, on: process.hrtime, names: ["bigint"], prefix: "process.hrtime." },
   { kind: CLOCK, on: process, names: ["hrtime", "uptime"], prefix: "process." },
   { kind: CLOCK, on: os, names: ["uptime"], prefix: "os." },
+  { kind: MACHINE, on: os, names: OF_MACHINE, prefix: "os." },
+  { kind: MACHINE, on: fs, names: ["statfs", "statfsSync"], prefix: "fs." },
+  { kind: MACHINE, on: fs.promises, names: ["statfs"], prefix: "fs." },
+  { kind: MACHINE, on: process, names: OF_PROCESS, prefix: "process." },
+  { kind: CALLER, on: os, names: ["userInfo"], prefix: "os." },
+  { kind: CALLER, on: process, names: OF_CALLER, prefix: "process." },
   { kind: RANDOM, on: Math, names: ["random"], prefix: "Math." },
   { kind: RANDOM, on: crypto, names: CRYPTO, prefix: "crypto." },
   { kind: RANDOM, on: crypto.webcrypto, names: ["getRandomValues", "randomUUID"], prefix: "crypto." },
@@ -78,13 +94,31 @@ export function watchCircumstance(undos: Undo[]): void {
   watchInput(undos);
   undos.push(listen(process, "cwd", () => recorder()?.workingDirectory()));
   // It looks there itself, not through process.env.
-  undos.push(listen(os, "homedir", () => recorder()?.variable("HOME", process.env["HOME"])));
+  undos.push(listen(os, "homedir", () => noteVariables("HOME")));
+  undos.push(listen(os, "tmpdir", () => noteVariables("TMPDIR", "TMP", "TEMP")));
+  for (const [on, names] of SPOKEN()) {
+    for (const name of names)
+      undos.push(listen(on, name, () => noteVariables("TZ", "LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")));
+  }
 }
+
+function noteVariables(...names: readonly string[]): void {
+  for (const name of names) recorder()?.variable(name, process.env[name]);
+}
+
+/** What speaks the caller's language, or has its order of letters; dates in words are in its time zone. */
+const SPOKEN = (): readonly (readonly [on: object, names: readonly string[]])[] => [
+  [String.prototype, ["localeCompare", "toLocaleUpperCase", "toLocaleLowerCase"]],
+  ...[Number, BigInt, Array].map(({ prototype }) => [prototype, ["toLocaleString"]] as const),
+  [Date.prototype, ["toLocaleString", "toLocaleDateString", "toLocaleTimeString"]],
+  [Intl, Object.getOwnPropertyNames(Intl).filter((name) => /^[A-Z]/.test(name) && name !== "Locale")],
+];
 
 /** `new Date()` and `Date()` read the clock; `new Date(0)` does not. */
 function watchDate(undos: Undo[]): void {
   undos.push(
     listen(globalThis, "Date", (args, isNew) => {
+      noteVariables("TZ");
       if (!isNew) recorder()?.uses(CLOCK, "Date()");
       else if (args.length === 0) recorder()?.uses(CLOCK, "new Date()");
     }),
