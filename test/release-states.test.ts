@@ -134,6 +134,11 @@ test("a step is ticked only when it alone is meant: by number, text, or a beginn
     await project.good("release", "tick", ...words);
   const { stdout } = await project.good("release", "status");
   expect(stdout.match(/\[x\] \d/g)).toEqual(["[x] 1", "[x] 2", "[x] 3", "[x] 4"]);
+  await project.good("release", "abandon");
+  for (const dry of [[], ["-n"]]) {
+    const { status, stderr } = await project.run("release", "tick", "1", ...dry);
+    expect([status, stderr]).toEqual([2, expect.stringContaining("is abandoned: it has no steps to come")]);
+  }
 });
 
 test("verify of what was never collected refuses; collect -n makes nothing", async () => {

@@ -2,6 +2,7 @@
 import { fail, ok, unwrap, type Result } from "../../problem.js";
 import { openImagefile } from "../open.js";
 import { moveRelease } from "../life.js";
+import type { Release, ReleaseState } from "../../release/release.js";
 import type { Call } from "../run.js";
 
 export async function command(call: Call): Promise<number> {
@@ -9,10 +10,13 @@ export async function command(call: Call): Promise<number> {
   const step = unwrap(stepMeant(graph.project.release.steps, call.names.join(" ").trim()));
   const status = await moveRelease(
     call,
-    ["open", "collected", "signed", "promoted"],
-    () => `tick off: ${step}`,
+    TICKED_IN,
+    (release) => {
+      unwrap(tickable(release));
+      return `tick off: ${step}`;
+    },
     (release) => ({
-      ...release,
+      ...unwrap(tickable(release)),
       ticked: { ...release.ticked, [step]: new Date().toISOString() },
     }),
   );
@@ -20,6 +24,18 @@ export async function command(call: Call): Promise<number> {
     process.stderr.write(`ticked off: ${step}\n`);
   return status;
 }
+
+/** A release that was given up or withdrawn has no steps to come. */
+const TICKED_IN: readonly ReleaseState[] = ["open", "collected", "signed", "promoted"];
+
+const tickable = (release: Release): Result<Release> =>
+  TICKED_IN.includes(release.state)
+    ? ok(release)
+    : fail(
+        2,
+        `release ${release.datecode} is ${release.state}: it has no steps to come`,
+        "--release D names another",
+      );
 
 /** The one step that is meant; never the first of several. */
 function stepMeant(steps: readonly string[], word: string): Result<string> {
