@@ -1,6 +1,6 @@
 // Turns what the operating system says about a file into a Problem, and names temporary files. It knows
 // neither the store nor the index.
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { threadId } from "node:worker_threads";
@@ -161,7 +161,8 @@ export const isPlain = (path: string): boolean =>
  * `names` has it. Only while the lock is held, or where losing another process's costs time only.
  */
 export function clearTemporaries(dir: string, names = /^/): void {
-  if (!existsSync(dir)) return;
+  // Where people put a file in the place of `out` that is said where something is to lie in it.
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) return;
   for (const name of readdirSync(dir)) {
     const of = TEMPORARY.exec(name)?.[1];
     const path = join(dir, name);

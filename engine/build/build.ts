@@ -17,6 +17,7 @@ import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
 import { checkAbility, checkTrees, forbiddenAmong, isolationFor, restHint } from "./ability.js";
 import { checkClaims } from "./claims.js";
+import { cautionsOf } from "./inputs.js";
 import { checkNative } from "./native.js";
 import { clearAfterCrash, takeLock } from "./lock.js";
 import { mend } from "./mend.js";
@@ -136,6 +137,8 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   const unable = meet(await obstaclesOf(open, check));
   if (unable !== null) return ended(session, unable);
   const wanted = open.filter(({ id }) => !obstacles.has(id));
+  const { drivers, project } = options;
+  for (const caution of await cautionsOf(wanted, { dir: project.dir, drivers })) notice(options, caution);
   const fetched = await session.pins.fetch(wanted, options.keepGoing);
   if (!fetched.ok) return ended(session, fetched.problem);
   const unfetched = meet(fetched.value);

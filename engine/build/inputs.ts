@@ -49,13 +49,25 @@ export async function checkInputs(
         note(action, await sources.resolve(wanted.probe, "packages"));
       }
     }
-    const caution = driver?.caution?.(packages.repo, dir) ?? null;
-    if (caution !== null) lost.push({ message: caution });
     const keys = driver?.keyFiles(packages.repo) ?? [];
     if (keys.length > 0) note(action, await matchPatterns(dir, keys), "keys: ");
   }
   const [first, ...more] = found.values();
   return first === undefined ? ok(lost) : together(first, more);
+}
+
+/** What a person should know of the repositories that these actions take packages from, once each. */
+export async function cautionsOf(
+  actions: readonly Action[],
+  { dir, drivers }: { readonly dir: string; readonly drivers: Drivers },
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (const { packages } of actions) {
+    if (packages === null) continue;
+    const caution = (await drivers[packages.driver]?.())?.caution?.(packages.repo, dir) ?? null;
+    if (caution !== null) found.add(caution);
+  }
+  return found;
 }
 
 /** Entries of a list, each with its line, that the package manager can make nothing of. */

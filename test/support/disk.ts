@@ -18,8 +18,8 @@ export interface Disk extends Place {
   remove(): Promise<void>;
 }
 
-/** A RAM disk of so many KiB, with so many inodes. */
-export const smallDisk = (kilobytes: number, inodes = 100_000): Promise<Disk> =>
+/** A RAM disk of so many KiB, with so many inodes; more than any test needs where that is not said. */
+export const smallDisk = (kilobytes: number, inodes = 2_000_000): Promise<Disk> =>
   makeDisk(() => `mount -t tmpfs -o size=${kilobytes}k,nr_inodes=${inodes} disk "$1"`);
 
 /** One that never runs full, and holds no extended attributes. */
