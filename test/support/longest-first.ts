@@ -1,5 +1,5 @@
 // Starts the suites that take longest first, so that no core waits for one that began last. Durations are recorded in
-// test/durations.json by `node dist/test/support/longest-first.js RESULTS`, of a run with --json --outputFile=RESULTS.
+// test/durations.json (ratios are what counts) by `node dist/test/support/longest-first.js RESULTS`, of a run with --json --outputFile=RESULTS.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename } from "node:path";
