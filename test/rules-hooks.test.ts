@@ -144,7 +144,7 @@ test.each<[string, string, string]>([
     writeFileSync(join(dir, "hooks/lib/b.sh"), "");
     setImagefileDirectory(dir);
     try {
-      const from = rule.unpack(run({ inputs: {}, cmd: "", out: "x.tar" }));
+      const from = rule.unpack(run({ inputs: {}, cmd: ":", out: "x.tar" }));
       expect(told(() => rule.platformfs({ from, steps: [step.hook(script)] }))).toContain(words);
     } finally {
       setImagefileDirectory(null);

@@ -105,7 +105,7 @@ export const inputs = run({
 });
 export const words = run({
   inputs: { ONE: files("src/a.txt"), DIR: dir },
-  cmd: ["sh", "-c", 'printf "<%s>\\n" "$@" > "$0"', "$OUT", "$ONE", "$DIR/sub/x", "x$ONE", "\${ONE}", "*", "{date}"],
+  cmd: ["sh", "-c", 'printf "<%s>\\n" "$@" > "$0"', "$OUT", "$ONE", "$DIR/sub/x", "x$OTHER", "\${OTHER}", "*", "{date}"],
   ...out("words"),
 });
 export const environment = run({ inputs: { ONE: files("src/a.txt") }, env: { LANG: "C", D: "at {date}" }, cmd: ["cp", "/proc/self/environ", "$OUT"], ...out("environment") });
@@ -171,7 +171,7 @@ describe("what a command is given", () => {
   test("an array is filled in where an element is $NAME or begins $NAME/, and nowhere else", () => {
     const date = built.about("release")?.datecode ?? "";
     expect(lines("words")).toEqual(
-      ["src/a.txt", "in/DIR/sub/x", "x$ONE", "${ONE}", "*", date].map((word) => `<${word}>`),
+      ["src/a.txt", "in/DIR/sub/x", "x$OTHER", "${OTHER}", "*", date].map((word) => `<${word}>`),
     );
   });
 

@@ -171,12 +171,12 @@ function makeSmall(): TestProject {
 }
 
 test.each([
-  ["a file", `run({ inputs: {}, cmd: "", out: "f" })`, "a file target"],
+  ["a file", `run({ inputs: {}, cmd: ":", out: "f" })`, "a file target"],
   ["a name", `"tools"`, '"tools"'],
   ["a check", `rule.check({ inputs: {}, cmd: "true" })`, "a verdict target"],
 ])("%s is no tree to run within, and the message says what is", async (_, value, found) => {
   const wrong = makeProject({
-    "Imagefile.ts": `export const x = run({ inputs: {}, cmd: "", out: "x", within: ${value} });`,
+    "Imagefile.ts": `export const x = run({ inputs: {}, cmd: ":", out: "x", within: ${value} });`,
   });
   try {
     const { status, stderr } = await wrong.run("list");
