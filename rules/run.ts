@@ -181,9 +181,9 @@ function common(
 /** `names` are the variables that are filled in. An array has no shell that would fill in others. */
 function commandOf(rule: string, cmd: string | readonly string[], names: readonly string[]): Command {
   if (typeof cmd === "string") return { kind: "shell", text: cmd };
-  for (const word of cmd) {
+  for (const [index, word] of cmd.entries()) {
     const name = variableIn(word);
-    if (name === undefined) refuseWithin(rule, word, names);
+    if (name === undefined && !isScript(word, cmd[index - 1])) refuseWithin(rule, word, names);
     if (name === undefined || names.includes(name)) continue;
     const near = nearest(name, names);
     const help =
@@ -194,6 +194,11 @@ function commandOf(rule: string, cmd: string | readonly string[], names: readonl
     );
   }
   return { kind: "argv", argv: [...cmd] };
+}
+
+/** Whether an interpreter reads `word`, which has the variables in its environment: `["sh", "-ec", 'make > "$OUT"']`. */
+function isScript(word: string, before: string | undefined): boolean {
+  return /\s/.test(word) && before !== undefined && /^-[a-z]*c$/.test(before);
 }
 
 /** Throws where a word has a declared variable in its middle, or in braces: it would be passed on as it stands. */

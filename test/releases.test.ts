@@ -55,6 +55,7 @@ describe("release start", () => {
       opened: expect.stringMatching(/^2031-05-06T10:00:/),
       lastBuild: expect.stringMatching(/^2031-05-06T10:00:/),
       roster: ["image-a", "image-b", "extra"],
+      atStart: ["image-a", "image-b", "extra"],
       commit,
       snapshots: {},
       closures: {},
@@ -135,6 +136,7 @@ describe("release start", () => {
       ...implicit,
       explicit: true,
       roster: ["image-a", "image-b"],
+      atStart: ["image-a", "image-b", "extra"],
     });
     const joined = await at(LATER, "image");
     expect(joined.stderr).toBe("release 20310506 (opened 10:00 UTC 3 days ago)\nnothing to do\n");
@@ -278,8 +280,8 @@ export const same = run({ inputs: { SRC: files("src.txt") }, cmd: 'echo same > "
     ]);
     for (const { stderr } of idle) expect(stderr).toMatch(/\nnothing to do\n$/);
     const logs = await Promise.all([at(LATER, "why", "image"), at(LATER, "-f", "8.2.ts", "why", "image")]);
-    expect(logs[0].stdout).toContain("in release 20310509:\n    never built");
-    expect(logs[1].stdout).toContain("in release 20310506:\n    never built");
+    expect(logs[0].stdout).toContain("in release 20310509:\n    because it had never been built");
+    expect(logs[1].stdout).toContain("in release 20310506:\n    because it had never been built");
     project.write("8.3.ts", line("8.3 edited", "image-8.3-{date}.txt"));
     const edited = await project.events({ under: atTime(LATER) }, "-f", "8.3.ts", "image");
     expect(edited.which("built")).toEqual(["image"]);

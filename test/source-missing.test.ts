@@ -105,6 +105,13 @@ export const t = run({ inputs: { SRC: files("a") }, cmd: ["dd", ${JSON.stringify
 export const t = run({ inputs: {}, cmd: ["awk", "BEGIN { print $OUTER $1 }"], out: "t" });`,
     );
     await other.good("list");
+    other.write(
+      "Imagefile.ts",
+      `import { run } from "imagemake";
+export const t = run({ inputs: {}, cmd: ["sh", "-ec", 'echo read > "$OUT"'], out: "t" });`,
+    );
+    await other.good("t");
+    expect(other.read("out/t")).toBe("read\n");
   } finally {
     other.remove();
   }
