@@ -11,6 +11,7 @@ import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.j
 import { undated, withDate } from "./names.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
+import { relationsOf, type Relations } from "./relations.js";
 import type { ReleasedArtifact, Verdict } from "./release/release.js";
 import type { BuildReason, Decision, RestoreReason } from "./reason.js";
 import type { Facts } from "./sources/facts.js";
@@ -57,10 +58,7 @@ export class Decider {
   readonly #pending = new Set<TargetId>();
   readonly #required = new Set<TargetId>();
   readonly #origins = new Map<TargetId, Promise<Result<string>>>();
-  readonly #targets: ReadonlyMap<TargetId, Graph["targets"][number]>;
-
-  /** `<output> <action>` → target. */
-  readonly #ids: ReadonlyMap<string, TargetId>;
+  readonly #relations: Relations;
   /** How many targets have an output name. */
   readonly #patterns = new Map<string, number>();
 
@@ -77,8 +75,7 @@ export class Decider {
     for (const { pattern, linked } of context.graph.targets) {
       if (pattern !== null && linked) this.#patterns.set(pattern, (this.#patterns.get(pattern) ?? 0) + 1);
     }
-    this.#targets = new Map(context.graph.targets.map((target) => [target.id, target]));
-    this.#ids = new Map(context.graph.targets.map(({ id, action, output }) => [`${output} ${action}`, id]));
+    this.#relations = relationsOf(context.graph);
   }
 
   /** An action has produced these artifacts: what reads them can be decided. */
@@ -126,20 +123,20 @@ export class Decider {
 
   /** The artifact behind a target; undefined while it is not known. */
   artifactOf(target: TargetId): ArtifactId | undefined {
-    const found = this.#targets.get(target);
+    const found = this.#relations.target(target);
     return found && this.#produced.get(found.action)?.outputs[found.output];
   }
 
   /** The epoch of the build that made a target, in seconds; null for a verdict, and while it is not known. */
   #epochOf(target: TargetId): number | null {
-    const found = this.#targets.get(target);
+    const found = this.#relations.target(target);
     if (found === undefined || found.kind === "verdict") return null;
     return this.#produced.get(found.action)?.epoch ?? null;
   }
 
   /** The target that one output of an action is. */
   targetOf(action: Action, output: string): TargetId {
-    return this.#ids.get(`${output} ${action.id}`) ?? action.id;
+    return this.#relations.targetOf(action.id, output) ?? action.id;
   }
 
   /**
@@ -149,7 +146,7 @@ export class Decider {
   outPaths(action: Action): { readonly output: string; readonly path: string }[] {
     return action.outputs.flatMap((output) =>
       output.kind === "file" &&
-      this.#targets.get(this.targetOf(action, output.name))?.linked === true &&
+      this.#relations.target(this.targetOf(action, output.name))?.linked === true &&
       this.#patterns.get(output.pattern) === 1
         ? [
             {
@@ -248,8 +245,7 @@ export class Decider {
       this,
       action,
       async (target) => {
-        const producer = this.#targets.get(target)?.action;
-        const made = this.context.graph.actions.find(({ id }) => id === producer);
+        const made = this.#relations.producer(target);
         if (made === undefined) return fail(2, `${action.id}: nothing makes ${target}`);
         const origin = await this.originOf(made);
         return origin.ok ? ok(`o:${origin.value}`) : origin;
@@ -267,14 +263,14 @@ export class Decider {
 
   /** Where an artifact lies in the stage: `in/<NAME>/<file>`, a tree at `in/<NAME>`. */
   stagePathOf(name: string, target: TargetId): string {
-    const pattern = this.#targets.get(target)?.pattern;
+    const pattern = this.#relations.target(target)?.pattern;
     return pattern === null || pattern === undefined ? join("in", name) : join("in", name, undated(pattern));
   }
 
   #waitingFor(action: Action): TargetId[] {
     return action.inputs.flatMap((input) => {
       if (input.kind !== "artifact") return [];
-      const producer = this.#targets.get(input.target)?.action;
+      const producer = this.#relations.target(input.target)?.action;
       return producer !== undefined && this.#pending.has(producer) ? [input.target] : [];
     });
   }

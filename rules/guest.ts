@@ -5,6 +5,7 @@ import { undated } from "../engine/names.js";
 import { fail, ok, type Result } from "../engine/problem.js";
 import { tools, type BootMedium } from "./boot.js";
 import { recipeUrl } from "./recipes.js";
+import { relationsOf } from "../engine/relations.js";
 
 /** What a guest is made of, as recipes/qemu.mjs reads it. Memory in bytes. */
 export interface Machine {
@@ -64,8 +65,8 @@ export interface Guest {
 
 /** How the target is started; a problem where it is nothing that starts. */
 export function guestOf(graph: Graph, target: TargetId): Result<Guest> {
-  const found = graph.targets.find(({ id }) => id === target);
-  const action = graph.actions.find(({ id }) => id === found?.action);
+  const relations = relationsOf(graph);
+  const [found, action] = [relations.target(target), relations.producer(target)];
   if (found === undefined || action === undefined) return fail(2, `there is no target ${target}`);
   const ours = foreign(action);
   if (ours !== null) return fail(2, `${target} is for ${ours}, and only guests of x86 are started here`);

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { actionNodes, dependencies, dot, type Node } from "../engine/graph.js";
+import { Relations, relationsOf } from "../engine/relations.js";
 import type { Action, Target } from "../engine/model.js";
 
 /** Any graph on a few nodes; names are ones that JavaScript's objects have too, and numbers. */
@@ -69,10 +70,10 @@ describe("order", () => {
       id: `n${i}`,
       needs: i === 0 ? [] : [`n${i - 1}`],
     }));
-    const graph = dependencies(chain);
-    expect(graph.order().ok).toBe(true);
-    expect(graph.closure(["n49999"])).toHaveLength(50_000);
-    expect(graph.dependents(["n0"])).toHaveLength(49_999);
+    expect(dependencies(chain).order().ok).toBe(true);
+    const relations = related(chain);
+    expect(relations.closure(["n49999"])).toHaveLength(50_000);
+    expect(relations.dependents(["n0"]).size).toBe(50_000);
   });
 
   test("is refused where a node needs one that is not there", () => {
@@ -112,9 +113,11 @@ describe("cycles", () => {
 describe("closure and dependents", () => {
   test("closure is what there is a way to: no more and no less, dependencies first", () => {
     fc.assert(
-      fc.property(shuffled, fc.subarray(NAMES), (all, wanted) => {
+      fc.property(creations, fc.subarray(NAMES), (all, wanted) => {
         const there = wanted.filter((id) => all.some((node) => node.id === id));
-        const closure = dependencies(all).closure(wanted);
+        const closure = related(all)
+          .closure(wanted)
+          .map(({ id }) => id);
         expect(new Set(closure)).toEqual(reachable(all, there));
         expect(new Set(closure).size).toBe(closure.length);
         for (const [i, id] of closure.entries()) {
@@ -125,12 +128,30 @@ describe("closure and dependents", () => {
     );
   });
 
+  test("closure stops beneath what is cut", () => {
+    fc.assert(
+      fc.property(creations, fc.subarray(NAMES), fc.subarray(NAMES), (all, wanted, cut) => {
+        const rest = all.map((node) => (cut.includes(node.id) ? { ...node, needs: [] } : node));
+        expect(related(all).closure(wanted, (id) => cut.includes(id))).toEqual(
+          related(all).closure(
+            related(rest)
+              .closure(wanted)
+              .map(({ id }) => id),
+            () => true,
+          ),
+        );
+      }),
+    );
+  });
+
   test("dependents are the nodes whose closure has it", () => {
     fc.assert(
-      fc.property(shuffled, fc.constantFrom(...NAMES), (all, id) => {
-        const graph = dependencies(all);
-        const expected = all.map((node) => node.id).filter((one) => graph.closure([one]).includes(id));
-        expect(new Set(graph.dependents([id]))).toEqual(new Set(expected.filter((one) => one !== id)));
+      fc.property(creations, fc.constantFrom(...NAMES), (all, id) => {
+        const relations = related(all);
+        const expected = all
+          .map((node) => node.id)
+          .filter((one) => relations.closure([one]).some((action) => action.id === id));
+        expect(relations.dependents([id])).toEqual(new Set([id, ...expected]));
       }),
     );
   });
@@ -168,6 +189,18 @@ const target = (id: string, of: string, kind: Target["kind"], exported: boolean)
   exported,
   linked: kind === "file",
 });
+/** Nodes as a graph: each is an action that makes one target and reads those of what it needs. */
+const related = (all: readonly Node[]): Relations =>
+  new Relations({
+    actions: all.map(({ id, needs }) =>
+      action(
+        id,
+        needs.map((one) => ({ name: "IN", kind: "artifact", target: one })),
+      ),
+    ),
+    targets: all.map(({ id }) => target(id, id, "file", true)),
+  });
+
 const small = {
   actions: [
     action("root.tree", [{ name: "LIST", kind: "source", source: { kind: "list", file: "a" } }]),
@@ -183,6 +216,17 @@ const small = {
     target("boots", "boots", "verdict", true),
   ],
 };
+
+test("a graph has its maps once, and says who makes and who reads", () => {
+  const relations = relationsOf(small);
+  expect(relationsOf(small)).toBe(relations);
+  expect(relations.producer('pl"at/2')?.id).toBe("plat");
+  expect(relations.targetOf("root.tree", "OUT")).toBe("root.tree");
+  expect(relations.producers(small.actions[3] ?? action("", [])).map(({ id }) => id)).toEqual(["plat"]);
+  // Packages are resolved on a tree that need not be made for it, and a new one makes them stale.
+  expect(relations.closure(["plat"]).map(({ id }) => id)).toEqual(["plat"]);
+  expect([...relations.dependents(["root.tree"])]).toEqual(["root.tree", "root", "plat", "boots"]);
+});
 
 test("an action needs the actions that make its inputs, and the tree that its packages are on", () => {
   expect(actionNodes(small)).toEqual([

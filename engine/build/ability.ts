@@ -7,6 +7,7 @@ import type { Isolation } from "../execute/sandbox.js";
 import type { Action, Tool } from "../model.js";
 import { obstaclesOf, together, type Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
+import { relationsOf } from "../relations.js";
 import { missingTools } from "../tools.js";
 import type { RunOptions, Session } from "./session.js";
 
@@ -93,10 +94,11 @@ export function restHint(
   obstacles: Obstacles,
 ): string | undefined {
   const blocked = new Set(obstacles.keys());
-  const producer = new Map(graph.targets.map((target) => [target.id, target.action]));
-  for (const { id, inputs } of graph.actions)
-    if (inputs.some((input) => input.kind === "artifact" && blocked.has(producer.get(input.target) ?? "")))
-      blocked.add(id);
+  const relations = relationsOf(graph);
+  for (const action of graph.actions)
+    if (relations.producers(action).some(({ id }) => blocked.has(id))) blocked.add(action.id);
   const open = new Set(toBuild.flatMap(({ id }) => (blocked.has(id) ? [] : [id])));
-  return wanted.some((target) => open.has(producer.get(target) ?? "")) ? "-k builds the rest" : undefined;
+  return wanted.some((target) => open.has(relations.producer(target)?.id ?? ""))
+    ? "-k builds the rest"
+    : undefined;
 }

@@ -11,6 +11,7 @@ import type { Action, TargetId } from "../model.js";
 import { warningOnce } from "../notice.js";
 import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
 import { ok, type Problem, type Result } from "../problem.js";
+import { relationsOf } from "../relations.js";
 import { saveRelease, setDamagedAside } from "../release/release.js";
 import type { Failure } from "../reason.js";
 import { Scheduler } from "../schedule.js";
@@ -235,13 +236,11 @@ async function performAll(
   options: BuildOptions,
   obstacles: Obstacles,
 ): Promise<Tally> {
-  const producer = new Map(options.graph.targets.map((target) => [target.id, target.action]));
+  const relations = relationsOf(options.graph);
   const { expected } = context;
   const jobs = needed.map((action) => ({
     id: action.id,
-    deps: action.inputs.flatMap((input) =>
-      input.kind === "artifact" ? [producer.get(input.target) ?? ""] : [],
-    ),
+    deps: relations.producers(action).map(({ id }) => id),
     expected: expected.get(action.id) ?? 0,
     resources: action.resources,
   }));

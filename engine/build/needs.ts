@@ -2,7 +2,8 @@
 // built reads them, or where they were asked for; and nothing beneath what a person brought is needed. It decides
 // nothing from keys and looks at no source.
 import type { Judgement } from "../decide.js";
-import type { Action, TargetId } from "../model.js";
+import type { TargetId } from "../model.js";
+import { relationsOf } from "../relations.js";
 import type { Session } from "./session.js";
 
 /** The judgements of the needed actions, with those that must run after all because their outputs are not here. */
@@ -10,15 +11,16 @@ export function settleNeeds(
   { actions, decider, options }: Pick<Session, "actions" | "decider" | "options">,
   judged: ReadonlyMap<string, Judgement>,
 ): ReadonlyMap<string, Judgement> {
-  const producer = new Map(options.graph.targets.map((target) => [target.id, target.action]));
+  const relations = relationsOf(options.graph);
   const settled = new Map<string, Judgement>();
   const needed = new Set<TargetId>();
   const missed = new Map<TargetId, TargetId>();
   for (const target of options.wanted) {
-    const action = producer.get(target) ?? "";
-    needed.add(action);
-    const absent = decider.absent(judged.get(action)?.made?.outputs ?? {});
-    if (absent.length > 0) missed.set(action, target);
+    const action = relations.producer(target);
+    if (action === undefined) continue;
+    needed.add(action.id);
+    const absent = decider.absent(judged.get(action.id)?.made?.outputs ?? {});
+    if (absent.length > 0) missed.set(action.id, target);
   }
   // Readers before what they read.
   for (const action of [...actions].reverse()) {
@@ -36,9 +38,9 @@ export function settleNeeds(
     if (judgement !== before) decider.require(action.id);
     settled.set(action.id, judgement);
     if (judgement.adopted === true) continue;
-    for (const id of readsOf(action)) needed.add(producer.get(id) ?? "");
+    for (const { id } of relations.producers(action)) needed.add(id);
     if (judgement.decision.kind !== "build") continue;
-    for (const id of decider.lacks(action)) missed.set(producer.get(id) ?? "", id);
+    for (const id of decider.lacks(action)) missed.set(relations.producer(id)?.id ?? id, id);
   }
   // In build order, which is the order in which plans are told.
   return new Map(
@@ -48,6 +50,3 @@ export function settleNeeds(
     }),
   );
 }
-
-const readsOf = (action: Action): TargetId[] =>
-  action.inputs.flatMap((input) => (input.kind === "artifact" ? [input.target] : []));

@@ -21,6 +21,7 @@ import type { Action } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { noticeAbout } from "../notice.js";
 import { asError, fail, ok, type Result } from "../problem.js";
+import { relationsOf } from "../relations.js";
 import { endedInPipe } from "../shell.js";
 import { lossesIn, refused, toldBy } from "./losses.js";
 import { damagedMeanwhile, mend } from "./mend.js";
@@ -115,8 +116,7 @@ async function provide(context: PerformContext, action: Action): Promise<Result<
     if (!mended.ok) return mended;
   }
   for (const target of decider.lacks(action)) {
-    const producer = options.graph.targets.find(({ id }) => id === target)?.action;
-    const maker = options.graph.actions.find(({ id }) => id === producer);
+    const maker = relationsOf(options.graph).producer(target);
     if (maker === undefined) continue;
     const decision: Decision = { kind: "build", reason: { kind: "artifact-lost", target } };
     const making = context.making.get(maker.id) ?? build(context, maker, decision);

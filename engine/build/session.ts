@@ -11,6 +11,7 @@ import { Pins } from "../packages/pins.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
 import { ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
+import { relationsOf } from "../relations.js";
 import {
   isOfFuture,
   readReleases,
@@ -113,7 +114,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
     pins,
     decider,
     facts,
-    actions: wantedActions(graph, options.wanted),
+    actions: relationsOf(graph).closure(options.wanted),
   });
 }
 
@@ -121,23 +122,6 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
 export function noteRelease(project: Project, facts: Facts, release: Release): void {
   const file = releaseFile(project, release);
   facts.file(file, stampOf(file));
-}
-
-/** The wanted actions and what they need, in the graph's order. */
-export function wantedActions(graph: Graph, wanted: readonly TargetId[]): Action[] {
-  const producer = new Map(graph.targets.map((target) => [target.id, target.action]));
-  const actions = new Map(graph.actions.map((action) => [action.id, action]));
-  const needed = new Set<string>();
-  const pending = wanted.map((id) => producer.get(id));
-  for (let id = pending.pop(); ; id = pending.pop()) {
-    if (id !== undefined && !needed.has(id)) {
-      needed.add(id);
-      for (const input of actions.get(id)?.inputs ?? [])
-        if (input.kind === "artifact") pending.push(producer.get(input.target));
-    }
-    if (pending.length === 0) break;
-  }
-  return graph.actions.filter((action) => needed.has(action.id));
 }
 
 /** What is done with an artifact that is damaged, before all is decided again. */

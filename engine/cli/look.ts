@@ -7,6 +7,7 @@ import { fail, ok, stop, unwrap, type Result } from "../problem.js";
 import { drivers, openImagefile, type Opened } from "./open.js";
 import type { Call } from "./run.js";
 import { oneDate, select } from "./select.js";
+import { relationsOf } from "../relations.js";
 
 /** An Imagefile, and a session over some of its targets that may only look. */
 export interface Looking {
@@ -63,8 +64,7 @@ export function onlyAction({ opened, targets }: Looking): Action {
 
 function actionOf({ graph }: Opened, targets: readonly TargetId[]): Result<Action> {
   const [only, ...others] = targets;
-  const target = graph.targets.find((one) => one.id === only);
-  const action = graph.actions.find((one) => one.id === target?.action);
+  const action = relationsOf(graph).producer(only);
   if (action === undefined) return stop(2, "no target named");
   return others.length === 0
     ? ok(action)

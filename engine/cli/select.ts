@@ -5,6 +5,7 @@ import { DATECODE, datedExpression, escapeRegExp, isDatecode, withDate } from ".
 import { nearestHint } from "../evaluate/nearest.js";
 import { fail, ok, type Result } from "../problem.js";
 import { ASSIGNMENT } from "./words.js";
+import { relationsOf } from "../relations.js";
 
 /** Selected targets in the order named, and the datecode that a dated name asked for. */
 export interface Selection {
@@ -70,7 +71,7 @@ function selectOne(graph: Graph, name: string): Result<Selection> {
   const print = isPrint(name);
   const group = groupOf(graph, print ? name.slice(0, -"-print".length) : name);
   if (group !== undefined) return ok({ targets: group, datecode: null, print });
-  const exact = graph.targets.find((target) => target.id === name);
+  const exact = relationsOf(graph).target(name);
   if (exact !== undefined) return ok({ targets: [exact.id], datecode: null, print: false });
   const bare = graph.groups.find((one) => one.name === name);
   if (bare !== undefined) return ok({ targets: bare.members, datecode: null, print: false });

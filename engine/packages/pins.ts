@@ -10,6 +10,7 @@ import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
+import { relationsOf } from "../relations.js";
 import type { PinnedClosure, Release } from "../release/release.js";
 import type { Sources } from "../sources/resolve.js";
 import { closureDigest } from "./closure.js";
@@ -38,7 +39,6 @@ export interface PinsContext {
 
 /** The closures of one release, as far as they are known. Holds the release and the changes made to it. */
 export class Pins {
-  readonly #actions: ReadonlyMap<TargetId, Action>;
   readonly #known = new Map<string, PinnedClosure>();
   readonly #refused = new Map<TargetId, Obstacle>();
   /** Snapshots that could not be taken: a repository that does not answer is asked once a run. */
@@ -61,13 +61,6 @@ export class Pins {
     this.#snapshots =
       preview === undefined ? new Snapshots(project.snapshots) : new Snapshots(preview, [project.snapshots]);
     this.#stored = new StoredPackages(project.packages, context.index, (message) => this.#warn(message));
-    const actions = new Map(context.graph.actions.map((action) => [action.id, action]));
-    this.#actions = new Map(
-      context.graph.targets.flatMap((target) => {
-        const action = actions.get(target.action);
-        return action === undefined ? [] : [[target.id, action] as const];
-      }),
-    );
   }
 
   /** The pinned closure of an action; null where it is not resolved (yet), undefined where it has none. */
@@ -101,7 +94,7 @@ export class Pins {
   #beneath(target: TargetId | null): Action[] {
     const found: Action[] = [];
     for (let at = target; at !== null;) {
-      const action = this.#actions.get(at);
+      const action = relationsOf(this.context.graph).producer(at);
       if (action === undefined) break;
       if (action.packages !== null) found.unshift(action);
       const base = action.outputs.find((output) => output.kind === "tree")?.base;

@@ -1,15 +1,12 @@
 // Which package lists a refresh resolves anew: those of the named targets, and of all that is built on them.
 // It knows the graph only.
 import type { Action, Graph, TargetId } from "../model.js";
+import { relationsOf, targetsRead } from "../relations.js";
 
 /** The actions whose closures are taken anew, in build order; all that have packages where no target is named. */
 export function toRefresh(graph: Graph, targets: readonly TargetId[] | null): readonly Action[] {
   if (targets === null) return graph.actions.filter((action) => action.packages !== null);
-  const chosen = ownActions(graph, targets);
-  const producer = new Map(graph.targets.map((target) => [target.id, target.action]));
-  for (const action of graph.actions) {
-    if (readsOf(action).some((id) => chosen.has(producer.get(id) ?? ""))) chosen.add(action.id);
-  }
+  const chosen = relationsOf(graph).dependents(ownActions(graph, targets));
   return graph.actions.filter((action) => action.packages !== null && chosen.has(action.id));
 }
 
@@ -28,27 +25,20 @@ export const hasOwnPackages = (graph: Graph, target: TargetId): boolean =>
  * the root filesystem under them has a name of its own.
  */
 function ownActions(graph: Graph, targets: readonly TargetId[]): Set<TargetId> {
-  const actions = new Map(graph.actions.map((action) => [action.id, action]));
-  const producer = new Map(graph.targets.map((target) => [target.id, target.action]));
+  const relations = relationsOf(graph);
   const exported = new Set(graph.targets.flatMap((target) => (target.exported ? [target.id] : [])));
   const named = new Set(targets.map(packedName));
   const isOthers = (id: TargetId): boolean => exported.has(packedName(id)) && !named.has(packedName(id));
   const own = new Set<TargetId>();
   const pending = [...targets];
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-    const action = actions.get(producer.get(id) ?? "");
+    const action = relations.producer(id);
     if (action === undefined || own.has(action.id)) continue;
     own.add(action.id);
-    for (const read of readsOf(action)) if (!isOthers(read)) pending.push(read);
+    for (const read of targetsRead(action)) if (!isOthers(read)) pending.push(read);
   }
   return own;
 }
 
 /** A packed tree is `<id>.tree` and its file `<id>`: one thing to whoever names it. */
 const packedName = (id: TargetId): TargetId => id.replace(/\.tree$/, "");
-
-/** What an action reads, and the tree its packages are resolved on. */
-const readsOf = (action: Action): TargetId[] => [
-  ...action.inputs.flatMap((input) => (input.kind === "artifact" ? [input.target] : [])),
-  ...(action.packages?.on === null || action.packages === null ? [] : [action.packages.on]),
-];

@@ -17,6 +17,7 @@ import { obstaclesOf, unlessAny } from "../obstacles.js";
 import { fail, ok, type Result } from "../problem.js";
 import { linkOutputs } from "../publish.js";
 import { saveRelease, type ReleasedArtifact } from "./release.js";
+import { relationsOf } from "../relations.js";
 
 /** A file for a target, and a person's reason. */
 export interface Adoption {
@@ -32,8 +33,8 @@ export async function judgeAdoption(
   file = called,
 ): Promise<Result<{ readonly action: Action; readonly output: string; readonly entry: ReleasedArtifact }>> {
   const { graph, now } = session.options;
-  const found = graph.targets.find(({ id }) => id === target);
-  const action = graph.actions.find(({ id }) => id === found?.action);
+  const relations = relationsOf(graph);
+  const [found, action] = [relations.target(target), relations.producer(target)];
   if (found === undefined || action === undefined || found.pattern === null)
     return fail(2, `${target} is no file`, "a file is adopted for a target that is one");
   if (action.outputs.length > 1)

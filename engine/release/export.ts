@@ -9,7 +9,6 @@ import { ioProblem, temporaryName } from "../../cache/io.js";
 import { digestOf } from "../../cache/store.js";
 import { makeOwnDir, writeWhole } from "../../cache/write.js";
 import type { Session } from "../build/session.js";
-import { wantedActions } from "../build/session.js";
 import type { Judgement } from "../decide.js";
 import { giveToUser } from "../execute/own.js";
 import { removeTree } from "../execute/remove.js";
@@ -21,6 +20,7 @@ import type { Project } from "../project.js";
 import { EXPORT_FORM, NAMES, type ExportedAction, type ExportedFile, type ExportIndex } from "./exchange.js";
 import type { Release } from "./release.js";
 import { sumsText } from "./sums.js";
+import { relationsOf } from "../relations.js";
 
 /** What is to be exported. */
 export interface ExportWish {
@@ -84,10 +84,8 @@ export function exportIndex(session: Session, wish: ExportWish): Result<ExportIn
 }
 
 /** What lies beneath the targets; beneath what a person brought nothing is needed. */
-function neededActions(graph: Graph, { targets, judgements }: ExportWish): Action[] {
-  const cut = new Set([...judgements].flatMap(([id, { adopted }]) => (adopted === true ? [id] : [])));
-  const actions = graph.actions.map((action) => (cut.has(action.id) ? { ...action, inputs: [] } : action));
-  return wantedActions({ ...graph, actions }, targets);
+function neededActions(graph: Graph, { targets, judgements }: ExportWish): readonly Action[] {
+  return relationsOf(graph).closure(targets, (action) => judgements.get(action)?.adopted === true);
 }
 
 function exportedAction(

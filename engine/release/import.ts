@@ -3,13 +3,13 @@
 import type { ArtifactId, Component } from "../../cache/index.js";
 import type { Session } from "../build/session.js";
 import type { Produced } from "../decide.js";
-import { wantedActions } from "../build/session.js";
 import { compareComponents, componentsOf, keyOf } from "../key.js";
 import type { Action, TargetId } from "../model.js";
 import { ok, type Result } from "../problem.js";
 import type { Change, PackageChange } from "../reason.js";
 import { packageChanges } from "../packages/closure.js";
 import type { Export, ExportedAction } from "./exchange.js";
+import { relationsOf } from "../relations.js";
 
 /** Why an action of an export does not do here. */
 export type Wrong =
@@ -95,8 +95,7 @@ function firstOf(
   target: TargetId,
   wrong: ReadonlyMap<TargetId, Wrong>,
 ): Wrong | null {
-  const known = options.graph.targets.some(({ id }) => id === target);
-  if (!known) return { kind: "unknown" };
+  if (relationsOf(options.graph).target(target) === undefined) return { kind: "unknown" };
   for (const { id } of actionsOf(options.graph, from, [target])) {
     const found = wrong.get(id);
     if (found !== undefined) return found;
@@ -110,11 +109,7 @@ function actionsOf(
   { index }: Export,
   targets: readonly TargetId[],
 ): readonly Action[] {
-  const actions = graph.actions.map((action) =>
-    index.actions[action.id]?.kind === "adopted" ? { ...action, inputs: [] } : action,
-  );
-  const wanted = new Set(wantedActions({ ...graph, actions }, targets).map(({ id }) => id));
-  return graph.actions.filter(({ id }) => wanted.has(id));
+  return relationsOf(graph).closure(targets, (action) => index.actions[action]?.kind === "adopted");
 }
 
 /** Holds each action against what it would be here, with the export's own results as inputs. */
@@ -165,12 +160,9 @@ export const madeBy = ({ decider }: Session, exported: ExportedAction): Produced
 
 /** Whether an input's maker is missing in the export. */
 const readsUnknown = ({ options }: Session, action: Action, wrong: ReadonlyMap<TargetId, Wrong>): boolean =>
-  action.inputs.some((input) => {
-    const maker = options.graph.targets.find(
-      ({ id }) => input.kind === "artifact" && id === input.target,
-    )?.action;
-    return maker !== undefined && wrong.get(maker)?.kind === "incomplete";
-  });
+  relationsOf(options.graph)
+    .producers(action)
+    .some(({ id }) => wrong.get(id)?.kind === "incomplete");
 
 async function judgeBuilt(
   { session, prefer, tools, accepted }: Judging,

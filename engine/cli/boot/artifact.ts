@@ -5,6 +5,7 @@ import type { Judgement } from "../../decide.js";
 import type { TargetId } from "../../model.js";
 import { undated } from "../../names.js";
 import { fail, ok, type Result } from "../../problem.js";
+import { relationsOf } from "../../relations.js";
 import { Standing } from "../../standing.js";
 import type { Looking } from "../look.js";
 import { describeDecision } from "../render/reason.js";
@@ -28,7 +29,7 @@ export async function findArtifact(
   target: TargetId,
 ): Promise<Result<Found>> {
   const { index, decider } = looking.session;
-  const found = looking.opened.graph.targets.find(({ id }) => id === target);
+  const found = relationsOf(looking.opened.graph).target(target);
   const judged = judgements.get(found?.action ?? "");
   if (found === undefined || judged === undefined) return fail(2, `there is no target ${target}`);
   const builds = `imagemake ${target} builds it`;

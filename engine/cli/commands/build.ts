@@ -8,7 +8,6 @@ import {
   nothingToDo,
   openSession,
   unresolvedOf,
-  wantedActions,
   type RunOptions,
 } from "../../build/session.js";
 import { removalsRunning } from "../../execute/remove.js";
@@ -17,6 +16,7 @@ import type { Emit } from "../../events.js";
 import { withDate } from "../../names.js";
 import { together } from "../../obstacles.js";
 import { ProblemError, stop, unwrap } from "../../problem.js";
+import { relationsOf } from "../../relations.js";
 import { readReleases, selectRelease } from "../../release/release.js";
 import { saveQuick } from "../../remember.js";
 import { quickWords } from "../../quick.js";
@@ -49,9 +49,9 @@ function print(
 ): number {
   const releases = unwrap(readReleases(opened.project));
   const { release } = unwrap(selectRelease(releases, datecode, Date.now()));
-  const patterns = new Map(opened.graph.targets.map((target) => [target.id, target.pattern]));
+  const relations = relationsOf(opened.graph);
   const names = selection.targets.flatMap((id) => {
-    const pattern = patterns.get(id) ?? null;
+    const pattern = relations.target(id)?.pattern ?? null;
     return pattern === null ? [] : [withDate(pattern, release.datecode)];
   });
   const json = options.json === true;
@@ -172,7 +172,9 @@ async function runBuild(
 
 /** An action that asks a person gets the terminal alone: then there is no live display. */
 const asksPerson = (opened: Opened, selection: Selection): boolean =>
-  wantedActions(opened.graph, selection.targets).some((action) => action.interactive);
+  relationsOf(opened.graph)
+    .closure(selection.targets)
+    .some((action) => action.interactive);
 
 async function makeRenderer(call: Call, asks: boolean): Promise<Renderer> {
   const { options } = call;

@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { Index } from "../../../cache/index.js";
 import { checkInputs } from "../../build/inputs.js";
-import { wantedActions } from "../../build/session.js";
 import { leftBehind } from "../../execute/stale.js";
 import type { Action } from "../../model.js";
 import { stop, unwrap } from "../../problem.js";
 import type { Project } from "../../project.js";
+import { relationsOf } from "../../relations.js";
 import { Facts } from "../../sources/facts.js";
 import { Sources } from "../../sources/resolve.js";
 import { findingLine, fine, lacking, poor, type Finding } from "../doctor/finding.js";
@@ -61,7 +61,7 @@ async function imagefile(
     call.names.length > 0
       ? unwrap(select(graph, call.names)).targets
       : graph.targets.filter((target) => target.exported).map(({ id }) => id);
-  const actions = wantedActions(graph, targets);
+  const actions = relationsOf(graph).closure(targets);
   const sources = new Sources(project, Index.look(project.index), new Facts(), true);
   const there = await checkInputs(actions, { dir: project.dir, sources, drivers });
   const finding = there.ok

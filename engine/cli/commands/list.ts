@@ -1,6 +1,7 @@
 // `imagemake list [GROUP…]`: targets with their output names, without deciding anything.
 import { withDate } from "../../names.js";
 import { unwrap } from "../../problem.js";
+import { relationsOf } from "../../relations.js";
 import { readReleases, selectRelease } from "../../release/release.js";
 import { openImagefile } from "../open.js";
 import { output } from "../output.js";
@@ -14,16 +15,16 @@ export async function command(call: Call): Promise<number> {
   const { graph, project, datecode } = unwrap(await openImagefile(call.options, call.args, false));
   const selected = call.names.length === 0 ? null : new Set(unwrap(select(graph, call.names)).targets);
   const { release } = unwrap(selectRelease(unwrap(readReleases(project)), datecode, Date.now()));
-  const rules = new Map(graph.actions.map((action) => [action.id, action.rule]));
+  const relations = relationsOf(graph);
   const rows = graph.targets
     .filter((target) =>
       selected === null ? target.exported || call.options.verbose === true : selected.has(target.id),
     )
-    .map(({ id, kind, pattern, action }) => ({
+    .map(({ id, kind, pattern }) => ({
       id,
       kind,
       output: pattern === null ? null : withDate(pattern, release.datecode),
-      rule: rules.get(action) ?? "",
+      rule: relations.producer(id)?.rule ?? "",
     }));
   if (call.options.json === true) {
     output.write(`${JSON.stringify({ targets: rows, groups: graph.groups }, null, 2)}\n`);

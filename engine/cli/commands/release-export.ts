@@ -1,10 +1,11 @@
 // `imagemake release export [TARGET…] DIR`: artifacts for another machine; --pins: what it starts from.
 import { resolve } from "node:path";
-import { decideAll, inputsThere, wantedActions, type Session } from "../../build/session.js";
+import { decideAll, inputsThere, type Session } from "../../build/session.js";
 import type { Judgement } from "../../decide.js";
 import type { Graph, TargetId } from "../../model.js";
 import { unlessAny } from "../../obstacles.js";
 import { stop, unwrap } from "../../problem.js";
+import { relationsOf } from "../../relations.js";
 import { checkPlace, exportIndex, rosterHere, writeExport, type ExportWish } from "../../release/export.js";
 import type { ExportIndex } from "../../release/exchange.js";
 import { readReleases, saveRelease, selectRelease } from "../../release/release.js";
@@ -65,7 +66,7 @@ async function write(
       "nothing of the roster is up to date here",
       "imagemake builds it; --pins exports what it starts from",
     );
-  const packagesOf = own["packages"] === true ? wantedActions(graph, pins ? asked : targets) : [];
+  const packagesOf = own["packages"] === true ? relationsOf(graph).closure(pins ? asked : targets) : [];
   if (!preview) {
     unwrap(unlessAny(unwrap(await session.pins.fetch(packagesOf, false))));
     if (session.pins.release !== session.selected.release) saveRelease(project, session.pins.release);
@@ -88,8 +89,11 @@ function upToDate(
   asked: readonly TargetId[],
   judgements: ReadonlyMap<string, Judgement>,
 ): { readonly targets: readonly TargetId[]; readonly out: readonly LeftOut[] } {
-  const action = new Map(graph.targets.map((target) => [target.id, target.action]));
-  const rows = asked.map((target) => ({ target, judgement: judgements.get(action.get(target) ?? "") }));
+  const relations = relationsOf(graph);
+  const rows = asked.map((target) => ({
+    target,
+    judgement: judgements.get(relations.producer(target)?.id ?? ""),
+  }));
   const good = ({ judgement }: LeftOut): boolean => judgement?.decision.kind === "up-to-date";
   return {
     targets: rows.filter(good).map(({ target }) => target),

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSession, wantedActions, type RunOptions, type Session } from "../../build/session.js";
+import { openSession, type RunOptions, type Session } from "../../build/session.js";
 import type { Graph, TargetId } from "../../model.js";
 import { packageChanges } from "../../packages/closure.js";
 import { Pins } from "../../packages/pins.js";
@@ -11,6 +11,7 @@ import { hasOwnPackages, ownLists, toRefresh } from "../../packages/refresh.js";
 import { unlessAny, worstOf } from "../../obstacles.js";
 import { stop, unwrap } from "../../problem.js";
 import type { PackageChange } from "../../reason.js";
+import { relationsOf } from "../../relations.js";
 import { saveRelease } from "../../release/release.js";
 import { drivers, openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
@@ -103,7 +104,9 @@ async function refresh(
   const { roster } = pins.release;
   const all =
     targets === null && roster !== null && roster.length > 0
-      ? wantedActions(graph, roster).filter(({ packages }) => packages !== null)
+      ? relationsOf(graph)
+          .closure(roster)
+          .filter(({ packages }) => packages !== null)
       : toRefresh(graph, targets);
   const named = targets === null ? [] : ownLists(graph, targets);
   const actions = all.filter((action) => Object.hasOwn(before, action.id) || named.includes(action));

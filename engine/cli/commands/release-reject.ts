@@ -1,6 +1,7 @@
 // `imagemake release reject TARGET --because TEXT`: a person's failing verdict on what the target is now; --undo takes
 // those on the target back.
 import { stop, unwrap } from "../../problem.js";
+import { relationsOf } from "../../relations.js";
 import { requireOpen } from "../../release/states.js";
 import { moveRelease, text } from "../life.js";
 import { judge, look } from "../look.js";
@@ -19,7 +20,7 @@ export async function command(call: Call): Promise<number> {
     const looking = await look({ ...call, options: { ...call.options, release: release.datecode } }, [
       target,
     ]);
-    const found = looking.opened.graph.targets.find(({ id }) => id === looking.targets[0]);
+    const found = relationsOf(looking.opened.graph).target(looking.targets[0]);
     const at = new Date().toISOString();
     if (undo) {
       const words = looking.session.decider.context.rejected.filter((word) => word.target === found?.id);

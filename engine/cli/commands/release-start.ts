@@ -2,12 +2,12 @@
 // snapshots of everything on its roster.
 import { rmSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { wantedActions } from "../../build/session.js";
 import type { Action, Graph, TargetId } from "../../model.js";
 import { together, type Obstacles } from "../../obstacles.js";
 import type { Pins } from "../../packages/pins.js";
 import { ProblemError, stop, unwrap } from "../../problem.js";
 import type { Project } from "../../project.js";
+import { relationsOf } from "../../relations.js";
 import {
   newRelease,
   readReleases,
@@ -76,7 +76,7 @@ async function takeSnapshots(
   roster: readonly TargetId[],
   named: string | null,
 ): Promise<void> {
-  const refused = await pins.snapshot(wantedActions(graph, roster));
+  const refused = await pins.snapshot(relationsOf(graph).closure(roster));
   const problem = together(refused, narrower(graph, roster, named, refused));
   if (problem !== null)
     throw new ProblemError({
@@ -93,7 +93,9 @@ function narrower(
   refused: Obstacles,
 ): string | undefined {
   const needs = (target: TargetId): boolean =>
-    wantedActions(graph, [target]).some(({ id }: Action) => refused.has(id));
+    relationsOf(graph)
+      .closure([target])
+      .some(({ id }: Action) => refused.has(id));
   const without = roster.filter(needs);
   const rest = roster.filter((target) => !without.includes(target));
   if (rest.length === 0) return undefined;

@@ -1,6 +1,7 @@
 // `imagemake release status`: where the release stands: what is built, what is missing, what it pins.
 import { resolve } from "node:path";
 import type { Graph, TargetId } from "../../model.js";
+import { relationsOf } from "../../relations.js";
 import { readReleases, releaseFile, type Release } from "../../release/release.js";
 import { NEXT } from "../../release/states.js";
 import { stop, unwrap } from "../../problem.js";
@@ -30,11 +31,11 @@ export async function command(call: Call): Promise<number> {
   }
   const { release } = selected;
   const judgements = await judge(session);
-  const action = new Map(opened.graph.targets.map((target) => [target.id, target.action]));
+  const relations = relationsOf(opened.graph);
   const targets = release.roster ?? rosterOf(opened.graph);
   const rows = targets.map((target) => ({
     target,
-    decision: judgements.get(action.get(target) ?? "")?.decision ?? null,
+    decision: judgements.get(relations.producer(target)?.id ?? "")?.decision ?? null,
   }));
   const done = rows.filter((row) => row.decision?.kind === "up-to-date").length;
   const joined = joinedByBuilds(releases);
