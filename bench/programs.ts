@@ -11,7 +11,7 @@ import { runOnce, type Program, type Run } from "./measure.js";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** imagemake as installed here. */
-export const IMAGEMAKE = [process.execPath, join(ROOT, "dist/engine/cli/main.js")] as const;
+export const IMAGEMAKE = [process.execPath, join(ROOT, "dist/run/imagemake.js")] as const;
 
 /** What is the same in all: its project's form, building with `jobs` at once, and the run to be timed. */
 export interface Builder {

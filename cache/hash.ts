@@ -4,6 +4,7 @@ import { hash, createHash } from "node:crypto";
 import { closeSync, createReadStream, openSync, readSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { programUrl } from "./installed.js";
 
 /** Files up to this many bytes are digested on the calling thread: a message to a worker would cost as much. */
 export const SMALL_FILE = 1 << 20;
@@ -165,7 +166,7 @@ function work(hand: Hand, job: HashJob): Promise<void> {
 function startHand(): Hand | null {
   let worker: Worker;
   try {
-    worker = new Worker(new URL("./hash-worker.js", import.meta.url));
+    worker = new Worker(programUrl("hash-worker"));
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ERR_WORKER_INIT_FAILED") return null;
     throw error;

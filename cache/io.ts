@@ -4,6 +4,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statS
 import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { threadId } from "node:worker_threads";
+import { PACKAGE } from "./installed.js";
 import { adviceFor, isFullCode, lackAt, limitOf } from "./limits.js";
 import { fail, ProblemError, type Problem, type Result } from "./problem.js";
 
@@ -104,7 +105,7 @@ export function nativeProblem(thrown: unknown): Problem | null {
   const said = textIn(thrown, "message");
   const [, library = "better-sqlite3"] = /node_modules\/([^/\n]+)\//.exec(said) ?? [];
   if (!/NODE_MODULE_VERSION|Could not locate the bindings file/.test(said)) return null;
-  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const root = fileURLToPath(PACKAGE);
   return {
     exit: 3,
     message: `the library ${library} was not built for this node, which is ${process.versions.node}`,

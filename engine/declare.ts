@@ -1,5 +1,6 @@
 // How rules say what they want: plain specifications in, opaque handles out. Ids are given later, when the
 // exports of the Imagefile are known (evaluate/collect.ts). It knows no rule and no image.
+import { PACKAGE } from "../cache/installed.js";
 import type { Command, Guards, Holding, Output, Resources, Source, Tool, Wanted, Json } from "./model.js";
 import { ProblemError } from "./problem.js";
 
@@ -160,5 +161,4 @@ export function callSite(): string {
 }
 
 /** The engine's own directories, compiled and, where node maps lines back, as sources. */
-const ROOT = new URL("../../", import.meta.url).pathname;
-const OURS = ["dist/", "engine/", "rules/", "targets/"].map((dir) => ROOT + dir);
+const OURS = ["dist/", "engine/", "rules/", "targets/"].map((dir) => PACKAGE.pathname + dir);

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { join, relative } from "node:path";
 import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
+import { PACKAGE } from "../cache/installed.js";
 import { clearTemporaries, writeIfPossible } from "../cache/io.js";
 import { digestOf } from "../cache/store.js";
 import { reached } from "../cache/steps.js";
@@ -23,9 +24,9 @@ const KEPT_RECORDS = 64;
 
 /** Files of this imagemake: when one changes, another imagemake is at work and nothing remembered counts. */
 export function engineFiles(): string[] {
-  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const root = fileURLToPath(PACKAGE);
   const recipes = join(root, "rules", "recipes");
-  const ours = ["package.json", "dist/engine/cli/main.js", "dist/targets/index.js"].map((file) =>
+  const ours = ["package.json", "dist/run/imagemake.js", "dist/targets/index.js"].map((file) =>
     join(root, file),
   );
   return [...ours, ...readdirSync(recipes).map((file) => join(recipes, file))].filter((file) =>

@@ -1,6 +1,7 @@
 // Recipes: the shell beside this directory that rules run. Their whole text goes into the action, and so into
 // its key. It does not know what they do.
 import { readFileSync } from "node:fs";
+import { PACKAGE } from "../cache/installed.js";
 import type { Command } from "../engine/model.js";
 
 const texts = new Map<string, string>();
@@ -27,7 +28,7 @@ export const recipe = (
 export const INSIDE = ["lib.sh", "emulate.sh", "unique.sh", "inside.sh"] as const;
 
 /** The address of `rules/recipes/<name>`, for what imports it outside of an action. */
-export const recipeUrl = (name: string): URL => new URL(`../../rules/recipes/${name}`, import.meta.url);
+export const recipeUrl = (name: string): URL => new URL(`rules/recipes/${name}`, PACKAGE);
 
 /** The text of `rules/recipes/<name>`, for what is run before there is an action. */
 export const recipeText = (name: string): string => read(name);

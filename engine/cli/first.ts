@@ -2,6 +2,7 @@
 // nothing.
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { PACKAGE } from "../../cache/installed.js";
 
 /** A Debian suite and architecture that the host's own apt has packages for. */
 export interface Debian {
@@ -61,16 +62,16 @@ export const rootfs = rule.rootfs({
 });
 `;
 
-const place = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const place = (path: string): string => fileURLToPath(new URL(path, PACKAGE));
 
-const paths = { imagemake: [place("../../targets/index.d.ts")] };
+const paths = { imagemake: [place("dist/targets/index.d.ts")] };
 
 /** What a tsconfig.json has to say of the engine, as a line of it. */
 export const enginePaths = (): string => `"paths": ${JSON.stringify(paths)}`;
 
 /** Editors find the types of the engine that is running now, and those of node where they are installed. */
 export function tsconfig(): string {
-  const types = place("../../../node_modules/@types");
+  const types = place("node_modules/@types");
   const node = existsSync(`${types}/node`) ? { types: ["node"], typeRoots: [types] } : { types: [] };
   const value = {
     compilerOptions: {

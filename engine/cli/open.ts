@@ -3,7 +3,6 @@
 import { existsSync, statSync } from "node:fs";
 import { reached } from "../../cache/steps.js";
 import { ownerIn } from "../../cache/write.js";
-import { evaluate } from "../evaluate/load.js";
 import type { Reads } from "../evaluate/fresh.js";
 import { cwd } from "node:process";
 import type { Graph } from "../model.js";
@@ -73,6 +72,7 @@ export async function openImagefile(
   if (saved !== null) return ok({ project, ...saved, datecode: named });
   // What jiti writes there would be root's, and a stumbling block for the user whose directory it is.
   const cache = save && ownerIn(project.modules) === null ? { cache: project.modules } : {};
+  const { evaluate } = await import("../evaluate/load.js");
   const evaluated = await evaluate({ file: project.imagefile, args: vars, ...cache });
   if (!evaluated.ok) return evaluated;
   const { graph, reads } = evaluated.value;

@@ -3,6 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { PACKAGE } from "../../cache/installed.js";
 import { problemIn } from "../../cache/io.js";
 import { blameIfIts } from "../evaluate/blame.js";
 import { nearestHint } from "../evaluate/nearest.js";
@@ -323,7 +324,7 @@ function positive(text: string): number {
 
 /** As package.json has it. */
 function version(): string {
-  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
+  const text = readFileSync(new URL("package.json", PACKAGE), "utf8");
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 

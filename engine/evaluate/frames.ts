@@ -1,6 +1,7 @@
 // Who is calling: the Imagefile (or a module it imports), the engine, or what loads the Imagefile. Read from
 // the stack. It does not know what was called.
 import { fileURLToPath } from "node:url";
+import { PACKAGE } from "../../cache/installed.js";
 import { place } from "./place.js";
 
 /** `at` is `file:line`, null where the stack does not say. */
@@ -9,10 +10,11 @@ export type Caller =
   | { readonly who: "engine" }
   | { readonly who: "imagefile"; readonly at: string | null };
 
-const ENGINE = fileURLToPath(new URL("../../", import.meta.url));
-const LOADER = fileURLToPath(new URL("./", import.meta.url));
+const ENGINE = fileURLToPath(new URL("dist/", PACKAGE));
+// bundle.js puts the same files together as these patterns do.
+const LOADER = /\/dist\/(?:engine\/evaluate\/|run\/evaluate-)/;
 /** What stands between a function and whoever called it: the files of the listeners. */
-const LISTENER = /\/evaluate\/(?:frames|patch|record|track[a-z-]*)\.js$/;
+const LISTENER = /\/(?:evaluate\/(?:frames|patch|record|track[a-z-]*)|run\/evaluate-listeners)\.js$/;
 
 /** Whose code a file is. Tests of the engine are the engine's. */
 export type Owner = "node" | "loader" | "engine" | "library" | "imagefile";
@@ -22,8 +24,8 @@ export function ownerOf(file: string): Owner {
   // Node's own loading of modules; what it loads is recorded by name.
   if (file.startsWith("node:internal/modules/")) return "loader";
   if (file === "" || file.startsWith("node:")) return "node";
-  if (file.startsWith(LOADER) || file.includes("/node_modules/jiti/")) return "loader";
-  if (file.startsWith(ENGINE)) return "engine";
+  if (file.includes("/node_modules/jiti/")) return "loader";
+  if (file.startsWith(ENGINE)) return LOADER.test(file) ? "loader" : "engine";
   return file.includes("/node_modules/") ? "library" : "imagefile";
 }
 

@@ -6,6 +6,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PACKAGE } from "../../cache/installed.js";
 import { ModuleSyntaxError, importProblem, jsonProblem, notUtf8 } from "./blame.js";
 import { engineModule, projectModule } from "./engine-module.js";
 import { ownerOf, placeInStack } from "./frames.js";
@@ -209,7 +210,7 @@ function usesEngine(owner: string): boolean {
 /** The engine and what it is made of; the modules it loads while evaluating are none of the Imagefile's. */
 const isOurs = (path: string): boolean =>
   ["engine", "loader"].includes(ownerOf(path)) || path.startsWith(MODULES);
-const MODULES = fileURLToPath(new URL("../../../node_modules/", import.meta.url));
+const MODULES = fileURLToPath(new URL("node_modules/", PACKAGE));
 
 /** For a relative import: the file that may have been meant. */
 function nearHint(id: string, importer: string): string | undefined {

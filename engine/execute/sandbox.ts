@@ -9,6 +9,7 @@ import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { PACKAGE } from "../../cache/installed.js";
 import { reached } from "../../cache/steps.js";
 import { adviceFor, codeSaid } from "../../cache/limits.js";
 import { tooLong, tooLongTogether, unheld, variableWord } from "../argument.js";
@@ -75,7 +76,7 @@ export type Outcome =
   | { readonly kind: "problem"; readonly problem: Problem };
 
 /** The asset beside the sources; nothing but TypeScript is copied into dist. */
-const INIT = fileURLToPath(new URL("../../../engine/execute/init.pl", import.meta.url));
+const INIT = fileURLToPath(new URL("engine/execute/init.pl", PACKAGE));
 
 /**
  * Runs the job. `signal` asks it to stop: TERM, and KILL after the grace time; `now` does not wait. Must be

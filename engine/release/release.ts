@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { UTCDate } from "@date-fns/utc";
-import { format } from "date-fns/format";
+import { lightFormat } from "date-fns/lightFormat";
 import {
   checksumHolds,
   makeOwnDir,
@@ -161,7 +161,7 @@ export function standing(releases: readonly Release[]): readonly Verdict[] {
 }
 
 /** Today's datecode, in UTC. */
-export const today = (now: number): string => format(new UTCDate(now), "yyyyMMdd");
+export const today = (now: number): string => lightFormat(new UTCDate(now), "yyyyMMdd");
 
 /** A new, empty release. */
 export function newRelease(datecode: string, now: number, more: Partial<Release> = {}): Release {

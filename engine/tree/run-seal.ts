@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { programUrl } from "../../cache/installed.js";
 import { codeOf, ioProblem, saidOf } from "../../cache/io.js";
 import { complaint } from "../../cache/limits.js";
 import { fail, ok, type Result } from "../problem.js";
@@ -15,7 +16,7 @@ import type { Sealed, SealRequest } from "./seal-layer.js";
  */
 export type Inside = readonly string[];
 
-const PROGRAM = new URL("./seal-main.js", import.meta.url);
+const PROGRAM = programUrl("seal-main");
 
 /** Seals in a worker thread, or in a process in the user namespace. */
 export function runSeal(request: SealRequest, inside: Inside): Promise<Result<Sealed>> {

@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import type { BuildEvent } from "../../engine/events.js";
 
 /** The compiled command. */
-export const MAIN = fileURLToPath(new URL("../../engine/cli/main.js", import.meta.url));
+export const MAIN = fileURLToPath(new URL("../../run/imagemake.js", import.meta.url));
 
 /** How a command ended. */
 export interface Ended {
