@@ -1,5 +1,5 @@
-// What is the caller's or the machine's own (umask, a directory that a group shares) is in no output: what an action
-// copies from where it works has the same modes, owners and groups everywhere.
+// What is the caller's or the machine's own (umask, groups, limits, where the project lies) is in no output: what an
+// action copies from where it works has the same modes, owners, groups and paths everywhere.
 import { afterEach, expect, jest, test } from "@jest/globals";
 import { createHash } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -23,6 +23,8 @@ export const all = {
     steps: [step.hook("hooks/h.sh", { inputs: { D: files("hooks/data/**") } })],
     out: "hook.tar",
   }),
+  place: run({ inputs: { F: files("ov/**") }, cmd: '(pwd; pwd -P; realpath $F "$OUT"; export -p; cat /proc/self/environ) > "$OUT"', out: "place" }),
+  caller: run({ inputs: {}, cmd: '(id; ulimit -s -c -n; umask) > "$OUT"', out: "caller" }),
   many: run({ inputs: { S: files("many/**") }, cmd: tar + 'many > "$OUT"', out: "many.tar" }),
 };
 `;
@@ -76,3 +78,27 @@ test.each([[[]], [["--no-isolation"]]])(
     expect(sums(shared)).toEqual(sums(usual));
   },
 );
+
+test("programs find themselves at the same place in each run and each project, whoever calls and with which limits", async () => {
+  const outputs = ["all-place", "all-caller"];
+  const usual = made();
+  await usual.good(...outputs);
+  expect(usual.read("out/place").split("\n").slice(0, 3)).toEqual([
+    "/imagemake",
+    "/imagemake",
+    "/imagemake/ov/d/one",
+  ]);
+  const first = sums(usual);
+  await usual.good("-B", ...outputs);
+  expect(sums(usual)).toEqual(first);
+  const root = process.getuid?.() === 0;
+  for (const under of [
+    ["prlimit", "--stack=1048576:", "--core=unlimited:", "--nofile=256:"],
+    ["prlimit", "--stack=unlimited:", "--core=0", "--nofile=4096"],
+    ...(root ? [["setpriv", "--regid", "7", "--groups", "7,20"]] : []),
+  ]) {
+    const other = made();
+    expect((await other.call({ under }, ...outputs)).stderr).toContain("built all-caller");
+    expect(sums(other)).toEqual(first);
+  }
+});

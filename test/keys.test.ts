@@ -223,7 +223,7 @@ export const file = run({
 });
 export const tree = run({ inputs: { IN: file }, cmd: 'cp "$IN" "$OUT/f"; ln -s f "$OUT/l"; mkdir "$OUT/d"', tree: true });
 export const packed = run({ inputs: { TREE: tree }, cmd: 'cat "$TREE/f" > "$OUT"', out: "packed-{date}.bin" });
-export const outs = run({ inputs: { IN: packed }, cmd: 'cp "$IN" "$A"; pwd > "$B"; sed -i s,^.*stage/[^/]*,, "$B"', outs: { A: "a-{date}", B: "b" } });
+export const outs = run({ inputs: { IN: packed }, cmd: 'cp "$IN" "$A"; pwd > "$B"', outs: { A: "a-{date}", B: "b" } });
 export const collected = run({ inputs: {}, cmd: 'echo > "x-20010101.txt"', out: "y-{date}.txt", collect: "x-{date}.txt" });
 export const dated = run({ inputs: {}, cmd: 'echo "$DATECODE" > "$OUT"', date: true, out: "dated-{date}.txt" });
 `,

@@ -177,7 +177,7 @@ function sendTo(pid: number, signal: NodeJS.Signals): void {
 /** The command that an action runs, and what that started. */
 const commandsIn = (project: KilledProject): number[] =>
   processesIn(project.dir)
-    .filter((pid) => environmentOf(pid).includes(`${project.dir}/.imagemake/stage/`))
+    .filter((pid) => environmentOf(pid).includes("HOME=/imagemake/"))
     .map(Number);
 
 function environmentOf(pid: string): string {

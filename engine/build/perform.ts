@@ -248,7 +248,11 @@ async function run(
   const outcome = await runJob(
     {
       stage: staged.dir,
-      ...(staged.root === null ? {} : { root: staged.root, emulated: emulatedIn(action) }),
+      ...(staged.root !== null
+        ? { root: staged.root, emulated: emulatedIn(action) }
+        : staged.cwd === staged.work
+          ? {}
+          : { place: { from: staged.work, to: staged.cwd } }),
       cwd: staged.cwd,
       layersDir: context.session.decider.context.project.layers,
       argv: staged.argv,

@@ -8,9 +8,20 @@ import { releaseLine } from "./render/when.js";
 export async function start(argv: readonly string[]): Promise<void> {
   // Whatever the caller's umask: root runs what lies in the state directory.
   process.umask(process.umask(0o077) | 0o022);
+  if (process.geteuid?.() === 0) takeOwnGroup();
   process.exitCode = !isSomewhere()
     ? 3
     : (nothingToDo(argv) ?? (await (await import("./run.js")).toItsEnd(argv)));
+}
+
+/** Root's group is root's own, whoever called it: what actions copy from their stage has it. */
+function takeOwnGroup(): void {
+  try {
+    process.setgroups?.([]);
+    process.setegid?.(0);
+  } catch {
+    // In a user namespace that allows none; init.pl tries again for actions.
+  }
 }
 
 /** False, with a word, where the working directory was removed or has a name that node cannot read. */

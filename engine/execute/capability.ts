@@ -8,6 +8,7 @@ import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
 import { ownIds } from "./ids.js";
 import { removeTree } from "./remove.js";
+import { WORK_INSIDE } from "./within.js";
 import { runJob, type Isolation, type Job, type Mount, type Outcome } from "./sandbox.js";
 
 let known: Promise<Result<Isolation>> | undefined;
@@ -119,6 +120,7 @@ async function tryOut(
     const log = join(trial, "log");
     const job: Job = {
       ...{ stage: trial, cwd: trial, layersDir: trial, argv, log, mounts: mounts(trial) },
+      ...(how.kind === "namespaces" ? { place: { from: trial, to: WORK_INSIDE } } : {}),
       ...{ env: { PATH: ACTION_PATH }, network: false, interactive: false, timeoutMs: 10_000 },
     };
     const outcome = await runJob(job, how, new AbortController().signal);

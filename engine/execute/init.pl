@@ -13,9 +13,9 @@
 # --- System calls that perl has no name for. --------------------------------------------------------------
 our (%number, $arch);
 %number = (
-  x64     => { prctl => 157, unshare => 272, mount => 165, mknodat => 259, sethostname => 170, llistxattr => 195, lremovexattr => 198 },
-  arm64   => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161, llistxattr => 12,  lremovexattr => 15 },
-  riscv64 => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161, llistxattr => 12,  lremovexattr => 15 },
+  x64     => { prctl => 157, unshare => 272, mount => 165, mknodat => 259, sethostname => 170, llistxattr => 195, lremovexattr => 198, pivot_root => 155, umount2 => 166, prlimit64 => 302 },
+  arm64   => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161, llistxattr => 12,  lremovexattr => 15,  pivot_root => 41,  umount2 => 39,  prlimit64 => 261 },
+  riscv64 => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161, llistxattr => 12,  lremovexattr => 15,  pivot_root => 41,  umount2 => 39,  prlimit64 => 261 },
 );
 sub call {
   my ($name, @args) = @_;
@@ -33,10 +33,15 @@ sub MS_NODEV         { 4 }
 sub MS_NOEXEC        { 8 }
 sub MS_BIND          { 0x1000 }
 sub MS_REC           { 0x4000 }
+sub MS_UNBINDABLE    { 0x20000 }
 sub MS_PRIVATE       { 0x40000 }
+sub MNT_DETACH       { 2 }
 sub AT_FDCWD         { -100 }
 sub AT_RECURSIVE     { 0x8000 }
 sub MOUNT_RDONLY     { 1 }
+sub RLIMIT_STACK     { 3 }
+sub RLIMIT_CORE      { 4 }
+sub RLIMIT_NOFILE    { 7 }
 sub O_PATH_DIRECTORY { 0x200000 | ($arch eq 'arm64' ? 0x4000 : 0x10000) }
 sub SIGKILL          { 9 }
 sub SIGTERM          { 15 }
@@ -74,6 +79,7 @@ sub read_words {
     elsif ($word eq 'layers')  { $job{layers} = shift @ARGV }
     elsif ($word eq 'root')    { $job{root} = shift @ARGV }
     elsif ($word eq 'cwd')     { $job{cwd} = shift @ARGV }
+    elsif ($word eq 'place')   { @job{qw(from place)} = splice @ARGV, 0, 2 }        # FROM TO, an entry of /
     elsif ($word eq 'emulate') { push @{$job{emulate}}, shift @ARGV }               # CPU, as qemu calls it
     elsif ($word eq 'plain')   { push @{$job{plain}}, shift @ARGV }                 # file, or directory of files
     elsif ($word eq 'device')  { push @{$job{devices}}, shift @ARGV }
@@ -101,7 +107,7 @@ sub make_dirs {
 sub make_mount_point {
   my ($from, $to) = @_;
   return if -e $to;
-  return make_dirs($to) if -d $from;
+  return make_dirs($to) if -d $from || !-e _;    # of another user's FUSE not even the kind can be told
   make_dirs($1) if $to =~ m{^(.+)/};
   open my $file, '>', $to or fault("create $to");
 }
@@ -172,11 +178,58 @@ sub emulate {
   fault("programs for $cpu cannot run in a tree: qemu-$cpu is registered, but off or without the flag F");
 }
 
+# What of the caller reaches programs beside the environment, and then what they make: groups, and the limits that have a
+# usual value. Those that only end a program (time, memory, sizes of files) stay the caller's.
+sub forget_caller {
+  $( = 0;
+  $) = '0 0';    # refused in a user namespace with one id
+  limit(RLIMIT_STACK, 8 << 20);
+  limit(RLIMIT_CORE, 0);
+  limit(RLIMIT_NOFILE, 1024);
+}
+
+# Sets a soft limit, and the hard one where it is lower and may be raised.
+sub limit {
+  my ($resource, $soft) = @_;
+  my $old = "\0" x 16;
+  # Not by `call`, which has copies: this is written to.
+  syscall($number{$arch}{prlimit64}, 0, $resource, 0, $old) != -1 or fault('prlimit');
+  my $hard = (unpack 'Q2', $old)[1];
+  for my $most ($hard < $soft ? $soft : $hard, $hard) {
+    return if call(prlimit64 => 0, $resource, pack('Q2', $soft < $most ? $soft : $most, $most), 0);
+  }
+  fault('prlimit');
+}
+
 # The interface of this network namespace that leads nowhere else: SIOCSIFFLAGS with IFF_UP | IFF_RUNNING.
 sub loopback_up {
   socket my $socket, 2, 2, 0 or fault("socket");
   my $request = pack 'a16 s x22', 'lo', 0x1 | 0x40;
   ioctl $socket, 0x8914, $request or fault("loopback");
+}
+
+# Shows a directory at a place that is the same in each run and on every machine, since programs write where they work
+# into what they make. For that, the root directory becomes one of the action's own, with all that is in the old one
+# mounted in it: nothing is made in the old one, and whoever may make user namespaces still may (not so after chroot).
+sub show_at_place {
+  my $new = '/dev/.root';
+  mkdir $new or fault("mkdir $new");
+  mount('root', $new, 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=755');
+  mount('none', $new, 'none', MS_UNBINDABLE, '');    # or it would be in the copy of /dev
+  opendir my $root, '/' or fault('open /');
+  for my $path (map { "/$_" } grep { !/^\.\.?$/ } readdir $root) {
+    next if $path eq $job{place};
+    if (-l $path) { symlink readlink $path, "$new$path" or fault("symlink $new$path") }
+    else          { bind_mount('R', $path, "$new$path") }
+  }
+  bind_mount('R', $job{from}, "$new$job{place}");
+  chdir $new or fault("chdir $new");
+  # Not where our own root is a chroot, or the initramfs.
+  if (call(pivot_root => '.', '.')) { call(umount2 => '.', MNT_DETACH) or fault('umount of the old /') }
+  else                              { chroot '.' or fault('chroot') }
+  chdir '/';
+  mount('none', '/', 'none', MS_PRIVATE, '');
+  rmdir '/dev/.root';
 }
 
 sub set_up {
@@ -197,8 +250,10 @@ sub set_up {
     make_dirs($to);
     mount('overlay', $to, 'overlay', 0, $options);
   }
+  show_at_place() if defined $job{place};
   chroot $job{root} or fault("chroot $job{root}") if defined $job{root};
   chdir $job{cwd} or fault("chdir $job{cwd}");
+  forget_caller();
 }
 
 # --- The command. -----------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ export interface Job {
   readonly root?: string;
   /** Inside the stage, as it is seen from the root directory. */
   readonly cwd: string;
+  /** A directory of the stage that is seen at an entry of the host's root directory, whether that has such an entry or not. */
+  readonly place?: { readonly from: string; readonly to: string };
   /** Where layers lie; the directory is current while mounting, so that their names stay short. */
   readonly layersDir: string;
   readonly argv: readonly string[];
@@ -154,6 +156,7 @@ function inNamespaces(job: Job, how: Isolation & { kind: "namespaces" }): Result
   if (!job.network) setting.push("offline");
   if (job.interactive) setting.push("tty");
   if (job.root !== undefined) setting.push("root", job.root);
+  if (job.place !== undefined) setting.push("place", job.place.from, job.place.to);
   for (const cpu of job.emulated ?? []) setting.push("emulate", cpu);
   for (const path of job.plain ?? []) setting.push("plain", path);
   for (const device of job.devices ?? []) setting.push("device", device);

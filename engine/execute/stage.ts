@@ -38,7 +38,7 @@ export interface Staged {
   readonly work: string;
   /** The tree it runs within, as a directory; null for the host's root. */
   readonly root: string | null;
-  /** `work`, as it is seen from that root. */
+  /** `work`, as the action sees it. */
   readonly cwd: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -133,7 +133,7 @@ export async function stageAction(
   // Last, because what it shows of the working directory is what is mounted there by then.
   const root = await stageRoot(context, action, dir, work, mounts, inputs);
   if (!root.ok) return root;
-  const [cwd, ceiling] = root.value === null ? [work, dir] : [WORK_INSIDE, "/"];
+  const [cwd, ceiling] = context.isolation.kind === "namespaces" ? [WORK_INSIDE, "/"] : [work, dir];
   const facts = await context.decider.keyFacts(action);
   if (!facts.ok) return facts;
   const epoch = await epochOf(context, action, facts.value.epoch);

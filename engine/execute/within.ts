@@ -11,7 +11,7 @@ import { copyLayers } from "../tree/copy.js";
 import { makeTreeRoot } from "../tree/seal.js";
 import type { Isolation, Mount } from "./sandbox.js";
 
-/** Where the stage's working directory is seen inside: a name that no system has. */
+/** Where an isolated action sees its working directory, on every machine: a name that no system has. */
 export const WORK_INSIDE = "/imagemake";
 
 /** A tree to run within. Paths absolute. */

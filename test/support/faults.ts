@@ -11,7 +11,7 @@ import {
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { execFileSync, type ChildProcess } from "node:child_process";
 import { expect } from "@jest/globals";
 import type { TestProject } from "./cli.js";
@@ -58,7 +58,7 @@ export function makePuppet(): Puppet {
   };
 }
 
-/** Processes that know the directory: by their environment, their words or where they are. */
+/** Processes that know the directory: by their environment, their words, where they are or what is mounted for them. */
 export function processesIn(dir: string): string[] {
   const read = (pid: string, file: string): string => {
     try {
@@ -73,7 +73,9 @@ export function processesIn(dir: string): string[] {
     (pid) =>
       /^\d+$/.test(pid) &&
       Number(pid) !== process.pid &&
-      ["environ", "cmdline", "cwd"].some((file) => read(pid, file).includes(dir)),
+      (["environ", "cmdline", "cwd"].some((file) => read(pid, file).includes(dir)) ||
+        // Of a file system of its own the path begins there.
+        read(pid, "mountinfo").includes(`/${basename(dir)}/`)),
   );
 }
 
