@@ -98,7 +98,8 @@ export interface Guards {
 }
 
 /** What a tree has beside names, bytes, times and modes that everybody may see, and a format perhaps not. */
-export type Trait = "acl" | "capability" | "attribute" | "link" | "node" | "owner" | "mode" | "large";
+export type Trait =
+  "acl" | "capability" | "attribute" | "link" | "hardlink" | "node" | "owner" | "mode" | "large" | "old";
 
 /** That an input's tree goes into an output whose format cannot hold all that a tree can have. */
 export interface Holding {

@@ -149,7 +149,7 @@ export function disk(
   return asFile(
     declareOne({
       rule: "disk",
-      command: recipe("disk.sh", ["lib.sh", "space.sh", "disk.sh"]),
+      command: recipe("disk.sh", ["lib.sh", "space.sh", "tell.sh", "disk.sh"]),
       env: {
         ...ids,
         FS: o.fs ?? "ext4",

@@ -18,7 +18,10 @@ export const HOLDS = {
   squashfs: { called: "squashfs", lacks: ["acl"] },
   ext4: { called: "ext4", lacks: [] },
   btrfs: { called: "btrfs", lacks: [] },
-  vfat: { called: "FAT", lacks: [...ATTRIBUTES, "link", "node", "owner", "mode", "large"] },
+  vfat: {
+    called: "FAT",
+    lacks: [...ATTRIBUTES, "link", "hardlink", "node", "owner", "mode", "large", "old"],
+  },
   iso: { called: "ISO 9660 (Rock Ridge)", lacks: [...ATTRIBUTES, "owner", "mode"] },
 } as const satisfies Readonly<Record<string, Format>>;
 

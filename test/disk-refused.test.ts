@@ -11,6 +11,7 @@ const CASES: Readonly<Record<string, readonly [string, string]>> = {
   directory: [`mkdir "x."; : > x./y`, 'FAT cannot hold a name such as "x."'],
   colon: [`: > a:b`, 'FAT cannot hold a name such as "a:b"'],
   files: [`: > Foo; : > foo`, "to FAT these are one name: Foo foo"],
+  like: [`: > caf€; : > cafe`, "to FAT these are one name: "],
   directories: [`mkdir D d; : > D/x; : > d/y`, "to FAT these are one name: D d"],
 };
 
@@ -26,6 +27,10 @@ beforeAll(() => {
       `export const ext4 = rule.disk({ from: long, out: "ext4.img" });`,
       `const big = run({ inputs: {}, cmd: 'head -c 30000000 /dev/urandom > "$OUT/big"', tree: true });`,
       `export const small = rule.disk({ from: big, size: "20MiB", out: "small.img" });`,
+      disk(
+        "other",
+        `: > caf€; : > é; : > 日本; mkdir $(printf 'b\\377d'); : > $(printf 'b\\377d')/x; : > UP; : > one; ln one two; touch -d @1 old`,
+      ),
       disk("good", `mkdir Dir; echo yes > 'Dir/two words, a+b;c=[d]~.txt'`),
     ].join("\n"),
   });
@@ -49,6 +54,12 @@ test("ext4: what is no question of size is not said to be one", async () => {
     1,
     expect.stringContaining("the tree does not fit into the image (size: 20 MiB): say a larger size"),
   ]);
+});
+
+test("what is under another name in FAT, in two copies or of another time is named", async () => {
+  const { stderr } = await project.good("other");
+  expect(stderr).toContain("FAT does not hold hard links (one, two), times before 1980 (old)");
+  expect(stderr).toMatch(/FAT does not hold these names as they are \(b\S+d, b\S+d\/x, caf€\)/);
 });
 
 test("what FAT can hold is there under its name", async () => {

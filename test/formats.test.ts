@@ -234,7 +234,7 @@ export const sparse = run({ inputs: {}, out: "sparse.img", cmd: 'truncate -s 256
 export const read = run({ inputs: { SRC: files("holes") }, out: "read", cmd: 'du -k "$SRC" | cut -f1 > "$OUT"' });
 export const within = run({ inputs: {}, root: true, tree: true, cmd: 'mkdir "$OUT/dir"; touch "$OUT/file"' });
 export const looked = run({ inputs: { TREE: within }, out: "looked", cmd: 'getfattr -R -d -m - "$TREE" > "$OUT"' });
-export default project({ default: [dressed, bare, many, collected, linked, sparse, read, looked] });
+export default project({ default: [dressed, bare, many, collected, sparse, read, looked] });
 `,
     });
     sh(
@@ -242,7 +242,7 @@ export default project({ default: [dressed, bare, many, collected, linked, spars
       'truncate -s 64M holes; echo host > host; setfattr -n user.mine -v kept host; setfattr -n system.posix_acl_default -v "$1" .',
       ACL,
     );
-    told = await project.events({}, `DIR=${project.dir}`);
+    told = await project.events({});
     expect([told.status, told.stderr]).toEqual([0, ""]);
   });
   afterAll(() => project.remove());
@@ -255,12 +255,14 @@ export default project({ default: [dressed, bare, many, collected, linked, spars
     expect(warned(told)).toEqual([
       `collected: ${all("c-20200202")}`,
       `dressed: ${all("dressed")}`,
-      "linked: a file does not hold extended attributes (linked)",
       `many-A: ${all("b")}`,
     ]);
   });
 
-  test("a file of the host's that the output is another name of keeps what is its own", () => {
+  test("a file of the host's that the output is another name of keeps what is its own", async () => {
+    // Where actions are isolated, theirs is another mount, and no such name can be made.
+    const { stderr } = await project.good("--no-isolation", "linked", `DIR=${project.dir}`);
+    expect(stderr).toContain("linked: a file does not hold extended attributes (linked)");
     expect(sh(project.dir, "getfattr -d host")).toContain('user.mine="kept"');
   });
 

@@ -208,7 +208,7 @@ describe("what a command is given", () => {
 
   test("the directory holds the declared inputs and nothing else; standard input is empty; there is no network", () => {
     const said = lines("place");
-    expect(said[0]).toMatch(/\.imagemake\/stage\/[^/]+\/work$/);
+    expect(said[0]).toBe("/imagemake");
     expect(said.slice(1, 6)).toEqual([".home", ".out", ".tmp", "src", "a.txt"]);
     expect(said[6]).toBe("/dev/null");
     expect(said[7]).not.toBe(readlinkSync("/proc/self/ns/net"));

@@ -15,6 +15,8 @@ const ACL = /^system\.posix_acl_/;
 const CAPABILITY = "security.capability";
 /** In bytes: what no 32 bits count. */
 const LARGE = 2 ** 32;
+/** In nanoseconds. */
+const YEAR_1980 = 315_532_800_000_000_000n;
 
 /** How each trait is called, and which entries have it. */
 const TRAITS: Readonly<Record<Trait, { readonly words: string; readonly has: (entry: Entry) => boolean }>> = {
@@ -25,6 +27,7 @@ const TRAITS: Readonly<Record<Trait, { readonly words: string; readonly has: (en
     has: ({ attributes }) => names(attributes).some((name) => name !== CAPABILITY && !ACL.test(name)),
   },
   link: { words: "symbolic links", has: ({ type }) => type === "symlink" },
+  hardlink: { words: "hard links", has: ({ group }) => group !== null },
   node: { words: "devices and fifos", has: ({ type }) => ["char", "block", "fifo"].includes(type) },
   owner: { words: "owners that are not root", has: ({ uid, gid }) => uid !== 0 || gid !== 0 },
   mode: {
@@ -34,6 +37,7 @@ const TRAITS: Readonly<Record<Trait, { readonly words: string; readonly has: (en
       type !== "symlink" && ![0o755, 0o555, ...(type === "dir" ? [] : [0o644, 0o444])].includes(mode),
   },
   large: { words: "files of 4 GiB and more", has: (entry) => entry.type === "file" && entry.size >= LARGE },
+  old: { words: "times before 1980", has: ({ mtime }) => mtime < YEAR_1980 },
 };
 
 /** Every trait and its words, for documents. */

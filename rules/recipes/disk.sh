@@ -93,13 +93,28 @@ fill() {
     LC_ALL=C grep -zE '[[:cntrl:]":*<>?\\|]|[. ](/|$)' "$TMPDIR/names" >"$TMPDIR/bad" || :
     [ ! -s "$TMPDIR/bad" ] || die "FAT cannot hold a name such as \"$(head -zn 1 "$TMPDIR/bad" | tr -d '\0' | tr '\n' '?')\""
     LC_ALL=C sort -zf "$TMPDIR/names" | LC_ALL=C uniq -zDi >"$TMPDIR/bad"
+    tr '\0' '\n' <"$TMPDIR/names" >"$TMPDIR/lines"
+    # Of a character that its code page lacks mtools makes one like it, and does not end where that name is there already.
+    [ -s "$TMPDIR/bad" ] || sed 's/./&\n/g' "$TMPDIR/lines" | iconv -c -f UTF-8 -t CP850//TRANSLIT | LC_ALL=C cut -b1 |
+        LC_ALL=C tr A-Z a-z | LC_ALL=C awk -v lines="$TMPDIR/lines" '$0 != "" { as = as $0; next } { getline name <lines }
+            as !~ /[?]/ { if (as in had) printf "%s\n%s\n", had[as], name; had[as] = name } { as = "" }' |
+        tr '\n' '\0' >"$TMPDIR/bad"
     [ ! -s "$TMPDIR/bad" ] || die "to FAT these are one name: $(head -zn 2 "$TMPDIR/bad" | tr '\0' ' ')"
     (cd "$2" && find . -mindepth 1 -type d | LC_ALL=C sort) | while IFS= read -r dir; do mmd -i "$TMPDIR/$1" "::${dir#.}"; done
     (cd "$2" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while IFS= read -r file; do
         # What it has none of was said before.
         [ -f "$2/$file" ] && [ ! -L "$2/$file" ] || continue
-        mcopy -m -i "$TMPDIR/$1" "$2/$file" "::${file#.}" || die "${file#./} does not fit into a FAT file system of ${1%.fat}"
+        mcopy -m -i "$TMPDIR/$1" "$2/$file" "::${file#.}" 2>"$TMPDIR/mcopy" </dev/null || {
+            cat "$TMPDIR/mcopy" >&2
+            grep -qiE 'disk full|no free|too big|no directory slots' "$TMPDIR/mcopy" || die "mcopy cannot put ${file#./} into FAT"
+            die "${file#./} does not fit into a FAT file system of ${1%.fat}"
+        }
     done
+    # mtools writes what its code page lacks as something like it. It has capitals as it likes in what it says.
+    mdir -a -b -/ -i "$TMPDIR/$1" :: | sed 's|^::/||; s|/$||; s/.*/\L&/' | LC_ALL=C sort >"$TMPDIR/there"
+    loses "FAT does not hold these names as they are" "$(awk '{ print; print }' "$TMPDIR/lines" |
+        sed 'n; s/.*/\L&/' | awk 'NR == FNR { there[$0]; next } FNR % 2 { name = $0; next } !($0 in there) { print name }' \
+        "$TMPDIR/there" - | LC_ALL=C sort)"
 }
 # place FILE SECTOR: its bytes into the image, holes left out.
 place() { dd if="$1" of="$image" bs=1M oflag=seek_bytes seek=$(($2 * 512)) conv=notrunc,sparse status=none; }
