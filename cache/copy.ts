@@ -14,10 +14,11 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { chmod, copyFile, stat } from "node:fs/promises";
+import { copyFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ok, type Result } from "./problem.js";
 import { hashBytes, hashFile, scratch, SMALL_FILE } from "./hash.js";
+import { pathOf } from "./held.js";
 import { codeOf, ioProblem } from "./io.js";
 
 /** What was copied: SHA-256 of the copy, its size in bytes, and whether the owner may execute it. */
@@ -55,12 +56,16 @@ export async function copyAndHash(from: string, to: string): Promise<Result<Copi
           return ok({ digest: hashBytes(bytes), size: bytes.length, executable });
         }
       }
-      closeSync(openNew(to, executable));
+      const target = openNew(to, executable);
       made = true;
-      // Fewer blocks than bytes: there are holes, which a plain copy would fill.
-      if (stats.blocks * 512 < stats.size) await copySparse(from, to);
-      else await copyFile(from, to, constants.COPYFILE_FICLONE);
-      await chmod(to, modeOf(executable));
+      try {
+        // Fewer blocks than bytes: there are holes, which a plain copy would fill.
+        if (stats.blocks * 512 < stats.size) await copySparse(from, target);
+        else await copyFile(from, pathOf(target), constants.COPYFILE_FICLONE);
+        fchmodSync(target, modeOf(executable));
+      } finally {
+        closeSync(target);
+      }
       const { size } = await stat(to);
       return ok({ digest: await hashFile(to, size), size, executable });
     } finally {
@@ -128,12 +133,12 @@ export function tryReflink(from: string, to: string): boolean {
 }
 
 /**
- * Copies with holes where the bytes are zero. Dies with this process. Rejects with an error that carries the system's
- * code for a full disk.
+ * Copies into an open file, with holes where the bytes are zero. Dies with this process. Rejects with an error that carries
+ * the system's code for a full disk.
  */
-export function copySparse(from: string, to: string): Promise<void> {
+export function copySparse(from: string, to: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const cp = ["cp", "--sparse=always", "--reflink=auto", "--", from, to];
+    const cp = ["cp", "--sparse=always", "--reflink=auto", "--", from, pathOf(to)];
     const argv = ["--pdeathsig", "KILL", "--", ...cp];
     execFile("setpriv", argv, { env: { ...process.env, LC_ALL: "C" } }, (error, _stdout, stderr) => {
       if (error === null) {

@@ -2,13 +2,16 @@
 // rename. It does not know what is in the index, and gives no artifact away for writing.
 import {
   chmodSync,
-  copyFileSync,
+  chownSync,
+  closeSync,
   constants,
+  copyFileSync,
   existsSync,
+  fstatSync,
   linkSync,
   lstatSync,
-  lchownSync,
   mkdirSync,
+  openSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -22,9 +25,11 @@ import { basename, dirname, join } from "node:path";
 import { fail, ok, type Result } from "./problem.js";
 import { copySparse, tryReflink } from "./copy.js";
 import { hashFile, SMALL_FILE } from "./hash.js";
+import { O_PATH, pathOf } from "./held.js";
 import type { ArtifactId } from "./index.js";
 import { codeOf, ioProblem, temporaryName, type Owner } from "./io.js";
 import { reached } from "./steps.js";
+import { giveDirectory } from "./write.js";
 
 /** The id of a file: its bytes and its x bit. `digest` in lower-case hexadecimal. */
 export const fileId = (digest: string, executable: boolean): ArtifactId =>
@@ -35,6 +40,12 @@ export const digestOf = (id: ArtifactId): string => id.slice(2);
 
 /** How an artifact came to its place in the output directory. */
 export type Linked = "reflink" | "link" | "copy" | "kept";
+
+/** How an artifact is put somewhere. `shown` is what people know the path by, where it leads through a descriptor. */
+export interface LinkHow {
+  readonly diskImage: boolean;
+  readonly shown?: string;
+}
 
 /** Where a stage finds an input: copied to its place, or to be bind-mounted there read-only from `path`. */
 export type Placed = { readonly kind: "copied" } | { readonly kind: "bind"; readonly path: string };
@@ -53,7 +64,7 @@ export interface Store {
    */
   addFile(stagePath: string, id: ArtifactId): Promise<Result<void>>;
   /** Puts the artifact at `outPath`; the old file there, if any, stays until the new one takes its name. */
-  linkOut(id: ArtifactId, outPath: string, how: { readonly diskImage: boolean }): Promise<Result<Linked>>;
+  linkOut(id: ArtifactId, outPath: string, how: LinkHow): Promise<Result<Linked>>;
   /** Gives a read-only copy at `toPath` (which must not exist) if that is cheap, else says what to bind there. */
   place(id: ArtifactId, toPath: string): Result<Placed>;
   /** Deletes it. Nothing happens if it is not there. */
@@ -82,7 +93,7 @@ export function openStore(dir: string, owner: Owner | null): Store {
     },
     verify: (id) => verify(path(id), digestOf(id)),
     addFile: (stagePath, id) => addFile(stagePath, path(id), id, owner),
-    linkOut: (id, outPath, how) => linkOut(path(id), outPath, id, how.diskImage, owner),
+    linkOut: (id, outPath, how) => linkOut(path(id), outPath, id, how, owner),
     place: (id, toPath) => place(path(id), toPath),
     remove: (id) => rmSync(path(id), { force: true }),
     list: () => list(files),
@@ -157,7 +168,7 @@ async function copyIn(
 ): Promise<Result<void>> {
   const temporary = temporaryName(path);
   try {
-    await copySparse(stagePath, temporary);
+    await copyNew(stagePath, temporary);
     if ((await verify(temporary, digestOf(id))) !== "whole") {
       rmSync(temporary, { force: true });
       return fail(3, `cannot store ${stagePath}: it changed after it was digested`);
@@ -178,10 +189,11 @@ async function copyIn(
  * empty file under a digest. (The name itself may be lost: rows are checked against the store.)
  */
 async function seal(path: string, mode: number, owner: Owner | null): Promise<void> {
-  giveTo(path, lstatSync(path), owner);
-  chmodSync(path, mode);
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
+    // By descriptor: in a directory of the caller's the name may be anything's by now.
+    giveTo(pathOf(handle.fd), await handle.stat(), owner);
+    await handle.chmod(mode);
     // Through the thread pool, so that several at once share a commit of the file system's journal.
     await handle.sync();
   } finally {
@@ -189,11 +201,21 @@ async function seal(path: string, mode: number, owner: Owner | null): Promise<vo
   }
 }
 
+/** A sparse copy under a name that nothing has. */
+async function copyNew(from: string, to: string): Promise<void> {
+  const fd = openSync(to, "wx", 0o600);
+  try {
+    await copySparse(from, fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 async function linkOut(
   path: string,
   outPath: string,
   id: ArtifactId,
-  diskImage: boolean,
+  { diskImage, shown = outPath }: LinkHow,
   owner: Owner | null,
 ): Promise<Result<Linked>> {
   try {
@@ -202,11 +224,11 @@ async function linkOut(
     const old = lstatSync(outPath, { throwIfNoEntry: false });
     if (!diskImage && old !== undefined && old.ino === stats.ino && old.dev === stats.dev) {
       // A rename of one link of an inode onto another does nothing, and leaves both names.
-      restoreAttributes(path, stats, id, owner);
+      restoreAttributes(path, id, owner);
       return ok("kept");
     }
     const put = (near: string): Promise<Linked> =>
-      putByRename(path, temporaryName(near), outPath, id, diskImage, owner);
+      putByRename(path, temporaryName(near), outPath, id, { diskImage, shown }, owner);
     if (statSync(dirname(outPath)).dev !== stats.dev) return ok(await put(outPath));
     // By way of the store, where a crash's leftovers are cleaned away; not across a bind mount.
     const how = put(path).catch((error: unknown) => {
@@ -215,7 +237,7 @@ async function linkOut(
     });
     return ok(await how);
   } catch (error) {
-    return ioProblem(`put an artifact at ${outPath}`, error);
+    return ioProblem(`put an artifact at ${shown}`, error);
   }
 }
 
@@ -225,16 +247,16 @@ async function putByRename(
   temporary: string,
   outPath: string,
   id: ArtifactId,
-  diskImage: boolean,
+  { diskImage, shown }: Required<LinkHow>,
   owner: Owner | null,
 ): Promise<Linked> {
   try {
     const how = await materialise(path, temporary, diskImage);
-    if (how === "link") restoreAttributes(path, lstatSync(path), id, owner);
+    if (how === "link") restoreAttributes(path, id, owner);
     else await seal(temporary, linkedMode(id, diskImage), owner);
-    reached("link made", outPath);
+    reached("link made", shown);
     takePlace(temporary, outPath);
-    reached("link named", outPath);
+    reached("link named", shown);
     return how;
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -257,7 +279,7 @@ function takePlace(temporary: string, outPath: string): void {
 function makeOwned(dir: string, owner: Owner | null, mode = 0o777): void {
   const first = mkdirSync(dir, { recursive: true, mode });
   if (owner === null || first === undefined) return;
-  for (let at = dir; at.length >= first.length; at = dirname(at)) lchownSync(at, owner.uid, owner.gid);
+  for (let at = dir; at.length >= first.length; at = dirname(at)) giveDirectory(at, owner);
 }
 
 /** What `link(2)` answers where a copy has to do: another file system, too many links, or not our file. */
@@ -267,7 +289,7 @@ async function materialise(path: string, to: string, diskImage: boolean): Promis
   if (tryReflink(path, to)) return "reflink";
   if (diskImage) {
     // People boot disk images writable, so never a link to what the store holds.
-    await copySparse(path, to);
+    await copyNew(path, to);
     return "copy";
   }
   try {
@@ -275,21 +297,28 @@ async function materialise(path: string, to: string, diskImage: boolean): Promis
     return "link";
   } catch (error) {
     if (!NO_LINK.has(codeOf(error))) throw error;
-    await copySparse(path, to);
+    await copyNew(path, to);
     return "copy";
   }
 }
 
 /** A link shares mode and owner with the store: put right what somebody changed through another link. */
-function restoreAttributes(path: string, stats: Stats, id: ArtifactId, owner: Owner | null): void {
-  giveTo(path, stats, owner);
-  if ((stats.mode & 0o7777) !== modeOf(id)) chmodSync(path, modeOf(id));
+function restoreAttributes(path: string, id: ArtifactId, owner: Owner | null): void {
+  const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw new Error(`${path} is not a regular file`);
+    giveTo(pathOf(fd), stats, owner);
+    if ((stats.mode & 0o7777) !== modeOf(id)) chmodSync(pathOf(fd), modeOf(id));
+  } finally {
+    closeSync(fd);
+  }
 }
 
-/** Gives a file to its owner; without one to root, where that is who we are: an action may have given it to anybody. */
-function giveTo(path: string, { uid, gid }: Stats, owner: Owner | null): void {
+/** Gives an open file to its owner; without one to root, where that is who we are: an action may have given it to anybody. */
+function giveTo(open: string, { uid, gid }: Stats, owner: Owner | null): void {
   const to = owner ?? (process.geteuid?.() === 0 ? { uid: 0, gid: 0 } : null);
-  if (to !== null && (uid !== to.uid || gid !== to.gid)) lchownSync(path, to.uid, to.gid);
+  if (to !== null && (uid !== to.uid || gid !== to.gid)) chownSync(open, to.uid, to.gid);
 }
 
 function place(path: string, toPath: string): Result<Placed> {

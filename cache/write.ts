@@ -1,10 +1,11 @@
 // Writes small files whole: under another name first, then by rename, so that no reader and no crash ever
 // sees half of one.
 import {
+  chownSync,
   closeSync,
+  constants,
   fchownSync,
   fsyncSync,
-  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -14,6 +15,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { hashBytes } from "./hash.js";
+import { O_PATH, pathOf } from "./held.js";
 import { codeOf, temporaryName, type Owner } from "./io.js";
 import { reached } from "./steps.js";
 
@@ -41,7 +43,17 @@ export function makeOwnDir(dir: string, mode = 0o755): void {
   const first = mkdirSync(dir, { recursive: true, mode });
   const owner = sudoOwner();
   if (first === undefined || owner === null) return;
-  for (let at = dir; at.length >= first.length; at = dirname(at)) lchownSync(at, owner.uid, owner.gid);
+  for (let at = dir; at.length >= first.length; at = dirname(at)) giveDirectory(at, owner);
+}
+
+/** Gives a directory that was made to its owner; nothing else that took its place. */
+export function giveDirectory(dir: string, { uid, gid }: Owner): void {
+  const fd = openSync(dir, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    chownSync(pathOf(fd), uid, gid);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**

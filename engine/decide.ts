@@ -9,6 +9,7 @@ import { componentsOf, keyOf, unisolated, type KeyFacts } from "./key.js";
 import { History } from "./history.js";
 import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.js";
 import { undated, withDate } from "./names.js";
+import { Out } from "./out.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
 import { relationsOf, type Relations } from "./relations.js";
@@ -63,12 +64,15 @@ export class Decider {
   readonly #patterns = new Map<string, number>();
 
   readonly #standing: Standing;
+  /** Where file outputs are linked. */
+  readonly out: Out;
   /** What the store holds, looked at before it is read. */
   readonly whole: Whole;
   /** What is published, to compare with. */
   readonly history: History;
 
   constructor(readonly context: DecideContext) {
+    this.out = new Out(context.project);
     this.whole = new Whole(context);
     this.#standing = new Standing(context, this.whole);
     this.history = new History(context);

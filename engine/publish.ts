@@ -1,12 +1,12 @@
 // From a finished action to artifacts: guards, digest, rename into the store, one transaction, and links in
 // the output directory. Until the transaction is through, nothing that was made is believed.
-import { dirname } from "node:path";
+import { basename, join } from "node:path";
 import { lstatSync, statSync } from "node:fs";
 import { hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, BuildRow, Index } from "../cache/index.js";
 import { deleteLayer } from "../cache/layers.js";
 import { reached } from "../cache/steps.js";
-import { makeOwnDir } from "../cache/write.js";
+import type { Linked } from "../cache/store.js";
 import { isFree } from "./build/claims.js";
 import type { Decider } from "./decide.js";
 import { checkFileGuards } from "./execute/guards.js";
@@ -18,7 +18,7 @@ import { keyOf } from "./key.js";
 import type { Action } from "./model.js";
 import { isDiskImage } from "./names.js";
 import type { Notice } from "./notice.js";
-import { asError, ok, type Problem } from "./problem.js";
+import { asError, ok, type Problem, type Result } from "./problem.js";
 import type { Failure } from "./reason.js";
 import { ownStamp, sameStamp } from "./sources/stamp.js";
 import { sealTree } from "./tree/seal.js";
@@ -135,9 +135,8 @@ export async function linkOutputs(
     // It may have come while the action ran, or nobody could say before what is made.
     const free = index.link(path) === undefined ? await isFree(decider.context, path, id) : null;
     if (free?.ok === false) return { problem: free.problem };
-    makeOwnDir(dirname(path));
     const [held, known] = [ownStamp(store.path(id)), index.stamp(store.path(id))];
-    const linked = await store.linkOut(id, path, { diskImage: isDiskImage(path) });
+    const linked = await linkInto(decider, id, path);
     if (!linked.ok) return { problem: linked.problem };
     if (linked.value === "copy" && !isDiskImage(path)) copied ??= path;
     // Our own link changed the change time: nobody has to digest it again for that.
@@ -164,6 +163,17 @@ export async function linkOutputs(
     paths.push(path);
   }
   return { paths, copied };
+}
+
+async function linkInto(decider: Decider, id: ArtifactId, path: string): Promise<Result<Linked>> {
+  const held = decider.out.hold(path);
+  if (!held.ok) return held;
+  try {
+    const how = { diskImage: isDiskImage(path), shown: path };
+    return await decider.context.store.linkOut(id, join(held.value.path, basename(path)), how);
+  } finally {
+    held.value.close();
+  }
 }
 
 type Stored =

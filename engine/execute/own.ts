@@ -1,14 +1,25 @@
 // Gives what the user should own to who called sudo. It is called when a thing is created, not afterwards, so
 // that a kill cannot leave it wrong. It does not know which files those are.
-import { fchownSync, lchownSync } from "node:fs";
+import { chownSync, closeSync, fchownSync, fstatSync, openSync, constants } from "node:fs";
+import { O_PATH, pathOf } from "../../cache/held.js";
 import { sudoOwner } from "../../cache/write.js";
 
 export { sudoOwner };
 
-/** Gives a path to the user behind sudo, never through a symlink; does nothing without sudo. Throws. */
+/**
+ * Gives a file, directory or symlink that we made to the user behind sudo; does nothing without sudo. Throws. What has
+ * another name as well is somebody's that took its place.
+ */
 export function giveToUser(path: string): void {
   const owner = sudoOwner();
-  if (owner !== null) lchownSync(path, owner.uid, owner.gid);
+  if (owner === null) return;
+  const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    const stats = fstatSync(fd);
+    if (stats.isDirectory() || stats.nlink === 1) chownSync(pathOf(fd), owner.uid, owner.gid);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** The same for an open file. */

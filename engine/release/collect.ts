@@ -1,13 +1,26 @@
 // Puts a release's files and their checksums into a directory: made under another name, then renamed. It does not
 // know how the files were chosen.
-import { existsSync, lstatSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  lstatSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hashFile } from "../../cache/hash.js";
+import { holdDirectory, type Held } from "../../cache/held.js";
 import type { Store } from "../../cache/store.js";
-import { makeOwnDir, writeWhole } from "../../cache/write.js";
+import { sudoOwner, writeWhole } from "../../cache/write.js";
+import { giveToUser } from "../execute/own.js";
 import { isDiskImage } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";
+import type { Project } from "../project.js";
 import { signatureName } from "./check.js";
+import { holdPlace } from "./place.js";
 import type { Release, ReleasedArtifact } from "./release.js";
 import { sumsText } from "./sums.js";
 
@@ -18,53 +31,149 @@ export interface ToCollect {
   readonly artifact: ReleasedArtifact;
 }
 
+type Place = NonNullable<Release["collected"]>;
+
+/** In the directory beside the collected one: the new one while it is made, and the one that it replaces. */
+const [NEW, OLD] = ["new", "old"];
+/** Says that imagemake made that directory. */
+const MARK = ".imagemake";
+
 /**
  * Whatever is in the directory already must be of this release, now or when it was collected `before`, else nothing
- * is touched. Every file is digested again.
+ * is touched. Every file is digested again. The directory that it is to lie in is opened once: it may be the caller's, who
+ * could put links into it meanwhile.
  */
 export async function collectInto(
+  project: Project,
   store: Store,
-  { dir, sums, form }: NonNullable<Release["collected"]>,
+  place: Place,
   items: readonly ToCollect[],
   before: readonly string[],
 ): Promise<Result<void>> {
-  const names = new Set([
-    ...before,
-    ...items.map(({ artifact }) => artifact.name),
-    sums,
-    signatureName(sums),
-  ]);
-  if (existsSync(dir)) {
-    const foreign = lstatSync(dir).isDirectory()
-      ? readdirSync(dir).filter((name) => !names.has(name))
+  const parent = holdPlace(project, dirname(place.dir));
+  try {
+    return await collectBeside(parent, store, place, items, before);
+  } finally {
+    parent.close();
+  }
+}
+
+async function collectBeside(
+  parent: Held,
+  store: Store,
+  place: Place,
+  items: readonly ToCollect[],
+  before: readonly string[],
+): Promise<Result<void>> {
+  const { dir, sums } = place;
+  const own = items.map(({ artifact }) => artifact.name);
+  const names = new Set([...before, ...own, sums, signatureName(sums)]);
+  const target = join(parent.path, basename(dir));
+  if (isThere(target)) {
+    const foreign = lstatSync(target).isDirectory()
+      ? readdirSync(target).filter((name) => !names.has(name))
       : [dir];
     if (foreign.length > 0)
       return fail(2, `${dir} holds what is not of this release: ${foreign.join(", ")}`, "move it away");
   }
-  const making = join(dirname(dir), `.${basename(dir)}.collecting`);
-  const old = join(dirname(dir), `.${basename(dir)}.replaced`);
-  // Both hold nothing but what an interrupted run put there.
-  for (const left of [making, old]) rmSync(left, { recursive: true, force: true });
-  makeOwnDir(making);
-  for (const { id, artifact } of items) {
-    const file = join(making, artifact.name);
-    const linked = await store.linkOut(id, file, { diskImage: isDiskImage(file) });
-    if (!linked.ok) return linked;
-    if ((await hashFile(file)) !== artifact.digest) {
-      rmSync(making, { recursive: true, force: true });
-      return fail(
-        1,
-        `${artifact.name} is not what was built`,
-        "imagemake cache verify finds what is damaged",
-      );
-    }
+  const beside = `.${basename(dir)}.collecting`;
+  const cleared = clear(parent, beside, dirname(dir), names);
+  if (!cleared.ok) return cleared;
+  const making = holdDirectory(parent.path, beside, { make: { owner: sudoOwner() } });
+  try {
+    writeFileSync(join(making.path, MARK), "", { flag: "wx" });
+    giveToUser(join(making.path, MARK));
+    const filled = await fillAndSwap(making, target, store, place, items);
+    const after = clear(parent, beside, dirname(dir), names);
+    return filled.ok ? after : filled;
+  } finally {
+    making.close();
   }
-  writeWhole(
-    join(making, sums),
-    sumsText(new Map(items.map(({ artifact: { name, digest } }) => [name, digest])), form),
-  );
-  if (existsSync(dir)) renameSync(dir, old);
-  renameSync(making, dir);
-  rmSync(old, { recursive: true, force: true });
+}
+
+async function fillAndSwap(
+  making: Held,
+  target: string,
+  store: Store,
+  { dir, sums, form }: Place,
+  items: readonly ToCollect[],
+): Promise<Result<void>> {
+  const fresh = holdDirectory(making.path, NEW, { make: { owner: sudoOwner() } });
+  try {
+    for (const { id, artifact } of items) {
+      const file = join(fresh.path, artifact.name);
+      const how = { diskImage: isDiskImage(file), shown: join(dir, artifact.name) };
+      const linked = await store.linkOut(id, file, how);
+      if (!linked.ok) return linked;
+      if ((await hashFile(file)) !== artifact.digest) {
+        const said = `${artifact.name} is not what was built`;
+        return fail(1, said, "imagemake cache verify finds what is damaged");
+      }
+    }
+    const digests = new Map(items.map(({ artifact: { name, digest } }) => [name, digest]));
+    writeWhole(join(fresh.path, sums), sumsText(digests, form));
+    swap(making, target);
+    const [meant, now] = [statSync(fresh.path), lstatSync(target, { throwIfNoEntry: false })];
+    return now?.ino === meant.ino && now.dev === meant.dev
+      ? ok(undefined)
+      : fail(3, `something else took the place of ${dir} while it was made`, "look who writes there");
+  } finally {
+    fresh.close();
+  }
+}
+
+/** The one that was there stays when the new one cannot take its name. */
+function swap(making: Held, target: string): void {
+  const [fresh, old] = [join(making.path, NEW), join(making.path, OLD)];
+  const replaces = isThere(target);
+  if (replaces) renameSync(target, old);
+  try {
+    renameSync(fresh, target);
+  } catch (error) {
+    if (replaces) renameSync(old, target);
+    throw error;
+  }
+}
+
+const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+/** Removes the directory that an interrupted run, or this one, made beside the collected one; nobody else's. */
+function clear(parent: Held, name: string, shown: string, names: ReadonlySet<string>): Result<void> {
+  const path = join(parent.path, name);
+  const refuse = (what: string): Result<never> =>
+    fail(2, `${join(shown, what)} is in the way, and imagemake did not make it`, "move it away");
+  if (!isThere(path)) return ok(undefined);
+  if (!lstatSync(path).isDirectory()) return refuse(name);
+  const held = holdDirectory(parent.path, name);
+  try {
+    const found = readdirSync(held.path);
+    if (found.length > 0 && !found.includes(MARK)) return refuse(name);
+    for (const part of found.filter((one) => one !== MARK)) {
+      const foreign = part === NEW || part === OLD ? empty(held, part, names) : "";
+      if (foreign !== null) return refuse(join(name, part, foreign));
+    }
+    // Last, so that a kill leaves it there.
+    rmSync(join(held.path, MARK), { force: true });
+  } finally {
+    held.close();
+  }
+  rmdirSync(path);
   return ok(undefined);
+}
+
+/** Files alone are deleted, of a directory that is not the caller's only a release's; the name of what stays, or null. */
+function empty(making: Held, part: string, names: ReadonlySet<string>): string | null {
+  const held = holdDirectory(making.path, part);
+  try {
+    const owner = sudoOwner();
+    const isAny = owner === null || statSync(held.path).uid === owner.uid;
+    for (const entry of readdirSync(held.path, { withFileTypes: true })) {
+      if (entry.isDirectory() || !(isAny || names.has(entry.name))) return entry.name;
+      unlinkSync(join(held.path, entry.name));
+    }
+  } finally {
+    held.close();
+  }
+  rmdirSync(join(making.path, part));
+  return null;
 }

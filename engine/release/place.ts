@@ -2,7 +2,8 @@
 // sudo they are the caller's, who may not edit the Imagefile. It reads no Imagefile.
 import { lstatSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { sudoOwner } from "../../cache/write.js";
+import { holdDirectory, type Held } from "../../cache/held.js";
+import { makeOwnDir, sudoOwner } from "../../cache/write.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { Release } from "./release.js";
@@ -78,6 +79,19 @@ export function linkIn(project: Project, dir: string): string | null {
     if (stats?.isSymbolicLink() === true && (at === dir || !trusted.includes(stats.uid))) return at;
   }
   return null;
+}
+
+/**
+ * The directory in which a release is collected, opened once: below the project through no link but its owner's and root's,
+ * and made where it is missing.
+ */
+export function holdPlace(project: Project, dir: string): Held {
+  if (dir !== project.dir && !isBelow(project.dir, dir)) {
+    makeOwnDir(dir);
+    return holdDirectory(dir, "");
+  }
+  const trusted = [0, lstatSync(project.dir).uid, process.getuid?.() ?? 0];
+  return holdDirectory(project.dir, relative(project.dir, dir), { trusted, make: { owner: sudoOwner() } });
 }
 
 /** Of the checksum file and its signature those that are what imagemake wrote. */

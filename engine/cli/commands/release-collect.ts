@@ -46,7 +46,7 @@ export async function command(call: Call): Promise<number> {
     const earlier = isSame && !isLimited(project) ? Object.values(release.artifacts) : [];
     const before = earlier.map(({ name }) => name);
     const collected = { dir, sums: sums.file, form: sums.form };
-    unwrap(await collectInto(looking.session.decider.context.store, collected, items, before));
+    unwrap(await collectInto(project, looking.session.decider.context.store, collected, items, before));
     const artifacts = Object.fromEntries(items.map(({ target, artifact }) => [target, artifact]));
     const more = {
       explicit: true,
