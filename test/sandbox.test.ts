@@ -210,6 +210,14 @@ describe("what an action sees", () => {
     expect(trial.said().split("\0").filter(Boolean).sort()).toEqual(expected.sort());
   });
 
+  test.each([false, true])("no file that the caller had open; interactive: %s", (interactive) => {
+    const job = trial.job(`ls /proc/self/fd > ${trial.dir}/open`, { interactive });
+    const caller = ["bash", "-c", 'exec 9</etc 47</etc/hostname; exec "$@"', "bash"];
+    expect(driveJob(job, caller)).toEqual(exited(0));
+    // The fourth is what ls reads.
+    expect(readFileSync(join(trial.dir, "open"), "utf8")).toBe("0\n1\n2\n3\n");
+  });
+
   test("nothing on standard input, and no machine name", async () => {
     expect(await see("cat; uname -n")).toBe("localhost\n");
   });

@@ -401,7 +401,16 @@ sub serve {
   }
 }
 
+# Whatever else the caller of imagemake had open is nothing of an action's.
+sub close_others {
+  opendir my $dir, '/proc/self/fd' or fault('opendir /proc/self/fd');
+  my @open = grep { /^\d+$/ && $_ > 3 } readdir $dir;
+  closedir $dir;
+  for my $fd (@open) { open my $file, '<&=', $fd or next; close $file }
+}
+
 open $status, '>&=', 3 or exit 125;
+close_others();
 my $parent = shift @ARGV;
 if ($ARGV[0] eq 'serve') { serve($parent) }
 else                     { keep($parent) }
