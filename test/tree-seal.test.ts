@@ -201,6 +201,27 @@ test("device nodes under dev and sockets are taken out of the tree, without a tr
     expect(await look(trees, "tree")).toBe(digest);
   }));
 
+test("files that have names outside of the tree as well are copied first, and those outside stay as they are", () =>
+  inDir(async (dir) => {
+    mkdirSync(join(dir, "outside"));
+    sh(join(dir, "outside"), EVERYTHING);
+    const state = 'find outside -printf "%p %M %U:%G %T@ %i\\n" | LC_ALL=C sort';
+    const trees = made(dir, ":");
+    sh(dir, "cp -a outside/. tree; cp -a outside before; rm -r tree; cp -al outside tree; mkdir tree/more");
+    sh(dir, 'ln tree/bin/hello tree/more/fourth; touch -d "1999-01-01 00:00:00.123456789 UTC" tree/more');
+    const before = sh(dir, state);
+    const { digest } = await seal(trees, "tree");
+    expect(sh(dir, state)).toBe(before);
+    const shown = sh(dir, "find tree ! -type d -links +1 -printf '%n %P\\n' | LC_ALL=C sort");
+    expect(shown).toBe("4 a b/third\n4 bin/again\n4 bin/hello\n4 more/fourth\n");
+    const manifest = manifestOf(trees, digest);
+    expect(at(manifest, "more").mtime).toBe(915_148_800_123_456_789n);
+    expect(at(manifest, "bin/ping").attributes.size).toBe(1);
+    sh(dir, "cd before; mkdir more; ln bin/hello more/fourth; touch -r ../tree/more more");
+    expect((await seal(trees, "before")).digest).toBe(digest);
+    expect(await look(trees, "tree")).toBe(digest);
+  }));
+
 test("a directory with something mounted in it is refused, and left alone", () =>
   inDir((dir) => {
     const trees = made(dir, "mkdir m");

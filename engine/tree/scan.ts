@@ -18,6 +18,8 @@ export interface Node {
   readonly size: number;
   /** Same device and inode: the same file under several names. */
   readonly inode: string;
+  /** How many names it has, those outside of the directory among them. */
+  readonly links: number;
   readonly major: number;
   readonly minor: number;
   /** Of a symlink; bytes. */
@@ -61,6 +63,7 @@ function nodeAt(base: string, path: string): Node {
     mtime: stats.mtimeNs,
     size: Number(stats.size),
     inode: `${stats.dev}:${stats.ino}`,
+    links: Number(stats.nlink),
     ...(type === "char" || type === "block" ? deviceOf(stats.rdev) : { major: 0, minor: 0 }),
     target: type === "symlink" ? readlinkSync(full, { encoding: "latin1" }) : "",
   };

@@ -10,6 +10,7 @@ import { fail, ok, type Result } from "../problem.js";
 import { contentAttributes, readAttributes, type TreeAttributes } from "./attributes.js";
 import { encodeBody, escapeBytes, type Attributes, type Entry } from "./entry.js";
 import { checkTreeGuards } from "./guards.js";
+import { breakOff, sharedWithOthers } from "./links.js";
 import { bytesOf, encodeManifest, readManifest, writeManifest, type Manifest } from "./manifest.js";
 import { mergeLayer, type LayerEntry } from "./merge.js";
 import { isWhiteoutNode, pathIn, scan, type Node } from "./scan.js";
@@ -57,8 +58,16 @@ async function seal({ upper, parent, manifests, epoch, form, guards }: SealReque
   if (mounted.length > 0)
     return fail(3, `something is still mounted in the tree: ${mounted.map(escapeBytes).join(", ")}`);
   // getfattr walks in another process meanwhile.
-  const reading = readAttributes(upper);
-  const scanned = scan(upper);
+  let reading = readAttributes(upper);
+  let scanned = scan(upper);
+  const shared = epoch === null ? [] : sharedWithOthers(scanned);
+  if (shared.length > 0) {
+    await reading;
+    const own = breakOff(upper, shared, scanned);
+    if (!own.ok) return own;
+    reading = readAttributes(upper);
+    scanned = scan(upper);
+  }
   const beneath = parent === null ? ok(null) : readManifest(manifests, parent);
   const attributes = await reading;
   if (!attributes.ok) return attributes;

@@ -35,7 +35,7 @@ export function dropUnwanted(
   const whiteouts: Node[] = [];
   for (const node of unwanted) {
     unlinkSync(bytePath(pathIn(root, node.path)));
-    touched.add(dirsAbove(node.path)[0] ?? "");
+    touched.add(dirOf(node.path));
     if (parent?.lines.has(node.path) === true && !dirsAbove(node.path).some(isOpaque)) {
       makeWhiteout(root, node.path);
       touched.add("");
@@ -75,6 +75,9 @@ function dirsAbove(path: string): string[] {
   return [...dirs, ""];
 }
 
+/** The directory a path lies in. */
+export const dirOf = (path: string): string => dirsAbove(path)[0] ?? "";
+
 function isUnwanted(node: Node, hasParent: boolean): boolean {
   if (node.type === "socket") return true;
   if (isWhiteoutNode(node)) return !hasParent;
@@ -89,8 +92,8 @@ function makeWhiteout(root: string, path: string): void {
   renameSync(plain, bytePath(pathIn(root, path)));
 }
 
-/** Node's times are doubles, which cannot hold nanoseconds. The directory is given as an open file, for its name's sake. */
-function setTime(root: string, dir: Node): void {
+/** Puts a directory's time back. Node's times are doubles, which cannot hold nanoseconds. The directory is given as an open file, for its name's sake. */
+export function setTime(root: string, dir: Node): void {
   const fd = openSync(bytePath(pathIn(root, dir.path)), "r");
   try {
     const fraction = ((dir.mtime % BILLION) + BILLION) % BILLION;
