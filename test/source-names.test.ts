@@ -33,11 +33,20 @@ export const globbed = rule.platformfs({ from: base, steps: [step.overlay(files(
 export const removed = rule.platformfs({ from: tree, steps: [step.remove(["o/end?"])], out: "removed.tar" });
 export const iso = rule.iso({ kernel: file, initrd: file, contents: { "odd/": files("odd/**") }, label: "X", out: "x.iso" });
 export const broken = run({ inputs: { B: base, F: files("broken/*") }, cmd: 'echo > "$OUT"', out: "broken.txt" });
+export const brokenToo = run({ inputs: { B: base, F: files("broken-too/**") }, cmd: 'echo > "$OUT"', out: "broken-too.txt" });
+export const latin = run({ inputs: { B: base, F: files("latin/**") }, cmd: 'echo > "$OUT"', out: "latin.txt" });
+export const latinDir = run({ inputs: { B: base, F: files("latin") }, cmd: 'echo > "$OUT"', out: "latin-dir.txt" });
+export const returns = run({ inputs: { F: files("returns/**") }, cmd: 'printf "%s\\\\n" "$F" > "$OUT"', out: "returns.txt" });
 `,
     ...Object.fromEntries(NAMES.map((name) => [`odd/${name}`, `${name}\n`])),
     "ov/etc/shadow": "mine\n",
     "broken/two\nlines": "",
+    "broken-too/in/two\nlines/file": "",
+    "returns/a\rb/c\u2028d": "",
   });
+  mkdirSync(project.path("latin"));
+  mkdirSync(Buffer.from(project.path("latin/caf\u00e9"), "latin1"));
+  writeFileSync(project.path("latin/other"), "");
 });
 afterAll(() => project.remove());
 
@@ -142,13 +151,21 @@ export const from = on({ "x/": files("**", { from: "./more/deep/" }), "y/": file
   expect([...listed("bare.iso")].sort()).toEqual(["/x", "/x/empty"]);
 });
 
-test("a name with a line break is refused before anything is built", async () => {
-  const { status, stderr } = await project.run("broken");
-  expect([status, stderr]).toEqual([
-    2,
-    expect.stringContaining('broken/two\\nlines": its name has a line break'),
-  ]);
+test.each([
+  ["broken", 'broken/two\\nlines": its name has a line break'],
+  ["brokenToo", 'broken-too/in/two\\nlines/file": its name has a line break'],
+  ["latin", "latin/caf\ufffd: its name is not UTF-8"],
+  ["latinDir", "latin/caf\ufffd: its name is not UTF-8"],
+])("a name that cannot be passed on is refused before anything is built: %s", async (target, said) => {
+  const name = target.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const { status, stderr } = await project.run(name);
+  expect([status, stderr]).toEqual([2, expect.stringContaining(said)]);
   expect(stderr).not.toContain("built");
+});
+
+test("two stars match names with other ends of lines", async () => {
+  await project.good("returns");
+  expect(project.read("out/returns.txt")).toBe("returns/a\rb/c\u2028d\n");
 });
 
 test("a file of an overlay does not open what only some may read", async () => {

@@ -1,8 +1,9 @@
 // Turns patterns into paths, and remembers the directories that were listed on the way, so that a file
 // added or removed later is noticed by one stat a directory.
-import { lstatSync, readdirSync, readlinkSync, statSync, type Stats } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readlinkSync, statSync, type Dirent, type Stats } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { fail, ok, type Problem, type Result } from "../problem.js";
+import { fail, ok, stop, type Problem, type Result } from "../problem.js";
+import { notUtf8, REPLACEMENT } from "./utf8.js";
 
 /** What patterns matched: absolute paths, sorted; and every directory looked into, or name that was not there. */
 export interface Matched {
@@ -125,29 +126,47 @@ async function matchGlob(
       statSync: noting(statSync, listed),
       // fast-glob has no other way to say where it looked.
       readdirSync: ((dir: string, options: { withFileTypes: true }) => {
-        listed(dir);
-        return readdirSync(dir, options);
+        listed(asNamed(dir));
+        const entries = listDirectory(asNamed(dir), options);
+        for (const entry of entries) entry.name = asMatched(entry.name);
+        return entries;
       }) as typeof readdirSync,
     },
   });
   // Its own absolute paths have a slash for every backslash of a name (`dev-disk\\x2dby.device`).
   const found = { files: [] as string[], directories: [] as string[] };
   for (const { dirent, path } of matches)
-    found[dirent.isDirectory() ? "directories" : "files"].push(resolve(base, path));
+    found[dirent.isDirectory() ? "directories" : "files"].push(resolve(base, asNamed(path)));
   return found;
 }
+
+/**
+ * The dot of a regular expression, and so `**`, matches no end of a line: such names would be left out. They are matched
+ * with characters in their place that no text has.
+ */
+const STAND_INS = { "\n": "\ufdd0", "\r": "\ufdd1", "\u2028": "\ufdd2", "\u2029": "\ufdd3" };
+const asMatched = (name: string): string =>
+  Object.entries(STAND_INS).reduce((text, [char, standIn]) => text.replaceAll(char, standIn), name);
+const asNamed = (path: string): string =>
+  Object.entries(STAND_INS).reduce((text, [char, standIn]) => text.replaceAll(standIn, char), path);
 
 /** The same call, telling of what is not there. */
 const noting = (look: typeof lstatSync, missing: (path: string) => void): typeof lstatSync =>
   ((path: string) => {
     try {
-      return look(path);
+      return look(asNamed(path));
     } catch (error) {
-      missing(path);
+      missing(asNamed(path));
       throw error;
     }
     // fast-glob passes a path alone.
   }) as typeof lstatSync;
+
+/** What lies in a directory. Exit 2 where its name is not UTF-8: under what node reads for that nothing is found. */
+function listDirectory(dir: string, options: { withFileTypes: true }): Dirent[] {
+  if (dir.includes(REPLACEMENT) && !existsSync(dir)) stop(2, ...notUtf8(dir));
+  return readdirSync(dir, options);
+}
 
 /** Adds everything beneath `dir` but directories, and says how much that is. To `bare` go directories of nothing. */
 export function walk(
@@ -159,7 +178,7 @@ export function walk(
 ): number {
   let count = 0;
   directories.add(dir);
-  const entries = readdirSync(dir, { withFileTypes: true });
+  const entries = listDirectory(dir, { withFileTypes: true });
   if (entries.length === 0) bare.add(dir);
   for (const entry of entries) {
     const path = join(dir, entry.name);

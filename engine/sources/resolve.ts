@@ -9,7 +9,7 @@ import type { Index, Stamp } from "../../cache/index.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
 import type { Notice } from "../notice.js";
-import { asError, fail, ok, type Result } from "../problem.js";
+import { asError, fail, ok, ProblemError, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
 import { lineNotUtf8 } from "../utf8.js";
 import type { Facts } from "./facts.js";
@@ -76,9 +76,9 @@ export class Sources {
     const id = JSON.stringify([source, OF_INPUT.has(source.kind) ? name : ""]);
     let found = this.#memo.get(id);
     if (found === undefined) {
-      found = this.#resolve(source, name).then((resolved) =>
-        inUtf8(resolved, source.kind === "env" ? source.name : name),
-      );
+      found = this.#resolve(source, name)
+        .catch(asResult)
+        .then((resolved) => inUtf8(resolved, source.kind === "env" ? source.name : name));
       this.#memo.set(id, found);
     }
     return found;
@@ -392,6 +392,11 @@ export class Sources {
     this.facts.probes.push({ argv, digest });
     return ok(asText(join("in", name, "probe"), text, digest));
   }
+}
+
+function asResult(error: unknown): Result<never> {
+  if (error instanceof ProblemError) return { ok: false, problem: error.problem };
+  throw error;
 }
 
 const asText = (stage: string, text: string, digest: string): ResolvedSource => ({

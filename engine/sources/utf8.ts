@@ -8,6 +8,14 @@ import type { ResolvedSource } from "./resolve.js";
 /** What stands for bytes that are not UTF-8. It is a character like any other where it really is meant. */
 export const REPLACEMENT = "\ufffd";
 
+const NOT_UTF8 = ": its name is not UTF-8";
+
+/** What is said of a name. */
+export const notUtf8 = (path: string): [message: string, hint: string] => [
+  `${path}${NOT_UTF8}`,
+  "rename it, or leave it out of the pattern",
+];
+
 /** The source, or exit 2 with the name of what is not UTF-8 in it. */
 export function inUtf8(resolved: Result<ResolvedSource>, what: string): Result<ResolvedSource> {
   if (!resolved.ok) return suspected(resolved);
@@ -17,8 +25,7 @@ export function inUtf8(resolved: Result<ResolvedSource>, what: string): Result<R
       : resolved;
   for (const file of [...resolved.value.files, ...resolved.value.along]) {
     if (file.kind === "text") continue;
-    if (file.path.includes(REPLACEMENT) && !existsSync(file.path))
-      return fail(2, `${file.path}: its name is not UTF-8`, "rename it, or leave it out of the pattern");
+    if (file.path.includes(REPLACEMENT) && !existsSync(file.path)) return fail(2, ...notUtf8(file.path));
     if (file.kind === "link" && file.to.includes(REPLACEMENT) && !isUtf8(readlinkSync(file.path, "buffer")))
       return fail(2, `${file.path}: the text of this link is not UTF-8`, "link to another name");
   }
@@ -28,8 +35,8 @@ export function inUtf8(resolved: Result<ResolvedSource>, what: string): Result<R
 /** What is not there may only not be found under the name that node reads. */
 function suspected(failed: Extract<Result<ResolvedSource>, { ok: false }>): Result<ResolvedSource> {
   const { message, hint } = failed.problem;
-  if (!message.includes(REPLACEMENT)) return failed;
-  const named = message.replace(/ vanished while it was looked at$/, ": its name is not UTF-8");
+  if (!message.includes(REPLACEMENT) || message.endsWith(NOT_UTF8)) return failed;
+  const named = message.replace(/ vanished while it was looked at$/, NOT_UTF8);
   return named === message
     ? fail(2, message, ["is its name UTF-8?", hint].filter(Boolean).join(" "))
     : fail(2, named, "rename it, or leave it out of the pattern");
