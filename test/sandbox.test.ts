@@ -165,6 +165,9 @@ describe("what an action sees", () => {
   test("no network but its own loopback, unless declared", async () => {
     const interfaces = (text: string): string[] => [...text.matchAll(/^ *(\S+):/gm)].map((m) => m[1] ?? "");
     expect(interfaces(await see("cat /proc/net/dev; cat /sys/class/net/lo/operstate"))).toEqual(["lo"]);
+    const below = "awk '$5 ~ /^.sys./ { print $5 }' /proc/self/mountinfo | sort -u";
+    const host = spawnSync("sh", ["-c", below], { encoding: "utf8" }).stdout;
+    expect(await see(`ls /sys/class/net; ${below}`)).toContain(`\nlo\n${host}`);
     expect(await see("readlink /proc/self/ns/net", { network: true })).toContain(
       readlinkSync("/proc/self/ns/net"),
     );
@@ -192,6 +195,10 @@ describe("what an action sees", () => {
     await see("rm -rf /dev/* 2>/dev/null || :; ls /dev | grep -c . || :");
     for (const node of ["null", "zero", "tty"])
       expect(statSync(`/dev/${node}`).isCharacterDevice()).toBe(true);
+  });
+
+  test("whoever unmounts /dev uncovers none of the host's", async () => {
+    expect(await see("umount -l /dev; test ! -e /dev/kmsg -a ! -e /dev/full && echo bare")).toBe("bare\n");
   });
 
   test("nodes of declared devices, and no others", async () => {

@@ -32,6 +32,7 @@ sub MS_NOSUID        { 2 }
 sub MS_NODEV         { 4 }
 sub MS_NOEXEC        { 8 }
 sub MS_BIND          { 0x1000 }
+sub MS_MOVE          { 0x2000 }
 sub MS_REC           { 0x4000 }
 sub MS_UNBINDABLE    { 0x20000 }
 sub MS_PRIVATE       { 0x40000 }
@@ -124,28 +125,33 @@ sub bind_mount {
   call(mount_setattr => AT_FDCWD, $to, ($all ? AT_RECURSIVE : 0), $set, 32) or fault("read-only $to");
 }
 
-# A /dev of its own. The host's stays reachable by descriptor until it is done. Nodes are made where that is
-# allowed, so that they can be removed, too; else the host's are bound.
+# A /dev of its own, in the place of the host's: unmounting it shows no other, but in a user namespace, which may not take
+# the host's away. Made where /proc will not be missed for a moment. Nodes are made where that is allowed, so that they can
+# be removed, too; else the host's are bound.
 sub private_dev {
-  sysopen my $host, '/dev', O_PATH_DIRECTORY or fault("open /dev");
-  my $old = '/proc/self/fd/' . fileno $host;
-  mount('dev', '/dev', 'tmpfs', MS_NOSUID, 'mode=755');
+  my $new = '/proc';
+  mount('dev', $new, 'tmpfs', MS_NOSUID, 'mode=755');
   my @names = (qw(null zero full random urandom tty), $job{tty} ? 'ptmx' : ());
   for my $name (@names, map { s{^/dev/}{}r } @{$job{devices} || []}) {
-    my ($mode, $rdev) = (stat "$old/$name")[2, 6];
+    my ($mode, $rdev) = (stat "/dev/$name")[2, 6];
     next unless defined $mode;
-    make_dirs("/dev/$1") if $name =~ m{^(.+)/};
-    my $node = "/dev/$name";
+    make_dirs("$new/$1") if $name =~ m{^(.+)/};
+    my $node = "$new/$name";
     next if call(mknodat => AT_FDCWD, $node, $mode, $rdev);
-    bind_mount('-', "$old/$name", $node);
+    bind_mount('-', "/dev/$name", $node);
   }
-  symlink "/proc/self/fd$$_[1]", "/dev/$$_[0]" for [fd => ''], [stdin => '/0'], [stdout => '/1'], [stderr => '/2'];
-  mkdir "/dev/$_" for qw(pts shm);
-  mount('shm', '/dev/shm', 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=1777');
+  symlink "/proc/self/fd$$_[1]", "$new/$$_[0]" for [fd => ''], [stdin => '/0'], [stdout => '/1'], [stderr => '/2'];
+  mkdir "$new/$_" for qw(pts shm);
+  mount('shm', "$new/shm", 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=1777');
   # A program that asks on the terminal also looks for its name.
-  return bind_mount('-', "$old/pts", '/dev/pts') if $job{tty};
-  mount('devpts', '/dev/pts', 'devpts', MS_NOSUID | MS_NOEXEC, 'newinstance,ptmxmode=0666,mode=620');
-  symlink 'pts/ptmx', '/dev/ptmx';
+  if ($job{tty}) { bind_mount('-', '/dev/pts', "$new/pts") }
+  else {
+    mount('devpts', "$new/pts", 'devpts', MS_NOSUID | MS_NOEXEC, 'newinstance,ptmxmode=0666,mode=620');
+    symlink 'pts/ptmx', "$new/ptmx";
+  }
+  my $old = '/dev';
+  1 while call(umount2 => $old, MNT_DETACH);
+  mount($new, $old, 'none', MS_MOVE, '');
 }
 
 # A /proc of the new process namespace, with the registry of foreign binaries, which mmdebstrap looks for.
@@ -154,6 +160,24 @@ sub private_proc {
   mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, '');
   my $binfmt = '/proc/self/fd/' . fileno($host) . '/sys/fs/binfmt_misc';
   bind_mount('-', $binfmt, '/proc/sys/fs/binfmt_misc') if -e "$binfmt/register";
+}
+
+# /sys shows the interfaces of the network in which it was mounted. What else the host has mounted there stays.
+sub private_sys {
+  return unless -d '/sys/class/net';
+  open my $table, '<', '/proc/self/mountinfo' or fault('open mountinfo');
+  my @below = grep { m{^/sys/} } map { (split ' ')[4] } <$table>;
+  sysopen my $host, '/sys', O_PATH_DIRECTORY or fault('open /sys');
+  my ($type, $to) = ('sysfs', '/sys');
+  # Where /sys has been narrowed (containers) no other one can be mounted, and the list is covered.
+  call(mount => $type, $to, $type, MS_NOSUID | MS_NODEV | MS_NOEXEC, '')
+    or return mount('net', '/sys/class/net', 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'mode=755');
+  my $last = '//';
+  for my $path (@below) {
+    next if index($path, "$last/") == 0;    # came along
+    my $from = '/proc/self/fd/' . fileno($host) . substr $path, length $to;
+    call(mount => $from, $last = $path, 'none', MS_BIND | MS_REC, '');
+  }
 }
 
 # Lets the kernel run programs of another processor, where qemu-user is installed and not registered yet (containers).
@@ -237,6 +261,7 @@ sub set_up {
   mount('none', '/', 'none', MS_REC | MS_PRIVATE, '');
   private_proc();
   private_dev();
+  private_sys() if $job{offline};
   loopback_up() if $job{offline};
   emulate($_) for @{$job{emulate} || []};
   my $name = 'localhost';    # the machine's name is not an input
