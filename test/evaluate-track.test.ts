@@ -429,6 +429,14 @@ describe("what makes every evaluation another one", () => {
     [`(await import("node:os")).userInfo()`, "the caller (os.userInfo)"],
     [`process.getgroups()`, "the caller (process.getgroups)"],
     [`process.umask()`, "the caller (process.umask)"],
+    [`process.argv.slice(2)`, "the caller (process.argv)"],
+    [`(await import("node:process")).argv`, "the caller (process.argv)"],
+    [`process.stdout.isTTY ? 1 : 2`, "the caller (process.stdout.isTTY)"],
+    [`process.stderr.columns`, "the caller (process.stderr.columns)"],
+    [`(await import("node:tty")).isatty(1)`, "the caller (tty.isatty)"],
+    [`(await import("node:fs")).readFileSync("/proc/loadavg")`, "the machine (/proc/loadavg)"],
+    [`(await import("node:fs")).readdirSync("/sys/class/net")`, "the machine (/sys/class/net)"],
+    [`(await import("node:fs")).readFileSync("/etc/mtab")`, "the machine (/etc/mtab)"],
     [`Math.random()`, "random numbers (Math.random)"],
     [`crypto.randomUUID()`, "random numbers (crypto.randomUUID)"],
     [`crypto.getRandomValues(new Uint8Array(1))`, "random numbers (crypto.getRandomValues)"],
@@ -521,6 +529,12 @@ describe("what makes every evaluation another one", () => {
       { what: "random numbers (Math.random)", at: "Imagefile.ts:4" },
       { what: "the clock (performance.now)", at: "Imagefile.ts:5" },
     ]);
+  });
+
+  test("what is said on the terminal is no look at it", async () => {
+    yard.write({ "Imagefile.ts": withLines(`console.error("said", { in: ["colours"] });`) });
+    const reads = await puppet.reads(yard);
+    expect(reads.unsnapshottable).toEqual([]);
   });
 
   test("what loads the Imagefile does not count, nor does the engine", async () => {

@@ -43,6 +43,9 @@ export function caller(): Caller {
   return { who: "imagefile", at: at === undefined ? null : place(at.file, at.line) };
 }
 
+/** Whether it is node itself that looks, as console does for colours. */
+export const calledByNode = (): boolean => stack()[0]?.file.startsWith("node:") === true;
+
 /** `file:line` of the nearest caller in the Imagefile's own modules. */
 export function placeInStack(): string | null {
   const frame = stack().find(({ owner }) => owner === "imagefile");

@@ -37,6 +37,29 @@ export function replace(on: object, name: PropertyKey, value: unknown): Undo {
   };
 }
 
+/** The same for looking at a property. What is set meanwhile stays. */
+export function listenToProperty(on: object, name: PropertyKey, before: () => void): Undo {
+  let own = Object.getOwnPropertyDescriptor(on, name);
+  if (own?.configurable === false) return () => undefined;
+  const [getter, setter] = [own?.get?.bind(on), own?.set?.bind(on)];
+  const get = (): unknown => {
+    before();
+    if (own === undefined) return Reflect.get(Object.getPrototypeOf(on) as object, name, on);
+    return getter === undefined ? (own.value as unknown) : getter();
+  };
+  const set = (value: unknown): void => {
+    if (setter !== undefined) setter(value);
+    else if (getter === undefined)
+      own = { enumerable: true, configurable: true, writable: true, ...own, value };
+  };
+  Object.defineProperty(on, name, { get, set, enumerable: own?.enumerable ?? false, configurable: true });
+  return () => {
+    if (Object.getOwnPropertyDescriptor(on, name)?.get !== get) return;
+    if (own === undefined) Reflect.deleteProperty(on, name);
+    else Object.defineProperty(on, name, own);
+  };
+}
+
 /** Runs every undo, newest first, and lets modules that imported names from node see it. */
 export function undoAll(undos: Undo[]): void {
   for (const undo of undos.splice(0).reverse()) undo();

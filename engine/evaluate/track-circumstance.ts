@@ -9,10 +9,12 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import { performance } from "node:perf_hooks";
+import tty from "node:tty";
 import workers from "node:worker_threads";
-import { listen, replace, type Undo } from "./patch.js";
+import { calledByNode } from "./frames.js";
+import { listen, listenToProperty, replace, type Undo } from "./patch.js";
 import { recorder } from "./record.js";
-import { INPUT } from "./track-files.js";
+import { INPUT, MACHINE } from "./track-files.js";
 
 /** Functions whose use means that an evaluation cannot be reused. */
 interface Uses {
@@ -27,7 +29,6 @@ const CLOCK = "the clock";
 const RANDOM = "random numbers";
 const NETWORK = "the network";
 const CHILD = "a child process";
-const MACHINE = "the machine";
 const CALLER = "the caller";
 
 const CRYPTO = [
@@ -66,6 +67,7 @@ const table = (): readonly Uses[] => [
   { kind: MACHINE, on: process, names: OF_PROCESS, prefix: "process." },
   { kind: CALLER, on: os, names: ["userInfo"], prefix: "os." },
   { kind: CALLER, on: process, names: OF_CALLER, prefix: "process." },
+  { kind: CALLER, on: tty, names: ["isatty"], prefix: "tty." },
   { kind: RANDOM, on: Math, names: ["random"], prefix: "Math." },
   { kind: RANDOM, on: crypto, names: CRYPTO, prefix: "crypto." },
   { kind: RANDOM, on: crypto.webcrypto, names: ["getRandomValues", "randomUUID"], prefix: "crypto." },
@@ -92,6 +94,7 @@ export function watchCircumstance(undos: Undo[]): void {
   }
   watchDate(undos);
   watchInput(undos);
+  watchCall(undos);
   undos.push(listen(process, "cwd", () => recorder()?.workingDirectory()));
   // It looks there itself, not through process.env.
   undos.push(listen(os, "homedir", () => noteVariables("HOME")));
@@ -131,13 +134,23 @@ function watchDate(undos: Undo[]): void {
 function watchInput(undos: Undo[]): void {
   for (const name of ["read", "readSync", "readv", "readvSync"])
     undos.push(listen(fs, name, ([from]) => from === 0 && recorder()?.uses(INPUT, `fs.${name}`)));
-  const own = Object.getOwnPropertyDescriptor(process, "stdin");
-  const get = own?.get?.bind(process);
-  if (get === undefined || own?.configurable !== true) return;
-  const heard = (): unknown => {
-    recorder()?.uses(INPUT, "process.stdin");
-    return get();
-  };
-  Object.defineProperty(process, "stdin", { ...own, get: heard });
-  undos.push(() => Object.defineProperty(process, "stdin", own));
+  undos.push(listenToProperty(process, "stdin", () => recorder()?.uses(INPUT, "process.stdin")));
 }
+
+/** The words that imagemake was called with, and the terminal. Node's own look at both for itself. */
+function watchCall(undos: Undo[]): void {
+  const properties = [
+    [process, "process", ["argv", "argv0", "execArgv"]],
+    [process.stdout, "process.stdout", TERMINAL],
+    [process.stderr, "process.stderr", TERMINAL],
+  ] as const;
+  for (const [on, called, names] of properties)
+    for (const name of names)
+      undos.push(
+        listenToProperty(on, name, () => {
+          if (!calledByNode()) recorder()?.uses(CALLER, `${called}.${name}`);
+        }),
+      );
+}
+
+const TERMINAL = ["isTTY", "columns", "rows", "getWindowSize", "getColorDepth", "hasColors"];

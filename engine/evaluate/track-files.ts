@@ -53,14 +53,26 @@ function note(active: Recorder, given: unknown, use: Use, options?: unknown): vo
   if (use === "read" && (isInput(given) || isInput(fdIn(options)))) active.uses(INPUT, "fs");
   const path = pathOf(active, given);
   if (path === null) return;
+  // What is there changes without a stamp's saying so.
+  if (use !== "exists" && /^\/(?:proc|sys)\//.test(active.quietly(() => realpathOf(path))))
+    active.uses(MACHINE, path);
   active.file(path, use);
   if (use === "list" && isRecursive(options)) {
     active.quietly(() => below(path)).forEach((directory) => active.file(directory, "list"));
   }
 }
 
-/** What kind of use reading it is. */
+/** What kinds of use reading them is. */
 export const INPUT = "standard input";
+export const MACHINE = "the machine";
+
+function realpathOf(path: string): string {
+  try {
+    return fs.realpathSync.native(path);
+  } catch {
+    return path;
+  }
+}
 
 const isInput = (from: unknown): boolean =>
   from === 0 || from === "/dev/stdin" || from === "/dev/fd/0" || from === "/proc/self/fd/0";

@@ -96,9 +96,10 @@ function globals(): readonly unknown[] {
     ...["readFile", "readFileSync", "existsSync", "open"].map((name) => valueOf(fs, name)),
     ...["readFile", "open", "readdir"].map((name) => valueOf(fs.promises, name)),
     ...["spawn", "exec", "execSync"].map((name) => valueOf(children, name)),
-    ...["env", "cwd", "hrtime"].map((name) => valueOf(process, name)),
+    ...["env", "cwd", "hrtime", "argv"].map((name) => valueOf(process, name)),
     ...[valueOf(Socket.prototype, "connect"), valueOf(performance, "now"), valueOf(console, "log")],
     ...[fs.realpathSync.native, Date, Date.now, Date.prototype.constructor, Math.random, fetch],
+    ...[Object.getOwnPropertyDescriptor(process, "stdin")?.get, "isTTY" in process.stdout],
     ...[Error.stackTraceLimit, JSON.stringify(Object.entries(process.env).sort())],
   ];
 }
