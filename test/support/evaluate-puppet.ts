@@ -99,7 +99,7 @@ function globals(): readonly unknown[] {
     ...["env", "cwd", "hrtime", "argv"].map((name) => valueOf(process, name)),
     ...[valueOf(Socket.prototype, "connect"), valueOf(performance, "now"), valueOf(console, "log")],
     ...[fs.realpathSync.native, Date, Date.now, Date.prototype.constructor, Math.random, fetch],
-    ...[Object.getOwnPropertyDescriptor(process, "stdin")?.get, "isTTY" in process.stdout],
+    "isTTY" in process.stdout,
     ...[Error.stackTraceLimit, JSON.stringify(Object.entries(process.env).sort())],
   ];
 }
