@@ -10,6 +10,9 @@ import { compareWithSums, readSums } from "./sums.js";
 /** `sha256sum.txt` → `sha256sum.sig`. */
 export const signatureName = (sums: string): string => `${sums.replace(/\.[^.]+$/, "")}.sig`;
 
+/** Whether a text is as both programs begin theirs, or nothing yet. */
+export const isSignature = (text: string): boolean => /^(?:untrusted comment: |$)/.test(text);
+
 /** What to verify: names are relative to the directory; the key is text. */
 export interface ToVerify {
   readonly dir: string;

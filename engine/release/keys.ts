@@ -1,10 +1,21 @@
 // The key pair of a release: a directory of its own in the key directory, which appears whole by rename and is
 // never overwritten. It does not know what is signed.
 import { randomInt } from "node:crypto";
-import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { holdDirectory, type Held } from "../../cache/held.js";
 import { codeOf } from "../../cache/io.js";
-import { makeOwnDir } from "../../cache/write.js";
 import { giveToUser } from "../execute/own.js";
 import type { SignSettings } from "../model.js";
 import { DATECODE, withDate } from "../names.js";
@@ -19,38 +30,64 @@ export interface KeyPlace {
   readonly secret: string;
   readonly public: string;
   readonly passphrase: string;
+  /** What people know one of these paths by. */
+  readonly shown: (path: string) => string;
 }
 
-/** The place of the keys of the release called `release`, its date, in the key directory `keys`. */
-export function keyPlace(sign: SignSettings, keys: string, release: string): KeyPlace {
-  const dir = join(keys, release);
+/** The place of the keys of the release called `release`, its date, in the key directory `keys`, which is opened. */
+export function keyPlace(sign: SignSettings, held: Held, keys: string, release: string): KeyPlace {
+  const dir = join(held.path, release);
   const name = withDate(sign.name, release);
   return {
-    ...{ keys, dir, secret: join(dir, `${name}.sec`), public: join(dir, `${name}.pub`) },
+    ...{ keys: held.path, dir, secret: join(dir, `${name}.sec`), public: join(dir, `${name}.pub`) },
     passphrase: join(dir, withDate(sign.passphrase, release)),
+    shown: (path) => join(keys, relative(held.path, path)),
   };
 }
 
-/** The same files in a directory that does not have its name yet. */
-function making(place: KeyPlace): KeyPlace {
-  const dir = join(place.keys, `.${basename(place.dir)}.making`);
-  // A pair that never got its name has signed nothing.
-  rmSync(dir, { recursive: true, force: true });
-  makeOwnDir(dir, 0o700);
-  const at = (file: string): string => join(dir, basename(file));
-  return {
-    ...{ keys: place.keys, dir, secret: at(place.secret), public: at(place.public) },
-    passphrase: at(place.passphrase),
-  };
-}
-
-/** Gives a directory of keys its name, all at once. */
-function finish(made: KeyPlace, place: KeyPlace): void {
-  for (const file of readdirSync(made.dir).map((one) => join(made.dir, one))) {
-    chmodSync(file, 0o600);
-    giveToUser(file);
+/**
+ * Makes the release's directory under another name, where `fill` puts its files, and gives it its name. Until then it is
+ * ours alone, whoever called sudo.
+ */
+function make(place: KeyPlace, fill: (made: KeyPlace) => Result<void>): Result<void> {
+  const name = `.${basename(place.dir)}.making`;
+  const files = [place.secret, place.public, place.passphrase].map((file) => basename(file));
+  const cleared = clearMaking(place, join(place.keys, name), files);
+  if (!cleared.ok) return cleared;
+  const held = holdDirectory(place.keys, name, { make: { owner: null, mode: 0o700 } });
+  try {
+    const at = (file: string): string => join(held.path, basename(file));
+    const made = { ...place, dir: held.path, secret: at(place.secret), public: at(place.public) };
+    const filled = fill({ ...made, passphrase: at(place.passphrase) });
+    if (!filled.ok) return filled;
+    for (const file of readdirSync(held.path).map((one) => join(held.path, one))) {
+      chmodSync(file, 0o600);
+      giveToUser(file);
+    }
+    giveToUser(join(place.keys, name));
+    renameSync(join(place.keys, name), place.dir);
+    return statSync(held.path).ino === lstatSync(place.dir).ino
+      ? ok(undefined)
+      : fail(3, `something else took the place of ${place.shown(place.dir)} while it was made`);
+  } finally {
+    held.close();
   }
-  renameSync(made.dir, place.dir);
+}
+
+/** A pair that never got its name has signed nothing; what else lies there is somebody's. */
+function clearMaking(place: KeyPlace, path: string, files: readonly string[]): Result<void> {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return ok(undefined);
+  if (!stats.isDirectory() || readdirSync(path).some((name) => !files.includes(name)))
+    return fail(2, `${place.shown(path)} is in the way, and imagemake did not make it`, "move it away");
+  const held = holdDirectory(dirname(path), basename(path));
+  try {
+    for (const name of files) rmSync(join(held.path, name), { force: true });
+  } finally {
+    held.close();
+  }
+  rmdirSync(path);
+  return ok(undefined);
 }
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -61,7 +98,6 @@ const makePassphrase = (): string =>
 
 /** The key directory, for its owner alone and out of git's sight. */
 function makeKeyDir(keys: string): void {
-  makeOwnDir(keys, 0o700);
   chmodSync(keys, 0o700);
   const ignore = join(keys, ".gitignore");
   // Under sudo the directory is the caller's: a link there is never written through, wherever it leads.
@@ -86,27 +122,38 @@ export function ensureKeys(
   anew: boolean,
 ): Result<{ readonly passphrase: string }> {
   makeKeyDir(place.keys);
+  const link = refuseLink(place);
+  if (!link.ok) return link;
   if (anew && existsSync(place.dir)) setAside(place);
   if (!existsSync(place.dir)) {
-    const made = making(place);
-    const passphrase = given ?? makePassphrase();
-    if (given === null) writeFileSync(made.passphrase, `${passphrase}\n`, { mode: 0o600, flag: "wx" });
-    const keys = makeKeys(sign.tool, made, withDate(sign.comment, datecode), passphrase);
-    if (!keys.ok) return keys;
-    finish(made, place);
+    const made = make(place, (fresh) => {
+      const passphrase = given ?? makePassphrase();
+      if (given === null) writeFileSync(fresh.passphrase, `${passphrase}\n`, { mode: 0o600, flag: "wx" });
+      return makeKeys(sign.tool, fresh, withDate(sign.comment, datecode), passphrase);
+    });
+    if (!made.ok) return made;
   }
   for (const file of [place.secret, place.public])
     if (!existsSync(file))
-      return fail(2, `the key ${file} is missing`, "--new-key sets what is there aside and makes another");
+      return fail(
+        2,
+        `the key ${place.shown(file)} is missing`,
+        "--new-key sets what is there aside and makes another",
+      );
   if (given !== null) return ok({ passphrase: given });
   if (!existsSync(place.passphrase))
     return fail(
       2,
-      `the passphrase of ${place.secret} is not kept here`,
+      `the passphrase of ${place.shown(place.secret)} is not kept here`,
       "--passphrase-file FILE gives it, --ask-passphrase asks for it",
     );
   return ok({ passphrase: readFileSync(place.passphrase, "utf8").trimEnd() });
 }
+
+const refuseLink = ({ dir, shown }: KeyPlace): Result<void> =>
+  lstatSync(dir, { throwIfNoEntry: false })?.isSymbolicLink() === true
+    ? fail(2, `${shown(dir)} is a symbolic link, and keys are not kept through it`, "put the directory there")
+    : ok(undefined);
 
 /** The key itself, without its comment. */
 const keyLine = (text: string): string | undefined => text.split("\n")[1];
@@ -115,18 +162,21 @@ const keyLine = (text: string): string | undefined => text.split("\n")[1];
  * Keeps the public key of a signature that was made elsewhere where a release's key is looked for. A pair that is
  * there and another one is set aside; its new place is returned.
  */
-export function keepPublicKey(place: KeyPlace, publicKey: string): string | null {
+export function keepPublicKey(place: KeyPlace, publicKey: string): Result<string | null> {
   makeKeyDir(place.keys);
+  const link = refuseLink(place);
+  if (!link.ok) return link;
   let aside: string | null = null;
   if (existsSync(place.dir)) {
     if (existsSync(place.public) && keyLine(readFileSync(place.public, "utf8")) === keyLine(publicKey))
-      return null;
+      return ok(null);
     aside = setAside(place);
   }
-  const made = making(place);
-  writeFileSync(made.public, publicKey, { mode: 0o600 });
-  finish(made, place);
-  return aside;
+  const made = make(place, (fresh) => {
+    writeFileSync(fresh.public, publicKey, { mode: 0o600 });
+    return ok(undefined);
+  });
+  return made.ok ? ok(aside) : made;
 }
 
 /** The date that a public key's comment binds it to; null where it says none. */
@@ -142,9 +192,9 @@ export function requireDate(text: string, what: string, datecode: string): Resul
 }
 
 /** Puts a release's keys out of the way; where they are now. */
-function setAside({ dir }: KeyPlace): string {
+function setAside({ dir, shown }: KeyPlace): string {
   let number = 1;
   while (existsSync(`${dir}.old-${number}`)) number += 1;
   renameSync(dir, `${dir}.old-${number}`);
-  return `${dir}.old-${number}`;
+  return shown(`${dir}.old-${number}`);
 }

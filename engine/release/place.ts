@@ -6,6 +6,7 @@ import { holdDirectory, type Held } from "../../cache/held.js";
 import { makeOwnDir, sudoOwner } from "../../cache/write.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
+import { isSignature } from "./check.js";
 import type { Release } from "./release.js";
 import { sumsText } from "./sums.js";
 
@@ -82,23 +83,24 @@ export function linkIn(project: Project, dir: string): string | null {
 }
 
 /**
- * The directory in which a release is collected, opened once: below the project through no link but its owner's and root's,
- * and made where it is missing.
+ * The directory in which a release is collected, or its keys lie, opened once: below the project through no link but its
+ * owner's and root's, and made where it is missing.
  */
-export function holdPlace(project: Project, dir: string): Held {
+export function holdPlace(project: Project, dir: string, mode = 0o755): Held {
   if (dir !== project.dir && !isBelow(project.dir, dir)) {
-    makeOwnDir(dir);
+    makeOwnDir(dir, mode);
     return holdDirectory(dir, "");
   }
   const trusted = [0, lstatSync(project.dir).uid, process.getuid?.() ?? 0];
-  return holdDirectory(project.dir, relative(project.dir, dir), { trusted, make: { owner: sudoOwner() } });
+  const make = { owner: sudoOwner(), mode };
+  return holdDirectory(project.dir, relative(project.dir, dir), { trusted, make });
 }
 
 /** Of the checksum file and its signature those that are what imagemake wrote. */
 export function ownFiles({ dir, sums, form }: Collected, release: Release, signature: string): string[] {
   const listed = new Map(Object.values(release.artifacts).map(({ name, digest }) => [name, digest]));
   const found = [
-    [join(dir, signature), (text: string) => text.startsWith("untrusted comment: ")] as const,
+    [join(dir, signature), isSignature] as const,
     [join(dir, sums), (text: string) => text === sumsText(listed, form)] as const,
   ];
   return found

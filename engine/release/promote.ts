@@ -1,8 +1,10 @@
 // The `current` symlink beside collected releases: read, and swapped in one step. It knows no state.
 import { lstatSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { giveToUser } from "../execute/own.js";
 import { fail, ok, type Result } from "../problem.js";
+import type { Project } from "../project.js";
+import { holdPlace } from "./place.js";
 
 /** The link beside a collected directory. */
 export const currentLink = (dir: string): string => join(dirname(dir), "current");
@@ -16,16 +18,29 @@ export function readCurrent(link: string): Result<string | null> {
     : fail(2, `${link} is no symbolic link, and is left alone`);
 }
 
-/** Points it elsewhere by rename, or takes it away. */
-export function swapCurrent(link: string, to: string | null): void {
-  if (to === null) {
-    rmSync(link, { force: true });
-    return;
+/** Points it elsewhere by rename, or takes it away. The directory it is in may be the caller's, and is opened once. */
+export function swapCurrent(project: Project, link: string, to: string | null): Result<void> {
+  const held = holdPlace(project, dirname(link));
+  try {
+    const current = join(held.path, basename(link));
+    if (to === null) {
+      rmSync(current, { force: true });
+      return ok(undefined);
+    }
+    // One name: what an interrupted run left is replaced by the next one.
+    const temporary = join(held.path, ".current.making");
+    if (lstatSync(temporary, { throwIfNoEntry: false })?.isSymbolicLink() === false)
+      return fail(
+        2,
+        `${join(dirname(link), ".current.making")} is in the way, and imagemake did not make it`,
+        "move it away",
+      );
+    rmSync(temporary, { force: true });
+    symlinkSync(to, temporary);
+    giveToUser(temporary);
+    renameSync(temporary, current);
+    return ok(undefined);
+  } finally {
+    held.close();
   }
-  // One name: what an interrupted run left is replaced by the next one.
-  const temporary = join(dirname(link), ".current.making");
-  rmSync(temporary, { force: true });
-  symlinkSync(to, temporary);
-  giveToUser(temporary);
-  renameSync(temporary, link);
 }

@@ -24,7 +24,7 @@ export const command = (call: Call): Promise<number> =>
       // A run that was killed after the swap has written down what was there before.
       const previous = before === basename(dir) ? release.previous : before;
       saveRelease(project, { ...release, previous });
-      swapCurrent(link, basename(dir));
+      unwrap(swapCurrent(project, link, basename(dir)));
       return changeState(release, "promote", Date.now(), { previous });
     },
   );

@@ -1,8 +1,12 @@
 // `imagemake release reopen`: takes checksums and signature out of the collected directory; keys and verdicts stay.
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { holdDirectory } from "../../../cache/held.js";
 import { unwrap } from "../../problem.js";
 import { signatureName } from "../../release/check.js";
-import { isElsewhere, isLimited, ownFiles } from "../../release/place.js";
+import type { Project } from "../../project.js";
+import { holdPlace, isElsewhere, isLimited, ownFiles } from "../../release/place.js";
+import type { Release } from "../../release/release.js";
 import { changeState } from "../../release/states.js";
 import { collectedOf } from "../collected.js";
 import { tellLine } from "../exchange.js";
@@ -26,7 +30,24 @@ export const command = (call: Call): Promise<number> =>
         return changeState(release, "reopen", Date.now(), { ...more, collected: null });
       }
       const place = unwrap(await collectedOf(call, project, release));
-      for (const file of ownFiles(place, release, signatureName(place.sums))) rmSync(file, { force: true });
+      removeOwn(project, place, release);
       return changeState(release, "reopen", Date.now(), more);
     },
   );
+
+/** Looked at and removed in a directory that is opened once: it may be the caller's. */
+function removeOwn(project: Project, place: NonNullable<Release["collected"]>, release: Release): void {
+  if (!existsSync(place.dir)) return;
+  const above = holdPlace(project, dirname(place.dir));
+  try {
+    const held = holdDirectory(above.path, basename(place.dir));
+    try {
+      const own = ownFiles({ ...place, dir: held.path }, release, signatureName(place.sums));
+      for (const file of own) rmSync(file, { force: true });
+    } finally {
+      held.close();
+    }
+  } finally {
+    above.close();
+  }
+}

@@ -32,7 +32,7 @@ export const command = (call: Call): Promise<number> =>
         const before = previous === null ? null : join(dirname(link), previous);
         if (before !== null && !existsSync(before))
           return stop(2, `${before}, which was current before, is gone`, "put it back first");
-        swapCurrent(link, previous);
+        unwrap(swapCurrent(project, link, previous));
       }
       tellLine(call, said);
       return changeState(release, "rollback", Date.now());

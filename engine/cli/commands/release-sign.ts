@@ -1,13 +1,25 @@
 // `imagemake release sign`: digests every file again and signs the checksums with the release's own key; or hands
 // them out for signing elsewhere and takes the signature back.
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+import type { Held } from "../../../cache/held.js";
 import { writeWhole } from "../../../cache/write.js";
-import { giveToUser } from "../../execute/own.js";
 import { withDate } from "../../names.js";
-import { stop, unwrap } from "../../problem.js";
+import { stop, unwrap, type Result } from "../../problem.js";
+import type { Project } from "../../project.js";
 import { signatureName, verifySignature } from "../../release/check.js";
 import { ensureKeys, keepPublicKey, keyPlace, requireDate, type KeyPlace } from "../../release/keys.js";
+import { holdPlace } from "../../release/place.js";
+import { putSignature } from "../../release/put-signature.js";
 import type { Release } from "../../release/release.js";
 import { signFile, toolOf } from "../../release/signers.js";
 import { changeState, requireMove } from "../../release/states.js";
@@ -25,11 +37,13 @@ export async function command(call: Call): Promise<number> {
   const handedOut = text(call, "export");
   if (handedOut !== null) {
     const release = unwrap(requireMove(unwrap(meant(project, call, "sign")), "sign"));
-    const { file } = await present(release, unwrap(await collectedOf(call, project, release)));
-    if (existsSync(handedOut)) stop(2, `${handedOut} is there already`);
+    const place = unwrap(await collectedOf(call, project, release));
+    await present(release, place);
+    if (lstatSync(handedOut, { throwIfNoEntry: false }) !== undefined)
+      stop(2, `${handedOut} is there already`);
     if (call.options.dryRun === true)
       process.stderr.write(`would write what is to be signed to ${handedOut}\n`);
-    else writeWhole(resolve(handedOut), readFileSync(file));
+    else writeWhole(resolve(handedOut), sumsText(wantedOf(release), place.form));
     return 0;
   }
   return moveRelease(
@@ -39,53 +53,60 @@ export async function command(call: Call): Promise<number> {
     async (given) => {
       const release = waived(call, given, settings);
       const { file, signature } = await present(release, unwrap(await collectedOf(call, project, release)));
-      // Not in the directory: what an interrupted run leaves there would be an extra file.
-      const dir = dirname(signature);
-      const temporary = join(dirname(dir), `.${basename(dir)}.signing`);
-      rmSync(temporary, { force: true });
+      const keys = resolve(project.dir, settings.sign.keys);
+      const held = holdKeys(project, keys);
+      const scratch = mkdtempSync(join(tmpdir(), "imagemake-"));
       try {
-        const place = placeOf(release, settings, project);
+        // A copy, so that what is signed is what was looked at.
+        const [message, signed] = [join(scratch, basename(file)), join(scratch, basename(signature))];
+        const { form } = release.collected ?? stop(2, `release ${release.datecode} is not collected`);
+        writeFileSync(message, sumsText(wantedOf(release), form));
+        const name = project.line === "" ? release.datecode : `${project.line}-${release.datecode}`;
+        const place = keyPlace(settings.sign, held, keys, name);
         const elsewhere = text(call, "import");
-        const signed =
+        const key =
           elsewhere === null
-            ? own(call, release, settings, place, file, temporary)
-            : taken(call, release, elsewhere, temporary);
-        unwrap(verifySignature(signed, file, temporary));
-        if (elsewhere !== null) keep(place, signed);
-        const tool = toolOf(readFileSync(temporary, "utf8"));
-        giveToUser(temporary);
-        renameSync(temporary, signature);
+            ? own(call, release, settings, place, message, signed)
+            : taken(call, release, elsewhere, signed);
+        unwrap(verifySignature(key, message, signed));
+        if (elsewhere !== null) keep(place, key);
+        const words = readFileSync(signed, "utf8");
+        unwrap(putSignature(project, signature, words));
         return changeState(release, "sign", Date.now(), {
-          signature: { tool, file: signatureName(release.collected?.sums ?? ""), publicKey: signed },
+          signature: { tool: toolOf(words), file: basename(signature), publicKey: key },
         });
       } finally {
-        rmSync(temporary, { force: true });
+        rmSync(scratch, { recursive: true, force: true });
+        held.close();
       }
     },
   );
 }
 
+/** A link to another directory is followed where those made it who may have anything run, and said. */
+function holdKeys(project: Project, keys: string): Held {
+  const held = holdPlace(project, keys, 0o700);
+  const at = readlinkSync(held.path);
+  if (lstatSync(keys).isSymbolicLink()) process.stderr.write(`${keys} leads to ${at}, where the keys are\n`);
+  return held;
+}
+
+const wantedOf = ({ artifacts }: Release): ReadonlyMap<string, string> =>
+  new Map(Object.values(artifacts).map(({ name, digest }) => [name, digest]));
+
 /** The checksum file as it has to be, after every file was digested again. */
 async function present(
-  { artifacts }: Release,
+  release: Release,
   { dir, sums, form }: NonNullable<Release["collected"]>,
 ): Promise<{ file: string; signature: string }> {
   if (!existsSync(dir)) stop(1, `${dir} is missing`, "imagemake release reopen, and collect again");
   const [file, signature] = [join(dir, sums), join(dir, signatureName(sums))];
-  const wanted = new Map(Object.values(artifacts).map(({ name, digest }) => [name, digest]));
+  const wanted = wantedOf(release);
   const found = await compareWithSums(dir, wanted, [sums, signatureName(sums)]);
   const text = existsSync(file) ? readFileSync(file, "utf8") : null;
   if (text !== sumsText(wanted, form)) found.push(`${sums} is not what was collected`);
   if (found.length > 0) stop(1, `${dir}: ${found.join("; ")}`, "imagemake release reopen, and collect again");
   return { file, signature };
-}
-
-function placeOf(
-  { datecode }: Release,
-  { sign }: ProjectSettings["release"],
-  { dir, line }: { readonly dir: string; readonly line: string },
-): KeyPlace {
-  return keyPlace(sign, resolve(dir, sign.keys), line === "" ? datecode : `${line}-${datecode}`);
 }
 
 function own(
@@ -98,17 +119,24 @@ function own(
 ): string {
   const anew = call.own["newKey"] === true;
   const given = passphrase(call, anew || !existsSync(place.dir));
-  const made = unwrap(ensureKeys(sign, place, datecode, given, anew));
+  const made = unwrap(known(place, ensureKeys(sign, place, datecode, given, anew)));
   const comment = withDate(sign.comment, datecode);
-  unwrap(signFile(sign.tool, place.secret, made.passphrase, comment, file, to));
+  unwrap(known(place, signFile(sign.tool, place.secret, made.passphrase, comment, file, to)));
   return readFileSync(place.public, "utf8");
+}
+
+/** With the key directory under the name that people know. */
+function known<T>(place: KeyPlace, result: Result<T>): Result<T> {
+  if (result.ok) return result;
+  const message = result.problem.message.replaceAll(place.keys, place.shown(place.keys));
+  return { ok: false, problem: { ...result.problem, message } };
 }
 
 /** What verifies is what is published: no other key stays where the release's is looked for. */
 function keep(place: KeyPlace, publicKey: string): void {
-  const aside = keepPublicKey(place, publicKey);
+  const aside = unwrap(keepPublicKey(place, publicKey));
   const moved = aside === null ? "" : `; the key that was there has not signed this, and is in ${aside}`;
-  process.stderr.write(`the key that verifies is ${place.public}${moved}\n`);
+  process.stderr.write(`the key that verifies is ${place.shown(place.public)}${moved}\n`);
 }
 
 /** A person's passphrase, from a file or the terminal (twice for a key that is to be made); null for one of our making. */
