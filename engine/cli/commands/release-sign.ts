@@ -11,7 +11,6 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
-import type { Held } from "../../../cache/held.js";
 import { writeWhole } from "../../../cache/write.js";
 import { withDate } from "../../names.js";
 import { stop, unwrap, type Result } from "../../problem.js";
@@ -24,7 +23,7 @@ import type { Release } from "../../release/release.js";
 import { signFile, toolOf } from "../../release/signers.js";
 import { changeState, requireMove } from "../../release/states.js";
 import { compareWithSums, sumsText } from "../../release/sums.js";
-import type { ProjectSettings } from "../../model.js";
+import type { ProjectSettings, SignSettings } from "../../model.js";
 import { collectedOf } from "../collected.js";
 import { meant, moveRelease, readGiven, text } from "../life.js";
 import { openImagefile } from "../open.js";
@@ -53,23 +52,20 @@ export async function command(call: Call): Promise<number> {
     async (given) => {
       const release = waived(call, given, settings);
       const { file, signature } = await present(release, unwrap(await collectedOf(call, project, release)));
-      const keys = resolve(project.dir, settings.sign.keys);
-      const held = holdKeys(project, keys);
       const scratch = mkdtempSync(join(tmpdir(), "imagemake-"));
       try {
         // A copy, so that what is signed is what was looked at.
         const [message, signed] = [join(scratch, basename(file)), join(scratch, basename(signature))];
         const { form } = release.collected ?? stop(2, `release ${release.datecode} is not collected`);
         writeFileSync(message, sumsText(wantedOf(release), form));
-        const name = project.line === "" ? release.datecode : `${project.line}-${release.datecode}`;
-        const place = keyPlace(settings.sign, held, keys, name);
+        const keys = keysOf(project, settings.sign, release);
         const elsewhere = text(call, "import");
         const key =
           elsewhere === null
-            ? own(call, release, settings, place, message, signed)
+            ? own(call, release, settings.sign, keys, message, signed)
             : taken(call, release, elsewhere, signed);
         unwrap(verifySignature(key, message, signed));
-        if (elsewhere !== null) keep(place, key);
+        if (elsewhere !== null) keys.use((place) => keep(place, key));
         const words = readFileSync(signed, "utf8");
         unwrap(putSignature(project, signature, words));
         return changeState(release, "sign", Date.now(), {
@@ -77,18 +73,32 @@ export async function command(call: Call): Promise<number> {
         });
       } finally {
         rmSync(scratch, { recursive: true, force: true });
-        held.close();
       }
     },
   );
 }
 
-/** A link to another directory is followed where those made it who may have anything run, and said. */
-function holdKeys(project: Project, keys: string): Held {
-  const held = holdPlace(project, keys, 0o700);
-  const at = readlinkSync(held.path);
-  if (lstatSync(keys).isSymbolicLink()) process.stderr.write(`${keys} leads to ${at}, where the keys are\n`);
-  return held;
+/** The keys of a release, whose directory is opened, and made, when they are used. */
+interface Keys {
+  readonly dir: string;
+  readonly use: <T>(work: (place: KeyPlace) => T) => T;
+}
+
+function keysOf(project: Project, sign: SignSettings, { datecode }: Release): Keys {
+  const keys = resolve(project.dir, sign.keys);
+  const name = project.line === "" ? datecode : `${project.line}-${datecode}`;
+  const use: Keys["use"] = (work) => {
+    const held = holdPlace(project, keys, 0o700);
+    try {
+      const at = readlinkSync(held.path);
+      if (lstatSync(keys).isSymbolicLink())
+        process.stderr.write(`${keys} leads to ${at}, where the keys are\n`);
+      return work(keyPlace(sign, held, keys, name));
+    } finally {
+      held.close();
+    }
+  };
+  return { dir: join(keys, name), use };
 }
 
 const wantedOf = ({ artifacts }: Release): ReadonlyMap<string, string> =>
@@ -112,17 +122,19 @@ async function present(
 function own(
   call: Call,
   { datecode }: Release,
-  { sign }: ProjectSettings["release"],
-  place: KeyPlace,
+  sign: SignSettings,
+  keys: Keys,
   file: string,
   to: string,
 ): string {
   const anew = call.own["newKey"] === true;
-  const given = passphrase(call, anew || !existsSync(place.dir));
-  const made = unwrap(known(place, ensureKeys(sign, place, datecode, given, anew)));
-  const comment = withDate(sign.comment, datecode);
-  unwrap(known(place, signFile(sign.tool, place.secret, made.passphrase, comment, file, to)));
-  return readFileSync(place.public, "utf8");
+  const given = passphrase(call, anew || !existsSync(keys.dir));
+  return keys.use((place) => {
+    const made = unwrap(known(place, ensureKeys(sign, place, datecode, given, anew)));
+    const comment = withDate(sign.comment, datecode);
+    unwrap(known(place, signFile(sign.tool, place.secret, made.passphrase, comment, file, to)));
+    return readFileSync(place.public, "utf8");
+  });
 }
 
 /** With the key directory under the name that people know. */
