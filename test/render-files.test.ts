@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { lchownSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
@@ -49,6 +49,17 @@ describe("--events", () => {
     }
     const lines = readFileSync(path, "utf8").trimEnd().split("\n");
     expect(lines.map((line): unknown => JSON.parse(line))).toEqual([...events, ...events]);
+  });
+
+  test("goes through a link of root's, and not through another user's", () => {
+    const [path, file] = [join(dir, "link"), join(dir, "linked")];
+    symlinkSync(file, path);
+    unwrap(openEvents(path, () => undefined)).close();
+    expect(readFileSync(file, "utf8")).toBe("");
+    lchownSync(path, 4343, 4343);
+    expect(openEvents(path, () => undefined)).toMatchObject({
+      problem: { exit: 2, message: expect.stringContaining("a symbolic link that another user made") },
+    });
   });
 
   test("that cannot be opened is a problem of usage, before anything is built", () => {

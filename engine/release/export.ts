@@ -1,10 +1,19 @@
 // Writes what another machine needs of a release: its pins, or artifacts with all that they were made from. Everything
 // is copied and digested, into a directory that gets its name when it is whole. It prints nothing.
-import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, renameSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hasDigest, hashBytes } from "../../cache/hash.js";
+import { holdDirectory } from "../../cache/held.js";
 import { ioProblem, temporaryName } from "../../cache/io.js";
 import { digestOf } from "../../cache/store.js";
 import { makeOwnDir, writeWhole } from "../../cache/write.js";
@@ -171,31 +180,43 @@ function exportThere(dir: string): There | null {
   }
 }
 
-/** Writes the export. Until it is whole it has another name, beside its own; what a killed run left there goes. */
+/**
+ * Writes the export. Until it is whole it has another name, beside its own, and is ours alone: the directory that it lies
+ * in may be the caller's, and is opened once. What a killed run left there goes.
+ */
 export async function writeExport(
   session: Session,
   index: ExportIndex,
   { dir, progress }: ExportWish,
 ): Promise<Result<void>> {
   const place = existsSync(dir) ? realpathSync(dir) : resolve(dir);
-  const parent = dirname(place);
   const making = temporaryName(place);
+  makeOwnDir(dirname(place));
+  const parent = holdDirectory(dirname(place), "");
+  const at = (path: string): string => join(parent.path, basename(path));
   try {
-    makeOwnDir(parent);
     await clearDead(place);
-    makeOwnDir(making);
-    const written = await fill(session, index, making, progress);
-    if (!written.ok) {
-      await removeTree(making);
-      return written;
+    const held = holdDirectory(parent.path, basename(making), { make: { owner: null, mode: 0o700 } });
+    try {
+      const written = await fill(session, index, held.path, progress);
+      if (!written.ok) {
+        await removeTree(making);
+        return written;
+      }
+      chmodSync(held.path, 0o755);
+    } finally {
+      held.close();
     }
-    const old = existsSync(place) ? temporaryName(place) : null;
-    if (old !== null) renameSync(place, old);
-    renameSync(making, place);
+    giveToUser(at(making));
+    const old = existsSync(at(place)) ? temporaryName(place) : null;
+    if (old !== null) renameSync(at(place), at(old));
+    renameSync(at(making), at(place));
     return old === null ? ok(undefined) : await removeTree(old);
   } catch (error) {
     await removeTree(making);
     return ioProblem(`write the export ${dir}`, error);
+  } finally {
+    parent.close();
   }
 }
 

@@ -1,5 +1,6 @@
 // A file that events are written to while the build runs. A full disk must cost the file, not the build.
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, lstatSync, openSync, writeSync } from "node:fs";
+import { codeOf } from "../../../cache/io.js";
 import { asError, fail, ok, type Result } from "../../problem.js";
 
 /** Writes text; after the first error it writes nothing more. */
@@ -15,9 +16,11 @@ export type Warn = (message: string) => void;
 export function openEventFile(path: string, mode: "append" | "replace", warn: Warn): Result<EventFile> {
   let fd: number | null;
   try {
-    fd = openSync(path, mode === "append" ? "a" : "w");
+    fd = openSync(path, flagsFor(path, mode), 0o666);
   } catch (thrown) {
-    return fail(2, `cannot write ${path}: ${asError(thrown).message}`);
+    const why =
+      codeOf(thrown) === "ELOOP" ? "it is a symbolic link that another user made" : asError(thrown).message;
+    return fail(2, `cannot write ${path}: ${why}`);
   }
   const close = (): void => {
     if (fd !== null) closeSync(fd);
@@ -35,4 +38,12 @@ export function openEventFile(path: string, mode: "append" | "replace", warn: Wa
     },
     close,
   });
+}
+
+/** A link is followed where root made it (/dev/stderr), or we did: another's may lead root anywhere. */
+function flagsFor(path: string, mode: "append" | "replace"): number {
+  const { O_APPEND, O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  const isTrusted = stats?.isSymbolicLink() === true && [0, process.getuid?.()].includes(stats.uid);
+  return O_WRONLY | O_CREAT | (mode === "append" ? O_APPEND : O_TRUNC) | (isTrusted ? 0 : O_NOFOLLOW);
 }
