@@ -430,7 +430,6 @@ describe("what makes every evaluation another one", () => {
     [`process.getgroups()`, "the caller (process.getgroups)"],
     [`process.umask()`, "the caller (process.umask)"],
     [`process.argv.slice(2)`, "the caller (process.argv)"],
-    [`(await import("node:process")).argv`, "the caller (process.argv)"],
     [`process.stdout.isTTY ? 1 : 2`, "the caller (process.stdout.isTTY)"],
     [`process.stderr.columns`, "the caller (process.stderr.columns)"],
     [`(await import("node:tty")).isatty(1)`, "the caller (tty.isatty)"],
