@@ -164,3 +164,45 @@ describe("a link to nothing that is named outright", () => {
     expect(existsSync(project.path("out", target))).toBe(false);
   });
 });
+
+describe("two inputs that want one place in the stage", () => {
+  const IMAGEFILE = `import { files, list, run } from "imagemake";
+const made = run({ inputs: {}, cmd: 'echo made > "$OUT"', out: "made.txt" });
+const lines = run({ inputs: {}, cmd: 'echo tree > "$OUT/f"', tree: true });
+const both = (inputs) => run({ inputs, cmd: 'cat $P > "$OUT"', out: "both-" + Object.keys(inputs).join("-") });
+export const host = both({ Q: files("/etc/hostname"), P: files("host/**") });
+export const hostFirst = both({ P: files("host/**"), Q: files("/etc/hostname") });
+export const artifact = both({ M: made, P: files("in/M/made.txt") });
+export const artifactLater = both({ P: files("in/M/made.txt"), M: made });
+export const tree = both({ P: files("in/T/f"), T: lines });
+export const listed = both({ L: list("names"), P: files("in/L/names") });
+export const output = run({ inputs: { P: files(".out/o") }, cmd: ":", out: "o" });
+export const once = both({ P: files("host/**"), R: files("host/etc/hostname") });
+`;
+  const other = makeProject({
+    "Imagefile.ts": IMAGEFILE,
+    "host/etc/hostname": "of the project\n",
+    "in/M/made.txt": "of the project\n",
+    "in/T/f": "of the project\n",
+    "in/L/names": "of the project\n",
+    names: "a\n",
+    ".out/o": "of the project\n",
+  });
+  afterAll(() => other.remove());
+
+  test.each(["host", "host-first", "artifact", "artifact-later", "tree", "listed", "output"])(
+    "are refused with both, and neither is read as the other: %s",
+    async (target) => {
+      const { status, stderr } = await other.run(target);
+      expect(stderr).toMatch(/two inputs have one place in the stage, \S+: .*, and /);
+      expect(status).not.toBe(0);
+      const there = existsSync(other.path("out")) ? other.names("out") : [];
+      expect(there.filter((name) => name !== "made.txt")).toEqual([]);
+    },
+  );
+
+  test("may name the same file", async () => {
+    await other.good("once");
+    expect(other.read("out/both-P-R")).toBe("of the project\n");
+  });
+});

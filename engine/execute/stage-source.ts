@@ -9,49 +9,99 @@ import type { KeyInput } from "../key.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource, SourceFile } from "../sources/resolve.js";
 
-/** Copies a source's files; what is digested is the copy. `directories` are those that the stage is known to have. */
+/** What lies in a stage so far, by its path there. */
+export class Laid {
+  /** Directories that are known to be there. */
+  readonly directories = new Set<string>();
+  /** Files and links: what each was made from, and what the key has of it. */
+  readonly contents = new Map<string, { readonly from: string; readonly content: string }>();
+
+  /** `kept` are copies that another action has left (kept-copies.ts): their contents by path. */
+  constructor(readonly kept: ReadonlyMap<string, string>) {}
+}
+
+/** Copies a source's files; what is digested is the copy. */
 export async function stageSource(
   work: string,
   name: string,
   resolved: ResolvedSource,
-  directories: Set<string>,
+  laid: Laid,
 ): Promise<Result<{ variable: string; keys: KeyInput[] }>> {
   if (resolved.kind === "value")
     return ok({ variable: resolved.value ?? "", keys: contentOf(name, resolved) });
   if (resolved.files.length === 0) return ok({ variable: "", keys: contentOf(name, resolved) });
   const keys: KeyInput[] = [];
   for (const file of [...resolved.files, ...resolved.along]) {
-    const placed = await stageFile(work, file, directories);
+    const placed = await stageFile(work, file, laid);
     if (!placed.ok) return placed;
     keys.push({ input: name, path: file.stage, content: placed.value });
   }
   return ok({ variable: resolved.files.map((file) => file.stage).join("\n"), keys });
 }
 
-/** Lays one file, link or empty directory into the stage, and says what the key has of it. Two inputs may name the same: it is staged once. */
-async function stageFile(work: string, file: SourceFile, directories: Set<string>): Promise<Result<string>> {
-  const to = join(work, file.stage);
-  const made = makeDirectories(work, dirname(file.stage), directories);
+/**
+ * Lays one file, link or empty directory into the stage, and says what the key has of it. Two inputs may name the same:
+ * it is staged once, and is for both what was staged.
+ */
+async function stageFile(work: string, file: SourceFile, laid: Laid): Promise<Result<string>> {
+  const { stage } = file;
+  if (OURS.test(stage)) return clash(stage, "a file of the project", "imagemake's own");
+  const made = makeDirectories(work, file.kind === "directory" ? stage : dirname(stage), laid.directories);
   if (!made.ok) return made;
-  if (file.kind === "directory") {
-    const own = makeDirectories(work, file.stage, directories);
-    return own.ok ? ok("d:") : own;
-  }
+  if (file.kind === "directory") return ok("d:");
+  const from = file.kind === "text" ? "what imagemake writes" : file.path;
+  const before = laid.contents.get(stage);
+  if (before !== undefined && before.from !== from) return clash(stage, before.from, from);
+  const content = before === undefined ? await stageAnew(work, file, laid.kept) : ok(before.content);
+  if (content.ok) laid.contents.set(stage, { from, content: content.value });
+  return content;
+}
+
+/** What lies there already was kept, or is no source. */
+async function stageAnew(
+  work: string,
+  file: Exclude<SourceFile, { kind: "directory" }>,
+  kept: ReadonlyMap<string, string>,
+): Promise<Result<string>> {
+  const to = join(work, file.stage);
   const there = lstatSync(to, { throwIfNoEntry: false });
-  if (there !== undefined && there.isSymbolicLink() !== (file.kind === "link")) return twoThings(file.stage);
+  if (there?.isDirectory() === true) return twoThings(file.stage);
   switch (file.kind) {
     case "text":
-      if (there === undefined) stageText(to, file.text);
+      if (there !== undefined) return clash(file.stage, "a file of the project", "what imagemake writes");
+      stageText(to, file.text);
       return ok(`f:${hashBytes(file.text)}`);
     case "link":
-      if (there === undefined) symlinkSync(file.to, to);
+      if (there !== undefined) return twoThings(file.stage);
+      symlinkSync(file.to, to);
       return ok(`l:${file.to}`);
     case "file": {
-      const copy = there === undefined ? await copyAndHash(file.path, to) : ok(file);
+      const content = `${file.executable ? "x" : "f"}:${file.digest}`;
+      if (there !== undefined)
+        return kept.get(file.stage) === content ? ok(content) : clash(file.stage, "another input", file.path);
+      const copy = await copyAndHash(file.path, to);
       return copy.ok ? ok(`${copy.value.executable ? "x" : "f"}:${copy.value.digest}`) : copy;
     }
   }
 }
+
+/** Where the engine lays its own things, and outputs appear. */
+const OURS = /^\.(?:out|recipe|inputs)(?:\/|$)/;
+
+/** Refuses to lay an artifact or a repository over sources. */
+export function requireFree(work: string, path: string): Result<void> {
+  return lstatSync(join(work, path), { throwIfNoEntry: false }) === undefined
+    ? ok(undefined)
+    : clash(path, "a file of the project", "another input");
+}
+
+const clash = (stage: string, one: string, other: string): Result<never> =>
+  fail(
+    2,
+    `two inputs have one place in the stage, ${stage}: ${one}, and ${other}`,
+    "what lies outside the project is staged below host/, artifacts, lists and texts below in/NAME/, packages in repo/: " +
+      "give the project's own file another place, or the input another name",
+  );
 
 /** A directory of the stage and those that lead to it: an action may copy them, so the caller's umask is not in their modes. */
 export function stageDirectory(path: string): void {

@@ -19,7 +19,7 @@ import { copyLayers, copyTree } from "../tree/copy.js";
 import { makeTreeRoot } from "../tree/seal.js";
 import { manyFiles, recordCopies, takeCopies, type Copies } from "./kept-copies.js";
 import type { Isolation, Mount } from "./sandbox.js";
-import { stageDirectory, stageSource, stageText } from "./stage-source.js";
+import { Laid, requireFree, stageDirectory, stageSource, stageText } from "./stage-source.js";
 import { placeRoot, WORK_INSIDE } from "./within.js";
 
 /** Where an output is expected. Paths are absolute. */
@@ -86,7 +86,6 @@ export async function stageAction(
   const variables: Record<string, string> = {};
   const inputs: KeyInput[] = [];
   const notes: string[] = [];
-  const directories = new Set<string>();
   const resolvedSources = await resolveSources(context, action);
   if (!resolvedSources.ok) return resolvedSources;
   // What escapes a process group could still write to its copies.
@@ -94,6 +93,7 @@ export async function stageAction(
     context.isolation.kind === "namespaces" ? manyFiles([...resolvedSources.value.values()]) : null;
   try {
     if (many !== null) takeCopies(project.copies, dir, work, many);
+    const laid = new Laid(many?.wanted ?? new Map<string, string>());
     for (const input of action.inputs) {
       if (input.name === action.within) continue;
       if (input.kind === "artifact") {
@@ -104,7 +104,7 @@ export async function stageAction(
       } else {
         const source = resolvedSources.value.get(input.name);
         if (source === undefined) return fail(3, `${action.id}: ${input.name} was not resolved`);
-        const staged = await stageSource(work, input.name, source.resolved, directories);
+        const staged = await stageSource(work, input.name, source.resolved, laid);
         if (!staged.ok) return staged;
         for (const key of staged.value.keys) inputs.push(key);
         const { variable } = staged.value;
@@ -282,6 +282,8 @@ async function placeArtifact(
   const path = decider.stagePathOf(name, target);
   const key = { input: name, path, content: id };
   const to = join(work, path);
+  const free = requireFree(work, path);
+  if (!free.ok) return free;
   if (row.kind === "tree") {
     const layers = layerChain(id, (tree) => index.artifact(tree));
     const [only] = layers;
@@ -319,6 +321,8 @@ async function stageRepository(
   if (action.packages === null || closure.value === null || closure.value === undefined) return ok(undefined);
   const driver = await pins.driver(action.packages.driver);
   const to = join(work, "repo");
+  const free = requireFree(work, "repo");
+  if (!free.ok) return free;
   stageDirectory(to);
   const from = context.isolation.kind === "namespaces" ? join(dir, "repo") : to;
   stageDirectory(from);
