@@ -23,6 +23,13 @@ export const drivers: Drivers = {
   xbps: async () => (await import("../../rules/drivers/xbps.js")).driver,
 };
 
+/**
+ * Names that change what programs do, whatever an Imagefile asks for: whom sudo lets run an Imagefile would choose the
+ * programs that it starts.
+ */
+const OTHERS =
+  /^(?:PATH|HOME|SHELL|IFS|ENV|CDPATH|USER|LOGNAME|TERM|TZ|LANG|LANGUAGE|TMP|TEMP|TMPDIR|EDITOR|VISUAL|PAGER|PS4|PROMPT_COMMAND|GNUPGHOME|LOCPATH|NLSPATH|GCONV_PATH|HOSTALIASES|.*_(?:proxy|PROXY)|(?:LC|LD|GLIBC|MALLOC|BASH|NODE|NPM|npm|JITI|UV|GIT|SSH|GPG|SUDO|XDG|PERL|PYTHON|RUBY|JAVA|OPENSSL|SSL|CURL|APT|DPKG|DEBIAN|IMAGEMAKE)_.*|BASHOPTS|SHELLOPTS|PERL5.*|PYTHON.*|RUBY(?:LIB|OPT))$/;
+
 /** An Imagefile, evaluated. */
 export interface Opened {
   readonly project: Project;
@@ -64,6 +71,13 @@ export async function openImagefile(
   if (named !== null && !isDatecode(named)) {
     return fail(2, `${named} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
   }
+  const taken = Object.keys(vars).find((name) => OTHERS.test(name));
+  if (taken !== undefined)
+    return fail(
+      2,
+      `${taken}=… is not for the command line: programs that an Imagefile may start, and node, read that variable`,
+      `an Imagefile asks for names of its own; ${taken}=… imagemake … sets the variable`,
+    );
   const state = save ? makeState(project) : trustState(project);
   if (!state.ok) return state;
   if (save) reached("state made", project.state);

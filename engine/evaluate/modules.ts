@@ -39,12 +39,28 @@ type Cache = Record<string, NodeJS.Module>;
 const SELF = "imagemake";
 /** How a transpiled module gets at our import; no package can have this name. */
 const HOOK = "imagemake:import";
+/** All that jiti would read of the environment, JITI_ALIAS for one: there it would be in no record. */
+const SETTINGS = {
+  rebuildFsCache: false,
+  moduleCache: true,
+  debug: false,
+  sourceMaps: false,
+  interopDefault: true,
+  extensions: [".js", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts", ".mtsx", ".ctsx"],
+  alias: {},
+  nativeModules: [],
+  transformModules: [],
+  tryNative: false,
+  esmEvalTempFile: false,
+  jsx: false,
+  tsconfigPaths: false,
+};
 const TRANSPILED = new Set([".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"]);
 
 /** Loads `file` (absolute) and everything it imports. Throws what the modules throw. */
 export async function loadModules(file: string, options: LoadOptions): Promise<Exports> {
   const { createJiti } = await import("jiti");
-  const plain = createJiti("/", { fsCache: options.cache ?? false });
+  const plain = createJiti("/", { ...SETTINGS, fsCache: options.cache ?? false });
   const cache: Cache = {};
   const running = new Map<string, Promise<void>>();
   const waiting = new Map<string, Set<string>>();
@@ -92,6 +108,7 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
   };
 
   const jiti = createJiti(file, {
+    ...SETTINGS,
     fsCache: false,
     moduleCache: false,
     virtualModules: { [SELF]: engine, [HOOK]: { hook } },

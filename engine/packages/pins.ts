@@ -11,7 +11,7 @@ import type { Obstacle, Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { relationsOf } from "../relations.js";
-import type { PinnedClosure, Release } from "../release/release.js";
+import { isForeign, type PinnedClosure, type Release } from "../release/release.js";
 import type { Sources } from "../sources/resolve.js";
 import { closureDigest } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
@@ -46,6 +46,8 @@ export class Pins {
   /** When this run began to take snapshots: those that are taken in one go count as one moment. */
   #taking: string | null = null;
   #namesakes: Promise<Obstacles> | undefined;
+  /** Root reads the release from a file of somebody who may not edit the Imagefile. */
+  readonly #isForeign: boolean;
   readonly #snapshots: Snapshots;
   readonly #policies: Policies;
   readonly #checked: Checked;
@@ -61,6 +63,8 @@ export class Pins {
     this.#snapshots =
       preview === undefined ? new Snapshots(project.snapshots) : new Snapshots(preview, [project.snapshots]);
     this.#stored = new StoredPackages(project.packages, context.index, (message) => this.#warn(message));
+    this.#isForeign = isForeign(project, release);
+    if (this.#isForeign) this.#proveAll();
   }
 
   /** The pinned closure of an action; null where it is not resolved (yet), undefined where it has none. */
@@ -74,8 +78,39 @@ export class Pins {
     if (request.value === null) return ok(null);
     const pinned = this.release.closures[action.id];
     if (pinned?.request !== request.value.digest) return ok(null);
-    this.#known.set(action.id, pinned);
-    return ok(pinned);
+    if (closureDigest(pinned.packages) !== pinned.digest) {
+      this.#doubt(action.id, "are not those that its digest is of (a merge by hand?), and are resolved anew");
+      return ok(null);
+    }
+    const proven = this.#isForeign ? await this.#checkedAgain(action, pinned) : pinned;
+    this.#known.set(action.id, proven);
+    return ok(proven);
+  }
+
+  /** Only what was resolved here counts of a release whose file is somebody else's, as it was then. */
+  #proveAll(): void {
+    const proven: Record<TargetId, PinnedClosure> = {};
+    for (const [target, pinned] of Object.entries(this.release.closures)) {
+      const own = this.context.index.closure(pinned.digest);
+      if (own !== undefined) proven[target] = { ...pinned, packages: JSON.parse(own) as readonly Package[] };
+      else
+        this.#doubt(target, "were not resolved here, and its file is another user's: they are resolved anew");
+    }
+    this.release = { ...this.release, closures: proven };
+  }
+
+  /** A closure that is not believed is none of the release's any more: it is written down as it is now. */
+  #doubt(target: TargetId, why: string): void {
+    this.#warn(`the packages of ${target} in release ${this.release.datecode} ${why}`);
+    const closures = Object.entries(this.release.closures).filter(([id]) => id !== target);
+    this.release = { ...this.release, closures: Object.fromEntries(closures) };
+  }
+
+  async #checkedAgain({ packages: asked }: Action, pinned: PinnedClosure): Promise<PinnedClosure> {
+    const policy = asked === null ? null : await this.#policies.of(asked);
+    if (policy?.ok !== true) return pinned;
+    const { verifies, digest } = policy.value;
+    return { ...pinned, checked: !verifies || this.#checked.hasAll(digest, pinned.packages) };
   }
 
   /** Every package that the tree of `target` holds; null while one of its closures is not resolved. */

@@ -5,6 +5,7 @@ import {
   constants,
   existsSync,
   fstatSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -28,6 +29,7 @@ import { CLOCKS_MS } from "../quick.js";
 import type { Package } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
+import { wrongField } from "./shape.js";
 
 /** An implicit release is joined while its last build is younger than this, in milliseconds. */
 export const JOIN_MS = 12 * 3600 * 1000;
@@ -198,6 +200,16 @@ export function newRelease(datecode: string, now: number, more: Partial<Release>
 export const releaseFile = (project: Project, release: Pick<Release, "datecode" | "explicit">): string =>
   join(release.explicit ? project.releases : project.implicit, `${release.datecode}.json`);
 
+/**
+ * Whether root reads a release from a file of somebody who may not edit the Imagefile: under sudo release files are the
+ * caller's.
+ */
+export function isForeign(project: Project, release: Pick<Release, "datecode" | "explicit">): boolean {
+  if (process.getuid?.() !== 0 || !release.explicit) return false;
+  const owner = lstatSync(releaseFile(project, release), { throwIfNoEntry: false })?.uid ?? 0;
+  return owner !== 0 && owner !== lstatSync(project.dir).uid;
+}
+
 /** Writes the release's file whole, by rename. One that is ours alone has a checksum in it; people edit the others. */
 export function saveRelease(project: Project, release: Release): void {
   const file = releaseFile(project, release);
@@ -269,12 +281,15 @@ export function readRelease(file: string, datecode: string, explicit: boolean): 
     if (value === null) return fail(2, `${file} cannot be read as a release file`, "it is no JSON object");
     if (!explicit && checksumHolds(text) === false) return fail(2, `the release file ${file} is damaged`);
     delete value.checksum;
-    const isRecord = (part: unknown): boolean =>
-      part === undefined || (typeof part === "object" && part !== null);
-    const known = value.imagemake === 1 && typeof value.opened === "string";
-    if (!known || !isRecord(value.snapshots) || !isRecord(value.closures)) {
+    if (value.imagemake !== 1 || typeof value.opened !== "string")
       return fail(2, `${file} is not a release file that this imagemake knows`);
-    }
+    const wrong = wrongField(value);
+    if (wrong !== null)
+      return fail(
+        2,
+        `${file} is not a release file that this imagemake knows: ${wrong} is not what belongs there`,
+        "put back the file that imagemake wrote, from version control or another machine",
+      );
     if (value.datecode !== datecode) {
       const hint = "a release is called what its file is called; imagemake release start opens another";
       return fail(2, `${file} says that it is release ${String(value.datecode)}`, hint);

@@ -1,0 +1,111 @@
+// What a release file may hold. People merge such files by hand, other machines make them, and under sudo they are the
+// caller's: names and digests in them become paths.
+import type { Release } from "./release.js";
+
+/** What is wrong with a value, as the path of the field that is; null where nothing is. */
+type Check = (value: unknown) => string | null;
+
+const is =
+  (test: (value: unknown) => boolean): Check =>
+  (value) =>
+    test(value) ? null : "";
+const matching = (pattern: RegExp): Check => is((value) => typeof value === "string" && pattern.test(value));
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined ? null : check(value);
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null ? null : check(value);
+
+const inside = (key: string, found: string | null): string | null =>
+  found === null ? null : found === "" ? key : `${key}.${found}`;
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Fields that are not named are left alone: a newer imagemake may have more. */
+const fields =
+  (checks: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    isObject(value)
+      ? first(Object.keys(checks), (key) => inside(key, checks[key]?.(value[key]) ?? null))
+      : "";
+const each =
+  (check: Check): Check =>
+  (value) =>
+    isObject(value) ? first(Object.keys(value), (key) => inside(key, check(value[key]))) : "";
+const list =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) ? first(value.keys(), (at) => inside(`${at}`, check(value[at]))) : "";
+
+function first<K>(keys: Iterable<K>, wrong: (key: K) => string | null): string | null {
+  for (const key of keys) {
+    const found = wrong(key);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+const text = is((value) => typeof value === "string");
+const yesOrNo = is((value) => typeof value === "boolean");
+const size = is((value) => Number.isSafeInteger(value) && Number(value) >= 0);
+const sha256 = matching(/^[0-9a-f]{64}$/);
+/** SHA-256, SHA-384 or SHA-512, as repositories have them. */
+const packageDigest = matching(/^(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$/);
+/** A part of the name of a package's file. */
+// eslint-disable-next-line no-control-regex -- these are what it refuses
+const word = matching(/^(?!\.{1,2}$)[^/\s\0-\x1f]+$/);
+/** A path that stays below where it begins. */
+const below = is(
+  (value) =>
+    typeof value === "string" &&
+    value !== "" &&
+    !value.startsWith("/") &&
+    !value.includes("\0") &&
+    !value.split("/").includes(".."),
+);
+
+const said = { target: text, because: text, at: text };
+const PACKAGE = fields({
+  name: word,
+  version: word,
+  arch: word,
+  sha256: packageDigest,
+  size,
+  location: text,
+});
+
+/** A field for each of a release's; what is left out has the value of a new release. */
+const RELEASE: Readonly<Record<Exclude<keyof Release, "imagemake" | "datecode" | "explicit">, Check>> = {
+  state: matching(/^(?:open|collected|signed|promoted|withdrawn|abandoned)$/),
+  byName: yesOrNo,
+  opened: text,
+  lastBuild: text,
+  roster: orNull(list(text)),
+  atStart: orNull(list(text)),
+  commit: orNull(text),
+  snapshots: each(fields({ digest: sha256, taken: text, policy: optional(sha256) })),
+  closures: each(
+    fields({ request: sha256, digest: sha256, packages: list(PACKAGE), checked: optional(yesOrNo) }),
+  ),
+  artifacts: each(
+    fields({ name: below, key: text, digest: sha256, executable: yesOrNo, size, provenance: is(isObject) }),
+  ),
+  dropped: list(fields(said)),
+  rejected: list(fields({ ...said, digest: sha256 })),
+  accepted: list(fields({ ...said, digest: sha256 })),
+  verdicts: each(fields({ key: text, at: text })),
+  waived: list(fields(said)),
+  ticked: each(text),
+  history: list(fields({ state: text, at: text })),
+  collected: orNull(fields({ dir: text, sums: below, form: matching(/^(?:bsd|gnu)$/), of: optional(text) })),
+  signature: orNull(fields({ tool: text, file: below, publicKey: text })),
+  previous: orNull(text),
+};
+
+/** The first field of a release file that is not what a release may have there, as `closures.base.packages.3.sha256`; null where all are. */
+export const wrongField: Check = fields(
+  Object.fromEntries(Object.entries(RELEASE).map(([name, check]) => [name, optional(check)])),
+);

@@ -1,0 +1,169 @@
+// What a release file may hold, through the real command line: names and digests in it become paths, so that none leads
+// anywhere else; and what the command line may set.
+import { chownSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { atTime, makeProject, type TestProject } from "./support/cli.js";
+import { makePackageProject, makeTinyRepo, type PackageProject } from "./support/packages.js";
+
+jest.setTimeout(120_000);
+
+const HEX = "0".repeat(64);
+const PACKAGE = { name: "a", version: "1", arch: "all", sha256: HEX, size: 1, location: "pool/a.deb" };
+const closure = (change: object): object => ({
+  base: { request: HEX, digest: HEX, packages: [PACKAGE, { ...PACKAGE, ...change }] },
+});
+const artifact = (change: object): object => ({
+  image: {
+    name: "i",
+    key: HEX,
+    digest: HEX,
+    executable: false,
+    size: 1,
+    provenance: { kind: "built" },
+    ...change,
+  },
+});
+
+describe("a release file", () => {
+  let project: TestProject;
+  let release: object;
+  beforeAll(async () => {
+    project = makeProject({
+      "Imagefile.ts": `import { run } from "imagemake";
+export const image = run({ inputs: {}, cmd: 'echo "$DATECODE" > "$OUT"', date: true, out: "image-{date}" });`,
+      precious: "precious",
+    });
+    await project.good("release", "start", "--release", "20310506");
+    release = JSON.parse(project.read("releases/20310506.json")) as object;
+  });
+  afterAll(() => project.remove());
+
+  test.each([
+    ["closures.base.packages.1.sha256", { closures: closure({ sha256: "../../../precious" }) }],
+    ["closures.base.packages.1.name", { closures: closure({ name: "../x" }) }],
+    ["closures.base.packages.1.version", { closures: closure({ version: "1/../.." }) }],
+    ["closures.base.packages.1.size", { closures: closure({ size: -1 }) }],
+    ["closures.base.packages", { closures: { base: { request: HEX, digest: HEX } } }],
+    ["snapshots.r.digest", { snapshots: { r: { digest: "../../..", taken: "" } } }],
+    ["artifacts.image.name", { artifacts: artifact({ name: "../../precious" }) }],
+    ["artifacts.image.digest", { artifacts: artifact({ digest: "x" }) }],
+    ["collected.sums", { collected: { dir: "20310506", sums: "/etc/passwd", form: "bsd" } }],
+    ["signature.file", { signature: { tool: "signify", file: "../x", publicKey: "" } }],
+    ["state", { state: "opened" }],
+    ["roster", { roster: "image" }],
+    ["rejected.0.digest", { rejected: [{ target: "image", because: "", at: "", digest: 1 }] }],
+  ])("with a %s that cannot be is refused by its name, and nothing is touched", async (field, change) => {
+    project.write("releases/20310506.json", JSON.stringify({ ...release, ...change }));
+    for (const words of [["image"], ["-n", "image"], ["release", "status"], ["clean", "-n"]]) {
+      const { status, stderr } = await project.run(...words);
+      expect([status, stderr]).toEqual([
+        2,
+        expect.stringContaining(`: ${field} is not what belongs there\n`),
+      ]);
+    }
+    expect(project.read("precious")).toBe("precious");
+  });
+
+  test("as it was written is taken, with fields that a newer imagemake has", async () => {
+    project.write("releases/20310506.json", JSON.stringify({ ...release, later: { a: 1 } }));
+    await project.good("image");
+    expect(project.read("out/image-20310506")).toBe("20310506\n");
+  });
+});
+
+describe("closures of a release file", () => {
+  let project: PackageProject;
+  const AT = "2031-05-06T10:00:00Z";
+  const at = (...words: readonly string[]): ReturnType<TestProject["call"]> =>
+    project.call({ under: atTime(AT) }, ...words);
+  const FILE = "releases/20310506.json";
+  interface File {
+    readonly closures: Readonly<
+      Record<string, { readonly digest: string; readonly packages: readonly object[] }>
+    >;
+  }
+  const edit = (change: (file: File) => File): void =>
+    project.write(FILE, JSON.stringify(change(JSON.parse(project.read(FILE)) as File)));
+  const changed =
+    (one: object, digest?: string) =>
+    (file: File): File => {
+      const [entry] = Object.entries(file.closures);
+      if (entry === undefined) throw new Error("no closure");
+      const [id, closure] = entry;
+      const [first, ...rest] = closure.packages;
+      const packages = [{ ...first, ...one }, ...rest];
+      return {
+        ...file,
+        closures: { ...file.closures, [id]: { ...closure, packages, digest: digest ?? closure.digest } },
+      };
+    };
+  beforeAll(async () => {
+    project = makePackageProject(makeTinyRepo());
+    await project.call({ under: atTime(AT) }, "release", "start");
+    expect((await at()).status).toBe(0);
+  });
+  afterAll(() => project.remove());
+
+  test("that their digest is not of, as after a merge by hand, are resolved anew, and that is said once", async () => {
+    const before = project.read(FILE);
+    edit(changed({ version: "9" }));
+    const { status, stderr } = await at();
+    expect(status).toBe(0);
+    expect(stderr.match(/are not those that its digest is of/g)).toHaveLength(1);
+    const closures = (text: string): unknown => (JSON.parse(text) as File).closures;
+    expect(closures(project.read(FILE))).toEqual(closures(before));
+    expect((await at()).stderr).toMatch(/\nnothing to do\n$/);
+  });
+
+  const asRoot = process.getuid?.() === 0 ? test : test.skip;
+  asRoot("count for root only as they were resolved here, where the file is somebody else's", async () => {
+    const { closureDigest } = await import("../engine/packages/closure.js");
+    const before = JSON.parse(project.read(FILE)) as File;
+    const forged = changed({ sha256: "f".repeat(64), location: "copy:/tmp/evil.deb" })(before);
+    const [id = "", closure] = Object.entries(forged.closures)[0] ?? [];
+    const digest = closureDigest((closure?.packages ?? []) as Parameters<typeof closureDigest>[0]);
+    edit(changed({ sha256: "f".repeat(64), location: "copy:/tmp/evil.deb" }, digest));
+    chownSync(project.path(FILE), 65534, 65534);
+    const { status, stderr } = await at();
+    expect(stderr).toContain(`the packages of ${id} in release 20310506 were not resolved here`);
+    expect([status, stderr]).toEqual([0, expect.anything()]);
+    expect(project.read(FILE)).not.toContain("evil");
+    // What was resolved here is taken from here, not from the file.
+    edit(changed({ location: "copy:/tmp/evil.deb" }));
+    chownSync(project.path(FILE), 65534, 65534);
+    expect((await at("-B", id)).status).toBe(0);
+    expect((await at()).stderr).toMatch(/\nnothing to do\n$/);
+  });
+});
+
+describe("VAR= on the command line", () => {
+  const project = makeProject({
+    "Imagefile.ts": `import { run } from "imagemake";
+import { q } from "./helper.ts";
+export const g = run({ inputs: {}, cmd: \`echo \${q} > "$OUT"\`, out: "g" });`,
+    "helper.ts": "export const q = 1;\n",
+    "alt.ts": "export const q = 666;\n",
+  });
+  afterAll(() => project.remove());
+  const alias = JSON.stringify({ "./helper.ts": project.path("alt.ts") });
+
+  test.each([
+    `JITI_ALIAS=${alias}`,
+    "PATH=/tmp",
+    "LD_PRELOAD=/tmp/x.so",
+    "NODE_OPTIONS=--require=/tmp/x",
+    "GIT_DIR=/tmp",
+    "BASH_ENV=/tmp/x",
+    "https_proxy=x",
+  ])("that programs read is refused before anything is evaluated: %s", async (word) => {
+    for (const words of [["g"], ["-n", "g"], ["list"]]) {
+      const { status, stderr } = await project.run(...words, word);
+      expect([status, stderr]).toEqual([2, expect.stringContaining("is not for the command line: programs")]);
+    }
+  });
+
+  test("is not needed for it: what the loader reads of the environment changes no import", async () => {
+    await project.call({ env: { JITI_ALIAS: alias } }, "g");
+    expect(project.read("out/g")).toBe("1\n");
+  });
+});
