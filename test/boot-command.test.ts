@@ -192,6 +192,12 @@ test.each([
   [["tiny", "--firmware", "efi"], /--firmware: expected bios, uefi, found efi/],
   [["tiny", "--cpus", "0"], /--cpus: expected a number from 1 to 64, found 0/],
   [["cd", "--keep", "x"], /--keep: a cd is never written to/],
+  [
+    ["tiny", "--keep", "out/new.img"],
+    /--keep .*out\/new\.img: the guest would write to what was built\n {2}name a file/,
+  ],
+  [["tiny", "--keep", ".imagemake/index.db"], /the guest would write to what was built/],
+  [["tiny", "--keep", "scratch"], /--keep .*scratch is there, and no file/],
   [["tiny", "--monitor-socket", "tiny.raw"], /tiny\.raw is there, and no socket/],
 ])("refuses %j with exit status 2", async (words, message) => {
   const { status, stderr } = await boot(...words);

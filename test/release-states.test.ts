@@ -132,6 +132,11 @@ test("a step is ticked only when it alone is meant: by number, text, or a beginn
   }
   for (const words of [["pub"], ["announce", "it"], ["2 days"], ["3"]])
     await project.good("release", "tick", ...words);
+  const before = (await project.good("release", "status")).stdout;
+  expect((await project.good("release", "tick", "3")).stderr).toMatch(
+    /^ticked off already, .*: announce it again$/m,
+  );
+  expect((await project.good("release", "status")).stdout).toBe(before);
   const { stdout } = await project.good("release", "status");
   expect(stdout.match(/\[x\] \d/g)).toEqual(["[x] 1", "[x] 2", "[x] 3", "[x] 4"]);
   await project.good("release", "abandon");

@@ -271,6 +271,11 @@ describe("a wrong option is told what was expected and what was found", () => {
       ["a", { "b c": {} }],
       'step.dconf: keys.b c: a path such as org/gnome/desktop/interface, found "b c"',
     ],
+    [
+      "dconf",
+      ["a", { "b/c": { d: "1" }, "/b/c/": { e: "2" } }],
+      'step.dconf: keys: "b/c" and "/b/c/" are one path: put their keys together',
+    ],
     ["dconf", ["a", { b: { c: "" } }], "step.dconf: keys.b.c: expected a value as GVariant text"],
     ["dconf", ["a", {}, { locks: ["b/c"] }], "step.dconf: locks[0]: expected a key with its whole path"],
     ["hook", ["hooks/"], 'step.hook: script: expected a file, found "hooks/"'],

@@ -24,6 +24,7 @@ export const live = tell(on(debian, {
 }, { newGroups: ["plugdev", "audio"] }), "etc home", "live.txt");
 export const fromEnv = tell(on(debian, { user: { password: { hash: env("PASSWORD_HASH") } } }), "etc", "env.txt");
 export const small = tell(on(busybox, { user: { password: "blank" }, root: { password: "locked" } }), "etc", "small.txt");
+export const taken = tell(on(made(${JSON.stringify(`${BUSYBOX}\necho odd:x:90:1000::/:/bin/sh >>etc/passwd`)}), { user: {} }, { newGroups: ["more"] }), "etc", "taken.txt");
 export const wrong = {
   group: on(debian, { user: { groups: ["audi", "nothing"] } }),
   shell: on(debian, { user: { shell: "/bin/zsh" } }),
@@ -100,6 +101,12 @@ export const wrong = {
     const plain = await here.call({ env: { PASSWORD_HASH: "secret-word" } }, "from-env");
     expect(plain.stderr).toContain("no hash as crypt(5) has it (it is not shown)");
     expect(plain.stderr).not.toContain("secret-word");
+  });
+
+  test("gives a new group no number that a user has and no group", async () => {
+    await here.good("taken");
+    expect(here.read("out/taken.txt")).toMatch(/^etc\/passwd:user:[^:]*:1000:1001:/m);
+    expect(here.read("out/taken.txt")).toMatch(/^etc\/group:user:x:1001:/m);
   });
 
   test("works where there is no shadow", async () => {

@@ -201,6 +201,11 @@ describe("what a command is given", () => {
     });
   });
 
+  test("the log of a command that printed nothing says so", async () => {
+    const { stdout, stderr } = await project.good("log", "undated");
+    expect([stdout, stderr]).toEqual(["", "imagemake: undated printed nothing\n"]);
+  });
+
   test("the date comes only to those that declare it", () => {
     const date = built.about("release")?.datecode ?? "";
     expect(project.read(`out/told-${date}.txt`)).toBe(`${date} ${date}\n`);

@@ -345,7 +345,7 @@ export const rootfs = rule.rootfs({ repo: xbps("${repository}"${keys}), arch: "x
       encoding: "utf8",
     });
     mkdirSync(join(dir, "keys"));
-    writeFileSync(join(dir, "keys", `${print}.plist`), meta);
+    writeFileSync(join(dir, "keys", `${print}.plist`), meta.replace(/>\s+</g, "><"));
     const taken = await say(signed, "base-container-full\n", `, { keys: files("${dir}/keys/*.plist") }`);
     expect([taken.status, taken.stderr]).toEqual([0, expect.any(String)]);
   });

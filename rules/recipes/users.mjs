@@ -94,7 +94,7 @@ const shadow = table("etc/shadow", 9);
 const gshadow = table("etc/gshadow", 4);
 
 for (const name of plan.newGroups)
-  if (group.find(name) === undefined) makeGroup(name, freeId(group, GROUP_IDS));
+  if (group.find(name) === undefined) makeGroup(name, freeId(group, gids(), GROUP_IDS));
 for (const user of plan.users) settle(user);
 for (const file of [passwd, group, shadow, gshadow]) file?.save();
 
@@ -130,7 +130,7 @@ function makeUser(user, shell) {
   const holder =
     user.uid === undefined ? undefined : passwd.entries.find(({ 2: uid }) => Number(uid) === user.uid);
   if (holder !== undefined) die(`${name}: the uid ${user.uid} is ${holder[0]}'s`);
-  const uid = user.uid ?? freeId(passwd, USER_IDS);
+  const uid = user.uid ?? freeId(passwd, passwd.used(2), USER_IDS);
   const gid = groupOf(user, uid);
   const found =
     shell ?? SHELLS.find(isProgram) ?? die(`${name}: the tree has none of the shells ${SHELLS.join(", ")}`);
@@ -171,7 +171,7 @@ function groupOf(user, uid) {
     if (user.gid !== undefined) die(`${user.name}: the tree's group of that name has the gid ${named[2]}`);
     return Number(named[2]);
   }
-  const gid = user.gid ?? (group.used(2).has(uid) ? freeId(group, USER_IDS) : uid);
+  const gid = user.gid ?? (gids().has(uid) ? freeId(group, gids(), USER_IDS) : uid);
   makeGroup(user.name, gid);
   return gid;
 }
@@ -185,13 +185,18 @@ function makeGroup(name, gid) {
   gshadow?.add([name, "!", "", ""]);
 }
 
+/** Those of groups, and those that users have and no group: a new group with one would have their files. */
+function gids() {
+  return new Set([...group.used(2), ...passwd.used(3)]);
+}
+
 /**
  * The lowest that nobody has.
  * @param {Table} file
+ * @param {Set<number>} used
  * @param {number[]} range
  */
-function freeId(file, [from, to]) {
-  const used = file.used(2);
+function freeId(file, used, [from, to]) {
   for (let id = from; id <= to; id++) if (!used.has(id)) return id;
   return die(`${file.path}: all numbers from ${from} to ${to} are taken`);
 }

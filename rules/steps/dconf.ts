@@ -14,6 +14,9 @@ const path = z.string().superRefine((name, context) => {
     context.addIssue(`a path such as org/gnome/desktop/interface, found "${name}"`);
   }
 });
+/** The path without slashes around it. */
+const bare = (name: string): string => name.replace(/^\/|\/$/g, "");
+
 const key = z.string().superRefine((name, context) => {
   if (!/^[A-Za-z0-9][A-Za-z0-9-]*$/.test(name)) {
     context.addIssue(`the name of a key has letters, digits and -, found "${name}"`);
@@ -36,7 +39,14 @@ export const dconfSchema = z
       "The database: `etc/dconf/db/` and this.",
     ),
     keys: option(
-      z.record(path, z.record(key, value)),
+      z.record(path, z.record(key, value)).superRefine((keys, context) => {
+        const paths = Object.keys(keys);
+        for (const [at, one] of paths.entries()) {
+          const same = paths.slice(0, at).find((other) => bare(other) === bare(one));
+          if (same !== undefined)
+            context.addIssue(`"${same}" and "${one}" are one path: put their keys together`);
+        }
+      }),
       `{ path: { key: value } }`,
       `Settings, by path and key. Values are GVariant text: \`"'prefer-dark'"\`, \`"true"\`, \`"uint32 5"\`.`,
     ),
@@ -66,10 +76,7 @@ export function dconf(
 ): Step {
   const given = check("step.dconf", dconfSchema, { db, keys, ...o });
   const sections = Object.entries(given.keys).map(([section, values]) =>
-    [
-      `[${section.replace(/^\/|\/$/g, "")}]`,
-      ...Object.entries(values).map(([name, text]) => `${name}=${text}`),
-    ].join("\n"),
+    [`[${bare(section)}]`, ...Object.entries(values).map(([name, text]) => `${name}=${text}`)].join("\n"),
   );
   return makeStep(() => ({
     rule: "step.dconf",

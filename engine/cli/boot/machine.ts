@@ -1,8 +1,10 @@
 // The guest that `imagemake boot` was asked for: options go before what its boot check has, and that before what fits the
 // file. What fits, rules/guest.ts knows; wrong options are told here.
-import { resolve } from "node:path";
+import { realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import type { Accel, Guest, Machine, Qemu, Role } from "../../../rules/guest.js";
 import { fail, ok, type Result } from "../../problem.js";
+import type { Project } from "../../project.js";
 import type { Found } from "./artifact.js";
 import type { BootOptions } from "./options.js";
 
@@ -64,6 +66,43 @@ function choice<T extends string>(
   return given === undefined || found !== undefined
     ? ok(found)
     : fail(2, `${name}: expected ${of.join(", ")}, found ${given}`);
+}
+
+/**
+ * The file of --keep, which is opened for writing: never something that was built, by whatever name. `there`: it is gone
+ * on with.
+ */
+export function keepIn(
+  keep: string,
+  { out, state }: Pick<Project, "out" | "state">,
+  files: Files,
+): Result<{ readonly there: boolean }> {
+  const stats = statSync(keep, { throwIfNoEntry: false });
+  const dir = realpath(dirname(keep));
+  const path = stats === undefined ? dir && join(dir, basename(keep)) : realpath(keep);
+  const inside = [out, state].map((one) => realpath(one) ?? one);
+  const built = Object.values(files).some((file) => {
+    const one = statSync(file.path, { throwIfNoEntry: false });
+    return one !== undefined && one.dev === stats?.dev && one.ino === stats.ino;
+  });
+  if (built || inside.some((one) => path?.startsWith(`${one}/`)))
+    return fail(
+      2,
+      `--keep ${keep}: the guest would write to what was built`,
+      "name a file elsewhere, which gets a copy",
+    );
+  return stats === undefined || stats.isFile()
+    ? ok({ there: stats !== undefined })
+    : fail(2, `--keep ${keep} is there, and no file`);
+}
+
+/** Where a path leads; null where it is not there. */
+function realpath(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
 }
 
 /** IMAGEMAKE_ACCEL=tcg keeps KVM out of reach here as in a build. */

@@ -9,7 +9,7 @@ import { asError, stop, unwrap } from "../../problem.js";
 import { missingTools } from "../../tools.js";
 import { findArtifact, type Found } from "../boot/artifact.js";
 import { tryGuest, type Attempt } from "../boot/attempt.js";
-import { accelOf, machineOf, type Files } from "../boot/machine.js";
+import { accelOf, keepIn, machineOf, type Files } from "../boot/machine.js";
 import { outsideOf, type BootOptions, type Outside } from "../boot/options.js";
 import { judge, look } from "../look.js";
 import { output } from "../output.js";
@@ -54,6 +54,10 @@ export async function command(call: Call): Promise<number> {
     accel: unwrap(accelOf(own)),
     quiet: call.options.quiet === true,
   };
+  const { keep } = start.machine;
+  const kept = keep === undefined ? null : unwrap(keepIn(keep, looking.opened.project, found));
+  if (kept?.there === true)
+    warn(`${keep ?? ""} is there, and the guest goes on with it; without that file it gets a new copy`);
   try {
     if (call.options.dryRun === true) return print(start);
     unwrap(missingTools(rules.toolsFor(start.machine)));

@@ -1,5 +1,5 @@
 // `imagemake log TARGET`: what the target's last build printed, also one that still runs or was stopped.
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream, existsSync, statSync } from "node:fs";
 import { unfinishedOf, type Unfinished } from "../../build/unfinished.js";
 import { stop } from "../../problem.js";
 import { judge, look, onlyAction, type Looking } from "../look.js";
@@ -26,6 +26,7 @@ export async function command(call: Call): Promise<number> {
     return stop(2, `the log of ${action.id} was removed`, "imagemake clean removes logs");
   } else {
     if (unfinished !== null && call.options.quiet !== true) warn(inWords(unfinished));
+    if (statSync(last.log).size === 0 && call.options.quiet !== true) warn(`${action.id} printed nothing`);
     await print(last.log);
   }
   return 0;

@@ -3,11 +3,13 @@ import { fail, ok, unwrap, type Result } from "../../problem.js";
 import { openImagefile } from "../open.js";
 import { moveRelease } from "../life.js";
 import type { Release, ReleaseState } from "../../release/release.js";
+import { formatWhen } from "../render/when.js";
 import type { Call } from "../run.js";
 
 export async function command(call: Call): Promise<number> {
   const { graph } = unwrap(await openImagefile(call.options, call.args, false));
   const step = unwrap(stepMeant(graph.project.release.steps, call.names.join(" ").trim()));
+  let before: string | undefined;
   const status = await moveRelease(
     call,
     TICKED_IN,
@@ -15,13 +17,17 @@ export async function command(call: Call): Promise<number> {
       unwrap(tickable(release));
       return `tick off: ${step}`;
     },
-    (release) => ({
-      ...unwrap(tickable(release)),
-      ticked: { ...release.ticked, [step]: new Date().toISOString() },
-    }),
+    (release) => {
+      before = unwrap(tickable(release)).ticked[step];
+      return before === undefined
+        ? { ...release, ticked: { ...release.ticked, [step]: new Date().toISOString() } }
+        : release;
+    },
   );
-  if (call.options.dryRun !== true && call.options.quiet !== true && call.options.json !== true)
-    process.stderr.write(`ticked off: ${step}\n`);
+  if (call.options.dryRun !== true && call.options.quiet !== true && call.options.json !== true) {
+    const when = before === undefined ? "" : ` already, ${formatWhen(Date.parse(before), Date.now())}`;
+    process.stderr.write(`ticked off${when}: ${step}\n`);
+  }
   return status;
 }
 

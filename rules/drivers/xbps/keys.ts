@@ -6,7 +6,6 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { asError, fail, ok, type Result } from "../../../engine/problem.js";
 import { keyFiles } from "../keyring.js";
-import { property } from "./plist.js";
 
 /** Keys by fingerprint. */
 export type Keys = ReadonlyMap<string, KeyObject>;
@@ -24,7 +23,7 @@ export async function readKeys(base: string, patterns: readonly string[] | null)
     } catch (thrown) {
       return fail(3, `the key ${file} cannot be read: ${asError(thrown).message}`);
     }
-    const data = property(text, "public-key", 1);
+    const data = /<key>public-key<\/key>\s*<data>([^<]*)<\/data>/.exec(text)?.[1] ?? null;
     const key =
       data === null ? null : publicKey(Buffer.from(data.replace(/\s/g, ""), "base64").toString("latin1"));
     if (key === null) {
