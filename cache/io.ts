@@ -157,6 +157,13 @@ const TEMPORARY = /^(.*)\.\d+-(?:\d+-)?\d+\.tmp$/s;
 export const isPlain = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
+/** Whether it is a directory, not a link to one. */
+export const isDirectory = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Whether anything is there, be it a link that leads nowhere. */
+export const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
 /**
  * Deletes temporary files that a crash left in a directory: what `temporaryName` called them whose files are called as
  * `names` has it. Only while the lock is held, or where losing another process's costs time only.

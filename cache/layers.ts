@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { fail, ok, stop, type Result } from "./problem.js";
 import type { ArtifactId } from "./index.js";
-import { codeOf, ioProblem, temporaryName } from "./io.js";
+import { codeOf, ioProblem, isDirectory, isThere, temporaryName } from "./io.js";
 import { reached } from "./steps.js";
 import { digestOf } from "./store.js";
 import { ownerIn, writeWhole } from "./write.js";
@@ -50,7 +50,7 @@ const recordOf = (dir: string, layer: string): string => join(dir, `${layer}.jso
 export function storedLayer(dir: string, tree: ArtifactId, form: Form): LayerRecord | null {
   const layer = layerName(tree, form);
   const record = readRecord(dir, layer);
-  if (record?.tree !== tree || !existsSync(join(dir, layer))) return null;
+  if (record?.tree !== tree || !isDirectory(join(dir, layer))) return null;
   if (record.parent === null) return record.depth === 1 ? record : null;
   // Depth falls by one at each step, so that records which name each other come to an end too.
   const parent = record.depth > 1 ? storedLayer(dir, record.parent, form) : null;
@@ -93,7 +93,8 @@ export async function storeLayer(
     const meanwhile = storedLayer(dir, what.tree, what.form);
     if (meanwhile !== null) return ok(meanwhile);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    if (existsSync(place)) renameSync(place, temporaryName(place));
+    if (isThere(place)) renameSync(place, temporaryName(place));
+    if (isDirectory(recordOf(dir, layer))) rmSync(recordOf(dir, layer), { recursive: true });
     writeWhole(recordOf(dir, layer), JSON.stringify(record), ownerIn(dir));
     reached("layer recorded", layer);
     moveDirectory(upper, place);
@@ -167,8 +168,8 @@ export async function deleteLayer(
   const place = join(dir, layer);
   const aside = temporaryName(place);
   try {
-    rmSync(recordOf(dir, layer), { force: true });
-    if (!existsSync(place)) return ok(undefined);
+    rmSync(recordOf(dir, layer), { force: true, recursive: true });
+    if (!isThere(place)) return ok(undefined);
     moveDirectory(place, aside);
   } catch (error) {
     return ioProblem(`delete the layer ${place}`, error);

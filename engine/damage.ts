@@ -98,7 +98,7 @@ export async function discard(
     return null;
   }
   const removed = layer === null ? null : await deleteLayer(project.layers, layer, removeTree);
-  rmSync(join(project.manifests, digestOf(id)), { force: true });
+  rmSync(join(project.manifests, digestOf(id)), { force: true, recursive: true });
   return removed?.ok === false ? removed.problem : null;
 }
 

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { hasDigest, hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
+import { isDirectory, isPlain, isThere } from "../cache/io.js";
 import { digestOf, openStore } from "../cache/store.js";
 import { builtSince, discard, type Voided } from "./damage.js";
 import type { Isolation } from "./execute/sandbox.js";
@@ -91,8 +92,9 @@ async function lookAtTree({ project, isolation }: VerifyContext, row: ArtifactRo
   const { id, layer, form, parent } = row;
   const manifest = await lookAtManifest(project, id);
   if (manifest !== null) return { kind: "tree", name: id, ...manifest };
-  if (layer === null || !existsSync(join(project.layers, layer)))
-    return { kind: "tree", name: id, state: "missing", why: null };
+  const path = join(project.layers, layer ?? "");
+  if (layer === null || !isThere(path)) return { kind: "tree", name: id, state: "missing", why: null };
+  if (!isDirectory(path)) return { kind: "tree", name: id, state: "damaged", why: "it is no directory" };
   const unknown = (why: string): Finding => ({ kind: "tree", name: id, state: "unknown", why });
   if (form !== formOf(isolation))
     return unknown(form === "root" ? "it was made as root" : "it was made in a user namespace");
@@ -108,8 +110,10 @@ async function lookAtManifest(
   tree: ArtifactId,
 ): Promise<Pick<Finding, "state" | "why"> | null> {
   const file = join(project.manifests, digestOf(tree));
-  if (!existsSync(file)) return { state: "missing", why: "its manifest" };
-  return (await hashFile(file)) === digestOf(tree) ? null : { state: "damaged", why: "its manifest" };
+  if (!isThere(file)) return { state: "missing", why: "its manifest" };
+  return isPlain(file) && (await hashFile(file)) === digestOf(tree)
+    ? null
+    : { state: "damaged", why: "its manifest" };
 }
 
 async function lookAtPackage(project: Project, name: string): Promise<Finding | null> {

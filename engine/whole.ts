@@ -1,9 +1,9 @@
 // Whether what the store holds is still what it was when it was digested. Stamps are looked at first; where they
 // differ it is digested again. It removes nothing.
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { hasDigest } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
+import { isDirectory, isPlain, isThere } from "../cache/io.js";
 import { digestOf, type Store } from "../cache/store.js";
 import { ownIds } from "./execute/ids.js";
 import type { Isolation } from "./execute/sandbox.js";
@@ -48,6 +48,8 @@ export class Whole {
       at = row.parent;
     }
     for (const row of rows) {
+      // What lies on it can only be judged with its manifest.
+      if (row.kind === "tree" && !this.#isHere(row)) return ok(null);
       if (since !== undefined && (this.#forgotten.get(row.id) ?? -Infinity) > since) return ok(row);
       const whole = await this.#once(row, since === undefined ? BELIEVED_MS : 0);
       if (!whole.ok) return whole;
@@ -108,15 +110,21 @@ export class Whole {
       case "file":
         return ok(!store.has(row.id, row.size) || (await this.fileIsWhole(row.id, false)));
       case "tree": {
-        const [layer, manifest] = [row.layer ?? "", join(project.manifests, digestOf(row.id))];
+        const [layer, digest] = [join(project.layers, row.layer ?? ""), digestOf(row.id)];
+        const manifest = join(project.manifests, digest);
         const { formOf } = await import("./tree/seal.js");
-        const mounted = row.layer !== null && row.form === formOf(this.#isolation());
-        if (!mounted || !existsSync(join(project.layers, layer)) || !existsSync(manifest)) return ok(true);
-        const digest = digestOf(row.id);
+        if (row.form !== formOf(this.#isolation()) || !this.#isHere(row)) return ok(true);
+        if (!isDirectory(layer) || !isPlain(manifest)) return ok(false);
         const told = await this.#isWhole(manifest, digest, false, () => hasDigest(manifest, digest));
-        return told ? this.#layerIsWhole(row, join(project.layers, layer)) : ok(false);
+        return told ? this.#layerIsWhole(row, layer) : ok(false);
       }
     }
+  }
+
+  /** Whether there is anything where a tree's layer and its manifest are to be. */
+  #isHere({ id, layer }: ArtifactRow): boolean {
+    const { layers, manifests } = this.context.project;
+    return layer !== null && isThere(join(layers, layer)) && isThere(join(manifests, digestOf(id)));
   }
 
   async #layerIsWhole(row: ArtifactRow, layer: string): Promise<Result<boolean>> {

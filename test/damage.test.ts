@@ -1,7 +1,7 @@
 // One byte changed in what lies in the state directory: what is stored, remembered or indexed. What is made from it is
 // right, what is damaged is made again and named, and no command fails for it. Through the real command line.
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import Database from "better-sqlite3";
@@ -147,6 +147,57 @@ describe("what is read by an action is looked at first", () => {
     expect([told.status, told.stderr]).toEqual([0, ""]);
     expect(told.which("built")).toContain("base");
     expect((await project.good("cache", "verify")).stdout).toContain("all whole");
+  });
+
+  /** Puts something else in the place of a layer or a manifest. */
+  const instead = (path: string, put: () => void): void => {
+    rmSync(path, { recursive: true });
+    put();
+  };
+  test.each<[string, (layer: string, manifest: string) => void]>([
+    ["a layer that is a file", (layer) => instead(layer, () => writeFileSync(layer, ""))],
+    ["a layer that is a link to nothing", (layer) => instead(layer, () => symlinkSync("no", layer))],
+    [
+      "a layer that says that it needs others",
+      (layer) => {
+        execFileSync("setfattr", ["-n", "trusted.overlay.redirect", "-v", "/x", join(layer, "etc")]);
+      },
+    ],
+    [
+      "a record that is a directory, beside a damaged manifest",
+      (layer, manifest) => {
+        rmSync(`${layer}.json`);
+        mkdirSync(`${layer}.json`);
+        flip(manifest, 40);
+      },
+    ],
+    ["a manifest that is a directory", (_, manifest) => instead(manifest, () => mkdirSync(manifest))],
+    [
+      "a manifest that is a link",
+      (_, manifest) => instead(manifest, () => symlinkSync("/etc/passwd", manifest)),
+    ],
+    ["an empty manifest", (_, manifest) => instead(manifest, () => writeFileSync(manifest, ""))],
+  ])("%s: one build mends it", async (_, damage) => {
+    const project = await built();
+    const { path, manifest } = await stored(project, "base");
+    damage(path, manifest);
+    project.write("Imagefile.ts", imagefile("two"));
+    await project.good();
+    expect(project.read("out/image.txt")).toBe("base\ntwo\n");
+    expect((await project.good("cache", "verify")).stdout).toContain("all whole");
+  });
+
+  test("a layer that was touched, on a tree whose manifest is gone: one build mends both", async () => {
+    const project = await built();
+    rmSync((await stored(project, "base")).manifest);
+    const { path } = await stored(project, "platform");
+    execFileSync("chmod", ["u+x,u-x", join(path, "etc/more")]);
+    project.write(
+      "Imagefile.ts",
+      `${imagefile("one")}export const late = run({ inputs: { IN: platform }, cmd: 'cat "$IN"/etc/* > "$OUT"', out: "late.txt" });\n`,
+    );
+    await project.good("late");
+    expect(project.read("out/late.txt")).toBe("base\nmore one\n");
   });
 
   test("a damaged layer that is made again is not kept for its name", async () => {

@@ -2,7 +2,6 @@
 // tree however it is stored. Its SHA-256 is the tree's digest. It knows no layers and reads no tree.
 import {
   closeSync,
-  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -14,7 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { hashBytes } from "../../cache/hash.js";
-import { ioProblem, temporaryName } from "../../cache/io.js";
+import { ioProblem, isDirectory, isPlain, temporaryName } from "../../cache/io.js";
 import { fail, ok, type Result } from "../problem.js";
 import { decodeBody, escapeBytes, pathOfWord, pathWord, unescapeBytes, type Entry } from "./entry.js";
 
@@ -122,7 +121,8 @@ export function writeManifest(dir: string, text: string): Result<string> {
   const file = join(dir, digest);
   const temporary = temporaryName(file);
   try {
-    if (existsSync(file) && readFileSync(file, "latin1") === text) return ok(digest);
+    if (isPlain(file) && readFileSync(file, "latin1") === text) return ok(digest);
+    if (isDirectory(file)) rmSync(file, { recursive: true });
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const fd = openSync(temporary, "wx", 0o444);
     try {

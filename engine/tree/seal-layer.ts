@@ -82,7 +82,7 @@ async function seal({ upper, parent, manifests, epoch, form, guards }: SealReque
   hashing.catch(() => undefined);
   if (epoch !== null) clampTimes(upper, nodes, epoch);
   const layer = layerEntries(nodes, attributes.value, await hashing, epoch, form);
-  if (!layer.ok) return layer;
+  if (!layer.ok) return epoch === null ? ok(CHANGED) : layer;
   const merged = mergeLayer(beneath.value, layer.value);
   const broken = [
     ...checkTreeGuards(merged, guards),
@@ -112,6 +112,9 @@ async function digestsOf(upper: string, nodes: readonly Node[]): Promise<Readonl
   const digests = await hashMany(list);
   return new Map([...files.keys()].map((inode, index) => [inode, digests[index] ?? ""]));
 }
+
+/** What a layer that was sealed once never is. */
+const CHANGED: Sealed = { digest: "", bytes: 0, entries: 0, broken: [], notices: [] };
 
 const NO_ATTRIBUTES: Attributes = new Map();
 
