@@ -24,25 +24,40 @@ interface Found {
 }
 
 /**
- * What does not come along of files, links and directories: modes, names that are one file, and where links lead that
- * climb. `place` says where a path lies in the stage; `dir` is the Imagefile's.
+ * What does not come along of files, links and directories: modes, names that are one file, where links lead that climb,
+ * and names that a `*` passed over. `place` says where a path lies in the stage; `dir` is the Imagefile's.
  */
 export function droppedOf(
-  { files, directories }: Pick<Matched, "files" | "directories">,
+  { files, directories, passed }: Pick<Matched, "files" | "directories" | "passed">,
   tree: Into,
   place: (path: string) => string,
   dir: string,
 ): readonly Notice[] {
   const base = join("/", tree.base);
+  const nameOf = (path: string): string => (isWithin(dir, path) ? relative(dir, path) : path);
   const found = [...new Set([...files, ...directories])].sort().flatMap((path): readonly Found[] => {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     const stage = join(place(path), ".");
     if (stats === undefined || join("/", stage) === base || !isWithin(base, join("/", stage))) return [];
-    return [{ path, name: isWithin(dir, path) ? relative(dir, path) : path, stage, stats }];
+    return [{ path, name: nameOf(path), stage, stats }];
   });
-  return [unsaidModes(found, tree), hardLinks(found, tree), climbing(found, tree, dir)].flatMap(
-    (one) => one ?? [],
-  );
+  return [
+    unsaidModes(found, tree),
+    hardLinks(found, tree),
+    climbing(found, tree, dir),
+    passedOver(passed.map(nameOf), tree),
+  ].flatMap((one) => one ?? []);
+}
+
+/** Names with a dot in front, which somebody may have meant. */
+function passedOver(names: readonly string[], { kind }: Into): Notice | null {
+  return names.length === 0
+    ? null
+    : noticeOf(
+        (some) =>
+          `a * passes over names that begin with a dot, as in a shell, so these are not in the ${kind} (${some(names)}): ` +
+          `name them (.*), take all beneath with **, or leave them out with !`,
+      );
 }
 
 /** Modes that git would not have and that `tree.modes` does not say. */

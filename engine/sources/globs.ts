@@ -11,6 +11,8 @@ export interface Matched {
   /** Those of the files that a pattern names outright. */
   readonly named: ReadonlySet<string>;
   readonly directories: readonly string[];
+  /** Names with a dot in front that a `*` passed over; looked for where `Matching.empty` is said. */
+  readonly passed: readonly string[];
 }
 
 /** How patterns are matched. */
@@ -19,16 +21,19 @@ export interface Matching {
   readonly ignore?: readonly string[];
   /** A pattern may match nothing. */
   readonly optional?: boolean;
-  /** Directories that have nothing in them are matched like files. */
+  /** What matches goes into a tree: directories that have nothing in them are matched like files. */
   readonly empty?: boolean;
 }
+
+/** What version control keeps beside the files, addresses with passwords among it: no part of them unless named outright. */
+const VERSION_CONTROL = [".git", ".hg", ".svn", ".bzr"];
 
 const isGlob = (pattern: string): boolean => /[*?{}[\]!()]/.test(pattern);
 
 /**
  * Matches each pattern below `base`. A plain name must exist; a directory means every file beneath it, also where
- * a symlink leads to it. A pattern that matches nothing is a problem, unless that is allowed; one that begins with
- * `!` takes matches of the others away. Symlinks are matched as they are and not followed to other directories.
+ * a symlink leads to it. `**` takes names that begin with a dot too, `*` does as in a shell. A pattern that matches
+ * nothing is a problem, unless that is allowed; one that begins with `!` takes matches of the others away. Symlinks are matched as they are and not followed to other directories.
  */
 export async function matchPatterns(
   base: string,
@@ -38,6 +43,7 @@ export async function matchPatterns(
   const files = new Set<string>();
   const named = new Set<string>();
   const directories = new Set<string>();
+  const passed = new Set<string>();
   const globs: string[] = [];
   for (const pattern of patterns) {
     const path = isAbsolute(pattern) ? pattern : join(base, pattern);
@@ -65,13 +71,24 @@ export async function matchPatterns(
   const without = globs.filter((pattern) => pattern.startsWith("!"));
   for (const pattern of globs) {
     if (pattern.startsWith("!")) continue;
-    const found = await matchGlob(base, [pattern, ...without], ignore, directories);
-    const bare = empty ? found.directories.filter((path) => readdirSync(path).length === 0) : [];
+    const dot = pattern.includes("**");
+    const found = await matchGlob(base, pattern, { without, ignore, dot }, directories);
+    const isBare = (path: string): boolean => listDirectory(path, { withFileTypes: true }).length === 0;
+    const bare = empty ? found.directories.filter(isBare) : [];
+    if (empty && !dot) {
+      const all = await matchGlob(base, pattern, { without, ignore, dot: true }, new Set());
+      for (const path of [...all.files, ...all.directories.filter(isBare)]) passed.add(path);
+    }
     if (found.files.length + bare.length === 0 && !optional)
       return fail(2, `nothing matches ${pattern}`, mayBeMissing(`looked in ${base}`));
     for (const path of [...found.files, ...bare]) files.add(path);
   }
-  return ok({ files: [...files].sort(), named, directories: [...directories].sort() });
+  return ok({
+    files: [...files].sort(),
+    named,
+    directories: [...directories].sort(),
+    passed: [...passed].filter((path) => !files.has(path)).sort(),
+  });
 }
 
 const mayBeMissing = (looked: string): string => `${looked}; { optional: true } says that it may be so`;
@@ -103,17 +120,24 @@ export function hinted(failed: { readonly ok: false; readonly problem: Problem }
   return fail(problem.exit, problem.message, [problem.hint, hint].filter(Boolean).join("; "));
 }
 
-/** What one pattern matches, less what the negative ones do. */
+/** What one pattern matches, less what those `without` do. */
 async function matchGlob(
   base: string,
-  patterns: readonly string[],
-  ignore: readonly string[],
+  pattern: string,
+  {
+    without,
+    ignore,
+    dot,
+  }: { readonly without: readonly string[]; readonly ignore: readonly string[]; readonly dot: boolean },
   directories: Set<string>,
 ): Promise<{ readonly files: readonly string[]; readonly directories: readonly string[] }> {
   const { default: glob } = await import("fast-glob");
   const listed = (dir: string): void => void directories.add(dir);
-  const matches = glob.sync([...patterns], {
+  const outright = pattern.split(/[/{},]/);
+  const hidden = VERSION_CONTROL.filter((name) => !outright.includes(name));
+  const matches = glob.sync([pattern, ...without], {
     cwd: base,
+    dot,
     // So that they are not even looked into; how they are written depends on how the pattern is.
     ignore: ignore.flatMap((dir) => [dir, relative(base, dir)].map((path) => `${glob.escapePath(path)}/**`)),
     // What it calls files leaves symlinks out.
@@ -127,7 +151,7 @@ async function matchGlob(
       // fast-glob has no other way to say where it looked.
       readdirSync: ((dir: string, options: { withFileTypes: true }) => {
         listed(asNamed(dir));
-        const entries = listDirectory(asNamed(dir), options);
+        const entries = listDirectory(asNamed(dir), options, hidden);
         for (const entry of entries) entry.name = asMatched(entry.name);
         return entries;
       }) as typeof readdirSync,
@@ -162,13 +186,23 @@ const noting = (look: typeof lstatSync, missing: (path: string) => void): typeof
     // fast-glob passes a path alone.
   }) as typeof lstatSync;
 
-/** What lies in a directory. Exit 2 where its name is not UTF-8: under what node reads for that nothing is found. */
-function listDirectory(dir: string, options: { withFileTypes: true }): Dirent[] {
+/**
+ * What lies in a directory, but for what is `hidden`. Exit 2 where its name is not UTF-8: under what node reads for that
+ * nothing is found.
+ */
+function listDirectory(
+  dir: string,
+  options: { withFileTypes: true },
+  hidden: readonly string[] = VERSION_CONTROL,
+): Dirent[] {
   if (dir.includes(REPLACEMENT) && !existsSync(dir)) stop(2, ...notUtf8(dir));
-  return readdirSync(dir, options);
+  return readdirSync(dir, options).filter(({ name }) => !hidden.includes(name));
 }
 
-/** Adds everything beneath `dir` but directories, and says how much that is. To `bare` go directories of nothing. */
+/**
+ * Adds everything beneath `dir` but directories and what is version control's, and says how much that is. To `bare` go
+ * directories of nothing.
+ */
 export function walk(
   dir: string,
   ignore: readonly string[],
