@@ -65,7 +65,14 @@ const apt: System = {
     options: { variant },
   }),
   bootstrap: (repo, { arch, options }) => ({
-    command: recipe("rootfs-apt.sh", ["lib.sh", "emulate.sh", "unique.sh", "tree.sh", "rootfs-apt.sh"]),
+    command: recipe("rootfs-apt.sh", [
+      "lib.sh",
+      "emulate.sh",
+      "unique.sh",
+      "tree.sh",
+      "apt.sh",
+      "rootfs-apt.sh",
+    ]),
     env: {
       ARCH: arch,
       CPU: cpuOf("apt", arch) ?? "",
@@ -83,6 +90,7 @@ const apt: System = {
       "unique.sh",
       "tree.sh",
       "inside.sh",
+      "apt.sh",
       "install-apt.sh",
     ]),
     env: { ARCH: arch, CPU: cpuOf("apt", arch) ?? "" },

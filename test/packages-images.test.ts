@@ -23,7 +23,14 @@ const WITNESS: TinyPackage = {
   postinst: `#!/bin/sh
 wc -l </proc/net/route >/etc/witness-routes
 echo "$SOURCE_DATE_EPOCH" >/etc/witness-epoch
+env >/etc/witness-env
 `,
+};
+
+/** The same for the first tree, which is made in another way. */
+const EARLY: TinyPackage = {
+  name: "early",
+  postinst: "#!/bin/sh\nenv >/etc/early-env\ncat /etc/hostname /etc/resolv.conf >/etc/early-host\n",
 };
 
 /** Has directories that the tree `bare` has none of when it is installed there. */
@@ -44,6 +51,9 @@ export const facts = run({ inputs: { BASE: rootfs.tree, TREE: platform }, out: "
   cat "$TREE/etc/witness-routes" >> "$OUT"
   dpkg-query --admindir="$TREE/var/lib/dpkg" -W -f '\\\${Package} \\\${Version} \\\${Status}\\\\n' >> "$OUT"
 \` });
+export const seen = run({ inputs: { TREE: platform }, out: "seen.txt", cmd: \`
+  cd "$TREE/etc"; stat -c '%a %n' early-host >"$OLDPWD/$OUT"; grep -H "" early-host early-env witness-env >>"$OLDPWD/$OUT"
+\` });
 const bare = rule.platformfs({ from: rootfs, steps: [step.remove(["tmp", "run", "proc"]), step.install(["places"])] });
 export const shorn = run({ inputs: { BARE: bare }, out: "bare.txt", cmd: \`
   find "$BARE" -maxdepth 1 -mindepth 1 -type d -printf '%m %P\\n' | sort > "$OUT"
@@ -51,8 +61,9 @@ export const shorn = run({ inputs: { BARE: bare }, out: "bare.txt", cmd: \`
 `;
 
 const makeImages = (): PackageProject => {
-  const repo = makeTinyRepo([WITNESS, PLACES]);
-  return makePackageProject(repo, { "Imagefile.ts": IMAGEFILE(repo.url), ...LISTS });
+  const repo = makeTinyRepo([WITNESS, PLACES, EARLY]);
+  const lists = { ...LISTS, "rootfs.list": `${LISTS["rootfs.list"] ?? ""}early\n` };
+  return makePackageProject(repo, { "Imagefile.ts": IMAGEFILE(repo.url), ...lists });
 };
 
 /** What the user owns outside of the store and the stage, both of which are the builder's. */
@@ -68,7 +79,7 @@ describe("the same image, built anew in another place", () => {
   let first: PackageProject;
   beforeAll(async () => {
     projects.push((first = makeImages()));
-    await first.good("facts", "rootfs", "shorn");
+    await first.good("facts", "rootfs", "shorn", "seen");
   });
   afterAll(() => {
     for (const project of projects) project.remove();
@@ -142,10 +153,40 @@ describe("the same image, built anew in another place", () => {
     expect(lines).toEqual([
       // The heading of the kernel's table, and no route.
       "1",
-      ..."app base-files base-passwd busybox-static debianutils dpkg libc-bin libc6 libone tar witness"
+      ..."app base-files base-passwd busybox-static debianutils dpkg early libc-bin libc6 libone tar witness"
         .split(" ")
         .map((name) => `${name} 1.0 install ok installed`),
     ]);
+  });
+
+  test("shows packages' scripts nothing of this machine and of the build, in the first tree and above", () => {
+    const lines = first.read("out/seen.txt").trimEnd().split("\n");
+    expect(lines.filter((line) => line.includes("early-host"))).toEqual([
+      "644 early-host",
+      "early-host:localhost",
+    ]);
+    const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
+    const SHARED = `DEBCONF_NONINTERACTIVE_SEEN=true DEBCONF_NOWARNINGS=yes DEBIAN_FRONTEND=noninteractive
+      HOME=/root INITRD=No LC_ALL=C.UTF-8 PYTHONHASHSEED=0 TZ=UTC`.split(/\s+/);
+    // What dpkg and the shell say themselves is left out.
+    const environment = (name: string): readonly string[] =>
+      lines
+        .filter((line) => line.startsWith(`${name}-env:`))
+        .map((line) => line.slice(`${name}-env:`.length))
+        .filter((line) => !/^(?:DPKG_\w*|PWD|OLDPWD|SHLVL|_)=/.test(line))
+        .sort();
+    const more = {
+      // mmdebstrap adds apt's path and the other two.
+      early: [
+        `PATH=/usr/local/sbin:/usr/local/bin:${PATH}:${PATH}`,
+        "LANG=C.UTF-8",
+        "LANGUAGE=C.UTF-8",
+        `SOURCE_DATE_EPOCH=${String(BUILT)}`,
+      ],
+      witness: [`PATH=${PATH}`, "TMPDIR=/tmp", `SOURCE_DATE_EPOCH=${String(BUILT + 864_000)}`],
+    };
+    expect(environment("early")).toEqual([...SHARED, ...more.early].sort());
+    expect(environment("witness")).toEqual([...SHARED, ...more.witness].sort());
   });
 
   test("holds no trace of the repository, the stage or the project", () => {

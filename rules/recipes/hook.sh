@@ -24,8 +24,6 @@ if [ "$(head -c 2 "$script")" = '#!' ]; then
 else
     set -- sh "$script"
 fi
-# What recipes give to maintainer scripts, a script asks for with export_env.
-unset DEBIAN_FRONTEND DEBCONF_NONINTERACTIVE_SEEN DEBCONF_NOWARNINGS INITRD PYTHONHASHSEED
 # TERM reaches the script too; what it did is undone all the same.
 trap : TERM
 status=0

@@ -26,8 +26,7 @@ mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/log"
 echo "deb [trusted=yes] file:$(uri "$root/run/repo") ./" >"$state/sources.list"
 extended=$state/extended_states
 [ ! -d "$root/var/lib/apt" ] || extended=$root/var/lib/apt/extended_states
-export APT_CONFIG="$state/apt.conf"
-cat >"$APT_CONFIG" <<END
+cat >"$state/apt.conf" <<END
 Dir::Etc::main "/dev/null";
 Dir::Etc::parts "/dev/null";
 Dir::Etc::preferences "/dev/null";
@@ -56,14 +55,15 @@ APT::Get::Remove "false";
 Acquire::Languages "none";
 DPkg::Chroot-Directory "$root";
 DPkg::Use-Pty "false";
-DPkg::Options { "--force-unsafe-io"; "--force-confold"; "--log=/dev/null";
+Dir::Bin::dpkg "env";
+DPkg::Options { "--unset=APT_CONFIG"; "TMPDIR=/tmp"; "/usr/bin/dpkg"; "--force-unsafe-io"; "--force-confold"; "--log=/dev/null";
 $(printf '%s\n' "$EXCLUDES" | sed 's/.*/"--&";/')
 };
 END
-apt-get -q update
+with_apt() { for_scripts TMPDIR="$TMPDIR" APT_CONFIG="$state/apt.conf" apt-get -q "$@"; }
+with_apt update
 # shellcheck disable=SC2086 # names are words
-[ -z "$names" ] || HOME=/root TMPDIR=/tmp apt-get -q install $names
-unset APT_CONFIG
+[ -z "$names" ] || with_apt install $names
 
 # Every package of the closure has to be there now: what resolves here must be what was resolved before.
 installed=$(dpkg-query --admindir="$root/var/lib/dpkg" -W -f '${Package} ${Version} ${Status}\n')

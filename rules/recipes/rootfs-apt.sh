@@ -17,6 +17,8 @@ emulate_foreign "$ARCH" "$CPU"
 
 set -- --mode=root --format=directory --verbose --skip=check/qemu --skip=cleanup/reproducible
 set -- "$@" --architectures="$ARCH" --variant="$variant" "$hooks"
+# It copies this machine's resolv.conf and hostname into the tree: what packages' scripts see is the same everywhere.
+set -- "$@" --setup-hook='cd "$1/etc" && rm -f resolv.conf hostname && : >resolv.conf && echo localhost >hostname'
 # Nobody but root can read the stage, and what is built is not on a disk that must survive a power cut.
 set -- "$@" --aptopt='APT::Sandbox::User "root"' --dpkgopt=force-unsafe-io
 while read -r line; do set -- "$@" --dpkgopt="$line"; done <<END
@@ -25,10 +27,10 @@ END
 set -- "$@" $(closure | sed 's/^/--include=/')
 
 # It hangs up its process group when it fails, so it gets one of its own.
-HOME=/root setsid --wait mmdebstrap "$@" "" "$OUT" "deb [trusted=yes] copy:$(uri "$PWD/repo") ./"
+for_scripts TMPDIR="$TMPDIR" setsid --wait mmdebstrap "$@" "" "$OUT" "deb [trusted=yes] copy:$(uri "$PWD/repo") ./"
 
 clean_tree
-# mmdebstrap copies the host's; a link is a package's own.
+# What the scripts saw; a link is a package's own.
 [ -L "$OUT/etc/resolv.conf" ] || rm -f "$OUT/etc/resolv.conf"
 rm -f "$OUT/etc/hostname" "$OUT/etc/.resolv.conf.systemd-resolved.bak"
 if [ -e "$OUT/var/lib/dpkg/info/apt.list" ]; then

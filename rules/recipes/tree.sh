@@ -1,25 +1,4 @@
-# Shared by recipes that run a tree's own programs: what the build leaves behind in it, and emulation.
-
-# Documentation is left out, licences are not.
-EXCLUDES='path-exclude=/usr/share/doc/*
-path-include=/usr/share/doc/*/copyright
-path-exclude=/usr/share/man/*
-path-exclude=/usr/share/info/*
-path-exclude=/usr/share/locale/*
-path-include=/usr/share/locale/locale.alias
-path-exclude=/usr/share/lintian/*'
-
-# Environment of maintainer scripts: nobody to ask, no initrd (it is made from the finished tree), no order
-# that depends on a hash's seed.
-export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true DEBCONF_NOWARNINGS=yes
-export INITRD=No PYTHONHASHSEED=0
-
-# closure: the names of all packages in repo/. The closure is what is installed, and all of it as if asked for
-# by name: a list that changes without changing its closure must not change the tree.
-closure() { sed -n 's/^Package: //p' repo/Packages | sort; }
-
-# uri DIR: a directory's path as it stands in sources.list.
-uri() { printf '%s' "$1" | sed 's/%/%25/g; s/ /%20/g; s/\[/%5B/g; s/\]/%5D/g'; }
+# Shared by recipes that run a tree's own programs: what the build leaves behind in it.
 
 unique_before=$(unique_left)
 
