@@ -12,7 +12,7 @@ export const xbpsSchema = z
       z.union([place.transform((one): readonly string[] => [one]), z.array(place).min(1)]),
       "a URL or a directory, or an array of them",
       "Where packages come from while building. Of one place its `musl` and `aarch64` beneath are used as well, " +
-        "by architecture; an array is taken as it is. Not in the key.",
+        "by architecture; an array is taken as it is, and the first that has a package gives it. Not in the key.",
     ),
     keys: option(
       filesSource.optional(),

@@ -29,8 +29,10 @@ for_target() {
 # come along; so the tree depends on the closure alone, and not on how a list is written.
 packages() { sed -n "s/-[^-]* $1\$//p" repo/closure; }
 
-# install_closure: unpacks all of repo/. --reproducible leaves times and repositories out of the database.
+# install_closure: unpacks all of repo/. --reproducible leaves times and repositories out of the database. What the
+# tree held before stays, also where a package replaces it: what is built on this tree counts on that.
 install_closure() {
+    names_installed >"$TMPDIR/held"
     mkdir "$TMPDIR/cache" "$TMPDIR/xbps.d"
     set -- xbps-install --reproducible --ignore-conf-repos --repository="$PWD/repo" --cachedir="$TMPDIR/cache" \
         --rootdir="$root" --unpack-only --yes
@@ -42,9 +44,15 @@ install_closure() {
     [ -z "$in_left" ] || for_target "$@" --automatic -- $in_left || die "xbps-install failed"
     in_left=$(not_installed)
     [ -z "$in_left" ] || die "resolved, but not installed by xbps:" $in_left
+    in_gone=$(names_installed | comm -13 - "$TMPDIR/held")
+    # shellcheck disable=SC2086
+    [ -z "$in_gone" ] || die "xbps removed what the tree beneath holds, because a package that is installed here" \
+        "replaces it (ask for that package in the tree beneath instead):" $in_gone
 }
+all_installed() { xbps-query --rootdir="$root" --list-pkgs | awk '{ print $2 }' | sort; }
+names_installed() { all_installed | sed 's/-[^-]*$//' | sort; }
 not_installed() {
-    xbps-query --rootdir="$root" --list-pkgs | awk '{ print $2 }' | sort >"$TMPDIR/installed"
+    all_installed >"$TMPDIR/installed"
     awk '{ print $1 }' repo/closure | sort | comm -23 - "$TMPDIR/installed" | sed 's/-[^-]*$//'
 }
 

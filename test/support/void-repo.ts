@@ -25,6 +25,8 @@ export interface VoidPackage {
   readonly name: string;
   readonly version?: string;
   readonly depends?: readonly string[];
+  /** Patterns of what it takes the place of. */
+  readonly replaces?: readonly string[];
   readonly files?: Readonly<Record<string, VoidFile>>;
 }
 
@@ -71,7 +73,7 @@ export function addPackages(
 }
 
 function pack(pkg: VoidPackage, dir: string, work: string): string {
-  const { name, version = "1.0_1", depends = [], files = {} } = pkg;
+  const { name, version = "1.0_1", depends = [], replaces = [], files = {} } = pkg;
   const root = join(work, name);
   const all = { ...files, [`usr/share/doc/${name}/README`]: `${name} ${version}, made for a test\n` };
   for (const [path, file] of Object.entries(all)) {
@@ -86,6 +88,7 @@ function pack(pkg: VoidPackage, dir: string, work: string): string {
   execFileSync("find", [root, "-exec", "touch", "-h", "-d", `@${EPOCH}`, "{}", "+"]);
   const words = ["-q", "-A", "noarch", "-n", `${name}-${version}`, "-s", `${name} (test package)`];
   if (depends.length > 0) words.push("-D", depends.map((one) => `${one}>=0`).join(" "));
+  if (replaces.length > 0) words.push("-R", replaces.join(" "));
   execFileSync("xbps-create", [...words, root], { cwd: dir, stdio: "pipe" });
   return `${name}-${version}.noarch.xbps`;
 }

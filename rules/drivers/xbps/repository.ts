@@ -31,10 +31,16 @@ export function readRepository(repo: Json): Result<Repository> {
 /** Its name within a release: one repository an architecture, wherever it is. */
 export const nameOf = (): string => "xbps";
 
-/** What counts beside its keys' contents: whether there are any, and how many places packages are looked for in. */
+/** What counts beside its keys' contents: whether there are any, and the order in which places are asked. */
 export function policyOf(repo: Json): Json {
   const read = readRepository(repo);
-  return read.ok ? { places: read.value.places.length, keys: read.value.keys !== null } : null;
+  return read.ok ? { places: orderOf(read.value.places), keys: read.value.keys !== null } : null;
+}
+
+/** The order of places without their addresses, which may change: where each of them is by the alphabet. */
+function orderOf(places: readonly string[]): readonly number[] {
+  const sorted = [...places].sort();
+  return places.map((place) => sorted.indexOf(place));
 }
 
 /** Whether packages have signatures of their own: where keys are given, and not in a directory of this machine. */

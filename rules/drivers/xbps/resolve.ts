@@ -42,8 +42,8 @@ export async function resolve(
     return fail(3, `the repository ${words} ${missing.join(", ")} for ${snapshot.arch}`);
   }
   const root = await privateRoot(on, places.value, context);
-  // The last one named is asked first.
-  const repositories = places.value.map((place) => `--repository=${place.dir}`).reverse();
+  // The first one named is asked first.
+  const repositories = places.value.map((place) => `--repository=${place.dir}`);
   const ran = await run(
     [
       ...(["xbps-install", "--dry-run", "--ignore-conf-repos"] as const),
@@ -140,6 +140,13 @@ function closure(ran: Ran, places: readonly Place[], held: ReadonlySet<string>):
     const [, name = "", version = "", action = "", arch = "", repository = ""] = match ?? [];
     if (match === null) return fail(3, `xbps answered in words that are not known: ${line}`);
     if (action === "hold") continue;
+    if (action === "remove" && !held.has(name)) {
+      return fail(
+        3,
+        `${name}-${version} is replaced by another package that is asked for or needed`,
+        "xbps installs only one of the two: ask for that alone",
+      );
+    }
     if (action !== "install" || held.has(name)) {
       return fail(
         3,
