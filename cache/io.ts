@@ -1,6 +1,20 @@
 // Turns what the operating system says about a file into a Problem, and names temporary files. It knows
 // neither the store nor the index.
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { threadId } from "node:worker_threads";
@@ -163,6 +177,29 @@ export const isDirectory = (path: string): boolean =>
 
 /** Whether anything is there, be it a link that leads nowhere. */
 export const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+/**
+ * The content of a regular file, no more than `most` bytes of it; null for anything else in its place: where others may
+ * write, a link leads to what is not theirs to show.
+ */
+export function readPlain(file: string, most?: number): Buffer | null {
+  let fd: number;
+  try {
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (["ELOOP", "ENXIO"].includes(codeOf(error))) return null;
+    throw error;
+  }
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) return null;
+    if (most === undefined) return readFileSync(fd);
+    const bytes = Buffer.alloc(Math.min(most, stats.size));
+    return bytes.subarray(0, readSync(fd, bytes));
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /**
  * Deletes temporary files that a crash left in a directory: what `temporaryName` called them whose files are called as

@@ -1,5 +1,6 @@
 // What of the index is still needed: builds, and through them artifacts and closures. It looks at rows alone
 // and deletes nothing.
+import { addTo } from "./grouped.js";
 import type { ArtifactId, ArtifactRow, BuildRow, Index, LinkRow, Rows } from "./index.js";
 
 /** What releases need, whatever was built since. */
@@ -75,9 +76,7 @@ class Marker {
   constructor(private readonly index: Index) {
     this.#all = index.builds();
     this.#rows = new Map(index.artifacts().map((row) => [row.id, row]));
-    for (const { build, artifact } of index.outputs()) {
-      this.#outputs.set(build, [...(this.#outputs.get(build) ?? []), artifact]);
-    }
+    for (const { build, artifact } of index.outputs()) addTo(this.#outputs, build, artifact);
     for (const build of this.#all)
       for (const artifact of this.#outputs.get(build.id) ?? []) this.#maker.set(artifact, build);
   }

@@ -2,6 +2,7 @@
 // built since from it. It finds no damage itself. The caller holds the lock while anything is removed.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { grouped } from "../cache/grouped.js";
 import type { ArtifactId, ArtifactRow, BuildRow, Index } from "../cache/index.js";
 import { deleteLayer } from "../cache/layers.js";
 import { digestOf, openStore } from "../cache/store.js";
@@ -61,16 +62,6 @@ export function builtSince(index: Index, { artifacts, packages, after }: Damage)
     for (const id of made(build)) if (id.slice(0, 2) !== "v:") doubt(id, at);
   }
   return voided;
-}
-
-function grouped<K, V>(values: readonly V[], by: (value: V) => K): ReadonlyMap<K, readonly V[]> {
-  const groups = new Map<K, V[]>();
-  for (const value of values) {
-    const group = groups.get(by(value));
-    if (group === undefined) groups.set(by(value), [value]);
-    else group.push(value);
-  }
-  return groups;
 }
 
 /** A file or a tree of the store. */

@@ -1,7 +1,8 @@
 // The order of a graph's actions and its cycles, by graphlib, and its picture. What is asked once there is an order is
 // in relations.ts.
 import { Graph as Graphlib, alg } from "@dagrejs/graphlib";
-import type { Graph, TargetId } from "./model.js";
+import { grouped } from "../cache/grouped.js";
+import type { Graph } from "./model.js";
 import { fail, ok, type Result } from "./problem.js";
 import { relationsOf, targetsRead } from "./relations.js";
 
@@ -78,14 +79,13 @@ const SHAPES = { file: "note", tree: "folder", verdict: "diamond" } as const;
 /** The picture of a graph for graphviz: targets, bold where exported, with arrows from what they read. */
 export function dot(graph: Pick<Graph, "actions" | "targets">): string {
   const quote = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`;
-  const made = new Map<TargetId, TargetId[]>();
-  const lines = graph.targets.map(({ id, action, kind, exported }) => {
-    made.set(action, [...(made.get(action) ?? []), id]);
-    return `  ${quote(id)} [shape=${SHAPES[kind]}${exported ? ", style=bold" : ""}];`;
-  });
+  const made = grouped(graph.targets, ({ action }) => action);
+  const lines = graph.targets.map(
+    ({ id, kind, exported }) => `  ${quote(id)} [shape=${SHAPES[kind]}${exported ? ", style=bold" : ""}];`,
+  );
   for (const action of graph.actions) {
     for (const from of new Set(targetsRead(action))) {
-      for (const to of made.get(action.id) ?? []) lines.push(`  ${quote(from)} -> ${quote(to)};`);
+      for (const to of made.get(action.id) ?? []) lines.push(`  ${quote(from)} -> ${quote(to.id)};`);
     }
   }
   return ["digraph imagemake {", "  rankdir=LR;", ...lines, "}", ""].join("\n");

@@ -1,6 +1,7 @@
 // What an action is compared with when it is explained: the build that is published under it now. The last one that ran
 // may have failed, or been undone since; and a step that was put in moved others to the names of their neighbours. It
 // decides nothing that is done.
+import { addTo } from "../cache/grouped.js";
 import type { BuildRow, Component, Index, PublishedRow } from "../cache/index.js";
 import { compareComponents, componentsOf, type KeyFacts } from "./key.js";
 import type { Action, Graph, TargetId } from "./model.js";
@@ -143,11 +144,8 @@ export class History {
   #rows(): Map<TargetId, PublishedRow[]> {
     if (this.#published === undefined) {
       this.#published = new Map();
-      for (const row of this.context.index.published(this.context.project.line)) {
-        const rows = this.#published.get(row.action);
-        if (rows === undefined) this.#published.set(row.action, [row]);
-        else rows.push(row);
-      }
+      for (const row of this.context.index.published(this.context.project.line))
+        addTo(this.#published, row.action, row);
     }
     return this.#published;
   }

@@ -142,7 +142,7 @@ test("a step is ticked only when it alone is meant: by number, text, or a beginn
   await project.good("release", "abandon");
   for (const dry of [[], ["-n"]]) {
     const { status, stderr } = await project.run("release", "tick", "1", ...dry);
-    expect([status, stderr]).toEqual([2, expect.stringContaining("is abandoned: it has no steps to come")]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining("is abandoned, not open, collected, signed or promoted\n")]);
   }
 });
 
@@ -199,7 +199,7 @@ test("after a rollback all commands mean the release that builds go into", async
   await project.good("image-b");
   const early = await project.run("release", "sign");
   expect(early.stderr).toBe(
-    `imagemake: release ${datecode} is open: no sign from there\n  next is imagemake release collect\n`,
+    `imagemake: release ${datecode} is open, not collected or signed\n  next is imagemake release collect\n`,
   );
   expect((await project.good("release", "reject", "-n", "image-a", "--because", "x")).stderr).toBe(
     `would reject image-a of release ${datecode}\n`,

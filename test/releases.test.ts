@@ -225,7 +225,7 @@ describe("an explicit release", () => {
     const named = await at(LATER, "--release", "20310509", "image");
     expect(named.status).toBe(2);
     expect(named.stderr).toBe(
-      "imagemake: release 20310509 is abandoned\n  imagemake release start opens another\n",
+      "imagemake: release 20310509 is abandoned, not open\n  imagemake release start opens another\n",
     );
     expect((await at(LATER, "image")).stderr).toContain("release 20310506 (");
   });

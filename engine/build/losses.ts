@@ -1,8 +1,8 @@
 // What is lost on the way into an action's outputs, and what its recipe has to say although it succeeded: sentences for
 // people, and with the guard `lossless` failures.
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf } from "../../cache/io.js";
+import { grouped } from "../../cache/grouped.js";
+import { codeOf, readPlain } from "../../cache/io.js";
 import { digestOf } from "../../cache/store.js";
 import type { Decider } from "../decide.js";
 import type { Action } from "../model.js";
@@ -67,34 +67,42 @@ export function toldBy({ command }: Action, work: string): Told {
   return { losses: sentences(join(work, ".losses")), warnings: sentences(join(work, ".warnings")) };
 }
 
-/** More is no list of names. In bytes. */
+/** How much of such a file is read. In bytes. */
 const MOST = 1024 ** 2;
 
+/** A sentence each, with its names; where there is more to read, the last one ends with an ellipsis. */
 function sentences(file: string): readonly Notice[] {
-  const names = new Map<string, string[]>();
-  for (const line of textOf(file).split("\n")) {
-    const [sentence = "", name] = line.split("\t");
-    if (sentence === "") continue;
-    names.set(sentence, [...(names.get(sentence) ?? []), ...(name === undefined ? [] : [name])]);
-  }
-  return [...names].map(([sentence, all]) =>
-    all.length === 0 ? { message: sentence } : noticeOf((some) => `${sentence} (${some(all)})`),
-  );
+  const { text, more } = told(file);
+  const lines = text
+    .split("\n")
+    .map(split)
+    .filter(([sentence]) => sentence !== "");
+  const groups = [...grouped(lines, ([sentence]) => sentence)];
+  return groups.map(([sentence, of], at) => {
+    const names = of.flatMap(([, name]) => name ?? []);
+    const end = more && at === groups.length - 1 ? "…" : "";
+    return names.length === 0
+      ? { message: `${sentence}${end}` }
+      : noticeOf((some) => `${sentence} (${some(names)})${end}`);
+  });
 }
 
-/** The text of a regular file that is there; scripts of users ran where it lies. */
-function textOf(file: string): string {
-  let fd: number;
+function split(line: string): readonly [sentence: string, name: string | undefined] {
+  const [sentence = "", name] = line.split("\t");
+  return [sentence, name];
+}
+
+/** The lines of a file, if one is there, and whether it has more. Scripts of users ran where it lies. */
+function told(file: string): { readonly text: string; readonly more: boolean } {
+  let bytes: Buffer | null = null;
   try {
-    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    bytes = readPlain(file, MOST + 1);
   } catch (error) {
-    if (["ENOENT", "ELOOP", "EACCES", "ENXIO"].includes(codeOf(error))) return "";
-    throw error;
+    if (!["ENOENT", "EACCES"].includes(codeOf(error))) throw error;
   }
-  try {
-    const stats = fstatSync(fd);
-    return stats.isFile() && stats.size <= MOST ? readFileSync(fd, "utf8") : "";
-  } finally {
-    closeSync(fd);
-  }
+  const text = bytes?.toString() ?? "";
+  if (bytes === null || bytes.length <= MOST) return { text, more: false };
+  // What is cut off is no name.
+  const end = text.lastIndexOf("\n");
+  return { text: end < 0 ? text : text.slice(0, end), more: true };
 }

@@ -21,7 +21,7 @@ import {
   type Release,
   type Selected,
 } from "../release/release.js";
-import { requireOpen } from "../release/states.js";
+import { requireState } from "../release/states.js";
 import { Facts } from "../sources/facts.js";
 import { Sources } from "../sources/resolve.js";
 import { stampOf } from "../sources/stamp.js";
@@ -71,7 +71,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
   if (!releases.ok) return releases;
   const selected = selectRelease(releases.value, options.datecode, options.now());
   if (!selected.ok) return selected;
-  const open = readOnly ? selected : requireOpen(selected.value.release);
+  const open = readOnly ? selected : requireState(selected.value.release, ["open"]);
   if (!open.ok) return open;
   const notice = (message: string): void =>
     emit({ type: "notice", level: "warning", message, at: options.now() });

@@ -3,7 +3,7 @@
 import { ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { collectedPlace, isLimited, ownPlace } from "../release/place.js";
-import type { Release } from "../release/release.js";
+import type { Collected, Release } from "../release/release.js";
 import { openImagefile } from "./open.js";
 import type { Call } from "./run.js";
 
@@ -12,7 +12,7 @@ export async function collectedOf(
   call: Call,
   project: Project,
   release: Release,
-): Promise<Result<NonNullable<Release["collected"]>>> {
+): Promise<Result<Collected>> {
   const own = await ownOf(call, project, release);
   return own.ok ? collectedPlace(project, release, own.value) : own;
 }

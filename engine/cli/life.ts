@@ -13,22 +13,19 @@ import {
   type Release,
   type ReleaseState,
 } from "../release/release.js";
-import { from, requireMove, type Move } from "../release/states.js";
+import { requireState } from "../release/states.js";
 import { output } from "./output.js";
 import type { Call } from "./run.js";
 import { projectOfCall, whileLocked } from "./state.js";
-
-/** What a command needs of a release: that it can make a move, or one of these states. */
-type Fit = Move | readonly ReleaseState[];
 
 /** States in which a release still has moves to come that lead to people. */
 const LIVE: readonly ReleaseState[] = ["open", "collected", "signed"];
 
 /**
- * The release of the call: named, else the newest explicit one that fits, else the newest explicit one that is not at its
+ * The release of the call: named, else the newest explicit one in one of these states, else the newest explicit one that is not at its
  * end, else the one that a build joins, else the newest explicit one, else the newest.
  */
-export function meant(project: Project, call: Call, fit: Fit): Result<Release> {
+export function meant(project: Project, call: Call, states: readonly ReleaseState[]): Result<Release> {
   const releases = unwrap(readReleases(project));
   const named = call.options.release ?? call.args["DATECODE"];
   if (named !== undefined) {
@@ -36,11 +33,10 @@ export function meant(project: Project, call: Call, fit: Fit): Result<Release> {
     return found === undefined ? fail(2, `there is no release ${named}`) : ok(found);
   }
   const explicit = releases.filter((release) => release.explicit);
-  const newest = (states: readonly ReleaseState[]): Release | undefined =>
-    explicit.filter(({ state }) => states.includes(state)).at(-1);
-  const able = typeof fit === "string" ? from(fit) : fit;
+  const newest = (among: readonly ReleaseState[]): Release | undefined =>
+    explicit.filter(({ state }) => among.includes(state)).at(-1);
   const found =
-    newest(able) ?? newest(LIVE) ?? joinedByBuilds(releases) ?? explicit.at(-1) ?? releases.at(-1);
+    newest(states) ?? newest(LIVE) ?? joinedByBuilds(releases) ?? explicit.at(-1) ?? releases.at(-1);
   return found === undefined
     ? fail(2, "there is no release here", "imagemake release start opens one")
     : ok(found);
@@ -63,18 +59,18 @@ export function shownRelease(releases: readonly Release[], named: string | undef
   );
 }
 
-/** Moves the release under the lock; with -n only says so. `work` gives the release as it is to be written. */
+/**
+ * Changes the release, which must be in one of these states, under the lock; with -n only says so. `work` gives it as it is
+ * to be written.
+ */
 export async function moveRelease(
   call: Call,
-  fit: Fit,
+  states: readonly ReleaseState[],
   would: (release: Release, project: Project) => string | Promise<string>,
   work: (release: Release, project: Project) => Release | Promise<Release>,
 ): Promise<number> {
   const project = projectOfCall(call);
-  const pick = (): Release => {
-    const release = unwrap(meant(project, call, fit));
-    return typeof fit === "string" ? unwrap(requireMove(release, fit)) : release;
-  };
+  const pick = (): Release => unwrap(requireState(unwrap(meant(project, call, states)), states));
   if (call.options.dryRun === true) {
     process.stderr.write(`would ${await would(pick(), project)}\n`);
     return 0;

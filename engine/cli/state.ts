@@ -2,6 +2,7 @@
 // places, who made what is in it, and the lock for those that change something.
 import { existsSync } from "node:fs";
 import { cwd } from "node:process";
+import { grouped } from "../../cache/grouped.js";
 import type { ArtifactId, BuildRow, Index } from "../../cache/index.js";
 import { takeLock } from "../build/lock.js";
 import { unwrap } from "../problem.js";
@@ -45,10 +46,9 @@ export async function whileLocked<T>(call: Call, project: Project, work: () => T
 
 /** The newest build of each artifact, by order of arrival. */
 export function makersOf(index: Index): Map<ArtifactId, BuildRow> {
-  const made = new Map<string, ArtifactId[]>();
-  for (const { build, artifact } of index.outputs()) made.set(build, [...(made.get(build) ?? []), artifact]);
+  const made = grouped(index.outputs(), ({ build }) => build);
   const makers = new Map<ArtifactId, BuildRow>();
   for (const build of index.builds())
-    for (const artifact of made.get(build.id) ?? []) makers.set(artifact, build);
+    for (const { artifact } of made.get(build.id) ?? []) makers.set(artifact, build);
   return makers;
 }

@@ -1,5 +1,6 @@
 // Closures: the exact packages of a target, their digest, and what changed between two of them.
 import { createHash } from "node:crypto";
+import { grouped } from "../../cache/grouped.js";
 import type { PackageChange } from "../reason.js";
 import type { Package } from "./driver.js";
 
@@ -22,15 +23,7 @@ export function packageChanges(before: readonly Package[], after: readonly Packa
     .flatMap((name) => changesOf(name, old.get(name) ?? [], now.get(name) ?? []));
 }
 
-function byName(packages: readonly Package[]): Map<string, Package[]> {
-  const found = new Map<string, Package[]>();
-  for (const pkg of packages) {
-    const others = found.get(pkg.name);
-    if (others === undefined) found.set(pkg.name, [pkg]);
-    else others.push(pkg);
-  }
-  return found;
-}
+const byName = (packages: readonly Package[]) => grouped(packages, ({ name }) => name);
 
 /** What became of the packages of one name. */
 function changesOf(name: string, before: readonly Package[], after: readonly Package[]): PackageChange[] {

@@ -2,6 +2,7 @@
 // snapshots nor how lists are resolved.
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { addTo } from "../../cache/grouped.js";
 import { reached } from "../../cache/steps.js";
 import { canonical, toJson } from "../key.js";
 import type { Action, PackageRequest, TargetId } from "../model.js";
@@ -45,7 +46,7 @@ export async function fetchPackages(
     const asked = action.packages;
     if (asked === null || missing.value.length === 0) continue;
     const repository = canonical(toJson([asked.driver, asked.repo, asked.arch]));
-    byRepository.set(repository, [...(byRepository.get(repository) ?? []), action]);
+    addTo(byRepository, repository, action);
   }
   const refused = new Map<TargetId, Obstacle>();
   for (const readers of byRepository.values()) {

@@ -1,5 +1,6 @@
 // What package requests ask for, as digests, and what their repositories are called. It resolves nothing.
 import { createHash } from "node:crypto";
+import { addTo } from "../../cache/grouped.js";
 import { canonical, toJson } from "../key.js";
 import type { Action, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
@@ -38,8 +39,7 @@ export async function namesakes(
   for (const action of actions) {
     if (action.packages === null) continue;
     const name = await nameOf(action.packages);
-    const those = called.get(name) ?? [];
-    called.set(name, [...those, { repo: canonical(action.packages.repo), action }]);
+    addTo(called, name, { repo: canonical(action.packages.repo), action });
   }
   const found = new Map<TargetId, Obstacle>();
   for (const [name, those] of called) {

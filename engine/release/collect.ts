@@ -21,7 +21,7 @@ import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { signatureName } from "./check.js";
 import { holdPlace } from "./place.js";
-import type { Release, ReleasedArtifact } from "./release.js";
+import type { Collected, ReleasedArtifact } from "./release.js";
 import { sumsText } from "./sums.js";
 
 /** One file to collect; `id` is its artifact's in the store. */
@@ -31,7 +31,6 @@ export interface ToCollect {
   readonly artifact: ReleasedArtifact;
 }
 
-type Place = NonNullable<Release["collected"]>;
 
 /** In the directory beside the collected one: the new one while it is made, and the one that it replaces. */
 const [NEW, OLD] = ["new", "old"];
@@ -46,7 +45,7 @@ const MARK = ".imagemake";
 export async function collectInto(
   project: Project,
   store: Store,
-  place: Place,
+  place: Collected,
   items: readonly ToCollect[],
   before: readonly string[],
 ): Promise<Result<void>> {
@@ -61,7 +60,7 @@ export async function collectInto(
 async function collectBeside(
   parent: Held,
   store: Store,
-  place: Place,
+  place: Collected,
   items: readonly ToCollect[],
   before: readonly string[],
 ): Promise<Result<void>> {
@@ -95,7 +94,7 @@ async function fillAndSwap(
   making: Held,
   target: string,
   store: Store,
-  { dir, sums, form }: Place,
+  { dir, sums, form }: Collected,
   items: readonly ToCollect[],
 ): Promise<Result<void>> {
   const fresh = holdDirectory(making.path, NEW, { make: { owner: sudoOwner() } });

@@ -3,7 +3,7 @@
 import { fail, ok, type Result } from "../problem.js";
 import type { Export } from "./exchange.js";
 import { newRelease, type Release } from "./release.js";
-import { requireOpen } from "./states.js";
+import { requireState } from "./states.js";
 
 /** The one date of several exports, and of the command line; two in one run are refused. */
 export function oneRelease(exports: readonly Export[], named: string | null): Result<string> {
@@ -53,7 +53,7 @@ export function joinPins(
       `--release ${index.datecode} imports it all the same`,
     );
   if (there === undefined || (index.pins && !there.explicit)) return ok(opened(theirs, now));
-  const open = requireOpen(there);
+  const open = requireState(there, ["open"]);
   if (!open.ok) return open;
   return index.pins ? agreed(there, theirs, dir) : ok(completed(there, theirs));
 }

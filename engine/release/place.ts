@@ -1,16 +1,15 @@
 // Where a release was collected, as far as its file can be believed: people copy and clone release files, and under
 // sudo they are the caller's, who may not edit the Imagefile. It reads no Imagefile.
 import { lstatSync, readFileSync, realpathSync } from "node:fs";
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { holdDirectory, type Held } from "../../cache/held.js";
 import { makeOwnDir, sudoOwner } from "../../cache/write.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { isSignature } from "./check.js";
-import type { Release } from "./release.js";
+import { isWithin } from "../sources/globs.js";
+import type { Collected, Release } from "./release.js";
 import { sumsText } from "./sums.js";
-
-type Collected = NonNullable<Release["collected"]>;
 
 /** Where the Imagefile says that a release is collected. */
 export const ownPlace = (project: Project, into: string | null, datecode: string): string =>
@@ -111,10 +110,7 @@ export function ownFiles({ dir, sums, form }: Collected, release: Release, signa
     .map(([path]) => path);
 }
 
-const isBelow = (dir: string, path: string): boolean => {
-  const way = relative(dir, path);
-  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-};
+const isBelow = (dir: string, path: string): boolean => isWithin(dir, path) && relative(dir, path) !== "";
 
 function real(path: string): string {
   try {

@@ -1,16 +1,6 @@
 // A release as data: its datecode, snapshots, closures and roster. Explicit ones are files beside the
 // Imagefile, implicit ones live in the state directory; the database is never needed to join one.
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-} from "node:fs";
+import { existsSync, lstatSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { lightFormat } from "date-fns/lightFormat";
@@ -22,7 +12,7 @@ import {
   withChecksum,
   writeWhole,
 } from "../../cache/write.js";
-import { codeOf } from "../../cache/io.js";
+import { readPlain } from "../../cache/io.js";
 import type { TargetId } from "../model.js";
 import { isDatecode } from "../names.js";
 import { CLOCKS_MS } from "../quick.js";
@@ -96,6 +86,17 @@ export interface Verdict extends Word {
 /** Checksum files as BSD's sha256 writes them (`SHA256 (name) = …`), or as GNU's sha256sum. */
 export type SumsForm = "bsd" | "gnu";
 
+/**
+ * Where a release was collected, and its checksum file there. Relative to the Imagefile's directory where it lies beneath,
+ * else absolute, `of` the project in that directory. What may be done there, place.ts says.
+ */
+export interface Collected {
+  readonly dir: string;
+  readonly sums: string;
+  readonly form: SumsForm;
+  readonly of?: string;
+}
+
 /** The file `releases/<datecode>.json`; `imagemake` is its format. Times are ISO 8601 in UTC. */
 export interface Release {
   readonly imagemake: 1;
@@ -132,16 +133,8 @@ export interface Release {
   readonly ticked: Readonly<Record<string, string>>;
   /** Each change of state. */
   readonly history: readonly { readonly state: ReleaseState; readonly at: string }[];
-  /**
-   * Where it was collected, and its checksum file; null before. Relative to the Imagefile's directory where it lies
-   * beneath, else absolute, `of` the project in that directory. What may be done there, place.ts says.
-   */
-  readonly collected: {
-    readonly dir: string;
-    readonly sums: string;
-    readonly form: SumsForm;
-    readonly of?: string;
-  } | null;
+  /** Where it was collected; null before. */
+  readonly collected: Collected | null;
   /** Name of the signature file, and the public key that verifies it, as text; null before it is signed. */
   readonly signature: { readonly tool: string; readonly file: string; readonly publicKey: string } | null;
   /** What `current` pointed to before it was promoted; null for nothing. */
@@ -273,7 +266,8 @@ export function readReleases(project: Project): Result<Release[]> {
 /** One release file; `datecode` is what it must be called. */
 export function readRelease(file: string, datecode: string, explicit: boolean): Result<Release> {
   try {
-    const text = readOwn(file);
+    // Under sudo the release files are the caller's, who may put a link there.
+    const text = readPlain(file)?.toString() ?? null;
     if (text === null)
       return fail(2, `${file} is no regular file, and release files are never followed as links`);
     const value = parsed(text);
@@ -297,22 +291,6 @@ export function readRelease(file: string, datecode: string, explicit: boolean): 
     return ok({ ...newRelease(datecode, Date.parse(value.opened ?? "")), ...value, datecode, explicit });
   } catch (error) {
     return fail(2, `${file} cannot be read as a release file`, asError(error).message);
-  }
-}
-
-/** The text of a regular file; null for anything else: under sudo the release files are the caller's, who may put a link there. */
-function readOwn(file: string): string | null {
-  let fd: number;
-  try {
-    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (["ELOOP", "ENXIO"].includes(codeOf(error))) return null;
-    throw error;
-  }
-  try {
-    return fstatSync(fd).isFile() ? readFileSync(fd, "utf8") : null;
-  } finally {
-    closeSync(fd);
   }
 }
 

@@ -38,21 +38,15 @@ const REOPEN: Readonly<Record<ReleaseState, string>> = {
 /** States from which a move is possible. */
 export const from = (move: Move): readonly ReleaseState[] => MOVES[move].from;
 
-/** The release itself if it is open, else a problem that names the command that helps. */
-export const requireOpen = (release: Release): Result<Release> =>
-  release.state === "open"
-    ? ok(release)
-    : fail(2, `release ${release.datecode} is ${release.state}`, REOPEN[release.state]);
-
-/** The release itself if it can make the move, else a problem. */
-export function requireMove(release: Release, move: Move): Result<Release> {
-  if (from(move).includes(release.state)) return ok(release);
-  const message = `release ${release.datecode} is ${release.state}: no ${move} from there`;
-  const next = NEXT[release.state];
+/** The release itself if it is in one of these states, else a problem that names the command that helps. */
+export function requireState(release: Release, states: readonly ReleaseState[]): Result<Release> {
+  const { datecode, state } = release;
+  if (states.includes(state)) return ok(release);
+  const next = NEXT[state];
   return fail(
     2,
-    message,
-    move === "collect" ? REOPEN[release.state] : next === null ? undefined : `next is ${next}`,
+    `release ${datecode} is ${state}, not ${states.join(", ").replace(/, (?=\w+$)/, " or ")}`,
+    states.includes("open") || next === null ? REOPEN[state] : `next is ${next}`,
   );
 }
 

@@ -2,6 +2,7 @@
 // found, so that nobody takes it for granted.
 import { existsSync, lstatSync, readlinkSync, type Stats } from "node:fs";
 import { dirname, join, normalize, relative, resolve } from "node:path";
+import { grouped } from "../../cache/grouped.js";
 import type { Source } from "../model.js";
 import { noticeOf, type Notice } from "../notice.js";
 import { ok, type Result } from "../problem.js";
@@ -96,13 +97,10 @@ function isPlain(stats: Stats): boolean {
 
 /** Names of one file, which become files of their own. */
 function hardLinks(found: readonly Found[], { kind }: Into): Notice | null {
-  const groups = new Map<string, string[]>();
-  for (const { name, stats } of found) {
-    if (stats.nlink < 2 || !stats.isFile()) continue;
-    const file = `${stats.dev}:${stats.ino}`;
-    groups.set(file, [...(groups.get(file) ?? []), name]);
-  }
-  const shared = [...groups.values()].filter((names) => names.length > 1).map((names) => names.join(" = "));
+  const linked = found.filter(({ stats }) => stats.nlink > 1 && stats.isFile());
+  const shared = [...grouped(linked, ({ stats }) => `${stats.dev}:${stats.ino}`).values()]
+    .filter((files) => files.length > 1)
+    .map((files) => files.map(({ name }) => name).join(" = "));
   return shared.length === 0
     ? null
     : noticeOf(

@@ -7,7 +7,7 @@ import { stop, unwrap } from "../../problem.js";
 import { collectInto, type ToCollect } from "../../release/collect.js";
 import { isLimited, kept, linkIn } from "../../release/place.js";
 import { saveRelease, type Release, type ReleasedArtifact } from "../../release/release.js";
-import { changeState, requireMove } from "../../release/states.js";
+import { changeState, from, requireState } from "../../release/states.js";
 import { withDate } from "../../names.js";
 import { tellLine } from "../exchange.js";
 import { meant, offRosterLine, rosterOf, tell } from "../life.js";
@@ -20,7 +20,7 @@ import { projectOfCall, whileLocked } from "../state.js";
 export async function command(call: Call): Promise<number> {
   const project = projectOfCall(call);
   const work = async (): Promise<number> => {
-    const release = unwrap(requireMove(unwrap(meant(project, call, "collect")), "collect"));
+    const release = unwrap(requireState(unwrap(meant(project, call, from("collect"))), from("collect")));
     const options = { ...call.options, release: release.datecode };
     const rosterIn = (graph: Graph): readonly TargetId[] => release.roster ?? rosterOf(graph);
     // What is on no roster is none of the release's business, and the checks that judge it are.

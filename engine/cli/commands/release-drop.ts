@@ -1,6 +1,5 @@
 // `imagemake release drop TARGET --because TEXT`: takes a target off the roster, recorded.
-import { stop, unwrap } from "../../problem.js";
-import { requireOpen } from "../../release/states.js";
+import { stop } from "../../problem.js";
 import { moveRelease, text } from "../life.js";
 import type { Call } from "../run.js";
 
@@ -12,8 +11,7 @@ export function command(call: Call): Promise<number> {
     call,
     ["open"],
     ({ datecode }) => `drop ${target} from release ${datecode}`,
-    (given) => {
-      const release = unwrap(requireOpen(given));
+    (release) => {
       if (release.roster?.includes(target) !== true)
         return stop(
           2,

@@ -4,7 +4,7 @@ import { stop, unwrap } from "../../problem.js";
 import { verifyDirectory } from "../../release/check.js";
 import { currentLink, readCurrent, swapCurrent } from "../../release/promote.js";
 import { saveRelease } from "../../release/release.js";
-import { changeState } from "../../release/states.js";
+import { changeState, from } from "../../release/states.js";
 import { collectedOf } from "../collected.js";
 import { moveRelease } from "../life.js";
 import type { Call } from "../run.js";
@@ -12,7 +12,7 @@ import type { Call } from "../run.js";
 export const command = (call: Call): Promise<number> =>
   moveRelease(
     call,
-    "promote",
+    from("promote"),
     ({ datecode }) => `make release ${datecode} the current one`,
     async (release, project) => {
       const { signature } = release;

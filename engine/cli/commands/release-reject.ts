@@ -1,8 +1,7 @@
 // `imagemake release reject TARGET --because TEXT`: a person's failing verdict on what the target is now; --undo takes
 // those on the target back.
-import { stop, unwrap } from "../../problem.js";
+import { stop } from "../../problem.js";
 import { relationsOf } from "../../relations.js";
-import { requireOpen } from "../../release/states.js";
 import { moveRelease, text } from "../life.js";
 import { judge, look } from "../look.js";
 import type { Call } from "../run.js";
@@ -15,8 +14,7 @@ export async function command(call: Call): Promise<number> {
   const undo = call.own["undo"] === true;
   const does = undo ? "take back what was said of" : "reject";
   const would = ({ datecode }: { datecode: string }): string => `${does} ${target} of release ${datecode}`;
-  return moveRelease(call, ["open"], would, async (given) => {
-    const release = unwrap(requireOpen(given));
+  return moveRelease(call, ["open"], would, async (release) => {
     const looking = await look({ ...call, options: { ...call.options, release: release.datecode } }, [
       target,
     ]);

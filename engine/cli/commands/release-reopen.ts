@@ -6,8 +6,8 @@ import { unwrap } from "../../problem.js";
 import { signatureName } from "../../release/check.js";
 import type { Project } from "../../project.js";
 import { holdPlace, isElsewhere, isLimited, ownFiles } from "../../release/place.js";
-import type { Release } from "../../release/release.js";
-import { changeState } from "../../release/states.js";
+import type { Collected, Release } from "../../release/release.js";
+import { changeState, from } from "../../release/states.js";
 import { collectedOf } from "../collected.js";
 import { tellLine } from "../exchange.js";
 import { moveRelease } from "../life.js";
@@ -16,7 +16,7 @@ import type { Call } from "../run.js";
 export const command = (call: Call): Promise<number> =>
   moveRelease(
     call,
-    "reopen",
+    from("reopen"),
     ({ datecode }) => `reopen release ${datecode}`,
     async (release, project) => {
       const { collected, datecode } = release;
@@ -36,7 +36,7 @@ export const command = (call: Call): Promise<number> =>
   );
 
 /** Looked at and removed in a directory that is opened once: it may be the caller's. */
-function removeOwn(project: Project, place: NonNullable<Release["collected"]>, release: Release): void {
+function removeOwn(project: Project, place: Collected, release: Release): void {
   if (!existsSync(place.dir)) return;
   const above = holdPlace(project, dirname(place.dir));
   try {

@@ -6,7 +6,7 @@ import { stop, unwrap } from "../../problem.js";
 import { currentLink, readCurrent, swapCurrent } from "../../release/promote.js";
 import { isLimited } from "../../release/place.js";
 import type { Release } from "../../release/release.js";
-import { changeState } from "../../release/states.js";
+import { changeState, from } from "../../release/states.js";
 import { collectedOf } from "../collected.js";
 import { tellLine } from "../exchange.js";
 import { moveRelease } from "../life.js";
@@ -15,7 +15,7 @@ import type { Call } from "../run.js";
 export const command = (call: Call): Promise<number> =>
   moveRelease(
     call,
-    "rollback",
+    from("rollback"),
     async (release, project) =>
       `withdraw release ${release.datecode}; ${fateOf(release, unwrap(await collectedOf(call, project, release)).dir)}`,
     async (release, project) => {

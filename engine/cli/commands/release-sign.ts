@@ -19,9 +19,9 @@ import { signatureName, verifySignature } from "../../release/check.js";
 import { ensureKeys, keepPublicKey, keyPlace, requireDate, type KeyPlace } from "../../release/keys.js";
 import { holdPlace } from "../../release/place.js";
 import { putSignature } from "../../release/put-signature.js";
-import type { Release } from "../../release/release.js";
+import type { Collected, Release } from "../../release/release.js";
 import { signFile, toolOf } from "../../release/signers.js";
-import { changeState, requireMove } from "../../release/states.js";
+import { changeState, from, requireState } from "../../release/states.js";
 import { compareWithSums, sumsText } from "../../release/sums.js";
 import type { ProjectSettings, SignSettings } from "../../model.js";
 import { collectedOf } from "../collected.js";
@@ -35,7 +35,7 @@ export async function command(call: Call): Promise<number> {
   const settings = graph.project.release;
   const handedOut = text(call, "export");
   if (handedOut !== null) {
-    const release = unwrap(requireMove(unwrap(meant(project, call, "sign")), "sign"));
+    const release = unwrap(requireState(unwrap(meant(project, call, from("sign"))), from("sign")));
     const place = unwrap(await collectedOf(call, project, release));
     await present(release, place);
     if (lstatSync(handedOut, { throwIfNoEntry: false }) !== undefined)
@@ -47,7 +47,7 @@ export async function command(call: Call): Promise<number> {
   }
   return moveRelease(
     call,
-    "sign",
+    from("sign"),
     ({ datecode }) => `sign release ${datecode}`,
     async (given) => {
       const release = waived(call, given, settings);
@@ -107,7 +107,7 @@ const wantedOf = ({ artifacts }: Release): ReadonlyMap<string, string> =>
 /** The checksum file as it has to be, after every file was digested again. */
 async function present(
   release: Release,
-  { dir, sums, form }: NonNullable<Release["collected"]>,
+  { dir, sums, form }: Collected,
 ): Promise<{ file: string; signature: string }> {
   if (!existsSync(dir)) stop(1, `${dir} is missing`, "imagemake release reopen, and collect again");
   const [file, signature] = [join(dir, sums), join(dir, signatureName(sums))];

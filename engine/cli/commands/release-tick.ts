@@ -2,7 +2,7 @@
 import { fail, ok, unwrap, type Result } from "../../problem.js";
 import { openImagefile } from "../open.js";
 import { moveRelease } from "../life.js";
-import type { Release, ReleaseState } from "../../release/release.js";
+import type { ReleaseState } from "../../release/release.js";
 import { formatWhen } from "../render/when.js";
 import type { Call } from "../run.js";
 
@@ -13,12 +13,9 @@ export async function command(call: Call): Promise<number> {
   const status = await moveRelease(
     call,
     TICKED_IN,
+    () => `tick off: ${step}`,
     (release) => {
-      unwrap(tickable(release));
-      return `tick off: ${step}`;
-    },
-    (release) => {
-      before = unwrap(tickable(release)).ticked[step];
+      before = release.ticked[step];
       return before === undefined
         ? { ...release, ticked: { ...release.ticked, [step]: new Date().toISOString() } }
         : release;
@@ -33,15 +30,6 @@ export async function command(call: Call): Promise<number> {
 
 /** A release that was given up or withdrawn has no steps to come. */
 const TICKED_IN: readonly ReleaseState[] = ["open", "collected", "signed", "promoted"];
-
-const tickable = (release: Release): Result<Release> =>
-  TICKED_IN.includes(release.state)
-    ? ok(release)
-    : fail(
-        2,
-        `release ${release.datecode} is ${release.state}: it has no steps to come`,
-        "--release D names another",
-      );
 
 /** The one step that is meant; never the first of several. */
 function stepMeant(steps: readonly string[], word: string): Result<string> {

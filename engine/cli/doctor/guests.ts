@@ -1,6 +1,7 @@
 // Looks at what runs programs of other machines: emulators registered with the kernel, and KVM for guests. It
 // starts none.
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { addTo } from "../../../cache/grouped.js";
 import type { Action } from "../../model.js";
 import { emulatedCpu } from "../../tools.js";
 import { fine, lacking, type Finding } from "./finding.js";
@@ -14,7 +15,7 @@ export function guests(actions: readonly Action[]): Finding[] {
   for (const { id, tools } of actions) {
     for (const { name } of tools) {
       const cpu = emulatedCpu(name);
-      if (cpu !== undefined) emulators.set(cpu, [...(emulators.get(cpu) ?? []), id]);
+      if (cpu !== undefined) addTo(emulators, cpu, id);
     }
   }
   const booting = actions.filter(({ resources }) => resources.named.includes("kvm")).map(({ id }) => id);

@@ -1,4 +1,5 @@
 // Looks for the programs that the engine, the package managers' drivers and the actions call. It runs none of them.
+import { addTo } from "../../../cache/grouped.js";
 import type { Action, TargetId, Tool } from "../../model.js";
 import type { Drivers } from "../../packages/driver.js";
 import { findTool, installing } from "../../tools.js";
@@ -34,7 +35,7 @@ export async function programs(actions: readonly Action[], drivers: Drivers): Pr
   if (trees.length > 0) need(FOR_TREES, ids(trees));
   const byDriver = new Map<string, TargetId[]>();
   for (const { id, packages: request } of actions)
-    if (request !== null) byDriver.set(request.driver, [...(byDriver.get(request.driver) ?? []), id]);
+    if (request !== null) addTo(byDriver, request.driver, id);
   for (const [name, wanted] of byDriver) need((await drivers[name]?.())?.tools ?? [], wanted);
   for (const { id, tools } of actions) need(tools, [id]);
   return [...packages].map(([name, { tools, wanted }]) => look(name, [...tools.values()], [...wanted]));
