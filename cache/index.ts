@@ -119,12 +119,13 @@ export class Index {
   }
 
   /**
-   * For who is about to free room (`noRoom`: the file system is full, and not even opening it for writing would work):
-   * what is there, to plan with, and the index opened for writing, once it is asked for.
+   * For who is about to free room (`noRoom`: the file system is full, and not even opening it for writing would work), or
+   * `onlyLooks` what that would be: what is there, to plan with, and the index opened for writing, once it is asked for.
    */
   static toFree(
     file: string,
     notice: (message: string) => void,
+    onlyLooks = false,
   ): {
     readonly noRoom: boolean;
     readonly index: Index;
@@ -132,8 +133,8 @@ export class Index {
     readonly close: () => void;
   } {
     const noRoom = lackAt(file) !== null;
-    const index = noRoom ? Index.look(file) : Index.open(file, notice);
-    let opened = noRoom ? null : index;
+    const index = noRoom || onlyLooks ? Index.look(file) : Index.open(file, notice);
+    let opened = noRoom || onlyLooks ? null : index;
     return {
       noRoom,
       index,

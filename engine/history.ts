@@ -100,7 +100,14 @@ export class History {
 
   /** What differs between a build and components; `packages` are those of the latter, where they are not in the index. */
   differences(build: BuildRow, after: readonly Component[], packages?: readonly Package[]): Differences {
-    const before = this.context.index.componentsOf(build.id);
+    return this.#between(this.context.index.componentsOf(build.id), after, packages);
+  }
+
+  #between(
+    before: readonly Component[],
+    after: readonly Component[],
+    packages?: readonly Package[],
+  ): Differences {
     return {
       changes: compareComponents(before, after),
       packages: packageChanges(this.#closure(before), packages ?? this.#closure(after)),
@@ -114,12 +121,13 @@ export class History {
     components: readonly Component[],
     packages: readonly Package[],
   ): BuildReason {
-    const before = this.before(action, components);
+    const { index, project } = this.context;
+    const build = this.before(action, components);
+    const before = build === undefined ? null : index.componentsOf(build.id);
     // Its rows went with what it had made, which was damaged.
-    if (before !== undefined && this.context.index.componentsOf(before.id).length === 0)
-      return { kind: "artifact-lost", target: action.id };
-    const since = before === undefined ? null : this.differences(before, components, packages);
-    const last = this.context.index.lastBuild(this.context.project.line, action.id);
+    if (before?.length === 0) return { kind: "artifact-lost", target: action.id };
+    const since = before === null ? null : this.#between(before, components, packages);
+    const last = index.lastBuild(project.line, action.id);
     if (last?.status === "failed" && last.key === key)
       return { kind: "failed-before", ...endOf(last), since };
     if (since !== null) return { kind: "changed", ...since };

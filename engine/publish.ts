@@ -57,8 +57,8 @@ export async function publish(
   const { index } = context.decider.context;
   const displaced = displacedBy(staged);
   if (displaced !== null) {
-    const message = `the action put something else in the place of the directory ${displaced}: it must leave that as it is`;
-    const output = action.outputs[0]?.name ?? "";
+    const { output, at } = displaced;
+    const message = `the action put something else in the place of the directory ${at}: it must leave that as it is`;
     return { kind: "failure", failure: { kind: "guard", output, message } };
   }
   const artifacts: ArtifactRow[] = [];
@@ -218,8 +218,10 @@ async function storeTree(
 ): Promise<Stored> {
   const { project } = context.decider.context;
   const { whole } = context.decider;
-  if (lstatSync(wanted.path, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    const message = "$OUT was a directory, and the command put something else in its place";
+  const stats = lstatSync(wanted.path, { throwIfNoEntry: false });
+  if (stats?.isDirectory() !== true) {
+    const did = stats === undefined ? "removed it" : "put something else in its place";
+    const message = `$OUT was a directory, and the command ${did}`;
     return { failure: { kind: "guard", output: wanted.output.name, message } };
   }
   try {

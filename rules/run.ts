@@ -203,7 +203,7 @@ function isScript(word: string, before: string | undefined): boolean {
 
 /** Throws where a word has a declared variable in its middle, or in braces: it would be passed on as it stands. */
 function refuseWithin(rule: string, word: string, names: readonly string[]): void {
-  const [found] = names.filter((name) => new RegExp(`\\$(${name}(?![A-Z0-9_])|\\{${name}\\})`).test(word));
+  const found = names.find((name) => new RegExp(`\\$(${name}(?![A-Z0-9_])|\\{${name}\\})`).test(word));
   if (found === undefined) return;
   wrongOption(
     rule,

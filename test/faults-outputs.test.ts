@@ -15,8 +15,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { displacedBy } from "../engine/execute/outputs.js";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { expectBuilds, expectSettled } from "./support/faults.js";
 import { interfere, interfered, systemCalls, type SystemCall } from "./support/system-calls.js";
@@ -254,6 +256,52 @@ ${link("itself", `rmdir "$OUT"; ln -s ${there} "$OUT"`, "tree: true")}`,
     },
   );
 });
+
+test("the output that is named is the one whose directory was displaced", () => {
+  const dir = mkdtempSync(join(tmpdir(), "imagemake-displaced-"));
+  mkdirSync(join(dir, "work/.out"), { recursive: true });
+  symlinkSync("/tmp", join(dir, "tree"));
+  const outputs = [
+    {
+      output: { name: "FILE", kind: "file", pattern: "f" } as const,
+      path: join(dir, "work/.out/f"),
+      parent: null,
+    },
+    { output: { name: "TREE", kind: "tree", base: null } as const, path: join(dir, "tree"), parent: null },
+  ];
+  expect(displacedBy({ dir, outputs })).toEqual({ output: "TREE", at: "tree" });
+  expect(displacedBy({ dir, outputs: outputs.slice(0, 1) })).toBeNull();
+  rmSync(dir, { recursive: true });
+});
+
+test("an action that removes the directory of its outputs fails, and the output is named", async () => {
+  const project = makeProject({
+    "Imagefile.ts": `
+export const file = run({ inputs: {}, cmd: "rm -r .out", out: "file" });
+export const dated = run({ inputs: {}, cmd: "rm -r .out", out: "dated-{date}" });
+export const work = run({ inputs: {}, cmd: 'rm -rf "$PWD"', out: "work" });
+export const many = run({ inputs: {}, cmd: "rm -r .out", outs: { A: "a", B: "b" } });
+export const tree = run({ inputs: {}, cmd: 'rmdir "$OUT"', tree: true });
+export const above = run({ inputs: {}, cmd: "rm -r .out", tree: true });
+export const here = run({ inputs: {}, cmd: "rm -r .out; echo 1 > f-20200101", out: "f-{date}", collect: "f-{date}" });
+`,
+  });
+  const { status, stderr } = await project.run("-k", ...Object.keys(REMOVED), "here");
+  expect(status).toBe(1);
+  for (const [target, why] of Object.entries(REMOVED)) expect(stderr).toContain(`failed ${target}: ${why}`);
+  expect(stderr).toContain("built here");
+  project.remove();
+});
+
+/** What each of those is told. */
+const REMOVED = {
+  file: "output OUT was not made: expected file",
+  dated: "output OUT was not made: expected dated-",
+  work: "output OUT was not made: expected work",
+  "many-A": "output A was not made: expected a",
+  tree: "output OUT refused: $OUT was a directory, and the command removed it",
+  above: "output OUT refused: $OUT was a directory, and the command removed it",
+};
 
 test("what an action gives to another user is root's all the same, in the store and in out/", async () => {
   const project = makeProject({

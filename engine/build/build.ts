@@ -157,7 +157,10 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
     return missing === undefined ? ok(undefined) : { ok: false, problem: missing };
   };
   const expected = session.index.durations(options.project.line);
-  const context = { session, isolation, overlays: able.value, expected, prepare, making: new Map() };
+  const context = {
+    ...{ session, isolation, overlays: able.value, expected, prepare },
+    ...{ making: new Map(), copies: { told: false } },
+  };
   const tally = await performAll(context, needed, options, obstacles);
   reached("performed");
   remember(session);

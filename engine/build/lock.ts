@@ -76,21 +76,12 @@ export async function clearAfterCrash(project: Project): Promise<void> {
 const RELEASE = /^\d{8}(?:\.\d+)?\.json$/;
 
 /**
- * Removes temporary files, whoever left them: a kill that came before the lock was taken left no note. They are few
- * directories with few files.
+ * Removes temporary files of what is written without the lock, too: a kill that came before it was taken left no note. They
+ * are few directories with few files.
  */
-function clearAllTemporaries({
-  state,
-  graphs,
-  implicit,
-  releases,
-  line,
-  out,
-  manifests,
-  checked,
-}: Project): void {
+function clearAllTemporaries({ state, graphs, implicit, releases, line, checked }: Project): void {
   const ofAllLines = (dir: string): string[] => withDirectories(line === "" ? dir : dirname(dir));
-  for (const dir of [state, graphs, out, manifests, checked, ...ofAllLines(implicit)]) clearTemporaries(dir);
+  for (const dir of [state, graphs, checked, ...ofAllLines(implicit)]) clearTemporaries(dir);
   // A person's directory: only what can be nobody else's.
   for (const dir of ofAllLines(releases)) clearTemporaries(dir, RELEASE);
 }
@@ -102,8 +93,9 @@ function withDirectories(dir: string): string[] {
   return [dir, ...inner.map(({ name }) => join(dir, name))];
 }
 
-/** Removes what else a killed run left in the state directory. What resists is in nobody's way. */
-async function clearLeftovers({ state, store, layers }: Project): Promise<void> {
+/** Removes what else a killed run left, where there may be many files. What resists is in nobody's way. */
+async function clearLeftovers({ state, store, layers, out, manifests }: Project): Promise<void> {
+  for (const dir of [out, manifests]) clearTemporaries(dir);
   await clearTrials(state);
   openStore(store, null).clean();
   for (const leftover of leftoverLayers(layers)) await removeTree(leftover);

@@ -98,7 +98,7 @@ function told(file: string): { readonly text: string; readonly more: boolean } {
   try {
     bytes = readPlain(file, MOST + 1);
   } catch (error) {
-    if (!["ENOENT", "EACCES"].includes(codeOf(error))) throw error;
+    if (!["ENOENT", "ENOTDIR", "EACCES"].includes(codeOf(error))) throw error;
   }
   const text = bytes?.toString() ?? "";
   if (bytes === null || bytes.length <= MOST) return { text, more: false };

@@ -1,10 +1,11 @@
 // One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
 // failure becomes a row, so that `why` and `log` know of it.
 import { appendFileSync, closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { randomBytes } from "node:crypto";
 import { problemIn, writeIfPossible } from "../../cache/io.js";
 import type { BuildRow } from "../../cache/index.js";
+import { adviceFor, codeSaid, isFullCode, lackAt } from "../../cache/limits.js";
 import { reached } from "../../cache/steps.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
@@ -25,7 +26,6 @@ import { relationsOf } from "../relations.js";
 import { endedInPipe } from "../shell.js";
 import { lossesIn, refused, toldBy } from "./losses.js";
 import { damagedMeanwhile, mend } from "./mend.js";
-import { noteCopied, ranOut } from "./scarce.js";
 import type { Session } from "./session.js";
 import { forgetUnfinished, logOf, makeLog, noteUnfinished } from "./unfinished.js";
 
@@ -45,6 +45,8 @@ export interface PerformContext {
   readonly prepare: (action: Action) => Promise<Result<void>>;
   /** Actions that are made anew for a reader that the plan did not hold. */
   readonly making: Map<string, Promise<Performed>>;
+  /** Whether was said that output files are copies: once a run is enough. */
+  readonly copies: { told: boolean };
 }
 
 const TAIL_LINES = 20;
@@ -77,7 +79,7 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
   }
   const linked = await linkOutputs(decider, action, made.outputs);
   if ("problem" in linked) return failed(context, action, null, { kind: "problem", problem: linked.problem });
-  noteCopied(context.session, linked.copied);
+  noteCopied(context, linked.copied);
   options.emit({
     type: "restored",
     target: action.id,
@@ -210,7 +212,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
         record.duration,
       );
     const { duration } = record;
-    noteCopied(context.session, linked.copied);
+    noteCopied(context, linked.copied);
     options.emit({
       type: "built",
       target: action.id,
@@ -323,6 +325,34 @@ export function failed(
     at: options.now(),
   });
   return { kind: "failed", failure };
+}
+
+/** What is copied for want of hard links takes its room twice. */
+function noteCopied({ session, copies }: PerformContext, path: string | null): void {
+  if (path === null || copies.told) return;
+  copies.told = true;
+  session.options.emit({
+    type: "notice",
+    level: "warning",
+    message: `${path} is a copy of what the store holds, because no hard link can be made there: files in out/ take their room twice`,
+    at: session.options.now(),
+  });
+}
+
+/** What helps where a command complained that something ran out; null where it did not. `dir`: its stage. */
+function ranOut(failure: Failure, tail: readonly string[], dir: string): string | null {
+  if (failure.kind === "signal" && failure.signal === "SIGXFSZ") return adviceFor("EFBIG", dir) ?? null;
+  if (failure.kind !== "exit") return null;
+  const stages = dirname(dir);
+  const lack = lackAt(dir);
+  if (lack !== null) return `${stages}: ${lack.why}; ${lack.hint}`;
+  const code = codeSaid(tail.join("\n"));
+  const advice = code === null ? undefined : adviceFor(code, dir);
+  if (code === null || advice === undefined) return null;
+  // It may have been a file system of its own making.
+  return isFullCode(code) || code === "EROFS" || code === "EIO"
+    ? `if that was in ${stages}: ${advice}`
+    : advice;
 }
 
 /** The command as a person would type it; a recipe by its name. What comes from the caller's environment may be secret. */

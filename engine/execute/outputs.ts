@@ -1,6 +1,6 @@
 // Finds what an action produced: the file at $OUT, or the one in the working directory that a tool stamped
 // with a date of its own. It judges names and kinds only; contents are the guards' matter.
-import { lstatSync, readdirSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import type { Failure } from "../reason.js";
 import type { Action } from "../model.js";
@@ -14,15 +14,19 @@ export type Found =
 const failure = (value: Failure): Found => ({ kind: "failure", failure: value });
 
 /**
- * A directory of the stage that the action put something else in the place of: what its outputs are looked for in. Through
- * a link they would be somebody else's files. Relative to the stage; null where all are there.
+ * The first output that is not looked for, because the action put something else in the place of a directory on the way:
+ * through a link it would be somebody else's file. `at` is relative to the stage; null where nothing of the kind is.
  */
-export function displacedBy({ dir, outputs }: Pick<Staged, "dir" | "outputs">): string | null {
+export function displacedBy({
+  dir,
+  outputs,
+}: Pick<Staged, "dir" | "outputs">): { readonly output: string; readonly at: string } | null {
   for (const { output, path } of outputs) {
     const parts = relative(dir, output.kind === "tree" ? path : dirname(path)).split("/");
     for (const count of parts.keys()) {
       const at = parts.slice(0, count + 1).join("/");
-      if (lstatSync(join(dir, at), { throwIfNoEntry: false })?.isDirectory() === false) return at;
+      if (lstatSync(join(dir, at), { throwIfNoEntry: false })?.isDirectory() === false)
+        return { output: output.name, at };
     }
   }
   return null;
@@ -78,8 +82,11 @@ function findDated(action: Action, staged: Staged, name: string, pattern: string
   return failure({ kind: "output-missing", output: name, expected });
 }
 
+/** Nothing in a directory that the action removed. */
 const filesIn = (dir: string): string[] =>
-  readdirSync(dir, { withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(dir, entry.name))
-    .sort();
+  existsSync(dir)
+    ? readdirSync(dir, { withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(dir, entry.name))
+        .sort()
+    : [];

@@ -4,7 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { parseAttributes } from "../tree/attributes.js";
+import { LABEL, parseAttributes } from "../tree/attributes.js";
 import { lossText, lossesOfNames } from "../tree/losses.js";
 import type { Notice } from "../notice.js";
 import { asError } from "../problem.js";
@@ -47,9 +47,6 @@ function namesOf(cwd: string, path: string): readonly string[] {
   const listed = parseAttributes(attr("getfattr", cwd, ["-h", "-d", "-e", "hex", "-m", "-", "--", path]));
   return [...listed.values()].flatMap((found) => [...found.keys()]).filter((name) => name !== LABEL);
 }
-
-/** A label of the machine's own policy is none of a file's. */
-const LABEL = "security.selinux";
 
 function attr(program: string, cwd: string, argv: readonly string[]): string {
   const { status, stdout, stderr, error } = spawnSync(program, argv, {

@@ -6,7 +6,7 @@ import { grouped } from "../../cache/grouped.js";
 import type { Source } from "../model.js";
 import { noticeOf, type Notice } from "../notice.js";
 import { ok, type Result } from "../problem.js";
-import { attributesOf } from "../tree/attributes.js";
+import { attributesOf, LABEL } from "../tree/attributes.js";
 import { lossesOfNames, type Loss } from "../tree/losses.js";
 import { isWithin, type Matched } from "./globs.js";
 import type { SourceFile } from "./resolve.js";
@@ -79,20 +79,17 @@ const MODES = { tree: "say them in modes: { … }", image: "there everybody may 
 /** Sticky, set-user-ID and set-group-ID. */
 const SPECIAL = 0o7000;
 
+/** Who may write under the usual umasks: nobody, the owner, the group too, or all. */
+const WRITERS: readonly number[] = [0, 0o200, 0o220, 0o222];
+
 /**
- * Whether a mode says no more than git's x bit does: all may read and execute what the owner may. Who may write is a
- * matter of the umask, and is the owner for less than the group, or the group for less than all, in none.
+ * Whether a mode says no more than git's x bit does: all may read, and all or none execute. Who may write is a matter of
+ * the umask.
  */
 function isPlain(stats: Stats): boolean {
-  const { mode } = stats;
-  const shared = mode & 0o555;
-  const writes = mode & 0o022;
-  const umask = writes === 0 || (mode & 0o200 && (writes & 0o020) !== 0);
-  return (
-    (mode & SPECIAL) === 0 &&
-    (shared === 0o555 || (shared === 0o444 && !stats.isDirectory())) &&
-    Boolean(umask)
-  );
+  const mode = stats.mode & 0o777;
+  const isForAll = (mode & 0o555) === 0o555 || ((mode & 0o555) === 0o444 && !stats.isDirectory());
+  return isForAll && WRITERS.includes(mode & 0o222) && (stats.mode & SPECIAL) === 0;
 }
 
 /** Names of one file, which become files of their own. */
@@ -135,9 +132,6 @@ function climbing(found: readonly Found[], tree: Into, dir: string): Notice | nu
 function climbs(from: string, to: string): boolean {
   return !to.startsWith("/") && /^\.\.(\/|$)/.test(normalize(join(from, to)));
 }
-
-/** A label of the machine's own policy is none of a file's. */
-const LABEL = "security.selinux";
 
 /**
  * Access lists, capabilities and other attributes of the files and of the directories that lead to them from

@@ -81,6 +81,9 @@ const unquote = (text: string): string =>
     ? text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))
     : text;
 
+/** A label of the machine's own policy is none of a file's. */
+export const LABEL = "security.selinux";
+
 /** What overlayfs keeps for itself, with and without `userxattr`. */
 const OVERLAYS_OWN = /^(trusted|user)\.overlay\./;
 const CAPABILITY = "security.capability";

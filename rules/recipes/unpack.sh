@@ -10,7 +10,8 @@ unpacked() {
     }
     cat "$TMPDIR/said" >&2
     # One that was cut off between two members is whole to tar.
-    ! grep -q 'End of File' "$TMPDIR/blocks" || die "${FROM##*/} ends without a tarball's end: it was cut off"
+    ! grep -q '^block [0-9]*: \*\* End of File \*\*$' "$TMPDIR/blocks" ||
+        die "${FROM##*/} ends without a tarball's end: it was cut off"
     ! grep -q acl_from_text "$TMPDIR/said"
 }
 

@@ -21,7 +21,8 @@ export async function command(call: Call): Promise<number> {
     return 0;
   }
   const isInput = await inputs(call, project);
-  const run = async (index: Index, open: () => Index, close: () => void): Promise<number> => {
+  const run = async (): Promise<number> => {
+    const { index, open, close } = Index.toFree(project.index, warn, dryRun);
     try {
       const releases = unwrap(readReleases(project));
       const context: CleanContext = { project, index, releases, isInput };
@@ -35,18 +36,7 @@ export async function command(call: Call): Promise<number> {
       close();
     }
   };
-  if (dryRun) {
-    const index = Index.look(project.index);
-    return run(
-      index,
-      () => index,
-      () => index.close(),
-    );
-  }
-  return whileLocked(call, project, () => {
-    const { index, open, close } = Index.toFree(project.index, warn);
-    return run(index, open, close);
-  });
+  return dryRun ? run() : whileLocked(call, project, run);
 }
 
 /** Of a broken Imagefile nobody can say what it reads: then every output might be an input. */

@@ -34,8 +34,7 @@ export async function programs(actions: readonly Action[], drivers: Drivers): Pr
   const trees = actions.filter((action) => action.outputs.some((output) => output.kind === "tree"));
   if (trees.length > 0) need(FOR_TREES, ids(trees));
   const byDriver = new Map<string, TargetId[]>();
-  for (const { id, packages: request } of actions)
-    if (request !== null) addTo(byDriver, request.driver, id);
+  for (const { id, packages: request } of actions) if (request !== null) addTo(byDriver, request.driver, id);
   for (const [name, wanted] of byDriver) need((await drivers[name]?.())?.tools ?? [], wanted);
   for (const { id, tools } of actions) need(tools, [id]);
   return [...packages].map(([name, { tools, wanted }]) => look(name, [...tools.values()], [...wanted]));

@@ -29,12 +29,6 @@ export function failureBody(
   return lines;
 }
 
-/** Why an action was not tried: where `because` is the id of a failed or skipped one, that is said. */
-export function skippedBecause(because: string, ended: ReadonlyMap<string, string>): string {
-  const how = ended.get(because);
-  return how === undefined ? visible(because) : `${visible(because)} ${how}`;
-}
-
 /** A command of several lines keeps them, so that it can be copied out. */
 function command(text: string): string[] {
   const [first = "", ...more] = text.replace(/\n+$/, "").split("\n").map(visible).map(shortenedLine);

@@ -2,12 +2,12 @@
 // It keeps no state but what has been said already.
 import type { BuildEvent } from "../../events.js";
 import { noticeText } from "../../notice.js";
+import { Course } from "./course.js";
 import { formatDuration } from "./duration.js";
-import { failureBody, failureHead, skippedBecause } from "./failed.js";
+import { failureBody, failureHead } from "./failed.js";
 import { planLine } from "./plan.js";
 import { describeDecision, explainDecision } from "./reason.js";
-import { ENDS, lineWriter, type Renderer, type Sink, type Verbosity } from "./renderer.js";
-import { summaryLine } from "./summary.js";
+import { lineWriter, type Renderer, type Sink, type Verbosity } from "./renderer.js";
 import { visible } from "./visible.js";
 import { releaseLine } from "./when.js";
 
@@ -28,26 +28,17 @@ const QUIET = 10_000;
 /** The lines of each event, in turn. */
 export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEvent) => string[] {
   const verbose = verbosity === "verbose";
-  const planned = new Set<string>();
-  const failed: string[] = [];
-  const left = new Set<string>();
-  let stopped = 0;
-  const ended = new Map<string, string>();
+  const course = new Course();
   let phase: { readonly name: string; readonly line: string; readonly at: number } | null = null;
   return (event) => {
+    course.note(event);
     if (verbosity === "quiet" && event.type !== "failed") return [];
-    if (ENDS.has(event.type) && "target" in event) left.delete(event.target);
     switch (event.type) {
       case "release":
         return [releaseLine(event)];
       case "plan":
-        for (const { target, decision } of event.decisions) {
-          if (decision.kind === "up-to-date") continue;
-          planned.add(target);
-          left.add(target);
-        }
         // With nothing to do, the summary says so.
-        return planned.size === 0 ? [] : [planLine(event.decisions)];
+        return course.isPlanned ? [planLine(event.decisions)] : [];
       case "phase": {
         const line = visible(`${event.phase} ${event.detail}`).trimEnd();
         if (phase?.line === line) return [];
@@ -63,7 +54,8 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
           : [`start ${visible(event.target)}: ${describeDecision(event.reason)}`];
       case "up-to-date":
         // One that was planned and then found unchanged is news: its inputs came out the same.
-        if (planned.has(event.target)) return [`unchanged ${visible(event.target)}: same inputs after all`];
+        if (course.hasPlanned(event.target))
+          return [`unchanged ${visible(event.target)}: same inputs after all`];
         return verbose ? [`up to date ${visible(event.target)}`] : [];
       case "restored":
         return [
@@ -76,22 +68,18 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
           ...(verbose ? outputs(event.outputs, event.digests) : []),
         ];
       case "failed":
-        ended.set(event.target, "failed");
-        if (event.failure.kind === "interrupted") stopped += 1;
-        else failed.push(visible(event.target));
         return [
           `${event.failure.kind === "interrupted" ? "stopped" : "failed"} ${failureHead(event)}`,
           ...failureBody(event, cwd, "|"),
         ];
       case "skipped":
-        ended.set(event.target, "was skipped");
-        return [`skipped ${visible(event.target)}: ${skippedBecause(event.because, ended)}`];
+        return [`skipped ${visible(event.target)}: ${course.skippedBecause(event.because)}`];
       case "notice":
         return [`${event.level === "warning" ? "warning: " : ""}${visible(noticeText(event, verbose))}`];
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
       case "done":
-        return [summaryLine(event, failed, stopped, left.size)];
+        return [course.summary(event)];
     }
   };
 }

@@ -1,14 +1,5 @@
 // What a renderer of the event stream is, and what it writes to. It knows no event and no wording.
-import type { BuildEvent, Emit } from "../../events.js";
-
-/** Events with which a planned action is over. */
-export const ENDS: ReadonlySet<BuildEvent["type"]> = new Set([
-  "up-to-date",
-  "restored",
-  "built",
-  "failed",
-  "skipped",
-]);
+import type { Emit } from "../../events.js";
 
 /** Takes the events of one run. `close` may be called twice, and at any moment: it leaves the terminal as it was. */
 export interface Renderer {

@@ -3,13 +3,12 @@
 import type { BuildEvent } from "../../events.js";
 import { noticeText } from "../../notice.js";
 import { cut } from "./columns.js";
+import { Course } from "./course.js";
 import { formatDuration } from "./duration.js";
-import { failureBody, failureHead, skippedBecause } from "./failed.js";
+import { failureBody, failureHead } from "./failed.js";
 import { planLine } from "./plan.js";
 import { describeDecision, explainDecision } from "./reason.js";
-import { ENDS } from "./renderer.js";
 import type { Marks, Paint } from "./style.js";
-import { summaryLine } from "./summary.js";
 import { visible } from "./visible.js";
 import { releaseLine } from "./when.js";
 
@@ -25,34 +24,25 @@ export interface Manner {
 /** The lines of each event, in turn. */
 export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (event: BuildEvent) => string[] {
   const reasons = new Map<string, readonly string[]>();
-  const planned = new Set<string>();
-  const failed: string[] = [];
-  const left = new Set<string>();
-  let stopped = 0;
-  const ended = new Map<string, string>();
+  const course = new Course();
   const dim = (lines: readonly string[]): string[] => lines.map((line) => paint("dim", `  ${line}`));
   const head = (name: string, more: string): string =>
     `${visible(name)} ${paint("dim", cut(more, columns() - visible(name).length - 4))}`;
 
   return (event) => {
-    if (ENDS.has(event.type) && "target" in event) left.delete(event.target);
+    course.note(event);
     switch (event.type) {
       case "release":
         return [releaseLine(event)];
       case "plan":
-        for (const { target, decision } of event.decisions) {
-          if (decision.kind === "up-to-date") continue;
-          planned.add(target);
-          left.add(target);
-        }
-        return verbose && planned.size > 0 ? [planLine(event.decisions)] : [];
+        return verbose && course.isPlanned ? [planLine(event.decisions)] : [];
       case "phase":
         return verbose ? dim([visible(`${event.phase} ${event.detail}`)]) : [];
       case "started":
         if (verbose) reasons.set(event.target, explainDecision(event.reason));
         return [];
       case "up-to-date":
-        if (planned.has(event.target)) {
+        if (course.hasPlanned(event.target)) {
           return [`${paint("dim", marks.unchanged)} ${head(event.target, "same inputs after all")}`];
         }
         return verbose ? [`${paint("dim", marks.unchanged)} ${head(event.target, "up to date")}`] : [];
@@ -67,21 +57,17 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
           ...dim([...(reasons.get(event.target) ?? []), ...(verbose ? event.outputs.map(visible) : [])]),
         ];
       case "failed": {
-        ended.set(event.target, "failed");
         if (event.failure.kind === "interrupted") {
-          stopped += 1;
           return [`${paint("yellow", marks.stopped)} ${head(event.target, "stopped")}`];
         }
-        failed.push(visible(event.target));
         return [
           `${paint("red", marks.failed)} ${paint("bold", failureHead(event))}`,
           ...failureBody(event, cwd, paint("dim", marks.bar)),
         ];
       }
       case "skipped":
-        ended.set(event.target, "was skipped");
         return [
-          `${paint("dim", marks.skipped)} ${head(event.target, `skipped: ${skippedBecause(event.because, ended)}`)}`,
+          `${paint("dim", marks.skipped)} ${head(event.target, `skipped: ${course.skippedBecause(event.because)}`)}`,
         ];
       case "notice":
         return [
@@ -90,7 +76,7 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
       case "done":
-        return [summaryLine(event, failed, stopped, left.size)];
+        return [course.summary(event)];
     }
   };
 }
