@@ -1,7 +1,6 @@
 // What is the caller's or the machine's own (umask, groups, limits, where the project lies) is in no output: what an
 // action copies from where it works has the same modes, owners, groups and paths everywhere.
 import { afterEach, expect, jest, test } from "@jest/globals";
-import { createHash } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { makeProject, type TestProject } from "./support/cli.js";
 
@@ -50,17 +49,6 @@ function made(): TestProject {
   return project;
 }
 
-/** The digest of each output. */
-const sums = (project: TestProject): Record<string, string> =>
-  Object.fromEntries(
-    project.names("out").map((name) => [
-      name,
-      createHash("sha256")
-        .update(readFileSync(project.path("out", name)))
-        .digest("hex"),
-    ]),
-  );
-
 const under = (umask: string): string[] => ["sh", "-c", `umask ${umask}; exec "$@"`, "sh"];
 
 test.each([[[]], [["--no-isolation"]]])(
@@ -70,15 +58,15 @@ test.each([[[]], [["--no-isolation"]]])(
     await usual.good(...ways, "all");
     const private_ = made();
     expect((await private_.call({ under: under("077") }, ...ways, "all")).status).toBe(0);
-    expect(sums(private_)).toEqual(sums(usual));
+    expect(private_.outputs()).toEqual(usual.outputs());
     // Copies of very many sources are kept from one action to the next.
     expect((await private_.call({ under: under("022") }, "-B", ...ways, "all-many")).status).toBe(0);
-    expect(sums(private_)).toEqual(sums(usual));
+    expect(private_.outputs()).toEqual(usual.outputs());
     const shared = made();
     chownSync(shared.dir, process.getuid?.() ?? 0, 7);
     chmodSync(shared.dir, 0o2775);
     await shared.good(...ways, "all");
-    expect(sums(shared)).toEqual(sums(usual));
+    expect(shared.outputs()).toEqual(usual.outputs());
   },
 );
 
@@ -91,9 +79,9 @@ test("programs find themselves at the same place in each run and each project, w
     "/imagemake",
     "/imagemake/ov/d/one",
   ]);
-  const first = sums(usual);
+  const first = usual.outputs();
   await usual.good("-B", ...outputs);
-  expect(sums(usual)).toEqual(first);
+  expect(usual.outputs()).toEqual(first);
   const root = process.getuid?.() === 0;
   for (const under of [
     ["prlimit", "--stack=1048576:", "--core=unlimited:", "--nofile=256:"],
@@ -102,6 +90,6 @@ test("programs find themselves at the same place in each run and each project, w
   ]) {
     const other = made();
     expect((await other.call({ under }, ...outputs)).stderr).toContain("built own-caller");
-    expect(sums(other)).toEqual(first);
+    expect(other.outputs()).toEqual(first);
   }
 });

@@ -1,16 +1,10 @@
 // Exports become targets, groups and actions, with the names that the command line knows; what an export may
 // not be is refused with its name and place.
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import type { Graph } from "../engine/model.js";
-import { Puppet, Yard } from "./support/evaluate-support.js";
+import { evaluating } from "./support/evaluate-support.js";
 
-const puppet = new Puppet();
-let yard = new Yard();
-beforeEach(() => {
-  yard = new Yard();
-});
-afterEach(() => yard.remove());
-afterAll(() => puppet.close());
+const { puppet, yard } = evaluating();
 
 const IMPORT = `import { run, tree, check, rootfs, each, files, arg, project } from "imagemake";`;
 const graphOf = (lines: readonly string[], args: Readonly<Record<string, string>> = {}): Promise<Graph> =>

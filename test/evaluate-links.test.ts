@@ -1,17 +1,11 @@
 // An edit of what an import leads to is noticed: of links on the way, and of what would be found instead.
-import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { readsChanged } from "../engine/evaluate/fresh.js";
-import { Puppet, Yard } from "./support/evaluate-support.js";
+import { evaluating } from "./support/evaluate-support.js";
 
-const puppet = new Puppet();
-let yard = new Yard();
-beforeEach(() => {
-  yard = new Yard();
-});
-afterEach(() => yard.remove());
-afterAll(() => puppet.close());
+const { puppet, yard } = evaluating();
 
 /** Names with their text; `-> x` is a link to x. */
 type Files = Readonly<Record<string, string>>;

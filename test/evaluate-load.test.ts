@@ -1,15 +1,9 @@
 // Imagefiles wherever they lie and however they are written; and broken ones, with file, line and a way out.
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { mkdirSync } from "node:fs";
-import { Puppet, Yard } from "./support/evaluate-support.js";
+import { evaluating, Puppet } from "./support/evaluate-support.js";
 
-const puppet = new Puppet();
-let yard = new Yard();
-beforeEach(() => {
-  yard = new Yard();
-});
-afterEach(() => yard.remove());
-afterAll(() => puppet.close());
+const { puppet, yard } = evaluating();
 
 const imagefile = (...lines: readonly string[]) => ({ "Imagefile.ts": lines.join("\n") });
 const IMPORT = `import { run } from "imagemake";`;

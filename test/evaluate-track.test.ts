@@ -1,17 +1,11 @@
 // What an evaluation read is recorded, however it was read; a change of it is noticed, and nothing else is.
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { readsChanged, restamped, type FileRead, type Reads } from "../engine/evaluate/fresh.js";
-import { Puppet, Yard } from "./support/evaluate-support.js";
+import { evaluating } from "./support/evaluate-support.js";
 
-const puppet = new Puppet();
-let yard = new Yard();
-beforeEach(() => {
-  yard = new Yard();
-});
-afterEach(() => yard.remove());
-afterAll(() => puppet.close());
+const { puppet, yard } = evaluating();
 
 const TAIL = `\nexport const a = run({ out: "a" });\n`;
 /** An Imagefile with these lines before a target; the first is line 2. */

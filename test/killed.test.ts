@@ -9,7 +9,7 @@ import { afterAll, expect, jest, test } from "@jest/globals";
 import { codeOf } from "../cache/io.js";
 import { STEPS, type Step } from "../cache/steps.js";
 import { expectSettled, noneLeft, processesIn } from "./support/faults.js";
-import { HELD, outputsOf, pathsOf, removeShared, SCENARIOS } from "./support/killed.js";
+import { HELD, pathsOf, removeShared, SCENARIOS } from "./support/killed.js";
 import type { KilledProject, Scenario } from "./support/killed.js";
 import { mountsOf, until } from "./support/sandbox.js";
 import { startAt, stepsOf, taken, type Point, type StepsEnd, type StepsRun } from "./support/steps.js";
@@ -80,7 +80,7 @@ async function neverKilled(scenario: Scenario): Promise<Reaching> {
       expect({ status: end.status, stderr: end.stderr }).toMatchObject({ status: 0 });
       await expectSettled(project, ...scenario.words);
       await project.good("cache", "gc");
-      right[content] = { outputs: outputsOf(project), paths: pathsOf(project) };
+      right[content] = { outputs: project.outputs(), paths: pathsOf(project) };
     }
     return { scenario, points: end?.steps ?? [], right };
   } finally {
@@ -113,11 +113,11 @@ class Victim {
     expectEnd(kill, end);
     await noneLeft(project);
     expect(mountsOf(project.dir)).toEqual([]);
-    for (const [name, digest] of Object.entries(outputsOf(project)))
+    for (const [name, digest] of Object.entries(project.outputs()))
       expect([`${name} ${old.outputs[name]}`, `${name} ${now.outputs[name]}`]).toContain(`${name} ${digest}`);
     if (kill.held !== null) await expectLog(project, kill.held);
     await project.good(...scenario.words);
-    expect(outputsOf(project)).toEqual(now.outputs);
+    expect(project.outputs()).toEqual(now.outputs);
     await expectSettled(project, ...scenario.words);
     await project.good("cache", "gc");
     expect(pathsOf(project)).toEqual(now.paths);

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "@j
 import { finish, type TestProject } from "./support/cli.js";
 import { blockDisk, overlayDisk, plainDisk, smallDisk, type Disk } from "./support/disk.js";
 import { expectSettled, makePuppet } from "./support/faults.js";
-import { ALL, digests, expectNothingHalf, expectRight, ordinary, placed } from "./support/places.js";
+import { ALL, expectNothingHalf, expectRight, ordinary, placed } from "./support/places.js";
 import { asUser, makeTrial, mountsOf, USER } from "./support/sandbox.js";
 import { skipping } from "./support/skipping.js";
 
@@ -69,7 +69,7 @@ describe("a project is built to the byte", () => {
     execFileSync("chown", ["-R", `${USER}:${USER}`, project.dir]);
     const { status, stderr } = await project.call({ under: asUser(trial, "all") }, ...ALL);
     expect([status, stderr]).toEqual([0, expect.not.stringContaining("warning")]);
-    expect(digests(project)).toEqual(right);
+    expect(project.outputs()).toEqual(right);
   });
 
   test.each(EXPENSIVE ? ["EPERM", "EMLINK", "EOPNOTSUPP"] : ["EPERM"])(
@@ -230,7 +230,7 @@ describe("a build stops in words, and goes on once it can,", () => {
     expect([...here.mounts(), ...mountsOf(here.mount)]).toEqual([]);
     if (away !== undefined) await here.sh(away);
     await project.good(...ALL);
-    expect(digests(project)).toEqual(right);
+    expect(project.outputs()).toEqual(right);
   });
 });
 
@@ -318,7 +318,7 @@ export const within = run({ inputs: {}, within: image.tree, cmd: ["sh", "-c", 'c
     await disk.sh(`cp -a ${elsewhere.dir}/. .`);
     elsewhere.write("Imagefile.ts", layered("one", "two", "three"));
     await elsewhere.good("image", "within");
-    const wanted = digests(elsewhere);
+    const wanted = elsewhere.outputs();
     elsewhere.remove();
     project = placed(disk);
     project.write("Imagefile.ts", layered("one", "two", "three"));
@@ -332,7 +332,7 @@ export const within = run({ inputs: {}, within: image.tree, cmd: ["sh", "-c", 'c
     expect(lossy.status).toBe(3);
     const { stderr } = await project.good("image", "within");
     expect(stderr).toContain("so trees are copied");
-    expect(digests(project)).toEqual(wanted);
+    expect(project.outputs()).toEqual(wanted);
     await expectSettled(project, "image", "within");
   });
 });

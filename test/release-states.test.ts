@@ -142,7 +142,10 @@ test("a step is ticked only when it alone is meant: by number, text, or a beginn
   await project.good("release", "abandon");
   for (const dry of [[], ["-n"]]) {
     const { status, stderr } = await project.run("release", "tick", "1", ...dry);
-    expect([status, stderr]).toEqual([2, expect.stringContaining("is abandoned, not open, collected, signed or promoted\n")]);
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringContaining("is abandoned, not open, collected, signed or promoted\n"),
+    ]);
   }
 });
 

@@ -9,6 +9,7 @@ import {
   existsSync,
 } from "node:fs";
 import { spawn, type ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -56,6 +57,8 @@ export interface TestProject {
   exists(path: string): boolean;
   /** Names in a directory, sorted; none where it is missing. */
   names(path: string): string[];
+  /** SHA-256 of each file in out/, by name. */
+  outputs(): Readonly<Record<string, string>>;
   /** Runs imagemake to its end. */
   run(...args: string[]): Promise<Ended>;
   call(options: CallOptions, ...args: string[]): Promise<Ended>;
@@ -108,6 +111,8 @@ export function makeProject(files: Readonly<Record<string, string>>, place?: Pla
     read: (name) => readFileSync(path(name), "utf8"),
     exists: (name) => existsSync(path(name)),
     names: (name) => (existsSync(path(name)) ? readdirSync(path(name)).sort() : []),
+    outputs: () =>
+      Object.fromEntries(project.names("out").map((name) => [name, digest(readFileSync(path("out", name)))])),
     run: (...args) => call({}, ...args),
     call,
     good: async (...args) => {
@@ -123,6 +128,8 @@ export function makeProject(files: Readonly<Record<string, string>>, place?: Pla
   for (const [name, content] of Object.entries(files)) project.write(name, content);
   return project;
 }
+
+const digest = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
 /** What most Imagefiles of the tests need. */
 const PRELUDE = `import { run, files, list, each, env, probe, arg, project, rule } from "imagemake";\n`;

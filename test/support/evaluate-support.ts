@@ -1,4 +1,5 @@
 // Directories with Imagefiles, and a process that evaluates them.
+import { afterAll, afterEach } from "@jest/globals";
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,9 +30,32 @@ export interface Answer {
   readonly changed: string | null;
 }
 
+/** A process that evaluates and, for each test of a file, a directory of its own. */
+export function evaluating(): { readonly puppet: Puppet; readonly yard: Yard } {
+  const [puppet, yard] = [new Puppet(), new Yard()];
+  afterEach(() => yard.renew());
+  afterAll(async () => {
+    yard.remove();
+    await puppet.close();
+  });
+  return { puppet, yard };
+}
+
+const newDir = (): string => realpathSync(mkdtempSync(join(tmpdir(), "imagemake-evaluate-")));
+
 /** A directory that vanishes with `remove`. Files are as old as if they had been there for a minute. */
 export class Yard {
-  readonly dir = realpathSync(mkdtempSync(join(tmpdir(), "imagemake-evaluate-")));
+  #dir = newDir();
+
+  get dir(): string {
+    return this.#dir;
+  }
+
+  /** From here on it is another directory, with nothing in it. */
+  renew(): void {
+    this.remove();
+    this.#dir = newDir();
+  }
 
   path(name: string): string {
     return join(this.dir, name);

@@ -1,7 +1,6 @@
 // What is killed at each step, what it has to be like afterwards, and which of the many ways are tried. A scenario is a
 // project and a run of it; beside it lies one that is never killed, which says what is right.
-import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Step } from "../../cache/steps.js";
@@ -154,17 +153,6 @@ function packages(): Promise<KilledProject> {
 export const removeShared = (): void => {
   if (repository !== undefined) rmSync(repository.dir, { recursive: true, force: true });
 };
-
-/** The bytes of the outputs, by name. */
-export const outputsOf = (project: TestProject): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    project.names("out").map((name) => [
-      name,
-      createHash("sha256")
-        .update(readFileSync(project.path("out", name)))
-        .digest("hex"),
-    ]),
-  );
 
 /** Every path of a project, sorted, but for what is in its trees. What has the project's place or a moment in its name has it no more. */
 export function pathsOf(project: TestProject): string[] {

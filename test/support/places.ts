@@ -1,7 +1,5 @@
 // A project with one of each (a file, a tree, a layer on it, an archive, a listing of it, a disk), and what has to hold of it
 // wherever it lies: the same bytes as anywhere else, or nothing but the right ones.
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { expect } from "@jest/globals";
 import { makeProject, type Place, type TestProject } from "./cli.js";
 import { expectSettled, noneLeft } from "./faults.js";
@@ -32,24 +30,13 @@ export const ALL = ["image", "list", "disk"];
 
 export const placed = (place?: Place): TestProject => makeProject(FILES, place);
 
-/** Digests of what is in out/, by name. */
-export const digests = (project: TestProject): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    project.names("out").map((name) => [
-      name,
-      createHash("sha256")
-        .update(readFileSync(project.path("out", name)))
-        .digest("hex"),
-    ]),
-  );
-
 /** What they are on an ordinary file system. */
 export async function ordinary(): Promise<Readonly<Record<string, string>>> {
   const project = placed();
   try {
     await project.good(...ALL);
     expect(project.read("out/list.txt")).toContain("security.capability=");
-    return digests(project);
+    return project.outputs();
   } finally {
     project.remove();
   }
@@ -60,7 +47,7 @@ export async function expectRight(
   project: TestProject,
   right: Readonly<Record<string, string>>,
 ): Promise<void> {
-  expect(digests(project)).toEqual(right);
+  expect(project.outputs()).toEqual(right);
   await expectSettled(project, ...ALL);
 }
 
@@ -70,6 +57,6 @@ export async function expectNothingHalf(
   right: Readonly<Record<string, string>>,
 ): Promise<void> {
   await noneLeft(project);
-  for (const [name, digest] of Object.entries(digests(project)))
+  for (const [name, digest] of Object.entries(project.outputs()))
     expect([name, digest]).toEqual([name, right[name]]);
 }
