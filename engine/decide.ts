@@ -355,7 +355,8 @@ export class Decider {
     outputs: Readonly<Record<string, ArtifactId>>,
   ): Promise<RestoreReason | null> {
     for (const { output, path } of this.outPaths(action)) {
-      const state = await this.#standing.linkState(path, outputs[output] ?? "");
+      const artifact = outputs[output];
+      const state = artifact === undefined ? "good" : await this.#standing.linkState(path, artifact);
       if (state !== "good") return { kind: state === "other" ? "new-name" : state, path };
     }
     return null;
@@ -381,20 +382,12 @@ export class Decider {
     result: BuildRow,
     components: readonly Component[],
   ): Promise<RestoreReason | null> {
-    for (const { output, path } of this.outPaths(action)) {
-      const artifact = outputs[output];
-      if (artifact === undefined) continue;
-      const state = await this.#standing.linkState(path, artifact);
-      if (state === "good") continue;
-      if (state === "edited") return { kind: "edited", path };
-      const last = this.history.published(action);
-      if (last !== undefined && last.key !== result.key) {
-        const { changes } = this.history.differences(last, components, []);
-        return { kind: "key-known", from: new Date(result.started).toISOString(), changes };
-      }
-      return state === "missing" ? { kind: "missing", path } : { kind: "new-name", path };
-    }
-    return null;
+    const reason = await this.#whyLink(action, outputs);
+    if (reason === null || reason.kind === "edited") return reason;
+    const last = this.history.published(action);
+    if (last === undefined || last.key === result.key) return reason;
+    const { changes } = this.history.differences(last, components, []);
+    return { kind: "key-known", from: new Date(result.started).toISOString(), changes };
   }
 }
 

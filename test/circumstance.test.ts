@@ -1,7 +1,7 @@
 // What is the caller's or the machine's own (umask, groups, limits, where the project lies) is in no output: what an
 // action copies from where it works has the same modes, owners, groups and paths everywhere.
 import { afterEach, expect, jest, test } from "@jest/globals";
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { makeProject, type TestProject } from "./support/cli.js";
 
 jest.setTimeout(120_000);

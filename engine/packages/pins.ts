@@ -1,8 +1,6 @@
 // The closures of the wanted targets, within one release: looked up where they are pinned, resolved from
 // the release's snapshots where not. Taking snapshots and fetching are the only steps that use the network.
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Index } from "../../cache/index.js";
 import { reached } from "../../cache/steps.js";
 import type { Emit } from "../events.js";
@@ -10,15 +8,14 @@ import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { relationsOf } from "../relations.js";
 import { isForeign, type PinnedClosure, type Release } from "../release/release.js";
 import type { Sources } from "../sources/resolve.js";
 import { closureDigest } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
 import { fetchPackages, type Fetching } from "./fetch.js";
 import { Checked, Policies, type Policy } from "./policy.js";
-import { namesakes, requestDigest } from "./requests.js";
-import { laterText, moment, reconfiguredText, Snapshots } from "./snapshots.js";
+import { beneath, namesakes, requestDigest, withBeneath } from "./requests.js";
+import { dated, moment, renewedTexts, Snapshots, withScratch } from "./snapshots.js";
 import { StoredPackages } from "./stored.js";
 import { blame, wishesOf, type Wish } from "./wishes.js";
 
@@ -116,27 +113,13 @@ export class Pins {
   /** Every package that the tree of `target` holds; null while one of its closures is not resolved. */
   async held(target: TargetId | null): Promise<Result<readonly Package[] | null>> {
     const held: Package[] = [];
-    for (const action of this.#beneath(target)) {
+    for (const action of beneath(this.context.graph, target)) {
       const own = await this.closure(action);
       if (!own.ok) return own;
       if (own.value === null) return ok(null);
       for (const pkg of own.value?.packages ?? []) held.push(pkg);
     }
     return ok(held);
-  }
-
-  /** The actions with packages that made the tree of `target`, the lowest first. */
-  #beneath(target: TargetId | null): Action[] {
-    const found: Action[] = [];
-    for (let at = target; at !== null;) {
-      const action = relationsOf(this.context.graph).producer(at);
-      if (action === undefined) break;
-      if (action.packages !== null) found.unshift(action);
-      const base = action.outputs.find((output) => output.kind === "tree")?.base;
-      const input = action.inputs.find((one) => one.name === base);
-      at = action.packages?.on ?? (input?.kind === "artifact" ? input.target : null);
-    }
-    return found;
   }
 
   /** Why the packages of an action cannot be resolved; undefined where they can, or nobody has tried. */
@@ -147,7 +130,7 @@ export class Pins {
   /** Those of several actions and of the trees beneath them. */
   refusals(actions: readonly Action[]): Obstacles {
     return new Map(
-      this.#withBeneath(actions).flatMap(({ id }) => {
+      withBeneath(this.context.graph, actions).flatMap(({ id }) => {
         const refused = this.#refused.get(id);
         return refused === undefined ? [] : [[id, refused] as const];
       }),
@@ -160,7 +143,7 @@ export class Pins {
    * When only looking, what would need the network stays unresolved.
    */
   async resolve(actions: readonly Action[], despite: boolean): Promise<Result<void>> {
-    const needed = this.#withBeneath(actions);
+    const needed = withBeneath(this.context.graph, actions);
     if (needed.length === 0) return ok(undefined);
     const same = await this.#sameNamed();
     for (const action of needed) {
@@ -190,7 +173,7 @@ export class Pins {
   /** Names of the snapshots that `snapshot` would take. */
   async lacking(actions: readonly Action[]): Promise<readonly string[]> {
     const names = new Set<string>();
-    for (const { packages } of this.#withBeneath(actions)) {
+    for (const { packages } of withBeneath(this.context.graph, actions)) {
       if (packages === null) continue;
       const name = await this.#snapshotName(packages);
       const policy = await this.#policies.of(packages);
@@ -206,7 +189,7 @@ export class Pins {
     const later: string[] = [];
     const reconfigured: string[] = [];
     const same = await this.#sameNamed();
-    for (const action of this.#withBeneath(actions)) {
+    for (const action of withBeneath(this.context.graph, actions)) {
       if (action.packages === null || this.context.signal.aborted) continue;
       const name = await this.#snapshotName(action.packages);
       const policy = await this.#policies.of(action.packages);
@@ -226,11 +209,7 @@ export class Pins {
       else later.push(known === undefined ? name : `${name} (that of ${moment(known.taken)} is gone)`);
     }
     const { datecode } = this.release;
-    for (const name of reconfigured) this.#warn(reconfiguredText(name, datecode));
-    const renewed = new Set([...later, ...reconfigured]);
-    const [first] = before.filter(([taken, name]) => taken !== this.#taking && !renewed.has(name)).sort();
-    if (first !== undefined && later.length + reconfigured.length > 0)
-      this.#warn(laterText([...later, ...reconfigured], this.#taking ?? "", first, datecode));
+    for (const text of renewedTexts(datecode, this.#taking, before, later, reconfigured)) this.#warn(text);
     return refused;
   }
 
@@ -244,12 +223,6 @@ export class Pins {
     if (known === undefined || known.policy !== policy.digest) return null;
     const dir = this.#snapshots.find(known.digest);
     return dir === null ? null : { dir, taken: known.taken };
-  }
-
-  /** The actions with packages among `actions` and the trees beneath them, each after what it lies on. */
-  #withBeneath(actions: readonly Action[]): Action[] {
-    const all = actions.flatMap((action) => [...this.#beneath(action.packages?.on ?? null), action]);
-    return [...new Set(all)].filter(({ packages }) => packages !== null);
   }
 
   /**
@@ -321,45 +294,32 @@ export class Pins {
    * of whose repository there was one.
    */
   async forget(actions: readonly Action[]): Promise<readonly Action[]> {
-    const before = this.release.snapshots;
     const had: Action[] = [];
-    const snapshots = { ...this.release.snapshots };
-    const closures = { ...this.release.closures };
+    const names = new Set<string>();
     for (const action of actions) {
       if (action.packages === null) continue;
       const name = await this.#snapshotName(action.packages);
-      if (Object.hasOwn(before, name)) had.push(action);
-      snapshots[name] = { digest: "", taken: "" };
-      Reflect.deleteProperty(closures, action.id);
+      if (Object.hasOwn(this.release.snapshots, name)) had.push(action);
+      names.add(name);
       this.#known.delete(action.id);
       this.#refused.delete(action.id);
       this.#unreachable.delete(name);
     }
-    const kept = Object.fromEntries(
-      Object.entries(snapshots).filter(([, snapshot]) => snapshot.digest !== ""),
-    );
-    this.release = { ...this.release, snapshots: kept, closures };
+    const snapshots = without(this.release.snapshots, names);
+    const closures = without(this.release.closures, new Set(actions.map(({ id }) => id)));
+    this.release = { ...this.release, snapshots, closures };
     return had;
   }
 
   /** Runs `work` with a scratch directory that is removed afterwards. */
-  async #withScratch<T>(work: (context: SnapshotContext) => Promise<T>): Promise<T> {
+  #withScratch<T>(work: (context: SnapshotContext) => Promise<T>): Promise<T> {
     const { project, readOnly, signal } = this.context;
-    const parent = readOnly ? tmpdir() : project.stage;
-    mkdirSync(parent, { recursive: true, mode: 0o700 });
-    const scratch = mkdtempSync(join(parent, readOnly ? "imagemake-" : "driver-"));
-    try {
-      const progress = (line: string): void => this.#phase("fetch", line);
-      return await work({
-        scratch,
-        base: project.dir,
-        signal,
-        progress,
-        warn: (message) => this.#warn(message),
-      });
-    } finally {
-      rmSync(scratch, { recursive: true, force: true });
-    }
+    const [parent, prefix] = readOnly ? [tmpdir(), "imagemake-"] : [project.stage, "driver-"];
+    const progress = (line: string): void => this.#phase("fetch", line);
+    const warn = (message: string): void => this.#warn(message);
+    return withScratch(parent, prefix, (scratch) =>
+      work({ scratch, base: project.dir, signal, progress, warn }),
+    );
   }
 
   async #resolve(action: Action): Promise<Result<void>> {
@@ -382,8 +342,10 @@ export class Pins {
     const packages = await this.#withScratch((context) =>
       driver.resolve({ snapshot: at, want, options: asked.options, on: on.value ?? [] }, context),
     );
-    if (!packages.ok)
-      return { ok: false, problem: this.#dated(blame(packages.problem, wishes), entry.taken) };
+    if (!packages.ok) {
+      const problem = blame(packages.problem, wishes);
+      return { ok: false, problem: entry.taken === this.#taking ? problem : dated(problem, entry.taken) };
+    }
     const closure: PinnedClosure = {
       request: digest,
       digest: closureDigest(packages.value),
@@ -409,13 +371,8 @@ export class Pins {
     const driver = await this.driver(asked.driver);
     const policy = await this.#policies.of(asked);
     if (!policy.ok) return policy;
-    const digest = requestDigest(
-      asked,
-      driver,
-      policy.value,
-      wishes.value.map(({ name }) => name),
-      on.value,
-    );
+    const names = wishes.value.map(({ name }) => name);
+    const digest = requestDigest(asked, driver, policy.value, names, on.value);
     return ok({ wishes: wishes.value, digest });
   }
 
@@ -425,7 +382,7 @@ export class Pins {
     return this.#namesakes;
   }
 
-  async #snapshotName(asked: NonNullable<Action["packages"]>): Promise<string> {
+  async #snapshotName(asked: PackageRequest): Promise<string> {
     const driver = await this.driver(asked.driver);
     return `${driver.repositoryName(asked.repo)} ${asked.arch}`;
   }
@@ -442,18 +399,6 @@ export class Pins {
     const name = await this.#snapshotName(action.packages);
     const on = await this.held(action.packages.on);
     return policy.ok && this.#snapshotOf(name, policy.value) !== null && on.ok && on.value !== null;
-  }
-
-  /** What was asked of an older snapshot may have been mended in the repository since. */
-  #dated(problem: Problem, taken: string): Problem {
-    if (
-      taken === this.#taking ||
-      problem.ofHost === true ||
-      problem.hint?.includes("release refresh") === true
-    )
-      return problem;
-    const refresh = `the release's snapshot is of ${moment(taken)}; \`imagemake release refresh\` takes a new one`;
-    return { ...problem, hint: problem.hint === undefined ? refresh : `${problem.hint}\n${refresh}` };
   }
 
   /** Takes the snapshot of a repository, and pins it. */
@@ -481,3 +426,6 @@ export class Pins {
     this.context.emit({ type: "phase", phase, detail, at: Date.now() });
   }
 }
+
+const without = <T>(all: Readonly<Record<string, T>>, names: ReadonlySet<string>): Record<string, T> =>
+  Object.fromEntries(Object.entries(all).filter(([name]) => !names.has(name)));

@@ -1,13 +1,34 @@
-// What package requests ask for, as digests, and what their repositories are called. It resolves nothing.
+// What package requests ask for, as digests, what they lie on, and what their repositories are called. It resolves nothing.
 import { createHash } from "node:crypto";
 import { addTo } from "../../cache/grouped.js";
 import { canonical, toJson } from "../key.js";
-import type { Action, PackageRequest, TargetId } from "../model.js";
+import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
 import type { Problem } from "../problem.js";
+import { relationsOf } from "../relations.js";
 import { closureDigest } from "./closure.js";
 import type { Package, PackageDriver } from "./driver.js";
 import type { Policy } from "./policy.js";
+
+/** The actions with packages that made the tree of `target`, the lowest first. */
+export function beneath(graph: Graph, target: TargetId | null): Action[] {
+  const found: Action[] = [];
+  for (let at = target; at !== null;) {
+    const action = relationsOf(graph).producer(at);
+    if (action === undefined) break;
+    if (action.packages !== null) found.push(action);
+    const base = action.outputs.find((output) => output.kind === "tree")?.base;
+    const input = action.inputs.find((one) => one.name === base);
+    at = action.packages?.on ?? (input?.kind === "artifact" ? input.target : null);
+  }
+  return found.reverse();
+}
+
+/** The actions with packages among `actions` and the trees beneath them, each after what it lies on. */
+export function withBeneath(graph: Graph, actions: readonly Action[]): Action[] {
+  const all = actions.flatMap((action) => [...beneath(graph, action.packages?.on ?? null), action]);
+  return [...new Set(all)].filter(({ packages }) => packages !== null);
+}
 
 /** What is asked for, without the snapshot: while this is the same, a pinned answer stands. */
 export function requestDigest(

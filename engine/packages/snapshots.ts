@@ -10,13 +10,14 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  rmSync,
   utimesSync,
 } from "node:fs";
 import { join } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hashFile } from "../../cache/hash.js";
 import type { Json } from "../model.js";
-import { fail, ok, type Result } from "../problem.js";
+import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { PackageDriver, SnapshotContext } from "./driver.js";
 
 /** Directories of snapshots; each snapshot is a directory named by its digest. */
@@ -65,6 +66,21 @@ export class Snapshots {
   }
 }
 
+/** Runs `work` with a scratch directory in `parent`, which is made if need be, and removes it afterwards. */
+export async function withScratch<T>(
+  parent: string,
+  prefix: string,
+  work: (scratch: string) => Promise<T>,
+): Promise<T> {
+  mkdirSync(parent, { recursive: true, mode: 0o700 });
+  const scratch = mkdtempSync(join(parent, prefix));
+  try {
+    return await work(scratch);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
 /** Copies a snapshot into a directory that is there. Times are part of it: apt's cache records those of its lists. */
 export async function copySnapshot(from: string, to: string): Promise<Result<void>> {
   for (const entry of readdirSync(from, { withFileTypes: true })) {
@@ -102,13 +118,39 @@ async function settle(dir: string): Promise<string> {
 /** `2026-11-21 23:41:07 UTC`. */
 export const moment = (iso: string): string => `${iso.slice(0, 19).replace("T", " ")} UTC`;
 
-/** A release whose snapshots are of different moments mixes states of its repositories. */
-export function laterText(
-  later: readonly string[],
-  taking: string,
-  [taken, name]: readonly [string, string],
+/** What a release holds of a snapshot: when it was taken, and its name. */
+type Taken = readonly [taken: string, name: string];
+
+/**
+ * What is said where a release got snapshots at `taking`, some of them in place of others because the `reconfigured` are
+ * configured otherwise. It had those `before`.
+ */
+export function renewedTexts(
   datecode: string,
-): string {
+  taking: string | null,
+  before: readonly Taken[],
+  later: readonly string[],
+  reconfigured: readonly string[],
+): string[] {
+  const renewed = [...later, ...reconfigured];
+  const [first] = before.filter(([taken, name]) => taken !== taking && !renewed.includes(name)).sort();
+  return [
+    ...reconfigured.map((name) => reconfiguredText(name, datecode)),
+    ...(first === undefined || renewed.length === 0
+      ? []
+      : [laterText(renewed, taking ?? "", first, datecode)]),
+  ];
+}
+
+/** A problem of an older snapshot, with what takes a new one: it may have been mended in the repository since. */
+export function dated(problem: Problem, taken: string): Problem {
+  if (problem.ofHost === true || problem.hint?.includes("release refresh") === true) return problem;
+  const refresh = `the release's snapshot is of ${moment(taken)}; \`imagemake release refresh\` takes a new one`;
+  return { ...problem, hint: problem.hint === undefined ? refresh : `${problem.hint}\n${refresh}` };
+}
+
+/** A release whose snapshots are of different moments mixes states of its repositories. */
+function laterText(later: readonly string[], taking: string, [taken, name]: Taken, datecode: string): string {
   const [what, are] = later.length === 1 ? ["snapshot", "is"] : ["snapshots", "are"];
   return (
     `the ${what} of ${later.join(", ")} ${are} of ${moment(taking)}, and the first of release ${datecode}` +
@@ -117,6 +159,6 @@ export function laterText(
 }
 
 /** A snapshot counts only under the configuration that it was taken with. */
-export const reconfiguredText = (name: string, datecode: string): string =>
+const reconfiguredText = (name: string, datecode: string): string =>
   `the configuration or the keys of ${name} are not those of its snapshot in release ${datecode}: a new snapshot was` +
   ` taken, as \`imagemake release refresh\` does, and packages are verified by what is asked for now`;

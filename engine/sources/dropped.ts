@@ -26,10 +26,12 @@ interface Found {
 
 /**
  * What does not come along of files, links and directories: modes, names that are one file, where links lead that climb,
- * and names that a `*` passed over. `place` says where a path lies in the stage; `dir` is the Imagefile's.
+ * and names that a `*` passed over. `looks` are those of files that were looked at; `place` says where a path lies in the
+ * stage; `dir` is the Imagefile's.
  */
 export function droppedOf(
   { files, directories, passed }: Pick<Matched, "files" | "directories" | "passed">,
+  looks: ReadonlyMap<string, Stats>,
   tree: Into,
   place: (path: string) => string,
   dir: string,
@@ -37,7 +39,7 @@ export function droppedOf(
   const base = join("/", tree.base);
   const nameOf = (path: string): string => (isWithin(dir, path) ? relative(dir, path) : path);
   const found = [...new Set([...files, ...directories])].sort().flatMap((path): readonly Found[] => {
-    const stats = lstatSync(path, { throwIfNoEntry: false });
+    const stats = looks.get(path) ?? lstatSync(path, { throwIfNoEntry: false });
     const stage = join(place(path), ".");
     if (stats === undefined || join("/", stage) === base || !isWithin(base, join("/", stage))) return [];
     return [{ path, name: nameOf(path), stage, stats }];

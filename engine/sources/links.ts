@@ -2,6 +2,8 @@
 // leads out of it leads nowhere. What the build host has there is never asked.
 import { lstatSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fail, ok, type Result } from "../problem.js";
+import { dangling } from "./globs.js";
 
 /** What counts as the project while links are followed. */
 export interface Scene {
@@ -49,6 +51,27 @@ export function follow(path: string, scene: Scene): Way {
     at = dirname(at);
   }
   return { end: "directory", at, links };
+}
+
+/** A link whose contents are wanted leads to a file or a directory of the project. `name`: as messages call it. */
+export function mustLead(path: string, name: string, scene: Scene): Result<void> {
+  const { end, at } = follow(path, scene);
+  switch (end) {
+    case "file":
+    case "directory":
+    case "other":
+      return ok(undefined);
+    case "missing":
+      return dangling(name, path);
+    case "loop":
+      return fail(2, `${name} is a symbolic link that leads in a circle`);
+    case "outside":
+      return fail(
+        2,
+        `${name} is a symbolic link that leads out of the project, to ${at}`,
+        "a link is staged as it is, without what lies outside: name the file itself that is meant",
+      );
+  }
 }
 
 /** The directories that lead to these files. */

@@ -1,7 +1,7 @@
 // Sources become content: which files, with which digests, under which names in the stage. It reads the
 // disk and the environment, remembers digests by stamp, and notes every fact it used.
 import { isUtf8 } from "node:buffer";
-import { lstatSync, readlinkSync, readFileSync, statSync } from "node:fs";
+import { lstatSync, readlinkSync, readFileSync, statSync, type Stats } from "node:fs";
 import { basename, dirname, join, normalize, relative, resolve } from "node:path";
 import { spawnSync } from "node:child_process";
 import { hashBytes, hashFile } from "../../cache/hash.js";
@@ -14,7 +14,7 @@ import { asWritten } from "../shell.js";
 import { lineNotUtf8 } from "../utf8.js";
 import type { Facts } from "./facts.js";
 import { dangling, hinted, isWithin, matchPatterns, stagePath, statOf, walk } from "./globs.js";
-import { directoriesOf, follow, type Scene } from "./links.js";
+import { directoriesOf, follow, mustLead, type Scene } from "./links.js";
 import { linesOf, normalised } from "./lists.js";
 import { droppedOf } from "./dropped.js";
 import { inUtf8 } from "./utf8.js";
@@ -183,15 +183,16 @@ export class Sources {
       source.stage === undefined ? stagePath(dir, path) : normalize(join(source.stage, relative(base, path)));
     const files: SourceFile[] = [];
     const links: string[] = [];
+    const looks = new Map<string, Stats>();
     for (const path of matched.value.files) {
-      const file = await this.#file(path, place(path));
+      const file = await this.#file(path, place(path), looks);
       if (!file.ok) return file;
       if (file.value.kind !== "directory" && file.value.stage === source.tree?.base)
         return fail(2, `${this.#name(path)} is a file, not a directory`, `files("…") takes a single file`);
       files.push(file.value);
       if (file.value.kind === "link") links.push(path);
     }
-    const dropped = source.tree === undefined ? [] : droppedOf(matched.value, source.tree, place, dir);
+    const dropped = source.tree === undefined ? [] : droppedOf(matched.value, looks, source.tree, place, dir);
     if (links.length === 0) return ok({ kind: "files", files, along: [], dropped });
     const mine = (path: string): boolean =>
       (source.from !== undefined && isWithin(base, path)) ||
@@ -205,7 +206,7 @@ export class Sources {
         ? links
         : links.filter((path) => source.links !== "anywhere" && matched.value.named.has(path));
     for (const path of wanted) {
-      const leads = this.#mustLead(path, scene);
+      const leads = mustLead(path, this.#name(path), scene);
       if (!leads.ok) return hinted(leads, source.hint);
     }
     const along = await this.#along(matched.value.files, links, scene, place);
@@ -215,10 +216,11 @@ export class Sources {
     return unread.ok ? ok(all) : unread;
   }
 
-  /** One file or link as it is. */
-  async #file(path: string, stage: string): Promise<Result<SourceFile>> {
+  /** One file or link as it is; how it looks goes to `looks`. */
+  async #file(path: string, stage: string, looks?: Map<string, Stats>): Promise<Result<SourceFile>> {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return fail(2, `${path} vanished while it was looked at`);
+    looks?.set(path, stats);
     if (stage.includes("\n"))
       return fail(
         2,
@@ -236,28 +238,6 @@ export class Sources {
       return fail(2, `${path} is neither a file nor a link`, "sockets, pipes and devices cannot be inputs");
     const executable = (stats.mode & 0o100) !== 0;
     return ok({ kind: "file", path, stage, digest: await this.#digest(path, stamp), executable });
-  }
-
-  /** A link whose contents are wanted leads to a file or a directory of the project. */
-  #mustLead(path: string, scene: Scene): Result<void> {
-    const name = this.#name(path);
-    const { end, at } = follow(path, scene);
-    switch (end) {
-      case "file":
-      case "directory":
-      case "other":
-        return ok(undefined);
-      case "missing":
-        return dangling(name, path);
-      case "loop":
-        return fail(2, `${name} is a symbolic link that leads in a circle`);
-      case "outside":
-        return fail(
-          2,
-          `${name} is a symbolic link that leads out of the project, to ${at}`,
-          "a link is staged as it is, without what lies outside: name the file itself that is meant",
-        );
-    }
   }
 
   /**
