@@ -395,9 +395,4 @@ const judge = (
   decision: Decision,
   key: string | null = null,
   components: readonly Component[] = [],
-): Judgement => ({
-  decision,
-  key,
-  components,
-  made: null,
-});
+): Judgement => ({ decision, key, components, made: null });

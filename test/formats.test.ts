@@ -2,7 +2,9 @@
 // programs that read the results are others' (GNU tar, bsdtar, cpio, unsquashfs, debugfs).
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { toldBy } from "../engine/build/losses.js";
 import { makePlain } from "../engine/execute/plain.js";
 import { MAIN, makeProject, type TestProject, type Told } from "./support/cli.js";
 import { asUser, makeTrial, USER } from "./support/sandbox.js";
@@ -298,6 +300,31 @@ export default project({ default: [dressed, bare, many, collected, sparse, read,
     expect(project.read("out/looked")).toBe("");
   });
 });
+
+test("of what a recipe tells no more than 1 MiB is read, and that there is more is said; nothing is read through a link", () =>
+  inDir((dir) => {
+    const recipe = { command: { kind: "recipe", name: "r.sh", text: "" } } as const;
+    const told = (text: string) => {
+      writeFileSync(join(dir, ".losses"), text);
+      return toldBy(recipe, dir).losses;
+    };
+    const line = (at: number): string => `none of these\tname-${at}\n`;
+    const many = Array.from({ length: 60_000 }, (_, at) => line(at)).join("");
+    const [first, ...others] = told(`one alone\n${many}`);
+    expect(first).toEqual({ message: "one alone" });
+    expect(others).toHaveLength(1);
+    expect(others[0]?.message).toMatch(/^none of these \(name-0, name-1, name-2 and \d+ more\)…$/);
+    expect(others[0]?.all).toMatch(/, name-\d+\)…$/);
+    expect(told("x".repeat(2 ** 21))).toEqual([{ message: expect.stringMatching(/^x+…$/) }]);
+    const exact = line(0) + "y".repeat(2 ** 20 - line(0).length);
+    expect(told(exact).map(({ message }) => message.slice(-1))).toEqual([")", "y"]);
+    rmSync(join(dir, ".losses"));
+    symlinkSync("/etc/passwd", join(dir, ".losses"));
+    expect(toldBy(recipe, dir)).toEqual({ losses: [], warnings: [] });
+    rmSync(join(dir, ".losses"));
+    execFileSync("mkfifo", [join(dir, ".losses")]);
+    expect(toldBy(recipe, dir)).toEqual({ losses: [], warnings: [] });
+  }));
 
 describe("what squashfs and cpio cannot have", () => {
   let project: TestProject;

@@ -134,6 +134,18 @@ export const a = rule.platformfs({ from: base, steps: [step.overlay("ov"${option
     );
     expect(warned.stderr).toContain("Imagefile.ts:4");
     expect(warned.stdout + warned.stderr).not.toContain("built");
+    // What would be built is no reason to hear less.
+    for (const words of [["-n"], ["-n", "-B", "--json"]]) {
+      const { stderr } = await kept.good(...words, "a");
+      expect([words, stderr.match(/^warning: .*modes do not come along/gm)]).toEqual([
+        words,
+        [expect.anything()],
+      ]);
+    }
+    const { stdout, stderr } = await kept.good("-n", "--progress", "json", "a");
+    expect(stdout).toMatch(/^\{"type":"notice","level":"warning","message":".*modes do not come along/);
+    expect(stderr).not.toContain("modes");
+    expect((await kept.run("-q", "a")).stderr).toBe("");
     kept.write("Imagefile.ts", project(`, { modes: { "etc/wide": "600", "var/lib/empty": "1777" } }`));
     expect((await kept.good("a")).stderr).not.toContain("warning");
     expect([modeOf("etc/wide"), modeOf("var/lib/empty/")]).toEqual(["-rw-------", "drwxrwxrwt"]);

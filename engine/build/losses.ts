@@ -62,7 +62,7 @@ interface Told {
  * What the recipe of a finished action tells in the files `.losses` and `.warnings` of its working directory: a line for
  * each name that a sentence has, `sentence<TAB>name` (rules/recipes/tell.sh). Commands of an Imagefile have no such files.
  */
-export function toldBy({ command }: Action, work: string): Told {
+export function toldBy({ command }: Pick<Action, "command">, work: string): Told {
   if (command.kind !== "recipe") return { losses: [], warnings: [] };
   return { losses: sentences(join(work, ".losses")), warnings: sentences(join(work, ".warnings")) };
 }

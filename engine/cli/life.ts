@@ -22,8 +22,8 @@ import { projectOfCall, whileLocked } from "./state.js";
 const LIVE: readonly ReleaseState[] = ["open", "collected", "signed"];
 
 /**
- * The release of the call: named, else the newest explicit one in one of these states, else the newest explicit one that is not at its
- * end, else the one that a build joins, else the newest explicit one, else the newest.
+ * The release of the call: named, else the newest explicit one in one of these states, else the newest explicit one that is
+ * not at its end, else the one that a build joins, else the newest explicit one, else the newest.
  */
 export function meant(project: Project, call: Call, states: readonly ReleaseState[]): Result<Release> {
   const releases = unwrap(readReleases(project));

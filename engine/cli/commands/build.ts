@@ -13,6 +13,7 @@ import {
 import { removalsRunning } from "../../execute/remove.js";
 import { jobsRunning } from "../../execute/sandbox.js";
 import type { Emit } from "../../events.js";
+import { warningOnce } from "../../notice.js";
 import { withDate } from "../../names.js";
 import { together } from "../../obstacles.js";
 import { ProblemError, stop, unwrap } from "../../problem.js";
@@ -22,7 +23,7 @@ import { saveQuick } from "../../remember.js";
 import { quickWords } from "../../quick.js";
 import { drivers, openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
-import { chooseRenderer, combine, type Renderer } from "../render/index.js";
+import { chooseRenderer, combine, type Progress, type Renderer } from "../render/index.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
 import { drift } from "../expect.js";
@@ -102,12 +103,11 @@ async function look(
   selection: Selection,
   datecode: string | null,
 ): Promise<number> {
-  const session = unwrap(
-    openSession(
-      runOptions(call, opened, selection, datecode, () => undefined),
-      true,
-    ),
-  );
+  const renderer = await displayOf(call, call.options.progress);
+  const emit = warningOnce((event) => {
+    if (event.type === "notice" && call.options.question !== true) renderer.event(event);
+  });
+  const session = unwrap(openSession(runOptions(call, opened, selection, datecode, emit), true));
   unwrap(await inputsThere(session));
   unwrap(await session.pins.resolve(session.actions, true));
   const judgements = unwrap(await decideAll(session));
@@ -176,19 +176,21 @@ const asksPerson = (opened: Opened, selection: Selection): boolean =>
     .closure(selection.targets)
     .some((action) => action.interactive);
 
+/** What is said on the terminal or in its place. */
+const displayOf = ({ options }: Call, progress: Progress): Promise<Renderer> =>
+  chooseRenderer({
+    progress,
+    verbosity: options.quiet === true ? "quiet" : options.verbose === true ? "verbose" : "normal",
+    stdout: output,
+    stderr: process.stderr,
+    cwd: process.cwd(),
+    jobs: options.jobs ?? cpus().length,
+  });
+
 async function makeRenderer(call: Call, asks: boolean): Promise<Renderer> {
   const { options } = call;
-  const verbosity = options.quiet === true ? "quiet" : options.verbose === true ? "verbose" : "normal";
-  const renderers = [
-    await chooseRenderer({
-      progress: asks && options.progress === "auto" ? "plain" : options.progress,
-      verbosity,
-      stdout: output,
-      stderr: process.stderr,
-      cwd: process.cwd(),
-      jobs: options.jobs ?? cpus().length,
-    }),
-  ];
+  const progress = asks && options.progress === "auto" ? "plain" : options.progress;
+  const renderers = [await displayOf(call, progress)];
   const warn = (message: string): void => void process.stderr.write(`imagemake: ${message}\n`);
   if (options.events !== undefined) {
     renderers.push(unwrap((await import("../render/events.js")).openEvents(options.events, warn)));
