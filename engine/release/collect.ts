@@ -31,7 +31,6 @@ export interface ToCollect {
   readonly artifact: ReleasedArtifact;
 }
 
-
 /** In the directory beside the collected one: the new one while it is made, and the one that it replaces. */
 const [NEW, OLD] = ["new", "old"];
 /** Says that imagemake made that directory. */
