@@ -16,6 +16,15 @@ export function isDatecode(text: string): boolean {
   );
 }
 
+/** Orders datecodes: by day, then by respin (`.10` after `.9`). */
+export function compareDatecodes(a: string, b: string): number {
+  const [day, other] = [a.slice(0, 8), b.slice(0, 8)];
+  return day === other ? respinOf(a) - respinOf(b) : day < other ? -1 : 1;
+}
+
+/** Which respin of its day a datecode is: 0 for the first. */
+export const respinOf = (datecode: string): number => Number(datecode.slice(9));
+
 /** The output's name in a release. */
 export const withDate = (pattern: string, datecode: string): string => pattern.replaceAll("{date}", datecode);
 

@@ -55,6 +55,7 @@ test.each(["signify()", "minisign()"])("%s: signed, verified, promoted and rolle
   expect(project.read(`${keys}.sec`)).toBe(before);
   await project.good("release", "promote");
   expect(readlinkSync(project.path("current"))).toBe(DAY);
+  await project.good("release", "verify", "current");
   const fate = `${project.path("current")}: removed, since nothing was current before ${DAY}\n`;
   expect((await project.good("release", "rollback", "-n")).stderr).toBe(
     `would withdraw release ${DAY}; ${fate}`,
@@ -79,6 +80,27 @@ test("verify names the changed, the missing and the extra file, and promote refu
       expect(stderr).toContain(name);
   }
   expect(project.exists("current")).toBe(false);
+});
+
+test("status leads to the checks of the gate before it leads to collect and sign, and collect warns of them", async () => {
+  project = makeProject({ "Imagefile.ts": imagefile("signify()") });
+  const next = async (): Promise<string> =>
+    /next: (.*)/.exec((await project.good("release", "status")).stdout)?.[1] ?? "";
+  await project.good("release", "start", "--release", DAY);
+  await project.good("image-a");
+  expect(await next()).toBe("imagemake image-b works");
+  await project.good("image-b");
+  expect(await next()).toBe("imagemake works");
+  expect((await project.good("release", "collect")).stderr).toContain(
+    "warning: no pass of the gate for what is collected: works;",
+  );
+  expect((await project.good("release", "status")).stdout).toContain("no pass of the gate: works");
+  expect(await next()).toBe("imagemake release reopen");
+  await project.good("release", "reopen");
+  await project.good("works");
+  expect(await next()).toBe("imagemake release collect");
+  expect((await project.good("release", "collect")).stderr).not.toContain("warning");
+  expect(await next()).toBe("imagemake release sign");
 });
 
 test("a check without a pass stops sign; a waiver with its reason is recorded", async () => {

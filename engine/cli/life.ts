@@ -106,6 +106,14 @@ export function offRosterLine(release: Release, graph: Graph): string | null {
         `it goes without ${it}; \`imagemake release start\` opens another with ${it}`;
 }
 
+/** The checks of the gate that have not passed and that nobody let through: `release sign` refuses while there are any. */
+export const unpassed = (
+  gate: readonly TargetId[],
+  hasPassed: (check: TargetId) => boolean,
+  waived: Release["waived"],
+): readonly TargetId[] =>
+  gate.filter((check) => !hasPassed(check) && !waived.some(({ target }) => target === check));
+
 /** The state, on stderr, or as data. */
 export function tell(call: Call, project: Project, release: Release): void {
   const { datecode, state, collected } = release;

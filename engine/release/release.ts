@@ -14,7 +14,7 @@ import {
 } from "../../cache/write.js";
 import { readPlain } from "../../cache/io.js";
 import type { TargetId } from "../model.js";
-import { isDatecode } from "../names.js";
+import { compareDatecodes, isDatecode, respinOf } from "../names.js";
 import { CLOCKS_MS } from "../quick.js";
 import type { Package } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
@@ -311,7 +311,8 @@ export type Selected =
 /**
  * Selects the release of a run. With a datecode it is that one, new if need be; without, the newest open
  * explicit one, else the newest implicit one built in the last twelve hours, else the one that was opened by
- * naming today's date, else a new one of today.
+ * naming today's date, else a new one of today. Names must not go back: no implicit one is joined, or opened, that sorts
+ * before what was signed or promoted by today.
  */
 export function selectRelease(
   releases: readonly Release[],
@@ -331,7 +332,16 @@ export function selectRelease(
   }
   const explicit = releases.filter((release) => release.explicit && JOINED.has(release.state)).at(-1);
   if (explicit !== undefined) return ok({ kind: "joined", release: explicit });
-  const implicit = releases
+  const day = today(now);
+  const published = releases
+    .filter((release) => PUBLISHED.has(release.state) && release.datecode.slice(0, 8) <= day)
+    .map((release) => release.datecode)
+    .sort(compareDatecodes)
+    .at(-1);
+  const goesOn = releases.filter(
+    (release) => published === undefined || compareDatecodes(release.datecode, published) > 0,
+  );
+  const implicit = goesOn
     .filter((release) => !release.explicit && !release.byName && release.state === "open")
     .filter((release) => !isOfFuture(release, now))
     .sort((a, b) => (a.lastBuild < b.lastBuild ? -1 : 1))
@@ -339,11 +349,10 @@ export function selectRelease(
   if (implicit !== undefined && now - Date.parse(implicit.lastBuild) < JOIN_MS) {
     return ok({ kind: "joined", release: implicit });
   }
-  const named = releases.find(
-    ({ datecode: day, byName, state }) => byName && state === "open" && day === today(now),
-  );
+  const named = goesOn.find(({ datecode, byName, state }) => byName && state === "open" && datecode === day);
   if (named !== undefined) return ok({ kind: "joined", release: { ...named, byName: false } });
-  const release = newRelease(freeDatecode(releases, today(now)), now, { rejected: standing(releases) });
+  const first = published?.startsWith(day) === true ? respinOf(published) + 1 : 0;
+  const release = newRelease(freeDatecode(releases, day, first), now, { rejected: standing(releases) });
   return ok({ kind: "opens", release });
 }
 
@@ -354,9 +363,12 @@ export const isOfFuture = ({ explicit, opened, lastBuild }: Release, now: number
 /** An explicit release is joined until it is signed or abandoned; whether it can be built in is another question. */
 const JOINED: ReadonlySet<ReleaseState> = new Set(["open", "collected"]);
 
-/** The day's datecode, or the first respin of it that no explicit release has taken. An implicit one is reopened. */
-function freeDatecode(releases: readonly Release[], day: string): string {
-  for (let respin = 0; ; respin += 1) {
+/** States in which people have a release's names. */
+const PUBLISHED: ReadonlySet<ReleaseState> = new Set(["signed", "promoted"]);
+
+/** The day's first datecode, from the respin `first` on, that no explicit release has taken. An implicit one is reopened. */
+function freeDatecode(releases: readonly Release[], day: string, first: number): string {
+  for (let respin = first; ; respin += 1) {
     const datecode = respin === 0 ? day : `${day}.${respin}`;
     const taken = releases.find((release) => release.datecode === datecode);
     if (taken === undefined || !taken.explicit) return datecode;

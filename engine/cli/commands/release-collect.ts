@@ -10,7 +10,7 @@ import { saveRelease, type Release, type ReleasedArtifact } from "../../release/
 import { changeState, from, requireState } from "../../release/states.js";
 import { withDate } from "../../names.js";
 import { tellLine } from "../exchange.js";
-import { meant, offRosterLine, rosterOf, tell } from "../life.js";
+import { meant, offRosterLine, rosterOf, tell, unpassed } from "../life.js";
 import { judge, look, type Looking } from "../look.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
@@ -33,7 +33,14 @@ export async function command(call: Call): Promise<number> {
     const { items, verdicts } = await wantedOf(looking, roster, release);
     const off = offRosterLine(release, graph);
     if (off !== null) tellLine(call, `warning: ${off}`);
-    const { into, sums } = graph.project.release;
+    const { gate, into, sums } = graph.project.release;
+    const open = unpassed(gate, (check) => verdicts[check] !== undefined, release.waived);
+    if (open.length > 0)
+      tellLine(
+        call,
+        `warning: no pass of the gate for what is collected: ${open.join(", ")}; release sign refuses without: ` +
+          `imagemake release reopen, then imagemake ${open.join(" ")}, and collect again`,
+      );
     const dir = join(resolve(call.names[0] ?? join(project.dir, into ?? ".")), release.datecode);
     if (call.options.dryRun === true) {
       process.stderr.write(`would collect ${items.length} files into ${dir}\n`);

@@ -25,7 +25,7 @@ import { changeState, from, requireState } from "../../release/states.js";
 import { compareWithSums, sumsText } from "../../release/sums.js";
 import type { ProjectSettings, SignSettings } from "../../model.js";
 import { collectedOf } from "../collected.js";
-import { meant, moveRelease, readGiven, text } from "../life.js";
+import { meant, moveRelease, readGiven, text, unpassed } from "../life.js";
 import { openImagefile } from "../open.js";
 import type { Call } from "../run.js";
 import { askSecret } from "../secret.js";
@@ -184,9 +184,7 @@ function waived(call: Call, release: Release, { gate }: ProjectSettings["release
     stop(2, "a waiver is recorded with its reason", "--because TEXT gives it");
   const word = { target: check ?? "", because: because ?? "", at: new Date().toISOString() };
   const all = check === null ? release.waived : [...release.waived, word];
-  const open = gate.filter(
-    (id) => release.verdicts[id] === undefined && !all.some(({ target }) => target === id),
-  );
+  const open = unpassed(gate, (id) => release.verdicts[id] !== undefined, all);
   if (open.length > 0) {
     const hint = "release reopen, build them and collect again; or --waive CHECK --because TEXT";
     stop(1, `no pass for what was collected: ${open.join(", ")}`, hint);

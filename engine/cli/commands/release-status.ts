@@ -1,11 +1,12 @@
 // `imagemake release status`: where the release stands: what is built, what is missing, what it pins.
 import { resolve } from "node:path";
 import type { Graph, TargetId } from "../../model.js";
+import type { Decision } from "../../reason.js";
 import { relationsOf } from "../../relations.js";
 import { readReleases, releaseFile, type Release } from "../../release/release.js";
 import { NEXT } from "../../release/states.js";
 import { stop, unwrap } from "../../problem.js";
-import { joinedByBuilds, offRoster, offRosterLine, rosterOf, shownRelease } from "../life.js";
+import { joinedByBuilds, offRoster, offRosterLine, rosterOf, shownRelease, unpassed } from "../life.js";
 import { judge, look } from "../look.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
@@ -19,7 +20,10 @@ export async function command(call: Call): Promise<number> {
   const releases = unwrap(readReleases(projectOfCall(call)));
   const shown = shownRelease(releases, call.options.release ?? call.args["DATECODE"]);
   const named = shown === undefined ? {} : { release: shown.datecode };
-  const ofRelease = (graph: Graph): readonly TargetId[] => shown?.roster ?? rosterOf(graph);
+  const ofRelease = (graph: Graph): readonly TargetId[] => [
+    ...(shown?.roster ?? rosterOf(graph)),
+    ...graph.project.release.gate,
+  ];
   const looking = await look({ ...call, options: { ...call.options, ...named } }, [], ofRelease);
   const { session, opened } = looking;
   const { selected } = session;
@@ -33,16 +37,21 @@ export async function command(call: Call): Promise<number> {
   const judgements = await judge(session);
   const relations = relationsOf(opened.graph);
   const targets = release.roster ?? rosterOf(opened.graph);
-  const rows = targets.map((target) => ({
-    target,
-    decision: judgements.get(relations.producer(target)?.id ?? "")?.decision ?? null,
-  }));
+  const decisionOn = (target: TargetId): Decision | null =>
+    judgements.get(relations.producer(target)?.id ?? "")?.decision ?? null;
+  const rows = targets.map((target) => ({ target, decision: decisionOn(target) }));
   const done = rows.filter((row) => row.decision?.kind === "up-to-date").length;
   const joined = joinedByBuilds(releases);
   const others = releases.filter(({ explicit, datecode }) => explicit && datecode !== release.datecode);
   const missing = rows.filter((row) => row.decision?.kind !== "up-to-date").map(({ target }) => target);
-  const next =
-    release.state === "open" && missing.length > 0 ? `imagemake ${missing.join(" ")}` : NEXT[release.state];
+  // What was collected was judged then.
+  const hasPassed = (check: TargetId): boolean =>
+    release.state === "open"
+      ? decisionOn(check)?.kind === "up-to-date"
+      : release.verdicts[check] !== undefined;
+  const isJudged = release.state === "open" || release.state === "collected";
+  const gate = isJudged ? unpassed(opened.graph.project.release.gate, hasPassed, release.waived) : [];
+  const next = nextOf(release, missing, gate);
   const steps = opened.graph.project.release.steps.map((step) => ({
     step,
     done: release.ticked[step] ?? null,
@@ -55,7 +64,16 @@ export async function command(call: Call): Promise<number> {
     const rosterLacks = offRoster(release, opened.graph);
     const { collected } = release;
     const at = collected === null ? null : { ...collected, dir: resolve(opened.project.dir, collected.dir) };
-    const data = { ...rest, collected: at, packages: counts, targets: rows, rosterLacks, steps, next };
+    const data = {
+      ...rest,
+      collected: at,
+      packages: counts,
+      targets: rows,
+      rosterLacks,
+      unpassed: gate,
+      steps,
+      next,
+    };
     output.write(`${JSON.stringify(data, null, 2)}\n`);
     return 0;
   }
@@ -73,6 +91,7 @@ export async function command(call: Call): Promise<number> {
           ? []
           : [`    ${target}: ${describeDecision(decision)}`],
     ),
+    ...(gate.length === 0 || !release.explicit ? [] : [`  no pass of the gate: ${gate.join(", ")}`]),
     ...(off === null ? [] : [`  ${off}`]),
     ...foreignLines(release),
     ...snapshotLines(release, now),
@@ -85,6 +104,13 @@ export async function command(call: Call): Promise<number> {
   ];
   output.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
+}
+
+/** The command that leads on; to a check that has not passed, none leads from what is collected. */
+function nextOf({ state }: Release, missing: readonly TargetId[], gate: readonly TargetId[]): string | null {
+  const wanted = [...missing, ...gate];
+  if (state === "open" && wanted.length > 0) return `imagemake ${wanted.join(" ")}`;
+  return state === "collected" && gate.length > 0 ? "imagemake release reopen" : NEXT[state];
 }
 
 /** Where they are of different moments, that is said of the later ones. */

@@ -1,5 +1,5 @@
 // `imagemake release verify [DIR]`: signature and checksums of a release's directory. It needs no Imagefile.
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stop, unwrap } from "../../problem.js";
 import { verifyDirectory } from "../../release/check.js";
@@ -34,12 +34,15 @@ export async function command(call: Call): Promise<number> {
   return 0;
 }
 
-/** The release that was collected there; of a directory from elsewhere there is none. */
+/** The release that was collected there, also where a link (`current`) leads there; of a directory from elsewhere there is none. */
 function releaseOf(call: Call): Release | undefined {
   const project = projectOfCall(call);
   const [given] = call.names;
   if (given === undefined) return unwrap(meant(project, call, ["signed", "promoted"]));
   return unwrap(readReleases(project)).find(
-    ({ collected }) => collected !== null && resolve(project.dir, collected.dir) === resolve(given),
+    ({ collected }) =>
+      collected !== null && real(resolve(project.dir, collected.dir)) === real(resolve(given)),
   );
 }
+
+const real = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
