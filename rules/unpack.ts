@@ -7,14 +7,16 @@ import { recipe } from "./recipes.js";
 import { fileTarget } from "./schema.js";
 import { asTree, type FileTarget, type TreeTarget } from "./types.js";
 
-export const unpackSchema = z.strictObject({
-  from: option(
-    fileTarget,
-    "a file target",
-    "A tarball that GNU tar can read, which a command made. No repository comes with its tree, so no packages can be " +
-      "installed on it.",
-  ),
-});
+export const unpackSchema = z
+  .strictObject({
+    from: option(
+      fileTarget,
+      "a file target",
+      "A tarball that GNU tar can read, which a command made. No repository comes with its tree, so no packages can be " +
+        "installed on it.",
+    ),
+  })
+  .meta({ positional: ["from"] });
 
 /** The tree in `from`, a tarball that GNU tar can read: owners, modes, attributes and links as they are in it. */
 export function unpack(from: FileTarget): TreeTarget {

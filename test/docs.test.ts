@@ -17,6 +17,7 @@ test("docs/rules.md says of everything how it is called, words first", () => {
     "pacman(conf, { … })",
     "rule.rootfs({ … })",
     "rule.extract(from, paths)",
+    "rule.unpack(from)",
     "step.install(packages, { … })",
     "step.dconf(db, keys, { … })",
     "step.link(path, to)",

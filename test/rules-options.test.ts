@@ -184,6 +184,7 @@ describe("a wrong option is told what was expected and what was found", () => {
       "it is called step.install(packages, { … })",
     );
     expect(form(() => looseStep["dconf"]?.("local"))).toBe("it is called step.dconf(db, keys, { … })");
+    expect(form(() => loose["unpack"]?.({ from: "x" }))).toBe("it is called unpack(from)");
     expect(form(() => xbps("gopher://x"))).toBe("not told");
   });
 
