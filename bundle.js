@@ -1,7 +1,7 @@
 // Bundles what tsc compiled into dist/run/, so that a start loads a few files and not hundreds. Commands, drivers,
 // renderers and large libraries stay apart, loaded when they are needed. `npm run build` runs it; --verbose names the files.
 import { log } from "node:console";
-import { rmSync } from "node:fs";
+import { chmodSync, existsSync, renameSync, rmSync } from "node:fs";
 import { argv } from "node:process";
 import { fileURLToPath, URL } from "node:url";
 import { rolldown } from "rolldown";
@@ -52,7 +52,6 @@ function closure(ids, modules) {
   return found;
 }
 
-rmSync(path("dist/run"), { recursive: true, force: true });
 const bundle = await rolldown({
   input: programs,
   platform: "node",
@@ -62,7 +61,7 @@ const bundle = await rolldown({
   checks: { ineffectiveDynamicImport: false },
 });
 const { output } = await bundle.write({
-  dir: path("dist/run"),
+  dir: path("dist/run.new"),
   format: "esm",
   sourcemap: true,
   entryFileNames: "[name].js",
@@ -70,5 +69,11 @@ const { output } = await bundle.write({
   codeSplitting: { groups: [{ name: chunkOf, debugName: "layers" }], includeDependenciesRecursively: false },
 });
 await bundle.close();
+chmodSync(path("dist/run.new/imagemake.js"), 0o755);
+// Whoever starts one meanwhile finds the old or the new.
+rmSync(path("dist/run.old"), { recursive: true, force: true });
+if (existsSync(path("dist/run"))) renameSync(path("dist/run"), path("dist/run.old"));
+renameSync(path("dist/run.new"), path("dist/run"));
+rmSync(path("dist/run.old"), { recursive: true, force: true });
 if (argv.includes("--verbose"))
   for (const { fileName, code } of output) if (code !== undefined) log(`${code.length} ${fileName}`);

@@ -36,7 +36,7 @@ export function tryLock(file: string, note: string): Lock | { readonly holder: s
   try {
     if (lstatSync(file, { throwIfNoEntry: false }) === undefined) writeOwn(file, "");
     else if (!isPlain(file)) return stop(3, `the lock ${file} is no regular file`, "remove it");
-    const db = lockDatabase(file);
+    const db = lockWhole(file);
     if (db === null) return { holder: readHolder(holder) };
     const inherited = existsSync(holder);
     noteHolder(holder, note);
@@ -64,6 +64,17 @@ function noteHolder(holder: string, note: string): void {
     writeOwn(holder, note);
   } catch (error) {
     if (!isFullCode(codeOf(error))) throw error;
+  }
+}
+
+/** Nobody can hold a lock on what is no database: it is emptied, and is one. */
+function lockWhole(file: string): Database.Database | null {
+  try {
+    return lockDatabase(file);
+  } catch (error) {
+    if (!["SQLITE_NOTADB", "SQLITE_CORRUPT"].includes(codeOf(error))) throw error;
+    closeSync(openSync(file, constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW));
+    return lockDatabase(file);
   }
 }
 

@@ -8,7 +8,7 @@ import { hasDate } from "./names.js";
 import type { Change } from "./reason.js";
 
 /** Changes whenever the meaning of a component does. */
-const KEY_SCHEMA = "3";
+const KEY_SCHEMA = "4";
 
 /** Components longer than this many characters are kept as their digest. */
 const LITERAL = 2000;

@@ -115,7 +115,10 @@ export function stillQuick(
 ): QuickHeader | null {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(quickFile(graphs, command.file, command.words));
+    const file = quickFile(graphs, command.file, command.words);
+    // A pipe would never end.
+    if (!lstatSync(file).isFile()) return null;
+    bytes = readFileSync(file);
   } catch {
     return null;
   }

@@ -1,12 +1,12 @@
 // Writes what later runs are spared: the evaluated graph, and the record of a run that left nothing to do
 // (read by quick.ts). Losing these files costs time only.
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { join, relative } from "node:path";
 import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
 import { PACKAGE } from "../cache/installed.js";
-import { clearTemporaries, writeIfPossible } from "../cache/io.js";
+import { clearTemporaries, readPlain, writeIfPossible } from "../cache/io.js";
 import { digestOf } from "../cache/store.js";
 import { reached } from "../cache/steps.js";
 import { checksumHolds, ownerIn, withChecksum, writeWhole } from "../cache/write.js";
@@ -67,7 +67,9 @@ export function savedGraph(
   save: boolean,
 ): { graph: Graph; reads: Reads } | null {
   try {
-    const text = readFileSync(graphFile(project, args), "utf8");
+    const bytes = readPlain(graphFile(project, args));
+    if (bytes === null) return null;
+    const text = bytes.toString("utf8");
     // What is damaged is evaluated again, and written over.
     if (checksumHolds(text) !== true) return null;
     const saved = JSON.parse(text) as SavedGraph;

@@ -20,6 +20,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { quickFile } from "../engine/quick.js";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { DAY, imagefile } from "./support/release.js";
 
@@ -309,7 +310,9 @@ test("under sudo a release file does not choose where root deletes; nor does a l
       JSON.stringify({ ...value, collected: { dir, sums, form: "gnu" } }),
     );
     const { status, stderr } = await project.call({ env }, "release", "reopen");
-    expect(stderr).toMatch(/was collected elsewhere|none of a release/);
+    expect(stderr).toMatch(
+      /was collected elsewhere|none of a release|collected\.sums is not what belongs there/,
+    );
     expect(status).toBe(2);
   }
   project.write(`releases/${DAY}.json`, written);
@@ -331,4 +334,30 @@ test("under sudo a release file does not choose where root deletes; nor does a l
   renameSync(project.path("x"), project.path("rel", DAY));
   expect((await project.call({ env }, "release", "reopen")).status).toBe(0);
   expect(project.names(`rel/${DAY}`)).toEqual([`image-a-${DAY}.txt`, `image-b-${DAY}.txt`]);
+});
+
+test("a pipe in the place of a record, a graph or a transpiled module is not waited for", async () => {
+  await project.good("t");
+  const kept = ["graphs", "modules"].flatMap((dir) =>
+    project.names(`.imagemake/${dir}`).map((name) => project.path(".imagemake", dir, name)),
+  );
+  const record = quickFile(project.path(".imagemake/graphs"), "Imagefile.ts", ["t"]);
+  for (const path of new Set([...kept, record])) {
+    rmSync(path, { force: true });
+    execFileSync("mkfifo", [path]);
+  }
+  // What is waited for is killed.
+  const soon = { under: ["timeout", "--signal=KILL", "30"] };
+  expect(await project.call(soon, "t")).toMatchObject({ status: 0 });
+  expect(await project.call(soon, "t")).toMatchObject({
+    status: 0,
+    stderr: expect.stringContaining("nothing to do"),
+  });
+});
+
+test("a lock that is no database is one again", async () => {
+  project.write(".imagemake/lock.db", "junk\n".repeat(100));
+  project.write("src", "anew\n");
+  await project.good("t");
+  await project.good("cache", "gc");
 });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { holdDirectory } from "../cache/held.js";
 import type { Step } from "../cache/steps.js";
-import type { Ended, TestProject } from "./support/cli.js";
+import { makeProject, type Ended, type TestProject } from "./support/cli.js";
 import { builtRelease, DAY } from "./support/release.js";
 import { startAt, type StepsEnd } from "./support/steps.js";
 
@@ -122,6 +122,29 @@ describe("signing", () => {
     const kept = `release-keys/${DAY} is a symbolic link, and keys are not kept through it`;
     expect(await sign()).toMatchObject({ status: 2, stderr: expect.stringContaining(kept) });
   });
+});
+
+test("a release file goes through no link of another user's to a directory", async () => {
+  const project = makeProject({
+    "8.2.ts": `import { run } from "imagemake";
+export const image = run({ inputs: {}, cmd: 'echo > "$OUT"', out: "image" });`,
+  });
+  try {
+    mkdirSync(project.path("releases"));
+    symlinkSync(elsewhere, project.path("releases/8.2"));
+    lchownSync(project.path("releases/8.2"), 4343, 4343);
+    const start = ["-f", "8.2.ts", "release", "start"];
+    const { status, stderr } = await project.call({ env: { SUDO_UID: "4343", SUDO_GID: "4343" } }, ...start);
+    expect(stderr).toContain("releases/8.2 is a symbolic link, and nothing is written through it");
+    expect([status, readdirSync(elsewhere)]).toEqual([2, []]);
+    // Whoever may edit the Imagefile may lead them where they want.
+    lchownSync(project.path("releases/8.2"), 0, 0);
+    await project.good(...start);
+    expect(readdirSync(elsewhere)).toHaveLength(1);
+  } finally {
+    project.remove();
+    for (const name of readdirSync(elsewhere)) rmSync(join(elsewhere, name));
+  }
 });
 
 test("a way is gone through the links of those who are trusted, and ends in words at another's", () => {

@@ -1,7 +1,7 @@
 // Evaluates an Imagefile: loads it, records what it read, and turns its exports into the graph. This is where
 // whatever an Imagefile throws becomes a problem. It does not know when a graph may be used again (fresh.ts).
-import { readFileSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { codeOf, problemIn } from "../../cache/io.js";
 import { adviceFor, lackAt } from "../../cache/limits.js";
 import type { Graph } from "../model.js";
@@ -62,7 +62,7 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
       settled(
         loadModules(file, {
           engine,
-          cache: options.cache === undefined || lackAt(options.cache) !== null ? null : options.cache,
+          cache: options.cache === undefined ? null : usable(options.cache),
           onModule: (path) => recorder.module(path),
           onSearch: (path, use) => recorder.file(path, use),
         }),
@@ -83,6 +83,15 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
     resetArgs();
     setImagefileDirectory(null);
   }
+}
+
+/** Where transpiled modules are kept, null where nothing can be written. A pipe in the place of one would be read for ever. */
+function usable(cache: string): string | null {
+  if (lackAt(cache) !== null) return null;
+  if (existsSync(cache))
+    for (const entry of readdirSync(cache, { withFileTypes: true }))
+      if (!entry.isFile() && !entry.isDirectory()) rmSync(join(cache, entry.name), { force: true });
+  return cache;
 }
 
 const runningEngine = (): Promise<object> => import("../../targets/index.js");

@@ -1,17 +1,11 @@
 // A release as data: its datecode, snapshots, closures and roster. Explicit ones are files beside the
 // Imagefile, implicit ones live in the state directory; the database is never needed to join one.
 import { existsSync, lstatSync, readdirSync, renameSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { lightFormat } from "date-fns/lightFormat";
-import {
-  checksumHolds,
-  makeOwnDir,
-  ownerIn,
-  sudoOwner,
-  withChecksum,
-  writeWhole,
-} from "../../cache/write.js";
+import { checksumHolds, ownerIn, sudoOwner, withChecksum, writeWhole } from "../../cache/write.js";
+import { holdDirectory } from "../../cache/held.js";
 import { readPlain } from "../../cache/io.js";
 import type { TargetId } from "../model.js";
 import { compareDatecodes, isDatecode, respinOf } from "../names.js";
@@ -211,8 +205,15 @@ export function saveRelease(project: Project, release: Release): void {
     writeWhole(file, withChecksum(text), ownerIn(dirname(file)));
     return;
   }
-  makeOwnDir(dirname(file));
-  writeWhole(file, text, sudoOwner());
+  // Under sudo the directory is the caller's, who may put a link to anywhere in its place.
+  const trusted = [0, lstatSync(project.dir).uid, process.getuid?.() ?? 0];
+  const way = relative(project.dir, dirname(file));
+  const held = holdDirectory(project.dir, way, { trusted, make: { owner: sudoOwner() } });
+  try {
+    writeWhole(join(held.path, basename(file)), text, sudoOwner());
+  } finally {
+    held.close();
+  }
 }
 
 /** Renames implicit releases that are damaged, and says so; only while the lock is held. */
