@@ -10,6 +10,7 @@ import type { BuildEvent } from "../engine/events.js";
 import { BUILT, hostArch, type TinyPackage } from "./support/apt-repo.js";
 import { atTime, finish } from "./support/cli.js";
 import { LISTS, makePackageProject, makeTinyRepo, shown, type PackageProject } from "./support/packages.js";
+import { TINY_DEBIAN } from "./support/tiny-debian.js";
 import { wrongModes } from "./support/packaged-modes.js";
 import { asStranger, asUser, makeTrial, USER } from "./support/sandbox.js";
 
@@ -257,4 +258,63 @@ test("variant busybox without what it is made of names what has to be added", as
   } finally {
     project.remove();
   }
+});
+
+describe("what apt in an image takes for installed by hand", () => {
+  const MARKS: readonly TinyPackage[] = [
+    { name: "apt", files: { "/var/lib/apt/": "" } },
+    { name: "round-a", depends: "round-b" },
+    { name: "round-b", depends: "round-a" },
+    { name: "reader", depends: `vital (>= 0.5),\n pager | less (>= 1) | app, libone:${hostArch()}` },
+    { name: "vital", fields: { Priority: "important" } },
+    { name: "page", fields: { Provides: "pager (= 1)" } },
+  ];
+  const IMAGES = (url: string): string => `
+import { apt, list, rule, run } from "imagemake";
+const repo = apt({ url: ${JSON.stringify(url)}, suite: "tiny" });
+const rootfs = (packages: string[]) => rule.rootfs({ repo, arch: "${hostArch()}", variant: "busybox", packages });
+const SYSTEM = ${JSON.stringify(TINY_DEBIAN)};
+export const first = rootfs([...SYSTEM, "apt", "app", "round-b", "reader", "page"]);
+export const above = rule.platformfs({ from: rootfs([...SYSTEM, "apt", "app", "round-b"]), packages: list("above.list") });
+export const bare = rootfs([...SYSTEM, "app"]);
+export const marks = run({ inputs: { FIRST: first, ABOVE: above, BARE: bare }, out: "marks.txt", cmd: \`
+  for TREE in "$FIRST" "$ABOVE"; do
+    stat -c '%a %U' "$TREE/var/lib/apt/extended_states"; cut -d: -f2 "$TREE/var/lib/apt/extended_states" | paste -sd ' '
+    apt-mark -o Dir::State::status="$PWD/$TREE/var/lib/dpkg/status" -o APT::Architecture=${hostArch()} \\
+      -o Dir::State::extended_states="$PWD/$TREE/var/lib/apt/extended_states" -o Dir::Cache="$TMPDIR" showmanual | paste -sd ' '
+  done >"$OUT"
+  [ ! -e "$BARE/var/lib/apt" ]
+\` });
+`;
+  let project: PackageProject;
+  beforeAll(() => {
+    const repo = makeTinyRepo(MARKS);
+    const files = { "Imagefile.ts": IMAGES(repo.url), "above.list": "reader\npage\nvim\n" };
+    project = makePackageProject(repo, files);
+  });
+  afterAll(() => project.remove());
+
+  test("is what nothing else needs, and the base: in a first tree, and in layers, which leave the others' marks", async () => {
+    await project.good("marks");
+    const marked = (names: string): string =>
+      names
+        .split(" ")
+        .map((name) => ` ${name}  ${hostArch()}  1 `)
+        .join(" ");
+    const lines = project.read("out/marks.txt").trimEnd().split("\n");
+    expect(lines.map((line) => line.trimEnd())).toEqual([
+      "644 root",
+      marked("app busybox-static libc-bin libc6 libone page round-b tar").trimEnd(),
+      "apt base-files base-passwd debianutils dpkg reader round-a vital",
+      "644 root",
+      marked("busybox-static libc-bin libc6 libone round-b tar page").trimEnd(),
+      "app apt base-files base-passwd debianutils dpkg reader round-a vim vital",
+    ]);
+  });
+
+  test("does not depend on how the list is written", async () => {
+    project.write("above.list", "reader\nvital\npage\nvim\n");
+    const { stderr } = await project.good("marks");
+    expect(stderr).toContain("nothing to do");
+  });
 });

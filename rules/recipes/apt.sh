@@ -9,8 +9,8 @@ path-exclude=/usr/share/locale/*
 path-include=/usr/share/locale/locale.alias
 path-exclude=/usr/share/lintian/*'
 
-# closure: the names of all packages in repo/. The closure is what is installed, and all of it as if asked for
-# by name: a list that changes without changing its closure must not change the tree.
+# closure: the names of all packages in repo/. The closure is what is installed, whoever asked for it: a list that changes
+# without changing its closure must not change the tree.
 closure() { sed -n 's/^Package: //p' repo/Packages | sort; }
 
 # uri DIR: a directory's path as it stands in sources.list.
@@ -22,4 +22,70 @@ for_scripts() {
     env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
         DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true DEBCONF_NOWARNINGS=yes \
         INITRD=No PYTHONHASHSEED=0 "$@"
+}
+
+# asked_for: the names of packages in repo/ that count as asked for by name: those that no other one there needs (of a circle
+# that nobody else needs, one), and the base of a system, by priority. It depends on the closure alone, as all of the tree.
+asked_for() {
+    awk '
+        # What a field of relations names: without versions, architectures and whether all or one of them.
+        function named(value) {
+            gsub(/\([^)]*\)|:[a-z0-9-]+/, "", value)
+            gsub(/[,|]/, " ", value)
+            return value
+        }
+        # Everything that is needed from here on; a package is in `order` after all that it needs, but for circles.
+        function visit(name, round,    i, n, of) {
+            if (!(name in needs) || seen[name] == round) return
+            seen[name] = round
+            n = split(needs[name], of, " ")
+            for (i = 1; i <= n; i++) meant(of[i], round)
+            order[++ordered] = name
+        }
+        function meant(name, round,    i, n, of) {
+            visit(name, round)
+            n = split(providers[name], of, " ")
+            for (i = 1; i <= n; i++) visit(of[i], round)
+        }
+        BEGIN { RS = ""; FS = "\n" }
+        {
+            gsub(/\n[ \t]+/, " ")
+            split("", fields)
+            for (i = 1; i <= NF; i++) {
+                at = index($i, ": ")
+                fields[substr($i, 1, at - 1)] = substr($i, at + 2)
+            }
+            name = fields["Package"]
+            names[++count] = name
+            needs[name] = named(fields["Depends"]) " " named(fields["Pre-Depends"])
+            n = split(named(fields["Provides"]), of, " ")
+            for (i = 1; i <= n; i++) providers[of[i]] = providers[of[i]] " " name
+            base[name] = fields["Priority"] ~ /^(required|important)$/
+        }
+        END {
+            for (i = 1; i <= count; i++) visit(names[i], 1)
+            for (i = count; i >= 1; i--) {
+                name = order[i]
+                if (seen[name] != 2 || base[name]) print name
+                visit(name, 2)
+            }
+        }' repo/Packages | sort
+}
+
+# mark_automatic: tells the apt in the tree, where there is one, which packages of repo/ only came along with others: these it
+# may remove with them. Marks of what the tree held before stay.
+mark_automatic() {
+    ma_at=$(real var/lib/apt/extended_states)
+    [ -d "${ma_at%/*}" ] || return 0
+    closure >"$TMPDIR/closure"
+    asked_for >"$TMPDIR/asked"
+    {
+        [ ! -e "$ma_at" ] || awk -v closure="$TMPDIR/closure" '
+            BEGIN { while ((getline name < closure) > 0) ours["Package: " name] = 1; RS = ""; FS = "\n" }
+            !($1 in ours) { print $0 "\n" }' "$ma_at"
+        comm -23 "$TMPDIR/closure" "$TMPDIR/asked" | while read -r ma_name; do
+            printf 'Package: %s\nArchitecture: %s\nAuto-Installed: 1\n\n' "$ma_name" "$ARCH"
+        done
+    } >"$TMPDIR/marks"
+    if [ -s "$TMPDIR/marks" ]; then cat "$TMPDIR/marks" >"$ma_at"; else rm -f "$ma_at"; fi
 }

@@ -24,8 +24,6 @@ state=$TMPDIR/apt
 mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/log"
 : >"$state/sources.list"
 echo "deb [trusted=yes] file:$(uri "$root/run/repo") ./" >"$state/sources.list"
-extended=$state/extended_states
-[ ! -d "$root/var/lib/apt" ] || extended=$root/var/lib/apt/extended_states
 cat >"$state/apt.conf" <<END
 Dir::Etc::main "/dev/null";
 Dir::Etc::parts "/dev/null";
@@ -38,7 +36,7 @@ Dir::Etc::sourceparts "/dev/null";
 Dir::State "$state";
 Dir::State::lists "$state/lists";
 Dir::State::status "$root/var/lib/dpkg/status";
-Dir::State::extended_states "$extended";
+Dir::State::extended_states "$state/extended_states";
 Dir::Cache "$state";
 Dir::Cache::archives "$state/archives";
 Dir::Cache::pkgcache "";
@@ -79,6 +77,7 @@ fi
 umount "$root/run/repo"
 unmounted
 clean_tree
+mark_automatic
 # Directories that are there for the mounts alone go again; one that came with a package is as the package has it, which
 # dpkg does not see to where it is there before.
 for dir in $mo_made; do

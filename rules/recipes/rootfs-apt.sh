@@ -38,3 +38,4 @@ if [ -e "$OUT/var/lib/dpkg/info/apt.list" ]; then
 else
     rm -rf "$OUT/etc/apt" "$OUT/var/lib/apt" "$OUT/var/cache/apt" "$OUT/var/log/apt"
 fi
+mark_automatic
