@@ -88,7 +88,7 @@ test("status has steps and the next command as data, and shows a signed release"
   await project.good("release", "start", "--release", DAY);
   const status = async (): Promise<unknown> =>
     JSON.parse((await project.good("release", "status", "--json")).stdout);
-  expect(await status()).toMatchObject({ next: "imagemake image-a image-b" });
+  expect(await status()).toMatchObject({ next: "imagemake image-a image-b works" });
   await project.good("image-all", "works");
   expect(await status()).toMatchObject({ next: "imagemake release collect" });
   await project.good("release", "collect");
