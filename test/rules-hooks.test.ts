@@ -245,7 +245,7 @@ describe("what helpers did", () => {
 export const forgotten = tell(on("hooks/forgets.sh"), "forgotten.txt");
 export const undone = tell(on("hooks/undoes.sh"), "undone.txt");
 export const waiting = tell(on("hooks/waits.sh"), "waiting.txt");
-export const wrong = { fails: on("hooks/fails.sh"), dies: on("hooks/dies.sh"), apt: on("hooks/apt.sh"), packages: on("hooks/packages.sh") };
+export const wrong = { fails: on("hooks/fails.sh"), dies: on("hooks/dies.sh"), apt: on("hooks/apt.sh"), packages: on("hooks/packages.sh"), dos: on("hooks/dos.sh") };
 `,
       "hooks/forgets.sh": `#!/bin/bash\n${ALL}trap - EXIT\necho "$DEBIAN_FRONTEND" >"$1/etc/env"\necho noise >"$1/tmp/noise"\n`,
       "hooks/undoes.sh": `set -eu\ntrap cleanup 0\n. "$HOOKLIB"\nmount_proc; mount_proc; disable_daemons\nremove_daemon_block; remove_daemon_block\n! mountpoint -q "$1/none"\nmountpoint -q "$1/proc"; cleanup; [ ! -e "$1/proc" ]; cat "$1/usr/sbin/policy-rc.d" >"$1/etc/own"\n`,
@@ -253,6 +253,7 @@ export const wrong = { fails: on("hooks/fails.sh"), dies: on("hooks/dies.sh"), a
       "hooks/dies.sh": `${ALL}kill -KILL $$\n`,
       "hooks/apt.sh": `. "$HOOKLIB"\nprepare_apt_source http://127.0.0.1/ suite\n`,
       "hooks/packages.sh": `mkdir "$1/etc/apt"; . "$HOOKLIB"\nprepare_apt_source\n`,
+      "hooks/dos.sh": "#!/bin/sh\r\necho hi\r\n",
       "hooks/waits.sh": `${ALL}${puppet.cmd}echo done >"$1/etc/done"\n`,
     });
     said = await failures(project, "wrong");
@@ -275,6 +276,7 @@ export const wrong = { fails: on("hooks/fails.sh"), dies: on("hooks/dies.sh"), a
   test("is undone, the last first, when the hook fails, by itself or by a signal, and nothing is published", async () => {
     expect(said.get("wrong-fails")?.split("\n")).toEqual([...UNDONE, "hooks/fails.sh ended with status 7"]);
     expect(said.get("wrong-dies")).toContain([...UNDONE, "hooks/dies.sh ended with status 137"].join("\n"));
+    expect(said.get("wrong-dos")).toContain("hooks/dos.sh has line ends of DOS (CRLF)");
     const again = await project.events({}, "wrong-fails");
     expect(again.which("failed")).toEqual(["wrong-fails"]);
   });

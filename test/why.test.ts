@@ -209,7 +209,7 @@ describe("why", () => {
     expect(source).toEqual(["input SRC source.txt changed"]);
     expect(reader).toEqual(["input IN in/IN/source.txt changed"]);
     expect(setting).toEqual(["input SET changed"]);
-    const again = ["nothing had changed: it was forced, or its artifact was gone"];
+    const again = ["nothing had changed: it was forced, or its artifact was gone or rejected"];
     expect([missing, lost]).toEqual([again, again]);
     expect(fresh).toEqual(["because it had never been built"]);
   });

@@ -90,6 +90,9 @@ export function rosterOf({ project, targets }: Graph): readonly TargetId[] {
   return targets.filter(({ exported, kind }) => exported && kind === "file").map(({ id }) => id);
 }
 
+/** What takes a target off the roster that the Imagefile no longer has. */
+export const dropping = (target: TargetId): string => `imagemake release drop ${target} --because TEXT`;
+
 /** What the Imagefile's releases are of since this one was started, and its roster has not. */
 export const offRoster = ({ roster, atStart }: Release, graph: Graph): readonly TargetId[] =>
   atStart === null

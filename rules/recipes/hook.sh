@@ -19,6 +19,12 @@ unset HOOKCPU
 # By its own name, also where that is a link: what it looks for beside itself is there.
 script=$(realpath --no-symlinks "$SCRIPT")
 if [ "$(head -c 2 "$script")" = '#!' ]; then
+    case $(head -n 1 "$script") in
+        *"$(printf '\r')")
+            echo "$SCRIPT has line ends of DOS (CRLF), and its first line names a program that ends in one: save it with LF" >&2
+            exit 1
+            ;;
+    esac
     chmod u+x "$script"
     set -- "$script"
 else

@@ -9,8 +9,9 @@ import { isLimited, kept, linkIn } from "../../release/place.js";
 import { saveRelease, type Release, type ReleasedArtifact } from "../../release/release.js";
 import { changeState, from, requireState } from "../../release/states.js";
 import { withDate } from "../../names.js";
+import { relationsOf } from "../../relations.js";
 import { tellLine } from "../exchange.js";
-import { meant, offRosterLine, rosterOf, tell, unpassed } from "../life.js";
+import { dropping, meant, offRosterLine, rosterOf, tell, unpassed } from "../life.js";
 import { judge, look, type Looking } from "../look.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../run.js";
@@ -78,11 +79,12 @@ async function wantedOf(
   release: Release,
 ): Promise<{ items: ToCollect[]; verdicts: Release["verdicts"] }> {
   const judgements = await judge(session);
-  const { targets, project } = opened.graph;
+  const { project } = opened.graph;
+  const relations = relationsOf(opened.graph);
   const wrong: string[] = [];
   const items: ToCollect[] = [];
   for (const id of roster) {
-    const target = targets.find((one) => one.id === id);
+    const target = relations.target(id);
     const judged = target === undefined ? undefined : judgements.get(target.action);
     const artifact = target === undefined ? undefined : judged?.made?.outputs[target.output];
     const row = artifact === undefined ? undefined : session.index.artifact(artifact);
@@ -105,15 +107,19 @@ async function wantedOf(
       });
     }
   }
-  if (wrong.length > 0)
+  if (wrong.length > 0) {
+    const [gone] = roster.filter((id) => relations.target(id) === undefined);
     stop(
       1,
       `release ${release.datecode} is not whole: ${wrong.join("; ")}`,
-      "imagemake builds what is out of date",
+      gone === undefined
+        ? "imagemake builds what is out of date"
+        : `${dropping(gone)} takes it off the roster`,
     );
+  }
   const at = new Date().toISOString();
   const passed = project.release.gate.flatMap((id) => {
-    const judged = judgements.get(targets.find((one) => one.id === id)?.action ?? "");
+    const judged = judgements.get(relations.target(id)?.action ?? "");
     return judged?.decision.kind === "up-to-date" && judged.key !== null
       ? [[id, { key: judged.key, at }] as const]
       : [];

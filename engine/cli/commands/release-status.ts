@@ -6,7 +6,15 @@ import { relationsOf } from "../../relations.js";
 import { readReleases, releaseFile, type Release } from "../../release/release.js";
 import { NEXT } from "../../release/states.js";
 import { stop, unwrap } from "../../problem.js";
-import { joinedByBuilds, offRoster, offRosterLine, rosterOf, shownRelease, unpassed } from "../life.js";
+import {
+  dropping,
+  joinedByBuilds,
+  offRoster,
+  offRosterLine,
+  rosterOf,
+  shownRelease,
+  unpassed,
+} from "../life.js";
 import { judge, look } from "../look.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
@@ -43,7 +51,10 @@ export async function command(call: Call): Promise<number> {
   const done = rows.filter((row) => row.decision?.kind === "up-to-date").length;
   const joined = joinedByBuilds(releases);
   const others = releases.filter(({ explicit, datecode }) => explicit && datecode !== release.datecode);
-  const missing = rows.filter((row) => row.decision?.kind !== "up-to-date").map(({ target }) => target);
+  const missing = rows.flatMap(({ target, decision }) =>
+    decision === null || decision.kind === "up-to-date" ? [] : [target],
+  );
+  const gone = rows.flatMap(({ target, decision }) => (decision === null ? [target] : []));
   // What was collected was judged then.
   const hasPassed = (check: TargetId): boolean =>
     release.state === "open"
@@ -51,7 +62,7 @@ export async function command(call: Call): Promise<number> {
       : release.verdicts[check] !== undefined;
   const isJudged = release.state === "open" || release.state === "collected";
   const gate = isJudged ? unpassed(opened.graph.project.release.gate, hasPassed, release.waived) : [];
-  const next = nextOf(release, missing, gate);
+  const next = nextOf(release, { missing, gone, gate });
   const steps = opened.graph.project.release.steps.map((step) => ({
     step,
     done: release.ticked[step] ?? null,
@@ -107,9 +118,14 @@ export async function command(call: Call): Promise<number> {
 }
 
 /** The command that leads on; to a check that has not passed, none leads from what is collected. */
-function nextOf({ state }: Release, missing: readonly TargetId[], gate: readonly TargetId[]): string | null {
+function nextOf(
+  { state }: Release,
+  { missing, gone, gate }: Readonly<Record<"missing" | "gone" | "gate", readonly TargetId[]>>,
+): string | null {
   const wanted = [...missing, ...gate];
   if (state === "open" && wanted.length > 0) return `imagemake ${wanted.join(" ")}`;
+  const [lost] = gone;
+  if (state === "open" && lost !== undefined) return dropping(lost);
   return state === "collected" && gate.length > 0 ? "imagemake release reopen" : NEXT[state];
 }
 

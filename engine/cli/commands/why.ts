@@ -122,4 +122,4 @@ const pastReason = (decision: Decision): string[] =>
     : explainDecision(decision);
 
 const FORGOTTEN = "what it replaced is no longer known: imagemake cache gc dropped it";
-const UNCHANGED = "nothing had changed: it was forced, or its artifact was gone";
+const UNCHANGED = "nothing had changed: it was forced, or its artifact was gone or rejected";
