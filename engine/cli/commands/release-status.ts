@@ -30,7 +30,7 @@ export async function command(call: Call): Promise<number> {
   const named = shown === undefined ? {} : { release: shown.datecode };
   const ofRelease = (graph: Graph): readonly TargetId[] => [
     ...(shown?.roster ?? rosterOf(graph)),
-    ...graph.project.release.gate,
+    ...(shown?.state === "open" ? graph.project.release.gate : []),
   ];
   const looking = await look({ ...call, options: { ...call.options, ...named } }, [], ofRelease);
   const { session, opened } = looking;
