@@ -1,12 +1,14 @@
 // What a release file may hold, through the real command line: names and digests in it become paths, so that none leads
 // anywhere else; and what the command line may set.
-import { chownSync } from "node:fs";
+import { chownSync, cpSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { atTime, makeProject, type TestProject } from "./support/cli.js";
 import { makePackageProject, makeTinyRepo, type PackageProject } from "./support/packages.js";
 
 jest.setTimeout(120_000);
 
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
 const HEX = "0".repeat(64);
 const PACKAGE = { name: "a", version: "1", arch: "all", sha256: HEX, size: 1, location: "pool/a.deb" };
 const closure = (change: object): object => ({
@@ -115,7 +117,6 @@ describe("closures of a release file", () => {
     expect((await at()).stderr).toMatch(/\nnothing to do\n$/);
   });
 
-  const asRoot = process.getuid?.() === 0 ? test : test.skip;
   asRoot("count for root only as they were resolved here, where the file is somebody else's", async () => {
     const { closureDigest } = await import("../engine/packages/closure.js");
     const before = JSON.parse(project.read(FILE)) as File;
@@ -135,6 +136,31 @@ describe("closures of a release file", () => {
     expect((await at()).stderr).toMatch(/\nnothing to do\n$/);
   });
 });
+
+asRoot(
+  "a snapshot that was not taken here as the configuration asks is none, in a file of somebody else's",
+  async () => {
+    const project = makePackageProject(makeTinyRepo());
+    try {
+      const at = (...words: readonly string[]): ReturnType<TestProject["call"]> =>
+        project.call({ under: atTime("2031-05-06T10:00:00Z") }, ...words);
+      expect((await at("release", "start")).status).toBe(0);
+      const FILE = "releases/20310506.json";
+      const before = JSON.parse(project.read(FILE)) as { snapshots: Record<string, { digest: string }> };
+      const [[name, snapshot] = ["", { digest: "" }]] = Object.entries(before.snapshots);
+      const store = project.path(".imagemake/store/snapshots");
+      cpSync(join(store, snapshot.digest), join(store, HEX), { recursive: true });
+      const forged = { ...before, snapshots: { [name]: { ...snapshot, digest: HEX } } };
+      project.write(FILE, JSON.stringify(forged));
+      chownSync(project.path(FILE), 65534, 65534);
+      expect((await at()).status).toBe(0);
+      const after = JSON.parse(project.read(FILE)) as typeof before;
+      expect(after.snapshots[name]?.digest).toBe(snapshot.digest);
+    } finally {
+      project.remove();
+    }
+  },
+);
 
 describe("VAR= on the command line", () => {
   const project = makeProject({

@@ -221,6 +221,9 @@ export class Pins {
   #snapshotOf(name: string, policy: Policy): { readonly dir: string; readonly taken: string } | null {
     const known = this.release.snapshots[name];
     if (known === undefined || known.policy !== policy.digest) return null;
+    // Another's file may name a snapshot of another repository, which nobody signed.
+    const isOurs = !this.#isForeign || this.#checked.hasAll(policy.digest, [{ sha256: known.digest }]);
+    if (!isOurs) return null;
     const dir = this.#snapshots.find(known.digest);
     return dir === null ? null : { dir, taken: known.taken };
   }
@@ -417,6 +420,7 @@ export class Pins {
       return { ...problem, message: `the snapshot of ${name} cannot be taken: ${problem.message}` };
     }
     reached("snapshot taken", name);
+    if (!this.context.readOnly) this.#checked.add(policy, [{ sha256: taken.value }]);
     const entry = { digest: taken.value, taken: this.#taking, policy };
     this.release = { ...this.release, snapshots: { ...this.release.snapshots, [name]: entry } };
     return null;

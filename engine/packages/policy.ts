@@ -53,20 +53,20 @@ export class Policies {
 
 const DIGEST = /^(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$/;
 
-/** Which package files were verified under which policy, by their digests: a file of lines for each policy. */
+/** Which package files were verified, and which snapshots taken, under which policy, by their digests: a file of lines for each policy. */
 export class Checked {
   readonly #known = new Map<string, Set<string>>();
 
   constructor(private readonly dir: string) {}
 
   /** Whether all of them were. */
-  hasAll(policy: string, packages: readonly Package[]): boolean {
+  hasAll(policy: string, packages: readonly Pick<Package, "sha256">[]): boolean {
     const known = this.#read(policy);
     return packages.every(({ sha256 }) => known.has(sha256));
   }
 
   /** They were. Losing this costs time only. */
-  add(policy: string, packages: readonly Package[]): void {
+  add(policy: string, packages: readonly Pick<Package, "sha256">[]): void {
     const known = this.#read(policy);
     for (const { sha256 } of packages) known.add(sha256);
     writeWhole(join(this.dir, policy), [...known, ""].join("\n"), ownerIn(this.dir));
