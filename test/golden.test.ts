@@ -1,4 +1,4 @@
-// What rebuilding the engine must not change: the rows of the keys of actions of every rule, and what commands and builds
+// What rebuilding the engine must not change: output names, the rows of the keys of actions of every rule, and what commands and builds
 // say as JSON, as files to compare with. A change that is meant is written by
 // IMAGEMAKE_GOLDEN=write npm test -- golden, and its difference is read like any other.
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
@@ -8,6 +8,7 @@ import { componentsOf, keyOf, type KeyFacts } from "../engine/key.js";
 import type { Action } from "../engine/model.js";
 import { makeProject } from "./support/cli.js";
 import { Puppet, Yard } from "./support/evaluate-support.js";
+import { CHECKOUT } from "./support/xcp-project.js";
 
 jest.setTimeout(120_000);
 
@@ -40,6 +41,12 @@ const LINES: readonly Line[] = [
     name: "arch",
     file: "test/types/arch.ts",
     reads: { "pacman.conf": PACMAN_CONF, "conf/pacman.conf": PACMAN_CONF },
+  },
+  {
+    name: "xcp-ng",
+    file: "test/types/xcp-ng.ts",
+    reads: { ...CHECKOUT, "keys/key": "key\n", "scripts/sign.sh": ":\n", "removals.lst": "a\n" },
+    brief: true,
   },
   { name: "void-native", ...VOID, args: { BUILD: "native" } },
   { name: "void-scripts", ...VOID, args: { BUILD: "scripts" } },
@@ -82,16 +89,25 @@ beforeAll(() => {
 });
 afterAll(() => puppet.close());
 
-test.each(LINES)("the actions of $name have the keys that they had", async ({ name, file, ...line }) => {
-  const yard = new Yard().write({ ...line.reads, "Imagefile.ts": textOf(file) });
-  try {
-    const { actions } = await puppet.graph(yard, { real: true, args: line.args ?? {} });
-    const now = actions.map((action) => `${rowsOf(action, line.brief === true)}\n`).join("");
-    compare(`${name}.keys`, now);
-  } finally {
-    yard.remove();
-  }
-});
+test.each(LINES)(
+  "the targets of $name have the names, and its actions the keys, that they had",
+  async ({ name, file, ...line }) => {
+    const yard = new Yard().write({ ...line.reads, "Imagefile.ts": textOf(file) });
+    try {
+      const { actions, targets } = await puppet.graph(yard, { real: true, args: line.args ?? {} });
+      const names = targets.flatMap(({ id, pattern, exported }) =>
+        exported && pattern !== null ? [`${id}: ${pattern}`] : [],
+      );
+      const keys = actions.map((action) => rowsOf(action, line.brief === true));
+      compare(
+        `${name}.keys`,
+        ["output names:", ...names, "", "actions, with their keys:", ...keys, ""].join("\n"),
+      );
+    } finally {
+      yard.remove();
+    }
+  },
+);
 
 /** A project in which every kind of target is, one that fails, and a release. */
 const SMALL = `
