@@ -70,7 +70,7 @@ const { output } = await bundle.write({
 });
 await bundle.close();
 chmodSync(path("dist/run.new/imagemake.js"), 0o755);
-// Whoever starts one meanwhile finds the old or the new.
+// There is none only between two renames.
 rmSync(path("dist/run.old"), { recursive: true, force: true });
 if (existsSync(path("dist/run"))) renameSync(path("dist/run"), path("dist/run.old"));
 renameSync(path("dist/run.new"), path("dist/run"));

@@ -2,7 +2,7 @@
 // is done through it. For what root does where somebody else may rename things.
 import { chownSync, closeSync, constants, lstatSync, mkdirSync, openSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf, type Owner } from "./io.js";
+import { codeOf, heldPaths, type Owner } from "./io.js";
 import { stop } from "./problem.js";
 
 /** A directory that stays the same one. */
@@ -48,10 +48,11 @@ export function holdDirectory(base: string, way: string, how: Way = {}): Held {
       if (followed > 40) stop(2, `${join(shown, part)} is a symbolic link that leads in a circle`);
       parts.unshift(...partsOf(to));
       if (!to.startsWith("/")) continue;
+      const root = openSync("/", O_PATH | O_DIRECTORY);
       closeSync(at);
-      at = openSync("/", O_PATH | O_DIRECTORY);
-      shown = "/";
+      [at, shown] = [root, "/"];
     }
+    heldPaths.set(pathOf(at), shown);
     return { path: pathOf(at), close: () => closeSync(at) };
   } catch (error) {
     closeSync(at);
@@ -86,7 +87,12 @@ function goInto(at: number, part: string, make: Way["make"]): number {
     if (make === undefined || codeOf(error) !== "ENOENT") throw error;
     mkdirSync(path, make.mode ?? 0o755);
     next = openSync(path, flags);
-    if (make.owner !== null) chownSync(pathOf(next), make.owner.uid, make.owner.gid);
+    try {
+      if (make.owner !== null) chownSync(pathOf(next), make.owner.uid, make.owner.gid);
+    } catch (refused) {
+      closeSync(next);
+      throw refused;
+    }
   }
   closeSync(at);
   return next;

@@ -68,6 +68,14 @@ const SENTENCES: Readonly<Record<string, string>> = {
   EFBIG: "it is larger than a file may be",
 };
 
+/** What people know directories by that are worked in by descriptor (held.ts), by their path beneath /proc. */
+export const heldPaths = new Map<string, string>();
+
+/** The text with those paths as people know them. */
+function named(text: string): string {
+  return text.replace(/\/proc\/\d+\/fd\/\d+/g, (path) => heldPaths.get(path) ?? path);
+}
+
 /**
  * A problem of the environment (exit 3) for a thrown system error. `doing` says what was tried: `store out.img`.
  * A full disk also says what frees space.
@@ -78,7 +86,7 @@ export function ioProblem(doing: string, thrown: unknown): Result<never> {
   const path = textIn(thrown, "path") || (/ (\/[^ ]+)/.exec(doing)?.[1] ?? null);
   const full = isFullCode(code) && path !== null ? lackAt(path) : null;
   const why = full?.why ?? SENTENCES[code] ?? saidOf(thrown);
-  return fail(3, `cannot ${doing}: ${why}`, hintFor(code, path));
+  return fail(3, named(`cannot ${doing}: ${why}`), hintFor(code, path));
 }
 
 function hintFor(code: string, path: string | null): string | undefined {
@@ -182,7 +190,13 @@ export const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEnt
  * The content of a regular file, no more than `most` bytes of it; null for anything else in its place: where others may
  * write, a link leads to what is not theirs to show.
  */
-export function readPlain(file: string, most?: number): Buffer | null {
+export const readPlain = (file: string, most?: number): Buffer | null => readOwned(file, most)?.bytes ?? null;
+
+/** The same, with the user whose file it is. */
+export function readOwned(
+  file: string,
+  most?: number,
+): { readonly bytes: Buffer; readonly owner: number } | null {
   let fd: number;
   try {
     fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -193,9 +207,9 @@ export function readPlain(file: string, most?: number): Buffer | null {
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile()) return null;
-    if (most === undefined) return readFileSync(fd);
+    if (most === undefined) return { bytes: readFileSync(fd), owner: stats.uid };
     const bytes = Buffer.alloc(Math.min(most, stats.size));
-    return bytes.subarray(0, readSync(fd, bytes));
+    return { bytes: bytes.subarray(0, readSync(fd, bytes)), owner: stats.uid };
   } finally {
     closeSync(fd);
   }

@@ -310,7 +310,8 @@ export class Decider {
     const [output] = action.outputs;
     const { release } = this.context.pins;
     const entry = output && release.artifacts[this.targetOf(action, output.name)];
-    if (output === undefined || entry?.provenance.kind !== "adopted") return ok(null);
+    if (output === undefined || entry?.provenance.kind !== "adopted" || release.foreign === true)
+      return ok(null);
     const origin = await this.originOf(action);
     if (!origin.ok) return origin;
     const id = fileId(entry.digest, entry.executable);
@@ -336,6 +337,7 @@ export class Decider {
     const target = output && this.targetOf(action, output.name);
     const entry = target && this.context.pins.release.artifacts[target];
     if (!target || !entry || entry.provenance.kind !== "adopted") return ok(null);
+    if (this.context.pins.release.foreign === true) return ok(null);
     const origin = await this.originOf(action);
     if (!origin.ok) return origin;
     const { because } = entry.provenance;

@@ -21,7 +21,7 @@ const artifact = (change: object): object => ({
     digest: HEX,
     executable: false,
     size: 1,
-    provenance: { kind: "built" },
+    provenance: { kind: "built", at: "2031-05-06", machine: "" },
     ...change,
   },
 });
@@ -51,9 +51,18 @@ export const image = run({ inputs: {}, cmd: 'echo "$DATECODE" > "$OUT"', date: t
     ["artifacts.image.digest", { artifacts: artifact({ digest: "x" }) }],
     ["collected.sums", { collected: { dir: "20310506", sums: "/etc/passwd", form: "bsd" } }],
     ["signature.file", { signature: { tool: "signify", file: "../x", publicKey: "" } }],
+    [
+      "artifacts.image.provenance.because",
+      { artifacts: artifact({ provenance: { kind: "adopted", at: "2031-05-06" } }) },
+    ],
+    ["snapshots.r.taken", { snapshots: { r: { digest: HEX, taken: "soon" } } }],
+    ["ticked.step", { ticked: { step: "then" } }],
     ["state", { state: "opened" }],
     ["roster", { roster: "image" }],
-    ["rejected.0.digest", { rejected: [{ target: "image", because: "", at: "", digest: 1 }] }],
+    [
+      "rejected.0.digest",
+      { rejected: [{ target: "image", because: "", at: "2031-05-06T10:00:00Z", digest: 1 }] },
+    ],
   ])("with a %s that cannot be is refused by its name, and nothing is touched", async (field, change) => {
     project.write("releases/20310506.json", JSON.stringify({ ...release, ...change }));
     for (const words of [["image"], ["-n", "image"], ["release", "status"], ["clean", "-n"]]) {
@@ -191,5 +200,57 @@ export const g = run({ inputs: {}, cmd: \`echo \${q} > "$OUT"\`, out: "g" });`,
   test("is not needed for it: what the loader reads of the environment changes no import", async () => {
     await project.call({ env: { JITI_ALIAS: alias } }, "g");
     expect(project.read("out/g")).toBe("1\n");
+  });
+});
+
+describe("who may only run an Imagefile under sudo", () => {
+  const project = makeProject({
+    "Imagefile.ts": `import { execSync } from "node:child_process";
+import { arg, run } from "imagemake";
+execSync('printenv TAR_OPTIONS >> seen || :');
+export const a = run({ inputs: {}, cmd: 'echo ' + arg("WORD", "good") + ' > "$OUT"', out: "a-{date}" });
+export const b = run({ inputs: {}, cmd: 'echo EVIL > "$OUT"', out: "b-{date}" });`,
+    mine: "mine",
+  });
+  afterAll(() => project.remove());
+  const sudo = { env: { SUDO_UID: "4343", SUDO_GID: "4343" } };
+  const at = (...words: readonly string[]): ReturnType<TestProject["call"]> =>
+    project.call({ ...sudo, under: atTime("2031-05-06T10:00:00Z") }, ...words);
+  const FILE = "releases/20310506.json";
+
+  asRoot("has nothing believed that was built or made elsewhere", async () => {
+    expect((await at("release", "start")).status).toBe(0);
+    expect((await at("a", "b")).status).toBe(0);
+    const adopt = await at("release", "adopt", "a", "mine", "--because", "x");
+    expect([adopt.status, adopt.stderr]).toEqual([
+      2,
+      expect.stringContaining("may not adopt files under sudo"),
+    ]);
+    const collect = await at("release", "collect", "/tmp");
+    expect(collect.stderr).toContain("may not choose where a release is collected under sudo");
+    // An adoption that the caller wrote down is none: the owner's own says what the origin is.
+    await project.call(
+      { under: atTime("2031-05-06T10:00:00Z") },
+      "release",
+      "adopt",
+      "a",
+      "out/b-20310506",
+      "--because",
+      "x",
+    );
+    const adopted = project.read(FILE);
+    chownSync(project.path(FILE), 4343, 4343);
+    const { status, stderr } = await at("a");
+    expect(adopted).toContain('"adopted"');
+    expect(stderr).toContain("what was adopted for a in release 20310506 counts no more");
+    expect([status, project.read("out/a-20310506")]).toEqual([0, "good\n"]);
+  });
+
+  asRoot("sets no variable that the Imagefile does not ask for, for whatever it starts", async () => {
+    const other = await at("a", "TAR_OPTIONS=--checkpoint=1");
+    expect([other.status, other.stderr]).toEqual([2, expect.stringContaining("asks for no TAR_OPTIONS")]);
+    expect(project.read("seen")).toBe("");
+    expect((await at("a", "WORD=asked")).status).toBe(0);
+    expect(project.read("out/a-20310506")).toBe("asked\n");
   });
 });

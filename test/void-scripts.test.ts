@@ -78,8 +78,8 @@ withXbps("with xbps on PATH and stand-ins for the scripts", () => {
     const called = stdout
       .split("\n")
       .find((line) => line.startsWith("stand-in:"))
-      ?.replace(/\S*\/work\/repo\b/, "REPO")
-      .replace(/\S*\/work\/in\//, "WORK/in/");
+      ?.replace("/imagemake/repo", "REPO")
+      .replace("/imagemake/in/", "WORK/in/");
     expect(called).toBe(`stand-in: ${expected}`);
   });
 

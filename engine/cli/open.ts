@@ -13,6 +13,7 @@ import { projectOf, type Project } from "../project.js";
 import { savedGraph, saveGraph } from "../remember.js";
 import { makeState, trustState } from "../state.js";
 import { nearestHint } from "../evaluate/nearest.js";
+import { isLimited } from "../release/place.js";
 
 /** Package managers that rules may speak to; each is loaded when first asked for. */
 export const drivers: Drivers = {
@@ -24,11 +25,19 @@ export const drivers: Drivers = {
 };
 
 /**
- * Names that change what programs do, whatever an Imagefile asks for: whom sudo lets run an Imagefile would choose the
- * programs that it starts.
+ * Names that change what programs do, whatever an Imagefile asks for. No list of them is whole: for whom sudo lets run an
+ * Imagefile it is evaluated without any first, and takes only what it asks for.
  */
 const OTHERS =
   /^(?:PATH|HOME|SHELL|IFS|ENV|CDPATH|USER|LOGNAME|TERM|TZ|LANG|LANGUAGE|TMP|TEMP|TMPDIR|EDITOR|VISUAL|PAGER|PS4|PROMPT_COMMAND|GNUPGHOME|LOCPATH|NLSPATH|GCONV_PATH|HOSTALIASES|.*_(?:proxy|PROXY)|(?:LC|LD|GLIBC|MALLOC|BASH|NODE|NPM|npm|JITI|UV|GIT|SSH|GPG|SUDO|XDG|PERL|PYTHON|RUBY|JAVA|OPENSSL|SSL|CURL|APT|DPKG|DEBIAN|IMAGEMAKE)_.*|BASHOPTS|SHELLOPTS|PERL5.*|PYTHON.*|RUBY(?:LIB|OPT))$/;
+
+/** Exit 2 for a name that the Imagefile does not ask for. */
+function requireAsked(vars: Readonly<Record<string, string>>, { args }: Graph): Result<void> {
+  const other = Object.keys(vars).find((name) => !Object.hasOwn(args, name));
+  return other === undefined
+    ? ok(undefined)
+    : fail(2, `the Imagefile asks for no ${other}`, nearestHint(other, Object.keys(args)));
+}
 
 /** An Imagefile, evaluated. */
 export interface Opened {
@@ -81,6 +90,11 @@ export async function openImagefile(
   const state = save ? makeState(project) : trustState(project);
   if (!state.ok) return state;
   if (save) reached("state made", project.state);
+  const asked =
+    Object.keys(vars).length > 0 && isLimited(project) ? await openImagefile(options, {}, save) : null;
+  if (asked?.ok === false) return asked;
+  const unasked = asked === null ? ok(undefined) : requireAsked(vars, asked.value.graph);
+  if (!unasked.ok) return unasked;
   Object.assign(process.env, vars);
   const saved = savedGraph(project, vars, save);
   if (saved !== null) return ok({ project, ...saved, datecode: named });
@@ -90,10 +104,8 @@ export async function openImagefile(
   const evaluated = await evaluate({ file: project.imagefile, args: vars, ...cache });
   if (!evaluated.ok) return evaluated;
   const { graph, reads } = evaluated.value;
-  for (const name of Object.keys(vars)) {
-    if (Object.hasOwn(graph.args, name)) continue;
-    return fail(2, `the Imagefile asks for no ${name}`, nearestHint(name, Object.keys(graph.args)));
-  }
+  const known = requireAsked(vars, graph);
+  if (!known.ok) return known;
   if (save) saveGraph(project, vars, graph, reads);
   return ok({ project, graph, reads, datecode: named });
 }

@@ -8,7 +8,7 @@ import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { isForeign, type PinnedClosure, type Release } from "../release/release.js";
+import type { PinnedClosure, Release } from "../release/release.js";
 import type { Sources } from "../sources/resolve.js";
 import { closureDigest } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
@@ -43,8 +43,6 @@ export class Pins {
   /** When this run began to take snapshots: those that are taken in one go count as one moment. */
   #taking: string | null = null;
   #namesakes: Promise<Obstacles> | undefined;
-  /** Root reads the release from a file of somebody who may not edit the Imagefile. */
-  readonly #isForeign: boolean;
   readonly #snapshots: Snapshots;
   readonly #policies: Policies;
   readonly #checked: Checked;
@@ -60,8 +58,7 @@ export class Pins {
     this.#snapshots =
       preview === undefined ? new Snapshots(project.snapshots) : new Snapshots(preview, [project.snapshots]);
     this.#stored = new StoredPackages(project.packages, context.index, (message) => this.#warn(message));
-    this.#isForeign = isForeign(project, release);
-    if (this.#isForeign) this.#proveAll();
+    if (release.foreign === true) this.#proveAll();
   }
 
   /** The pinned closure of an action; null where it is not resolved (yet), undefined where it has none. */
@@ -79,13 +76,18 @@ export class Pins {
       this.#doubt(action.id, "are not those that its digest is of (a merge by hand?), and are resolved anew");
       return ok(null);
     }
-    const proven = this.#isForeign ? await this.#checkedAgain(action, pinned) : pinned;
+    const proven = this.release.foreign === true ? await this.#checkedAgain(action, pinned) : pinned;
     this.#known.set(action.id, proven);
     return ok(proven);
   }
 
   /** Only what was resolved here counts of a release whose file is somebody else's, as it was then. */
   #proveAll(): void {
+    for (const [target, { provenance }] of Object.entries(this.release.artifacts))
+      if (provenance.kind === "adopted")
+        this.#warn(
+          `what was adopted for ${target} in release ${this.release.datecode} counts no more: its file is another user's`,
+        );
     const proven: Record<TargetId, PinnedClosure> = {};
     for (const [target, pinned] of Object.entries(this.release.closures)) {
       const own = this.context.index.closure(pinned.digest);
@@ -206,11 +208,18 @@ export class Pins {
         this.#unreachable.set(name, taken);
         refused.set(action.id, taken);
       } else if (known !== undefined && known.policy !== policy.value.digest) reconfigured.push(name);
-      else later.push(known === undefined ? name : `${name} (that of ${moment(known.taken)} is gone)`);
+      else
+        later.push(
+          known === undefined ? name : `${name} (that of ${moment(known.taken)} ${this.#why(known.digest)})`,
+        );
     }
     const { datecode } = this.release;
     for (const text of renewedTexts(datecode, this.#taking, before, later, reconfigured)) this.#warn(text);
     return refused;
+  }
+
+  #why(snapshot: string): string {
+    return this.#snapshots.find(snapshot) === null ? "is gone" : "was not taken here so";
   }
 
   #warn(message: string): void {
@@ -222,7 +231,8 @@ export class Pins {
     const known = this.release.snapshots[name];
     if (known === undefined || known.policy !== policy.digest) return null;
     // Another's file may name a snapshot of another repository, which nobody signed.
-    const isOurs = !this.#isForeign || this.#checked.hasAll(policy.digest, [{ sha256: known.digest }]);
+    const isOurs =
+      this.release.foreign !== true || this.#checked.hasAll(policy.digest, [{ sha256: known.digest }]);
     if (!isOurs) return null;
     const dir = this.#snapshots.find(known.digest);
     return dir === null ? null : { dir, taken: known.taken };

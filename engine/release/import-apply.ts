@@ -14,6 +14,7 @@ import type { TargetId } from "../model.js";
 import { obstaclesOf, unlessAny } from "../obstacles.js";
 import { Snapshots } from "../packages/snapshots.js";
 import { fail, ok, type Result } from "../problem.js";
+import { closureDigest } from "../packages/closure.js";
 import type { Project } from "../project.js";
 import { linkOutputs } from "../publish.js";
 import { ownStamp } from "../sources/stamp.js";
@@ -103,7 +104,7 @@ export async function applyImport(
   index.transaction(() => {
     for (const one of accepted) record(session, one, release.datecode);
     for (const { digest, packages } of Object.values(release.closures))
-      index.addClosure(digest, JSON.stringify(packages));
+      if (closureDigest(packages) === digest) index.addClosure(digest, JSON.stringify(packages));
   });
   for (const { action, exported, key } of accepted) {
     decider.produced(action.id, madeBy(session, exported));

@@ -150,10 +150,19 @@ export function ensureKeys(
   return ok({ passphrase: readFileSync(place.passphrase, "utf8").trimEnd() });
 }
 
-const refuseLink = ({ dir, shown }: KeyPlace): Result<void> =>
-  lstatSync(dir, { throwIfNoEntry: false })?.isSymbolicLink() === true
-    ? fail(2, `${shown(dir)} is a symbolic link, and keys are not kept through it`, "put the directory there")
-    : ok(undefined);
+/** Under sudo the directory is the caller's, who may have no other keys used than the release's own. */
+function refuseLink({ dir, secret, public: own, passphrase, shown }: KeyPlace): Result<void> {
+  const link = [dir, secret, own, passphrase].find(
+    (path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true,
+  );
+  return link === undefined
+    ? ok(undefined)
+    : fail(
+        2,
+        `${shown(link)} is a symbolic link, and keys are not kept through it`,
+        "put the thing itself there",
+      );
+}
 
 /** The key itself, without its comment. */
 const keyLine = (text: string): string | undefined => text.split("\n")[1];

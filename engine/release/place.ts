@@ -3,7 +3,7 @@
 import { lstatSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { holdDirectory, type Held } from "../../cache/held.js";
-import { makeOwnDir, sudoOwner } from "../../cache/write.js";
+import { sudoOwner } from "../../cache/write.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { isSignature } from "./check.js";
@@ -13,7 +13,7 @@ import { sumsText } from "./sums.js";
 
 /** Where the Imagefile says that a release is collected. */
 export const ownPlace = (project: Project, into: string | null, datecode: string): string =>
-  join(project.dir, into ?? ".", datecode);
+  resolve(project.dir, into ?? ".", datecode);
 
 /** As the release's file keeps it: a copy of the project has a place of its own. */
 export function kept(project: Project, { dir, sums, form }: Collected): Collected {
@@ -26,6 +26,17 @@ export function kept(project: Project, { dir, sums, form }: Collected): Collecte
 export function isLimited(project: Project): boolean {
   const caller = sudoOwner();
   return caller !== null && lstatSync(project.dir).uid !== caller.uid;
+}
+
+/** Exit 2 where `isLimited`: what `does` is told is believed, and would be built on as root. */
+export function requireOwner(project: Project, does: string): Result<void> {
+  return isLimited(project)
+    ? fail(
+        2,
+        `who may not edit the Imagefile may not ${does} under sudo: what is built as root would rest on it`,
+        `the owner of ${project.dir} can`,
+      )
+    : ok(undefined);
 }
 
 /** Whether the place is outside and not this project's: that of what it was copied from, say. */
@@ -86,13 +97,9 @@ export function linkIn(project: Project, dir: string): string | null {
  * owner's and root's, and made where it is missing.
  */
 export function holdPlace(project: Project, dir: string, mode = 0o755): Held {
-  if (dir !== project.dir && !isBelow(project.dir, dir)) {
-    makeOwnDir(dir, mode);
-    return holdDirectory(dir, "");
-  }
   const trusted = [0, lstatSync(project.dir).uid, process.getuid?.() ?? 0];
-  const make = { owner: sudoOwner(), mode };
-  return holdDirectory(project.dir, relative(project.dir, dir), { trusted, make });
+  const base = dir === project.dir || isBelow(project.dir, dir) ? project.dir : "/";
+  return holdDirectory(base, relative(base, dir), { trusted, make: { owner: sudoOwner(), mode } });
 }
 
 /** Of the checksum file and its signature those that are what imagemake wrote. */

@@ -6,7 +6,7 @@ import { UTCDate } from "@date-fns/utc";
 import { lightFormat } from "date-fns/lightFormat";
 import { checksumHolds, ownerIn, sudoOwner, withChecksum, writeWhole } from "../../cache/write.js";
 import { holdDirectory } from "../../cache/held.js";
-import { readPlain } from "../../cache/io.js";
+import { readOwned } from "../../cache/io.js";
 import type { TargetId } from "../model.js";
 import { compareDatecodes, isDatecode, respinOf } from "../names.js";
 import { CLOCKS_MS } from "../quick.js";
@@ -97,6 +97,11 @@ export interface Release {
   readonly datecode: string;
   readonly state: ReleaseState;
   readonly explicit: boolean;
+  /**
+   * Root read it from a file of somebody who may not edit the Imagefile: under sudo release files are the caller's. It is
+   * not written down.
+   */
+  readonly foreign?: true;
   /** Made by naming its date: joined only by naming it again. */
   readonly byName: boolean;
   readonly opened: string;
@@ -187,20 +192,11 @@ export function newRelease(datecode: string, now: number, more: Partial<Release>
 export const releaseFile = (project: Project, release: Pick<Release, "datecode" | "explicit">): string =>
   join(release.explicit ? project.releases : project.implicit, `${release.datecode}.json`);
 
-/**
- * Whether root reads a release from a file of somebody who may not edit the Imagefile: under sudo release files are the
- * caller's.
- */
-export function isForeign(project: Project, release: Pick<Release, "datecode" | "explicit">): boolean {
-  if (process.getuid?.() !== 0 || !release.explicit) return false;
-  const owner = lstatSync(releaseFile(project, release), { throwIfNoEntry: false })?.uid ?? 0;
-  return owner !== 0 && owner !== lstatSync(project.dir).uid;
-}
-
 /** Writes the release's file whole, by rename. One that is ours alone has a checksum in it; people edit the others. */
 export function saveRelease(project: Project, release: Release): void {
   const file = releaseFile(project, release);
-  const text = `${JSON.stringify(release, null, 1)}\n`;
+  const { foreign, ...written } = release;
+  const text = `${JSON.stringify(foreign === undefined ? release : written, null, 1)}\n`;
   if (!release.explicit) {
     writeWhole(file, withChecksum(text), ownerIn(dirname(file)));
     return;
@@ -244,13 +240,14 @@ function datecodeOf(name: string): string | null {
  */
 export function readReleases(project: Project): Result<Release[]> {
   const found: Release[] = [];
+  const owners = process.getuid?.() === 0 ? [0, lstatSync(project.dir).uid] : undefined;
   for (const dir of [project.implicit, project.releases]) {
     if (!existsSync(dir)) continue;
     for (const name of readdirSync(dir)) {
       const datecode = datecodeOf(name);
       if (datecode === null) continue;
       const explicit = dir === project.releases;
-      const read = readRelease(join(dir, name), datecode, explicit);
+      const read = readRelease(join(dir, name), datecode, explicit, explicit ? owners : undefined);
       if (read.ok) found.push(read.value);
       else if (explicit) return read;
     }
@@ -264,18 +261,25 @@ export function readReleases(project: Project): Result<Release[]> {
   );
 }
 
-/** One release file; `datecode` is what it must be called. */
-export function readRelease(file: string, datecode: string, explicit: boolean): Result<Release> {
+/** One release file; `datecode` is what it must be called. In the file of any but its `owners` it is foreign. */
+export function readRelease(
+  file: string,
+  datecode: string,
+  explicit: boolean,
+  owners?: readonly number[],
+): Result<Release> {
   try {
     // Under sudo the release files are the caller's, who may put a link there.
-    const text = readPlain(file)?.toString() ?? null;
-    if (text === null)
+    const read = readOwned(file);
+    if (read === null)
       return fail(2, `${file} is no regular file, and release files are never followed as links`);
+    const text = read.bytes.toString();
     const value = parsed(text);
     // What is no release file may be anything: nothing of it is shown.
     if (value === null) return fail(2, `${file} cannot be read as a release file`, "it is no JSON object");
     if (!explicit && checksumHolds(text) === false) return fail(2, `the release file ${file} is damaged`);
     delete value.checksum;
+    Reflect.deleteProperty(value, "foreign");
     if (value.imagemake !== 1 || typeof value.opened !== "string")
       return fail(2, `${file} is not a release file that this imagemake knows`);
     const wrong = wrongField(value);
@@ -289,7 +293,14 @@ export function readRelease(file: string, datecode: string, explicit: boolean): 
       const hint = "a release is called what its file is called; imagemake release start opens another";
       return fail(2, `${file} says that it is release ${String(value.datecode)}`, hint);
     }
-    return ok({ ...newRelease(datecode, Date.parse(value.opened ?? "")), ...value, datecode, explicit });
+    const foreign = owners?.includes(read.owner) === false ? ({ foreign: true } as const) : {};
+    return ok({
+      ...newRelease(datecode, Date.parse(value.opened ?? "")),
+      ...value,
+      datecode,
+      explicit,
+      ...foreign,
+    });
   } catch (error) {
     return fail(2, `${file} cannot be read as a release file`, asError(error).message);
   }

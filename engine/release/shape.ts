@@ -49,6 +49,8 @@ function first<K>(keys: Iterable<K>, wrong: (key: K) => string | null): string |
 }
 
 const text = is((value) => typeof value === "string");
+/** ISO 8601. */
+const time = is((value) => typeof value === "string" && !Number.isNaN(Date.parse(value)));
 const yesOrNo = is((value) => typeof value === "boolean");
 const size = is((value) => Number.isSafeInteger(value) && Number(value) >= 0);
 const sha256 = matching(/^[0-9a-f]{64}$/);
@@ -67,9 +69,23 @@ const below = is(
     !value.split("/").includes(".."),
 );
 
-const said = { target: text, because: text, at: text };
+const said = { target: text, because: text, at: time };
+/** By its kind. */
+const provenance: Check = (value) => {
+  const kind = isObject(value) ? value["kind"] : undefined;
+  const fitting =
+    kind === "built"
+      ? { at: time, machine: text }
+      : kind === "imported"
+        ? { at: time, from: text, machine: text, tools: each(list(text)) }
+        : kind === "adopted"
+          ? { at: time, because: text }
+          : { kind: is(() => false) };
+  return fields(fitting)(value);
+};
+/** `name` has the directory of its repository in front, in a mirror of several. */
 const PACKAGE = fields({
-  name: word,
+  name: below,
   version: word,
   arch: word,
   sha256: packageDigest,
@@ -78,28 +94,28 @@ const PACKAGE = fields({
 });
 
 /** A field for each of a release's; what is left out has the value of a new release. */
-const RELEASE: Readonly<Record<Exclude<keyof Release, "imagemake" | "datecode" | "explicit">, Check>> = {
+const RELEASE: Readonly<
+  Record<Exclude<keyof Release, "imagemake" | "datecode" | "explicit" | "foreign">, Check>
+> = {
   state: matching(/^(?:open|collected|signed|promoted|withdrawn|abandoned)$/),
   byName: yesOrNo,
-  opened: text,
-  lastBuild: text,
+  opened: time,
+  lastBuild: time,
   roster: orNull(list(text)),
   atStart: orNull(list(text)),
   commit: orNull(text),
-  snapshots: each(fields({ digest: sha256, taken: text, policy: optional(sha256) })),
+  snapshots: each(fields({ digest: sha256, taken: time, policy: optional(sha256) })),
   closures: each(
     fields({ request: sha256, digest: sha256, packages: list(PACKAGE), checked: optional(yesOrNo) }),
   ),
-  artifacts: each(
-    fields({ name: below, key: text, digest: sha256, executable: yesOrNo, size, provenance: is(isObject) }),
-  ),
+  artifacts: each(fields({ name: below, key: text, digest: sha256, executable: yesOrNo, size, provenance })),
   dropped: list(fields(said)),
   rejected: list(fields({ ...said, digest: sha256 })),
   accepted: list(fields({ ...said, digest: sha256 })),
-  verdicts: each(fields({ key: text, at: text })),
+  verdicts: each(fields({ key: text, at: time })),
   waived: list(fields(said)),
-  ticked: each(text),
-  history: list(fields({ state: text, at: text })),
+  ticked: each(time),
+  history: list(fields({ state: text, at: time })),
   collected: orNull(fields({ dir: text, sums: below, form: matching(/^(?:bsd|gnu)$/), of: optional(text) })),
   signature: orNull(fields({ tool: text, file: below, publicKey: text })),
   previous: orNull(text),

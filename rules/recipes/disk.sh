@@ -94,9 +94,9 @@ fill() {
     [ ! -s "$TMPDIR/bad" ] || die "FAT cannot hold a name such as \"$(head -zn 1 "$TMPDIR/bad" | tr -d '\0' | tr '\n' '?')\""
     LC_ALL=C sort -zf "$TMPDIR/names" | LC_ALL=C uniq -zDi >"$TMPDIR/bad"
     tr '\0' '\n' <"$TMPDIR/names" >"$TMPDIR/lines"
-    # Of a character that its code page lacks mtools makes one like it, and does not end where that name is there already.
-    [ -s "$TMPDIR/bad" ] || sed 's/./&\n/g' "$TMPDIR/lines" | iconv -c -f UTF-8 -t CP850//TRANSLIT | LC_ALL=C cut -b1 |
-        LC_ALL=C tr A-Z a-z | LC_ALL=C awk -v lines="$TMPDIR/lines" '$0 != "" { as = as $0; next } { getline name <lines }
+    # A control character, which no name has here, ends each. Of a character that its code page lacks mtools makes one like it, and does not end where that name is there already.
+    [ -s "$TMPDIR/bad" ] || sed 's/./&\n/g; s/$/\x01/' "$TMPDIR/lines" | iconv -c -f UTF-8 -t CP850//TRANSLIT | LC_ALL=C cut -b1 |
+        LC_ALL=C tr A-Z a-z | LC_ALL=C awk -v lines="$TMPDIR/lines" '$0 != "\001" { as = as $0; next } { getline name <lines }
             as !~ /[?]/ { if (as in had) printf "%s\n%s\n", had[as], name; had[as] = name } { as = "" }' |
         tr '\n' '\0' >"$TMPDIR/bad"
     [ ! -s "$TMPDIR/bad" ] || die "to FAT these are one name: $(head -zn 2 "$TMPDIR/bad" | tr '\0' ' ')"

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { Session } from "../../build/session.js";
 import { adopt, judgeAdoption, type Adoption } from "../../release/adopt.js";
+import { requireOwner } from "../../release/place.js";
 import { stop, unwrap } from "../../problem.js";
 import { joined, sessionOf, tellLine } from "../exchange.js";
 import { text } from "../life.js";
@@ -20,6 +21,7 @@ export async function command(call: Call): Promise<number> {
   const because =
     text(call, "because") ?? stop(2, "an adoption is recorded with its reason", "--because TEXT gives it");
   const opened = unwrap(await openImagefile(options, call.args, !preview));
+  unwrap(requireOwner(opened.project, "adopt files"));
   const selection = unwrap(select(opened.graph, [name]));
   const [target = "", ...others] = selection.targets;
   if (others.length > 0)

@@ -1,11 +1,11 @@
 // `imagemake release collect [DIR]`: the release's artifacts, by what the graph says, in one directory with their
 // checksums.
 import { hostname } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Graph, TargetId } from "../../model.js";
 import { stop, unwrap } from "../../problem.js";
 import { collectInto, type ToCollect } from "../../release/collect.js";
-import { isLimited, kept, linkIn } from "../../release/place.js";
+import { isLimited, kept, linkIn, ownPlace, requireOwner } from "../../release/place.js";
 import { saveRelease, type Release, type ReleasedArtifact } from "../../release/release.js";
 import { changeState, from, requireState } from "../../release/states.js";
 import { withDate } from "../../names.js";
@@ -42,7 +42,11 @@ export async function command(call: Call): Promise<number> {
         `warning: no pass of the gate for what is collected: ${open.join(", ")}; release sign refuses without: ` +
           `imagemake release reopen, then imagemake ${open.join(" ")}, and collect again`,
       );
-    const dir = join(resolve(call.names[0] ?? join(project.dir, into ?? ".")), release.datecode);
+    if (call.names[0] !== undefined) unwrap(requireOwner(project, "choose where a release is collected"));
+    const dir =
+      call.names[0] === undefined
+        ? ownPlace(project, into, release.datecode)
+        : resolve(call.names[0], release.datecode);
     if (call.options.dryRun === true) {
       process.stderr.write(`would collect ${items.length} files into ${dir}\n`);
       return 0;

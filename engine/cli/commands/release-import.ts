@@ -6,6 +6,7 @@ import { readExport, type Export } from "../../release/exchange.js";
 import { planImport, type ImportPlan, type Refusal } from "../../release/import.js";
 import { applyImport, importPackages, takeRelease } from "../../release/import-apply.js";
 import { joinPins, oneRelease, sameLine } from "../../release/import-pins.js";
+import { requireOwner } from "../../release/place.js";
 import { readReleases, type Release } from "../../release/release.js";
 import { sessionOf, tellLine } from "../exchange.js";
 import { text } from "../life.js";
@@ -28,6 +29,7 @@ export async function command(call: Call): Promise<number> {
   if (wanted !== null && prefer === null)
     stop(2, `--prefer ${wanted} is none of the directories to import`, names.join(" "));
   const opened = unwrap(await openImagefile(options, call.args, !preview));
+  unwrap(requireOwner(opened.project, "import builds of other machines"));
   unwrap(sameLine(exports, opened.project.line));
   const datecode = unwrap(oneRelease(exports, opened.datecode));
   // Pins first: what artifacts are held against.
