@@ -72,7 +72,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
 export const heldPaths = new Map<string, string>();
 
 /** The text with those paths as people know them. */
-function named(text: string): string {
+export function asKnown(text: string): string {
   return text.replace(/\/proc\/\d+\/fd\/\d+/g, (path) => heldPaths.get(path) ?? path);
 }
 
@@ -86,7 +86,7 @@ export function ioProblem(doing: string, thrown: unknown): Result<never> {
   const path = textIn(thrown, "path") || (/ (\/[^ ]+)/.exec(doing)?.[1] ?? null);
   const full = isFullCode(code) && path !== null ? lackAt(path) : null;
   const why = full?.why ?? SENTENCES[code] ?? saidOf(thrown);
-  return fail(3, named(`cannot ${doing}: ${why}`), hintFor(code, path));
+  return fail(3, asKnown(`cannot ${doing}: ${why}`), hintFor(code, path));
 }
 
 function hintFor(code: string, path: string | null): string | undefined {

@@ -16,7 +16,7 @@ import {
 import { dirname } from "node:path";
 import { hashBytes } from "./hash.js";
 import { O_PATH, pathOf } from "./held.js";
-import { codeOf, temporaryName, type Owner } from "./io.js";
+import { asKnown, codeOf, temporaryName, type Owner } from "./io.js";
 import { reached } from "./steps.js";
 
 /** The user who called sudo, when there is one: what users should own is given to them when it is made. */
@@ -72,9 +72,9 @@ export function writeWhole(file: string, content: string | Uint8Array, owner = s
     } finally {
       closeSync(fd);
     }
-    reached("file written", file);
+    reached("file written", asKnown(file));
     renameSync(temporary, file);
-    reached("file named", file);
+    reached("file named", asKnown(file));
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;

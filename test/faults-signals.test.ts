@@ -122,7 +122,7 @@ test("the log of an action can be read while it runs, after it was stopped, and 
   // The end of a run is recorded: then it is the last.
   project.write("src/wait", "");
   await expectBuilds(project, ["polite"], "polite");
-  expect(await log()).toEqual({ status: 0, stdout: "", stderr: "" });
+  expect(await log()).toEqual({ status: 0, stdout: "", stderr: "imagemake: polite printed nothing\n" });
   rmSync(project.path("out/polite.txt"));
 });
 
