@@ -173,10 +173,10 @@ const OBSTACLES: readonly Obstacle[] = [
     ...{ away: "rm -r .imagemake; mkdir .imagemake; mount -t tmpfs -o mode=755 none .imagemake" },
   },
   {
-    ...{ where: "with few descriptors", make: ROOM, under: ["prlimit", "--nofile=40:40"] },
+    ...{ where: "with few descriptors", make: ROOM, under: ["prlimit", "--nofile=28:28"] },
     ...{
       status: 3,
-      said: /^imagemake: cannot .*: too many files are open\n {2}raise the limit of open files, which is (?:40|too low) \(ulimit -n\)\n$/,
+      said: /^imagemake: cannot .*: too many files are open\n {2}raise the limit of open files, which is (?:28|too low) \(ulimit -n\)\n$/,
     },
   },
   {

@@ -78,8 +78,7 @@ export class Nursery {
     this.#requests = child.stdin;
     // Its death is told by `exit`.
     child.stdin?.on("error", () => undefined);
-    const reports = child.stdio[3];
-    this.#reports = reports instanceof Readable ? reports : null;
+    this.#reports = reportsOf(child);
     this.#reports?.setEncoding("utf8").on("data", (text: string) => this.#read(text));
     child.stderr
       ?.setEncoding("utf8")
@@ -175,4 +174,10 @@ function signalTo(pid: number, signal: NodeJS.Signals | 0): boolean {
   } catch {
     return false;
   }
+}
+
+/** Where a child reports, its descriptor 3. Node gives a child no pipes at all where too many files are open. */
+export function reportsOf(child: ChildProcess): Readable | null {
+  const pipe = (child.stdio as ChildProcess["stdio"] | undefined)?.[3];
+  return pipe instanceof Readable ? pipe : null;
 }

@@ -7,7 +7,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
-import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { PACKAGE } from "../../cache/installed.js";
 import { reached } from "../../cache/steps.js";
@@ -18,7 +17,7 @@ import { ACTION_PATH } from "../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
 import { makePlain } from "./plain.js";
 import { mountWords, type Mount } from "./mounts.js";
-import { Nursery } from "./nursery.js";
+import { Nursery, reportsOf } from "./nursery.js";
 import type { Started, StartedEnd, Stripped } from "./started.js";
 import { Stopper } from "./stop.js";
 import { stopsWithUs } from "./suspend.js";
@@ -259,8 +258,8 @@ async function ended(child: ChildProcess, reports: boolean): Promise<StartedEnd>
 
 /** What init.pl reports. Its end of the pipe is never the command's, so it closes when process 1 has ended. */
 function read(child: ChildProcess): Promise<string> {
-  const pipe = child.stdio[3];
-  if (!(pipe instanceof Readable)) return Promise.resolve("");
+  const pipe = reportsOf(child);
+  if (pipe === null) return Promise.resolve("");
   return new Promise((resolve) => {
     let text = "";
     pipe.setEncoding("utf8");
