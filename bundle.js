@@ -52,28 +52,40 @@ function closure(ids, modules) {
   return found;
 }
 
-const bundle = await rolldown({
-  input: programs,
-  platform: "node",
-  external,
-  preserveEntrySignatures: "allow-extension",
-  // Some of what is imported when it is needed comes with its layer anyway.
-  checks: { ineffectiveDynamicImport: false },
+/** Writes one program, and what it is split into. */
+async function write(name, split) {
+  const bundle = await rolldown({
+    input: { [name]: programs[name] },
+    platform: "node",
+    external,
+    preserveEntrySignatures: "allow-extension",
+    // Some of what is imported when it is needed comes with its layer anyway.
+    checks: { ineffectiveDynamicImport: false },
+  });
+  const { output } = await bundle.write({
+    dir: path("dist/run.new"),
+    format: "esm",
+    sourcemap: true,
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name].js",
+    codeSplitting: split,
+  });
+  await bundle.close();
+  if (argv.includes("--verbose"))
+    for (const { fileName, code } of output) if (code !== undefined) log(`${code.length} ${fileName}`);
+}
+
+rmSync(path("dist/run.new"), { recursive: true, force: true });
+await write("imagemake", {
+  groups: [{ name: chunkOf, debugName: "layers" }],
+  includeDependenciesRecursively: false,
 });
-const { output } = await bundle.write({
-  dir: path("dist/run.new"),
-  format: "esm",
-  sourcemap: true,
-  entryFileNames: "[name].js",
-  chunkFileNames: "[name].js",
-  codeSplitting: { groups: [{ name: chunkOf, debugName: "layers" }], includeDependenciesRecursively: false },
-});
-await bundle.close();
+// These start for a moment's work, and load nothing of the command.
+await write("hash-worker", false);
+await write("seal-main", false);
 chmodSync(path("dist/run.new/imagemake.js"), 0o755);
 // There is none only between two renames.
 rmSync(path("dist/run.old"), { recursive: true, force: true });
 if (existsSync(path("dist/run"))) renameSync(path("dist/run"), path("dist/run.old"));
 renameSync(path("dist/run.new"), path("dist/run"));
 rmSync(path("dist/run.old"), { recursive: true, force: true });
-if (argv.includes("--verbose"))
-  for (const { fileName, code } of output) if (code !== undefined) log(`${code.length} ${fileName}`);

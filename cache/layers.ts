@@ -108,7 +108,12 @@ export async function storeLayer(
 function syncFileSystem(dir: string): Promise<Result<void>> {
   return new Promise((resolve) => {
     execFile("sync", ["-f", "--", dir], (error, _stdout, stderr) => {
-      resolve(error === null ? ok(undefined) : fail(3, `cannot write ${dir} to the disk: ${stderr.trim()}`));
+      const said = stderr.trim();
+      const failed = (): Result<never> =>
+        said === ""
+          ? ioProblem(`write ${dir} to the disk`, error)
+          : fail(3, `cannot write ${dir} to the disk: ${said}`);
+      resolve(error === null ? ok(undefined) : failed());
     });
   });
 }

@@ -1,6 +1,6 @@
 // How much of the disk things take. Trees made in a user namespace are measured inside one: outside, their
 // directories may be closed to the user. It changes nothing.
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { inUserNamespace, ownIds } from "./ids.js";
 
 /** Bytes on the disk, and bytes as the files' sizes say. */
@@ -47,18 +47,19 @@ interface Said {
 
 function run(argv: readonly string[], paths: readonly string[]): Promise<Said> {
   return new Promise((resolve) => {
-    const child = spawn(argv[0] ?? "", argv.slice(1), {
+    // Without pipes where too many files are open, which its error says.
+    const child: ChildProcess = spawn(argv[0] ?? "", argv.slice(1), {
       env: { ...process.env, LC_ALL: "C" },
       stdio: ["pipe", "pipe", "pipe"],
     });
     const out: Buffer[] = [];
     let denied = false;
-    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => (denied ||= chunk.includes("Permission denied")));
+    child.stdout?.on("data", (chunk: Buffer) => out.push(chunk));
+    child.stderr?.on("data", (chunk: Buffer) => (denied ||= chunk.includes("Permission denied")));
     child.on("error", () => resolve({ bytes: new Map(), denied: false }));
     child.on("close", () => resolve({ bytes: parse(Buffer.concat(out).toString()), denied }));
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(paths.map((path) => `${path}\0`).join(""));
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(paths.map((path) => `${path}\0`).join(""));
   });
 }
 

@@ -1,6 +1,6 @@
 // Deletes a tree and nothing else: never across a mount point, never through a symlink. It does not know
 // what the tree was for.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { codeOf } from "../../cache/io.js";
@@ -148,10 +148,14 @@ async function removeMany(cwd: string, name: string): Promise<string | null> {
 /** Runs a program; null when it succeeded, else the first line of what it said. */
 function run(argv: readonly string[], cwd = "/"): Promise<string | null> {
   return new Promise((resolve) => {
-    const child = spawn(argv[0] ?? "", argv.slice(1), { cwd, stdio: ["ignore", "ignore", "pipe"] });
+    // Without pipes where too many files are open, which its error says.
+    const child: ChildProcess = spawn(argv[0] ?? "", argv.slice(1), {
+      cwd,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     let said = "";
-    child.stderr.setEncoding("utf8");
-    child.stderr.on("data", (chunk: string) => (said += said.length < 4096 ? chunk : ""));
+    child.stderr?.setEncoding("utf8");
+    child.stderr?.on("data", (chunk: string) => (said += said.length < 4096 ? chunk : ""));
     child.once("error", (error) => resolve(error.message));
     child.once("close", (status) =>
       resolve(status === 0 ? null : (said.split("\n")[0] ?? "") || `${argv[0]} failed`),

@@ -1,6 +1,6 @@
 // Starts seal-main.ts where a layer's owners look as they do inside the tree, and flattens chains of layers there.
 // It knows how to enter a user namespace, not what is sealed.
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { programUrl } from "../../cache/installed.js";
@@ -71,15 +71,16 @@ interface Ran {
 /** Runs to its end, or ours: whoever starts it, it does not outlive the engine. */
 function run(argv: readonly string[], cwd: string, input: string): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
+    // Without pipes where too many files are open, which its error says.
+    const child: ChildProcess = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
       cwd,
       env: { ...process.env, LC_ALL: "C", LIBMOUNT_FORCE_MOUNT2: "always" },
       stdio: "pipe",
     });
     const out: Buffer[] = [];
     const said: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => said.push(chunk));
+    child.stdout?.on("data", (chunk: Buffer) => out.push(chunk));
+    child.stderr?.on("data", (chunk: Buffer) => said.push(chunk));
     child.on("error", (error) => resolve({ status: 127, out: "", said: saidOf(error) }));
     child.on("close", (status, signal) => {
       const words = Buffer.concat(said).toString().trim();
@@ -90,8 +91,8 @@ function run(argv: readonly string[], cwd: string, input: string): Promise<Ran> 
       });
     });
     // A program that dies before it has read everything says so by its status.
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(input);
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input);
   });
 }
 
