@@ -25,7 +25,12 @@ export const O_PATH = 0x200000;
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 
 /** Where what a descriptor of ours has open is found, whatever has its name by now; by children too. */
-export const pathOf = (fd: number): string => `/proc/${process.pid}/fd/${fd}`;
+export function pathOf(fd: number): string {
+  const path = `/proc/${process.pid}/fd/${fd}`;
+  // The number may have been that of a directory which was closed.
+  heldPaths.delete(path);
+  return path;
+}
 
 /**
  * Opens the directory `way` below `base`, part by part. Links on the way to `base`, and itself one, are followed. Exit 2
@@ -52,8 +57,9 @@ export function holdDirectory(base: string, way: string, how: Way = {}): Held {
       closeSync(at);
       [at, shown] = [root, "/"];
     }
-    heldPaths.set(pathOf(at), shown);
-    return { path: pathOf(at), close: () => closeSync(at) };
+    const path = pathOf(at);
+    heldPaths.set(path, shown);
+    return { path, close: () => closeSync(at) };
   } catch (error) {
     closeSync(at);
     throw error;

@@ -73,29 +73,38 @@ export function manyFiles(
   return { id: hashBytes(JSON.stringify([FORM, process.getuid?.(), ...names.sort()])), wanted };
 }
 
-/** Moves into `work` the copies below `kept` that are still what is wanted; `dir` is the action's own, which takes the rest. */
-export function takeCopies(kept: string, dir: string, work: string, { id, wanted }: ManyFiles): void {
+/**
+ * Moves into `work` the copies below `kept` that are still what is wanted; `dir` is the action's own, which takes the rest.
+ * Returns what was moved, by its path in the stage.
+ */
+export function takeCopies(
+  kept: string,
+  dir: string,
+  work: string,
+  { id, wanted }: ManyFiles,
+): ReadonlyMap<string, string> {
   const here = join(dir, "kept");
   try {
     // One action has them: another that reads the same at the same time copies.
     renameSync(join(kept, id), here);
   } catch {
-    return;
+    return new Map();
   }
   const written = readWritten(join(here, "copies.json"));
   const files = join(here, "files");
   if (written === null || !written.directories.every(([path, stamp]) => isStill(join(files, path), stamp)))
-    return;
-  const good = new Set<string>();
+    return new Map();
+  const good = new Map<string, string>();
   for (const [path, content, stamp] of written.files) {
     const at = join(files, path);
-    if (wanted.get(path) === content && isStill(at, stamp)) good.add(path);
+    if (wanted.get(path) === content && isStill(at, stamp)) good.set(path, content);
     else if (lstatSync(at, { throwIfNoEntry: false }) !== undefined) unlinkSync(at);
   }
-  const needed = directoriesOf(good);
+  const needed = directoriesOf(good.keys());
   const directories = written.directories.map(([path]) => path).sort();
   for (const path of directories.reverse()) if (!needed.has(path)) rmdirSync(join(files, path));
   for (const name of readdirSync(files)) renameSync(join(files, name), join(work, name));
+  return good;
 }
 
 /**

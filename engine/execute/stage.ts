@@ -92,8 +92,7 @@ export async function stageAction(
   const many =
     context.isolation.kind === "namespaces" ? manyFiles([...resolvedSources.value.values()]) : null;
   try {
-    if (many !== null) takeCopies(project.copies, dir, work, many);
-    const laid = new Laid(many?.wanted ?? new Map<string, string>());
+    const laid = new Laid(many === null ? new Map() : takeCopies(project.copies, dir, work, many));
     for (const input of action.inputs) {
       if (input.name === action.within) continue;
       if (input.kind === "artifact") {

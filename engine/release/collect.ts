@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { hashFile } from "../../cache/hash.js";
 import { holdDirectory, type Held } from "../../cache/held.js";
+import { isThere } from "../../cache/io.js";
 import type { Store } from "../../cache/store.js";
 import { sudoOwner, writeWhole } from "../../cache/write.js";
 import { giveToUser } from "../execute/own.js";
@@ -132,8 +133,6 @@ function swap(making: Held, target: string): void {
     throw error;
   }
 }
-
-const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
 /** Removes the directory that an interrupted run, or this one, made beside the collected one; nobody else's. */
 function clear(parent: Held, name: string, shown: string, names: ReadonlySet<string>): Result<void> {

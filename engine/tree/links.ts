@@ -2,6 +2,7 @@
 // them while the tree is sealed would be set on the others' as well.
 import { spawnSync } from "node:child_process";
 import { linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { addTo } from "../../cache/grouped.js";
 import { bytePath } from "../../cache/hash.js";
 import { complaint } from "../../cache/limits.js";
 import { fail, ok, type Result } from "../problem.js";
@@ -14,9 +15,7 @@ export function sharedWithOthers(nodes: readonly Node[]): readonly (readonly Nod
   for (const node of nodes) {
     // Overlayfs links its marks for what was deleted to one of its own.
     if (node.links === 1 || node.type === "dir" || isWhiteoutNode(node)) continue;
-    const group = names.get(node.inode);
-    if (group === undefined) names.set(node.inode, [node]);
-    else group.push(node);
+    addTo(names, node.inode, node);
   }
   return [...names.values()].filter((group) => group.length < (group[0]?.links ?? 0));
 }
