@@ -176,8 +176,8 @@ const OBSTACLES: readonly Obstacle[] = [
     ...{ where: "with few descriptors", make: ROOM, under: ["prlimit", "--nofile=28:28"] },
     ...{
       status: 3,
-      // Which call is the first without one is not ours to say.
-      said: /(?:^|\n)imagemake: .*(?:too many files are open|EMFILE)\n {2}raise the limit of open files, which is (?:28|too low) \(ulimit -n\)\n$/,
+      // What cannot be done first is not said.
+      said: /^imagemake: (?:actions |an action )?cannot .*: too many files are open\n {2}raise the limit of open files, which is (?:28|too low) \(ulimit -n\)\n$/,
     },
   },
   {

@@ -299,10 +299,10 @@ test("under sudo a release file does not choose where root deletes; nor does a l
   mkdirSync(elsewhere, { recursive: true });
   cpSync(project.path("rel", DAY), elsewhere, { recursive: true });
   writeFileSync(join(elsewhere, "passwd"), "mine");
-  for (const [dir, sums] of [
-    [`etc/${DAY}`, "sha256sum.txt"],
-    [elsewhere, "passwd"],
-    [`rel/${DAY}`, `../../etc/${DAY}/passwd`],
+  for (const [dir, sums, said] of [
+    [`etc/${DAY}`, "sha256sum.txt", "was collected elsewhere"],
+    [elsewhere, "passwd", "was collected elsewhere"],
+    [`rel/${DAY}`, `../../etc/${DAY}/passwd`, "collected.sums is not what belongs there"],
   ] as const) {
     const value = JSON.parse(written) as { collected: object };
     project.write(
@@ -310,9 +310,7 @@ test("under sudo a release file does not choose where root deletes; nor does a l
       JSON.stringify({ ...value, collected: { dir, sums, form: "gnu" } }),
     );
     const { status, stderr } = await project.call({ env }, "release", "reopen");
-    expect(stderr).toMatch(
-      /was collected elsewhere|none of a release|collected\.sums is not what belongs there/,
-    );
+    expect(stderr).toContain(said);
     expect(status).toBe(2);
   }
   project.write(`releases/${DAY}.json`, written);

@@ -9,6 +9,7 @@ import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { PACKAGE } from "../../cache/installed.js";
+import { saidOf } from "../../cache/io.js";
 import { reached } from "../../cache/steps.js";
 import { adviceFor, codeSaid } from "../../cache/limits.js";
 import { tooLong, tooLongTogether, unheld, variableWord } from "../argument.js";
@@ -291,7 +292,10 @@ function outcome(job: Job, end: StartedEnd, because: Stopper["because"]): Outcom
 function notStarted({ stage }: Job, why: string): Outcome {
   if (why.startsWith("unshare: ")) return problem(`got no namespace: ${why}`);
   const code = codeSaid(why);
-  return problem(`could not be started: ${why}`, code === null ? undefined : adviceFor(code, stage));
+  // Node's own words, not a program's.
+  const [, spawned] = /^spawn \S+ (E[A-Z]+)$/.exec(why) ?? [];
+  const words = spawned === undefined ? why : saidOf(Object.assign(new Error(why), { code: spawned }));
+  return problem(`could not be started: ${words}`, code === null ? undefined : adviceFor(code, stage));
 }
 
 /** A line `plain FILE` with the names of attributes, between NULs. */
