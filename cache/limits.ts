@@ -86,7 +86,7 @@ const SAID: readonly (readonly [RegExp, string])[] = [
   [/Disk quota exceeded/, "EDQUOT"],
   [/Read-only file system/, "EROFS"],
   [/Input\/output error/, "EIO"],
-  [/Too many open files|\bEMFILE\b/, "EMFILE"],
+  [/Too many open files|\bEMFILE\b|too many files are open/, "EMFILE"],
   // Locks and sockets have the same words.
   [
     /[Ff]ork\b.*Resource temporarily unavailable|[Cc]annot fork|pthread_create|no more processes can|\bspawn \S+ EAGAIN/,
