@@ -14,6 +14,7 @@ import { closureDigest } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
 import { fetchPackages, type Fetching } from "./fetch.js";
 import { Checked, Policies, type Policy } from "./policy.js";
+import { agreeing, checkedHere, provenRelease, without } from "./proof.js";
 import { beneath, namesakes, requestDigest, withBeneath } from "./requests.js";
 import { dated, moment, renewedTexts, Snapshots, withScratch } from "./snapshots.js";
 import { StoredPackages } from "./stored.js";
@@ -58,7 +59,7 @@ export class Pins {
     this.#snapshots =
       preview === undefined ? new Snapshots(project.snapshots) : new Snapshots(preview, [project.snapshots]);
     this.#stored = new StoredPackages(project.packages, context.index, (message) => this.#warn(message));
-    if (release.foreign === true) this.#proveAll();
+    this.release = provenRelease(release, context.index, (message) => this.#warn(message));
   }
 
   /** The pinned closure of an action; null where it is not resolved (yet), undefined where it has none. */
@@ -72,44 +73,12 @@ export class Pins {
     if (request.value === null) return ok(null);
     const pinned = this.release.closures[action.id];
     if (pinned?.request !== request.value.digest) return ok(null);
-    if (closureDigest(pinned.packages) !== pinned.digest) {
-      this.#doubt(action.id, "are not those that its digest is of (a merge by hand?), and are resolved anew");
-      return ok(null);
-    }
-    const proven = this.release.foreign === true ? await this.#checkedAgain(action, pinned) : pinned;
+    this.release = agreeing(this.release, action.id, (message) => this.#warn(message));
+    if (this.release.closures[action.id] === undefined) return ok(null);
+    const policy = this.release.foreign === true ? await this.#policies.of(action.packages) : null;
+    const proven = policy?.ok === true ? checkedHere(pinned, policy.value, this.#checked) : pinned;
     this.#known.set(action.id, proven);
     return ok(proven);
-  }
-
-  /** Only what was resolved here counts of a release whose file is somebody else's, as it was then. */
-  #proveAll(): void {
-    for (const [target, { provenance }] of Object.entries(this.release.artifacts))
-      if (provenance.kind === "adopted")
-        this.#warn(
-          `what was adopted for ${target} in release ${this.release.datecode} counts no more: its file is another user's`,
-        );
-    const proven: Record<TargetId, PinnedClosure> = {};
-    for (const [target, pinned] of Object.entries(this.release.closures)) {
-      const own = this.context.index.closure(pinned.digest);
-      if (own !== undefined) proven[target] = { ...pinned, packages: JSON.parse(own) as readonly Package[] };
-      else
-        this.#doubt(target, "were not resolved here, and its file is another user's: they are resolved anew");
-    }
-    this.release = { ...this.release, closures: proven };
-  }
-
-  /** A closure that is not believed is none of the release's any more: it is written down as it is now. */
-  #doubt(target: TargetId, why: string): void {
-    this.#warn(`the packages of ${target} in release ${this.release.datecode} ${why}`);
-    const closures = Object.entries(this.release.closures).filter(([id]) => id !== target);
-    this.release = { ...this.release, closures: Object.fromEntries(closures) };
-  }
-
-  async #checkedAgain({ packages: asked }: Action, pinned: PinnedClosure): Promise<PinnedClosure> {
-    const policy = asked === null ? null : await this.#policies.of(asked);
-    if (policy?.ok !== true) return pinned;
-    const { verifies, digest } = policy.value;
-    return { ...pinned, checked: !verifies || this.#checked.hasAll(digest, pinned.packages) };
   }
 
   /** Every package that the tree of `target` holds; null while one of its closures is not resolved. */
@@ -210,7 +179,9 @@ export class Pins {
       } else if (known !== undefined && known.policy !== policy.value.digest) reconfigured.push(name);
       else
         later.push(
-          known === undefined ? name : `${name} (that of ${moment(known.taken)} ${this.#why(known.digest)})`,
+          known === undefined
+            ? name
+            : `${name} (that of ${moment(known.taken)} ${this.#fateOf(known.digest)})`,
         );
     }
     const { datecode } = this.release;
@@ -218,8 +189,9 @@ export class Pins {
     return refused;
   }
 
-  #why(snapshot: string): string {
-    return this.#snapshots.find(snapshot) === null ? "is gone" : "was not taken here so";
+  /** Why a snapshot does not count. */
+  #fateOf(digest: string): string {
+    return this.#snapshots.find(digest) === null ? "is gone" : "was not taken here under this configuration";
   }
 
   #warn(message: string): void {
@@ -440,6 +412,3 @@ export class Pins {
     this.context.emit({ type: "phase", phase, detail, at: Date.now() });
   }
 }
-
-const without = <T>(all: Readonly<Record<string, T>>, names: ReadonlySet<string>): Record<string, T> =>
-  Object.fromEntries(Object.entries(all).filter(([name]) => !names.has(name)));
