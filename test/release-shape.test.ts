@@ -180,6 +180,7 @@ export const g = run({ inputs: {}, cmd: \`echo \${q} > "$OUT"\`, out: "g" });`,
     "alt.ts": "export const q = 666;\n",
   });
   afterAll(() => project.remove());
+  const sudo = { env: { SUDO_UID: "4343", SUDO_GID: "4343" } };
   const alias = JSON.stringify({ "./helper.ts": project.path("alt.ts") });
 
   test.each([
@@ -190,10 +191,13 @@ export const g = run({ inputs: {}, cmd: \`echo \${q} > "$OUT"\`, out: "g" });`,
     "GIT_DIR=/tmp",
     "BASH_ENV=/tmp/x",
     "https_proxy=x",
-  ])("that programs read is refused before anything is evaluated: %s", async (word) => {
+  ])("that the Imagefile does not ask for is refused, whatever else would read it: %s", async (word) => {
     for (const words of [["g"], ["-n", "g"], ["list"]]) {
-      const { status, stderr } = await project.run(...words, word);
-      expect([status, stderr]).toEqual([2, expect.stringContaining("is not for the command line: programs")]);
+      const { status, stderr } = await project.call(sudo, ...words, word);
+      expect([status, stderr]).toEqual([
+        2,
+        expect.stringContaining(`the Imagefile asks for no ${word.replace(/=.*/, "")}`),
+      ]);
     }
   });
 
@@ -244,6 +248,18 @@ export const b = run({ inputs: {}, cmd: 'echo EVIL > "$OUT"', out: "b-{date}" })
     expect(adopted).toContain('"adopted"');
     expect(stderr).toContain("what was adopted for a in release 20310506 counts no more");
     expect([status, project.read("out/a-20310506")]).toEqual([0, "good\n"]);
+  });
+
+  asRoot("gives what is asked for only with something else", async () => {
+    project.write(
+      "nested.ts",
+      `import { arg, run } from "imagemake";
+const more = arg("MORE", "no") === "yes" ? arg("WHICH", "none") : "no";
+export const n = run({ inputs: {}, cmd: 'echo ' + more + ' > "$OUT"', out: "n" });`,
+    );
+    expect((await at("-f", "nested.ts", "n", "WHICH=that", "MORE=yes")).status).toBe(0);
+    expect(project.read("out/n")).toBe("that\n");
+    expect((await at("-f", "nested.ts", "n", "WHICH=that")).status).toBe(2);
   });
 
   asRoot("sets no variable that the Imagefile does not ask for, for whatever it starts", async () => {

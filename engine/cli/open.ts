@@ -24,13 +24,6 @@ export const drivers: Drivers = {
   xbps: async () => (await import("../../rules/drivers/xbps.js")).driver,
 };
 
-/**
- * Names that change what programs do, whatever an Imagefile asks for. No list of them is whole: for whom sudo lets run an
- * Imagefile it is evaluated without any first, and takes only what it asks for.
- */
-const OTHERS =
-  /^(?:PATH|HOME|SHELL|IFS|ENV|CDPATH|USER|LOGNAME|TERM|TZ|LANG|LANGUAGE|TMP|TEMP|TMPDIR|EDITOR|VISUAL|PAGER|PS4|PROMPT_COMMAND|GNUPGHOME|LOCPATH|NLSPATH|GCONV_PATH|HOSTALIASES|.*_(?:proxy|PROXY)|(?:LC|LD|GLIBC|MALLOC|BASH|NODE|NPM|npm|JITI|UV|GIT|SSH|GPG|SUDO|XDG|PERL|PYTHON|RUBY|JAVA|OPENSSL|SSL|CURL|APT|DPKG|DEBIAN|IMAGEMAKE)_.*|BASHOPTS|SHELLOPTS|PERL5.*|PYTHON.*|RUBY(?:LIB|OPT))$/;
-
 /** Exit 2 for a name that the Imagefile does not ask for. */
 function requireAsked(vars: Readonly<Record<string, string>>, { args }: Graph): Result<void> {
   const other = Object.keys(vars).find((name) => !Object.hasOwn(args, name));
@@ -80,24 +73,46 @@ export async function openImagefile(
   if (named !== null && !isDatecode(named)) {
     return fail(2, `${named} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
   }
-  const taken = Object.keys(vars).find((name) => OTHERS.test(name));
-  if (taken !== undefined)
-    return fail(
-      2,
-      `${taken}=… is not for the command line: programs that an Imagefile may start, and node, read that variable`,
-      `an Imagefile asks for names of its own; ${taken}=… imagemake … sets the variable`,
-    );
   const state = save ? makeState(project) : trustState(project);
   if (!state.ok) return state;
   if (save) reached("state made", project.state);
-  const asked =
-    Object.keys(vars).length > 0 && isLimited(project) ? await openImagefile(options, {}, save) : null;
-  if (asked?.ok === false) return asked;
-  const unasked = asked === null ? ok(undefined) : requireAsked(vars, asked.value.graph);
-  if (!unasked.ok) return unasked;
+  const asked = isLimited(project) ? await askedFirst(project, vars, save) : ok(undefined);
+  if (!asked.ok) return asked;
+  const found = await graphOf(project, vars, save);
+  return found.ok ? ok({ project, ...found.value, datecode: named }) : found;
+}
+
+/**
+ * Exit 2 for a name that the Imagefile does not ask for, before it is set: whom sudo lets run an Imagefile would choose what
+ * the programs do that it starts (PATH, TAR_OPTIONS). What it asks for may depend on what else it was given.
+ */
+async function askedFirst(
+  project: Project,
+  vars: Readonly<Record<string, string>>,
+  save: boolean,
+): Promise<Result<void>> {
+  const given: Record<string, string> = {};
+  for (let more = Object.keys(vars); more.length > 0;) {
+    const found = await graphOf(project, given, save);
+    if (!found.ok) return found;
+    const { graph } = found.value;
+    const next = more.filter((name) => Object.hasOwn(graph.args, name));
+    if (next.length === 0) return requireAsked(vars, graph);
+    for (const name of next) given[name] = vars[name] ?? "";
+    more = more.filter((name) => !next.includes(name));
+  }
+  return ok(undefined);
+}
+
+/** The saved graph under these words, or the Imagefile evaluated anew. */
+async function graphOf(
+  project: Project,
+  vars: Readonly<Record<string, string>>,
+  save: boolean,
+): Promise<Result<Pick<Opened, "graph" | "reads">>> {
   Object.assign(process.env, vars);
   const saved = savedGraph(project, vars, save);
-  if (saved !== null) return ok({ project, ...saved, datecode: named });
+  if (saved !== null) return ok(saved);
   // What jiti writes there would be root's, and a stumbling block for the user whose directory it is.
   const cache = save && ownerIn(project.modules) === null ? { cache: project.modules } : {};
   const { evaluate } = await import("../evaluate/load.js");
@@ -107,5 +122,5 @@ export async function openImagefile(
   const known = requireAsked(vars, graph);
   if (!known.ok) return known;
   if (save) saveGraph(project, vars, graph, reads);
-  return ok({ project, graph, reads, datecode: named });
+  return ok({ graph, reads });
 }
