@@ -20,6 +20,13 @@ export interface Way {
   readonly make?: { readonly owner: Owner | null; readonly mode?: number };
 }
 
+/** Whose links on a way below `dir` are followed: root's, those of its owner, who may have anything run, and our own. */
+export const trustedBelow = (dir: string): readonly number[] => [
+  0,
+  lstatSync(dir).uid,
+  process.getuid?.() ?? 0,
+];
+
 /** Linux' O_PATH, which node does not name: a descriptor to go on from, whatever the modes. */
 export const O_PATH = 0x200000;
 const { O_DIRECTORY, O_NOFOLLOW } = constants;

@@ -2,7 +2,7 @@
 // a link that takes the place of a directory meanwhile leads nothing astray. `out` may be a link from the beginning.
 import { lstatSync } from "node:fs";
 import { dirname, relative } from "node:path";
-import { holdDirectory, type Held } from "../cache/held.js";
+import { holdDirectory, trustedBelow, type Held } from "../cache/held.js";
 import { ioProblem } from "../cache/io.js";
 import { sudoOwner } from "../cache/write.js";
 import { fail, ok, ProblemError, type Result } from "./problem.js";
@@ -28,8 +28,7 @@ export class Out {
         "put the directory back, or build again if the link is meant",
       );
     try {
-      // A link below is followed where those made it who may have anything run, or whoever runs this.
-      const trusted = [0, lstatSync(dir).uid, process.getuid?.() ?? 0];
+      const trusted = trustedBelow(dir);
       const make = { owner: sudoOwner() };
       return ok(holdDirectory(dir, relative(dir, dirname(path)), { trusted, make }));
     } catch (error) {

@@ -9,7 +9,7 @@ import { canonical, toJson } from "../key.js";
 import type { PackageRequest } from "../model.js";
 import { ok, type Result } from "../problem.js";
 import type { Sources } from "../sources/resolve.js";
-import type { Package, PackageDriver } from "./driver.js";
+import { PACKAGE_DIGEST, type Package, type PackageDriver } from "./driver.js";
 
 /** What holds for the packages of one repository. */
 export interface Policy {
@@ -51,8 +51,6 @@ export class Policies {
   }
 }
 
-const DIGEST = /^(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$/;
-
 /** Which package files were verified, and which snapshots taken, under which policy, by their digests: a file of lines for each policy. */
 export class Checked {
   readonly #known = new Map<string, Set<string>>();
@@ -77,7 +75,7 @@ export class Checked {
     if (found === undefined) {
       const file = join(this.dir, policy);
       const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
-      found = new Set(lines.filter((line) => DIGEST.test(line)));
+      found = new Set(lines.filter((line) => PACKAGE_DIGEST.test(line)));
       this.#known.set(policy, found);
     }
     return found;

@@ -21,7 +21,7 @@ import { isDiskImage } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { signatureName } from "./check.js";
-import { holdPlace } from "./place.js";
+import { holdPlace, inTheWay } from "./place.js";
 import type { Collected, ReleasedArtifact } from "./release.js";
 import { sumsText } from "./sums.js";
 
@@ -137,8 +137,7 @@ function swap(making: Held, target: string): void {
 /** Removes the directory that an interrupted run, or this one, made beside the collected one; nobody else's. */
 function clear(parent: Held, name: string, shown: string, names: ReadonlySet<string>): Result<void> {
   const path = join(parent.path, name);
-  const refuse = (what: string): Result<never> =>
-    fail(2, `${join(shown, what)} is in the way, and imagemake did not make it`, "move it away");
+  const refuse = (what: string): Result<never> => inTheWay(join(shown, what));
   if (!isThere(path)) return ok(undefined);
   if (!lstatSync(path).isDirectory()) return refuse(name);
   const held = holdDirectory(parent.path, name);

@@ -7,6 +7,7 @@ import { hashFile } from "../../cache/hash.js";
 import { codeOf } from "../../cache/io.js";
 import { keyOf } from "../key.js";
 import { isDatecode } from "../names.js";
+import { PACKAGE_DIGEST } from "../packages/driver.js";
 import { fail, ok, type Result } from "../problem.js";
 import { readRelease, type Release } from "./release.js";
 import { readSums } from "./sums.js";
@@ -26,7 +27,7 @@ export const EXPORT_FORM = 2;
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 /** Of a package's file: its repository says which. */
-const packageDigest = z.string().regex(/^(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$/);
+const packageDigest = z.string().regex(PACKAGE_DIGEST);
 const artifact = z.string().regex(/^(?:[fxt]:[0-9a-f]{64}|v:pass)$/);
 const count = z.number().int().min(0);
 /** A name in a directory, and nothing that leads out of it. */

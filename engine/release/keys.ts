@@ -20,6 +20,7 @@ import { giveToUser } from "../execute/own.js";
 import type { SignSettings } from "../model.js";
 import { DATECODE, withDate } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";
+import { inTheWay } from "./place.js";
 import { makeKeys } from "./signers.js";
 
 /** Where a release's keys are, all in one directory. `passphrase` is only there when it was made for the key. */
@@ -79,7 +80,7 @@ function clearMaking(place: KeyPlace, path: string, files: readonly string[]): R
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return ok(undefined);
   if (!stats.isDirectory() || readdirSync(path).some((name) => !files.includes(name)))
-    return fail(2, `${place.shown(path)} is in the way, and imagemake did not make it`, "move it away");
+    return inTheWay(place.shown(path));
   const held = holdDirectory(dirname(path), basename(path));
   try {
     for (const name of files) rmSync(join(held.path, name), { force: true });

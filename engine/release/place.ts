@@ -2,7 +2,7 @@
 // sudo they are the caller's, who may not edit the Imagefile. It reads no Imagefile.
 import { lstatSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { holdDirectory, type Held } from "../../cache/held.js";
+import { holdDirectory, trustedBelow, type Held } from "../../cache/held.js";
 import { sudoOwner } from "../../cache/write.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
@@ -38,6 +38,10 @@ export function requireOwner(project: Project, does: string): Result<void> {
       )
     : ok(undefined);
 }
+
+/** Refuses to remove what lies under one of our temporary names and is not ours; `path` as people know it. */
+export const inTheWay = (path: string): Result<never> =>
+  fail(2, `${path} is in the way, and imagemake did not make it`, "move it away");
 
 /** Whether the place is outside and not this project's: that of what it was copied from, say. */
 export function isElsewhere(project: Project, { dir, of }: Collected): boolean {
@@ -97,7 +101,7 @@ export function linkIn(project: Project, dir: string): string | null {
  * owner's and root's, and made where it is missing.
  */
 export function holdPlace(project: Project, dir: string, mode = 0o755): Held {
-  const trusted = [0, lstatSync(project.dir).uid, process.getuid?.() ?? 0];
+  const trusted = trustedBelow(project.dir);
   const base = dir === project.dir || isBelow(project.dir, dir) ? project.dir : "/";
   return holdDirectory(base, relative(base, dir), { trusted, make: { owner: sudoOwner(), mode } });
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { giveToUser } from "../execute/own.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { holdPlace } from "./place.js";
+import { holdPlace, inTheWay } from "./place.js";
 
 /** The link beside a collected directory. */
 export const currentLink = (dir: string): string => join(dirname(dir), "current");
@@ -30,11 +30,7 @@ export function swapCurrent(project: Project, link: string, to: string | null): 
     // One name: what an interrupted run left is replaced by the next one.
     const temporary = join(held.path, ".current.making");
     if (lstatSync(temporary, { throwIfNoEntry: false })?.isSymbolicLink() === false)
-      return fail(
-        2,
-        `${join(dirname(link), ".current.making")} is in the way, and imagemake did not make it`,
-        "move it away",
-      );
+      return inTheWay(join(dirname(link), ".current.making"));
     rmSync(temporary, { force: true });
     symlinkSync(to, temporary);
     giveToUser(temporary);

@@ -3,10 +3,10 @@ import { closeSync, lstatSync, openSync, readFileSync, renameSync, rmSync, write
 import { basename, dirname, join } from "node:path";
 import { holdDirectory } from "../../cache/held.js";
 import { giveFdToUser } from "../execute/own.js";
-import { fail, ok, type Result } from "../problem.js";
+import { ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { isSignature } from "./check.js";
-import { holdPlace } from "./place.js";
+import { holdPlace, inTheWay } from "./place.js";
 
 /** `file` is in the collected directory. Under sudo that and the one above may be the caller's: both are opened once. */
 export function putSignature(project: Project, file: string, signature: string): Result<void> {
@@ -19,11 +19,7 @@ export function putSignature(project: Project, file: string, signature: string):
     try {
       const left = lstatSync(temporary, { throwIfNoEntry: false });
       if (left !== undefined && !(left.isFile() && isSignature(readFileSync(temporary, "utf8"))))
-        return fail(
-          2,
-          `${join(dirname(dir), basename(temporary))} is in the way, and imagemake did not make it`,
-          "move it away",
-        );
+        return inTheWay(join(dirname(dir), basename(temporary)));
       rmSync(temporary, { force: true });
       const fd = openSync(temporary, "wx", 0o644);
       try {

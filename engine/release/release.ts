@@ -5,7 +5,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { lightFormat } from "date-fns/lightFormat";
 import { checksumHolds, ownerIn, sudoOwner, withChecksum, writeWhole } from "../../cache/write.js";
-import { holdDirectory } from "../../cache/held.js";
+import { holdDirectory, trustedBelow } from "../../cache/held.js";
 import { readOwned } from "../../cache/io.js";
 import type { TargetId } from "../model.js";
 import { compareDatecodes, isDatecode, respinOf } from "../names.js";
@@ -202,7 +202,7 @@ export function saveRelease(project: Project, release: Release): void {
     return;
   }
   // Under sudo the directory is the caller's, who may put a link to anywhere in its place.
-  const trusted = [0, lstatSync(project.dir).uid, process.getuid?.() ?? 0];
+  const trusted = trustedBelow(project.dir);
   const way = relative(project.dir, dirname(file));
   const held = holdDirectory(project.dir, way, { trusted, make: { owner: sudoOwner() } });
   try {

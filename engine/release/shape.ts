@@ -1,6 +1,7 @@
 // What a release file may hold. People merge such files by hand, other machines make them, and under sudo they are the
 // caller's: names and digests in them become paths.
-import type { Release } from "./release.js";
+import { PACKAGE_DIGEST } from "../packages/driver.js";
+import type { Release, ReleaseState, SumsForm } from "./release.js";
 
 /** What is wrong with a value, as the path of the field that is; null where nothing is. */
 type Check = (value: unknown) => string | null;
@@ -10,6 +11,9 @@ const is =
   (value) =>
     test(value) ? null : "";
 const matching = (pattern: RegExp): Check => is((value) => typeof value === "string" && pattern.test(value));
+/** The keys of a record that TypeScript makes whole. */
+const oneOf = (names: Readonly<Record<string, true>>): Check =>
+  is((value) => typeof value === "string" && Object.hasOwn(names, value));
 const optional =
   (check: Check): Check =>
   (value) =>
@@ -54,8 +58,6 @@ const time = is((value) => typeof value === "string" && !Number.isNaN(Date.parse
 const yesOrNo = is((value) => typeof value === "boolean");
 const size = is((value) => Number.isSafeInteger(value) && Number(value) >= 0);
 const sha256 = matching(/^[0-9a-f]{64}$/);
-/** SHA-256, SHA-384 or SHA-512, as repositories have them. */
-const packageDigest = matching(/^(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$/);
 /** A part of the name of a package's file. */
 // eslint-disable-next-line no-control-regex -- these are what it refuses
 const word = matching(/^(?!\.{1,2}$)[^/\s\0-\x1f]+$/);
@@ -68,6 +70,12 @@ const below = is(
     !value.includes("\0") &&
     !value.split("/").includes(".."),
 );
+
+const STATES: Readonly<Record<ReleaseState, true>> = {
+  ...{ open: true, collected: true, signed: true },
+  ...{ promoted: true, withdrawn: true, abandoned: true },
+};
+const FORMS: Readonly<Record<SumsForm, true>> = { bsd: true, gnu: true };
 
 const said = { target: text, because: text, at: time };
 /** By its kind. */
@@ -88,7 +96,7 @@ const PACKAGE = fields({
   name: below,
   version: word,
   arch: word,
-  sha256: packageDigest,
+  sha256: matching(PACKAGE_DIGEST),
   size,
   location: text,
 });
@@ -97,7 +105,7 @@ const PACKAGE = fields({
 const RELEASE: Readonly<
   Record<Exclude<keyof Release, "imagemake" | "datecode" | "explicit" | "foreign">, Check>
 > = {
-  state: matching(/^(?:open|collected|signed|promoted|withdrawn|abandoned)$/),
+  state: oneOf(STATES),
   byName: yesOrNo,
   opened: time,
   lastBuild: time,
@@ -116,7 +124,7 @@ const RELEASE: Readonly<
   waived: list(fields(said)),
   ticked: each(time),
   history: list(fields({ state: text, at: time })),
-  collected: orNull(fields({ dir: text, sums: below, form: matching(/^(?:bsd|gnu)$/), of: optional(text) })),
+  collected: orNull(fields({ dir: text, sums: below, form: oneOf(FORMS), of: optional(text) })),
   signature: orNull(fields({ tool: text, file: below, publicKey: text })),
   previous: orNull(text),
 };
