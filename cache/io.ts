@@ -1,5 +1,6 @@
 // Turns what the operating system says about a file into a Problem, and names temporary files. It knows
 // neither the store nor the index.
+import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import {
   closeSync,
   constants,
@@ -178,6 +179,13 @@ const TEMPORARY = /^(.*)\.\d+-(?:\d+-)?\d+\.tmp$/s;
 /** Whether it is a regular file, not a link to one: opening a fifo or a device waits, or does what nobody wanted. */
 export const isPlain = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
+
+/**
+ * Starts a program, as node's spawn does. Where too many files are open it has no pipes, whatever was asked for, and its
+ * `error` says why.
+ */
+export const startProgram = (program: string, argv: readonly string[], options: SpawnOptions): ChildProcess =>
+  spawn(program, argv, options);
 
 /** Whether it is a directory, not a link to one. */
 export const isDirectory = (path: string): boolean =>

@@ -203,9 +203,7 @@ describe("an explicit release", () => {
     const gone = await at(LATER, "release", "status", "--release", "20310506");
     expect(gone.stdout).toContain("    extra: no longer in the Imagefile\n");
     // `extra` is no target that could be built.
-    expect(gone.stdout).toMatch(
-      /^ {2}next: imagemake (?:image-[ab] ?)+$|^ {2}next: imagemake release drop extra --because TEXT$/m,
-    );
+    expect(gone.stdout).toContain("  next: imagemake release drop extra --because TEXT\n");
     const collect = await at(LATER, "release", "collect", "--release", "20310506");
     expect(collect.stderr).toContain("imagemake release drop extra --because TEXT takes it off the roster");
     project.write("Imagefile.ts", SETTLED);

@@ -1,6 +1,6 @@
 // How much of the disk things take. Trees made in a user namespace are measured inside one: outside, their
 // directories may be closed to the user. It changes nothing.
-import { spawn, type ChildProcess } from "node:child_process";
+import { startProgram } from "../../cache/io.js";
 import { inUserNamespace, ownIds } from "./ids.js";
 
 /** Bytes on the disk, and bytes as the files' sizes say. */
@@ -47,8 +47,7 @@ interface Said {
 
 function run(argv: readonly string[], paths: readonly string[]): Promise<Said> {
   return new Promise((resolve) => {
-    // Without pipes where too many files are open, which its error says.
-    const child: ChildProcess = spawn(argv[0] ?? "", argv.slice(1), {
+    const child = startProgram(argv[0] ?? "", argv.slice(1), {
       env: { ...process.env, LC_ALL: "C" },
       stdio: ["pipe", "pipe", "pipe"],
     });

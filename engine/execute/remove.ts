@@ -1,9 +1,9 @@
 // Deletes a tree and nothing else: never across a mount point, never through a symlink. It does not know
 // what the tree was for.
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { codeOf } from "../../cache/io.js";
+import { codeOf, startProgram } from "../../cache/io.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { inUserNamespace, ownIds } from "./ids.js";
 import { mountsBelow } from "./mountinfo.js";
@@ -148,8 +148,7 @@ async function removeMany(cwd: string, name: string): Promise<string | null> {
 /** Runs a program; null when it succeeded, else the first line of what it said. */
 function run(argv: readonly string[], cwd = "/"): Promise<string | null> {
   return new Promise((resolve) => {
-    // Without pipes where too many files are open, which its error says.
-    const child: ChildProcess = spawn(argv[0] ?? "", argv.slice(1), {
+    const child = startProgram(argv[0] ?? "", argv.slice(1), {
       cwd,
       stdio: ["ignore", "ignore", "pipe"],
     });

@@ -123,7 +123,8 @@ export function ownFiles({ dir, sums, form }: Collected, release: Release, signa
 
 const isBelow = (dir: string, path: string): boolean => isWithin(dir, path) && relative(dir, path) !== "";
 
-function real(path: string): string {
+/** Where a path leads; itself where it is not there. */
+export function real(path: string): string {
   try {
     return realpathSync(path);
   } catch {

@@ -1,7 +1,6 @@
 // Extended attributes of a whole tree, by one call of getfattr (Node has none of its own), and which of them are
 // content. It does not know layers.
-import { spawn, type ChildProcess } from "node:child_process";
-import { codeOf, ioProblem } from "../../cache/io.js";
+import { codeOf, ioProblem, startProgram } from "../../cache/io.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Attributes } from "./entry.js";
 
@@ -18,16 +17,11 @@ export function readAttributes(dir: string): Promise<Result<TreeAttributes>> {
 
 function getfattr(dir: string, argv: readonly string[]): Promise<Result<TreeAttributes>> {
   return new Promise((resolve) => {
-    // Without pipes where too many files are open, which its error says.
-    const child: ChildProcess = spawn(
-      "getfattr",
-      ["-d", "-m", "-", "-e", "hex", "--absolute-names", ...argv],
-      {
-        cwd: dir,
-        env: { ...process.env, LC_ALL: "C" },
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
+    const child = startProgram("getfattr", ["-d", "-m", "-", "-e", "hex", "--absolute-names", ...argv], {
+      cwd: dir,
+      env: { ...process.env, LC_ALL: "C" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const out: Buffer[] = [];
     const errors: Buffer[] = [];
     child.stdout?.on("data", (chunk: Buffer) => out.push(chunk));

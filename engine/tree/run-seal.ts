@@ -1,10 +1,9 @@
 // Starts seal-main.ts where a layer's owners look as they do inside the tree, and flattens chains of layers there.
 // It knows how to enter a user namespace, not what is sealed.
-import { spawn, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { programUrl } from "../../cache/installed.js";
-import { codeOf, ioProblem, saidOf } from "../../cache/io.js";
+import { codeOf, ioProblem, saidOf, startProgram } from "../../cache/io.js";
 import { complaint } from "../../cache/limits.js";
 import { fail, ok, type Result } from "../problem.js";
 import { layerStamp, type LayerStamp } from "./layer-stamp.js";
@@ -71,8 +70,7 @@ interface Ran {
 /** Runs to its end, or ours: whoever starts it, it does not outlive the engine. */
 function run(argv: readonly string[], cwd: string, input: string): Promise<Ran> {
   return new Promise((resolve) => {
-    // Without pipes where too many files are open, which its error says.
-    const child: ChildProcess = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
+    const child = startProgram("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
       cwd,
       env: { ...process.env, LC_ALL: "C", LIBMOUNT_FORCE_MOUNT2: "always" },
       stdio: "pipe",

@@ -1,10 +1,10 @@
 // `imagemake release verify [DIR]`: signature and checksums of a release's directory. It needs no Imagefile.
-import { existsSync, realpathSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stop, unwrap } from "../../problem.js";
 import { verifyDirectory } from "../../release/check.js";
 import { requireDate } from "../../release/keys.js";
-import { collectedPlace } from "../../release/place.js";
+import { collectedPlace, real } from "../../release/place.js";
 import { readReleases, type Release } from "../../release/release.js";
 import { meant, readGiven, text } from "../life.js";
 import { output } from "../output.js";
@@ -44,5 +44,3 @@ function releaseOf(call: Call): Release | undefined {
       collected !== null && real(resolve(project.dir, collected.dir)) === real(resolve(given)),
   );
 }
-
-const real = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
