@@ -2,11 +2,13 @@
 // is built in several places, on several days, as root and as an ordinary user.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import type { BuildEvent } from "../engine/events.js";
+import { recipeUrl } from "../rules/recipes.js";
 import { BUILT, hostArch, type TinyPackage } from "./support/apt-repo.js";
 import { atTime, finish } from "./support/cli.js";
 import { LISTS, makePackageProject, makeTinyRepo, shown, type PackageProject } from "./support/packages.js";
@@ -310,6 +312,24 @@ export const marks = run({ inputs: { FIRST: first, ABOVE: above, BARE: bare }, o
       marked("busybox-static libc-bin libc6 libone round-b tar page").trimEnd(),
       "app apt base-files base-passwd debianutils dpkg reader round-a vim vital",
     ]);
+  });
+
+  test("is found however long a chain of packages is, and a circle has one", () => {
+    const dir = mkdtempSync(join(tmpdir(), "imagemake-chain-"));
+    try {
+      mkdirSync(join(dir, "repo"));
+      const chain = Array.from({ length: 5000 }, (_, at) => `Package: p${at}\nDepends: p${at + 1}\n\n`);
+      const circle = ["Package: q1\nDepends: q2\n\n", "Package: q2\nDepends: q1\n\n"];
+      writeFileSync(join(dir, "repo/Packages"), [...chain, ...circle].join(""));
+      const recipe = fileURLToPath(recipeUrl("apt.sh"));
+      const { stdout, stderr } = spawnSync("sh", ["-ec", `. "$0"; asked_for`, recipe], {
+        cwd: dir,
+        encoding: "utf8",
+      });
+      expect([stdout, stderr]).toEqual(["p0\nq1\n", ""]);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   });
 
   test("does not depend on how the list is written", async () => {

@@ -34,18 +34,24 @@ asked_for() {
             gsub(/[,|]/, " ", value)
             return value
         }
-        # Everything that is needed from here on; a package is in `order` after all that it needs, but for circles.
-        function visit(name, round,    i, n, of) {
-            if (!(name in needs) || seen[name] == round) return
+        # A name that is a package of the closure.
+        function needs_too(name, other) { if (other in needs) edge[name, ++degree[name]] = other }
+        # Everything that is needed from here on; a package is in `order` after all that it needs, but for circles. Chains are
+        # longer than awk can call itself.
+        function visit(name, round,    top, next_one) {
+            if (seen[name] == round) return
             seen[name] = round
-            n = split(needs[name], of, " ")
-            for (i = 1; i <= n; i++) meant(of[i], round)
-            order[++ordered] = name
-        }
-        function meant(name, round,    i, n, of) {
-            visit(name, round)
-            n = split(providers[name], of, " ")
-            for (i = 1; i <= n; i++) visit(of[i], round)
+            way[top = 1] = name
+            gone[1] = 0
+            while (top > 0) {
+                name = way[top]
+                if (gone[top] == degree[name]) { order[++ordered] = name; top--; continue }
+                next_one = edge[name, ++gone[top]]
+                if (seen[next_one] == round) continue
+                seen[next_one] = round
+                way[++top] = next_one
+                gone[top] = 0
+            }
         }
         BEGIN { RS = ""; FS = "\n" }
         {
@@ -63,6 +69,14 @@ asked_for() {
             base[name] = fields["Priority"] ~ /^(required|important)$/
         }
         END {
+            for (i = 1; i <= count; i++) {
+                n = split(needs[names[i]], of, " ")
+                for (j = 1; j <= n; j++) {
+                    needs_too(names[i], of[j])
+                    m = split(providers[of[j]], by, " ")
+                    for (k = 1; k <= m; k++) needs_too(names[i], by[k])
+                }
+            }
             for (i = 1; i <= count; i++) visit(names[i], 1)
             for (i = count; i >= 1; i--) {
                 name = order[i]
