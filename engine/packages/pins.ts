@@ -15,10 +15,10 @@ import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } fro
 import { fetchPackages, type Fetching } from "./fetch.js";
 import { Checked, Policies, type Policy } from "./policy.js";
 import { agreeing, checkedHere, provenRelease, without } from "./proof.js";
-import { beneath, namesakes, requestDigest, withBeneath } from "./requests.js";
+import { beneath, namesakes, requestDigest, withBeneath, type Asked } from "./requests.js";
 import { dated, moment, renewedTexts, Snapshots, withScratch } from "./snapshots.js";
 import { StoredPackages } from "./stored.js";
-import { blame, wishesOf, type Wish } from "./wishes.js";
+import { blame, wishesOf } from "./wishes.js";
 
 /** What the pins of a run need. */
 export interface PinsContext {
@@ -134,7 +134,7 @@ export class Pins {
       for (const [id, problem] of await this.snapshot(open)) this.#refused.set(id, problem);
     for (const action of open) {
       if (this.context.signal.aborted) return fail(1, "interrupted");
-      if (this.#refused.has(action.id) || !(await this.#canResolve(action))) continue;
+      if (this.#refused.has(action.id)) continue;
       const resolved = await this.#resolve(action);
       if (!resolved.ok) this.#refused.set(action.id, resolved.problem);
     }
@@ -163,10 +163,11 @@ export class Pins {
     for (const action of withBeneath(this.context.graph, actions)) {
       if (action.packages === null || this.context.signal.aborted) continue;
       const name = await this.#snapshotName(action.packages);
-      const policy = await this.#policies.of(action.packages);
-      const problem = same.get(action.id) ?? (policy.ok ? undefined : policy.problem);
-      if (problem !== undefined || !policy.ok) {
-        if (problem !== undefined) refused.set(action.id, problem);
+      const namesake = same.get(action.id);
+      const policy =
+        namesake === undefined ? await this.#policies.of(action.packages) : { problem: namesake };
+      if ("problem" in policy) {
+        refused.set(action.id, policy.problem);
         continue;
       }
       if (this.#snapshotOf(name, policy.value) !== null) continue;
@@ -177,21 +178,16 @@ export class Pins {
         this.#unreachable.set(name, taken);
         refused.set(action.id, taken);
       } else if (known !== undefined && known.policy !== policy.value.digest) reconfigured.push(name);
-      else
-        later.push(
-          known === undefined
-            ? name
-            : `${name} (that of ${moment(known.taken)} ${this.#fateOf(known.digest)})`,
-        );
+      else if (known === undefined) later.push(name);
+      else {
+        const isGone = this.#snapshots.find(known.digest) === null;
+        const fate = isGone ? "is gone" : "was not taken here under this configuration";
+        later.push(`${name} (that of ${moment(known.taken)} ${fate})`);
+      }
     }
     const { datecode } = this.release;
     for (const text of renewedTexts(datecode, this.#taking, before, later, reconfigured)) this.#warn(text);
     return refused;
-  }
-
-  /** Why a snapshot does not count. */
-  #fateOf(digest: string): string {
-    return this.#snapshots.find(digest) === null ? "is gone" : "was not taken here under this configuration";
   }
 
   #warn(message: string): void {
@@ -262,9 +258,12 @@ export class Pins {
     if (action.packages === null || known?.checked !== false) return;
     const policy = await this.#policies.of(action.packages);
     if (!policy.ok || !this.#checked.hasAll(policy.value.digest, known.packages)) return;
-    const checked = { ...known, checked: true };
-    this.#known.set(action.id, checked);
-    this.release = { ...this.release, closures: { ...this.release.closures, [action.id]: checked } };
+    this.#pin(action, { ...known, checked: true });
+  }
+
+  #pin({ id }: Action, closure: PinnedClosure): void {
+    this.#known.set(id, closure);
+    this.release = { ...this.release, closures: { ...this.release.closures, [id]: closure } };
   }
 
   /** The driver of that name. */
@@ -307,25 +306,19 @@ export class Pins {
     );
   }
 
+  /** Resolves a list, where that can be done with what is here. */
   async #resolve(action: Action): Promise<Result<void>> {
     const request = await this.#request(action);
     if (!request.ok) return request;
-    const asked = action.packages;
-    if (asked === null || request.value === null) return ok(undefined);
-    const on = await this.held(asked.on);
-    if (!on.ok) return on;
-    const name = await this.#snapshotName(asked);
-    const policy = await this.#policies.of(asked);
-    if (!policy.ok) return policy;
-    const entry = this.#snapshotOf(name, policy.value);
-    if (entry === null) return fail(3, `the snapshot of ${name} vanished`);
+    if (request.value === null) return ok(undefined);
+    const { asked, wishes, on, driver, policy, digest } = request.value;
+    const entry = this.#snapshotOf(await this.#snapshotName(asked), policy);
+    if (entry === null) return ok(undefined);
     const at: SnapshotAt = { repo: asked.repo, arch: asked.arch, dir: entry.dir };
-    const driver = await this.driver(asked.driver);
     this.#phase("resolve", action.id);
-    const { wishes, digest } = request.value;
     const want = [...new Set(wishes.map((wish) => wish.name))].sort();
     const packages = await this.#withScratch((context) =>
-      driver.resolve({ snapshot: at, want, options: asked.options, on: on.value ?? [] }, context),
+      driver.resolve({ snapshot: at, want, options: asked.options, on }, context),
     );
     if (!packages.ok) {
       const problem = blame(packages.problem, wishes);
@@ -335,17 +328,16 @@ export class Pins {
       request: digest,
       digest: closureDigest(packages.value),
       packages: packages.value,
-      checked: !policy.value.verifies || this.#checked.hasAll(policy.value.digest, packages.value),
+      checked: !policy.verifies || this.#checked.hasAll(policy.digest, packages.value),
     };
     if (!this.context.readOnly) this.context.index.addClosure(closure.digest, JSON.stringify(packages.value));
     reached("packages resolved", action.id);
-    this.#known.set(action.id, closure);
-    this.release = { ...this.release, closures: { ...this.release.closures, [action.id]: closure } };
+    this.#pin(action, closure);
     return ok(undefined);
   }
 
-  /** What is asked for, without the snapshot: while this is the same, a pinned answer stands. */
-  async #request(action: Action): Promise<Result<{ wishes: readonly Wish[]; digest: string } | null>> {
+  /** What an action asks for; null where it asks for nothing, or what its tree lies on is not resolved. */
+  async #request(action: Action): Promise<Result<Asked | null>> {
     const asked = action.packages;
     if (asked === null) return ok(null);
     const wishes = await wishesOf(action, this.context.sources);
@@ -358,7 +350,7 @@ export class Pins {
     if (!policy.ok) return policy;
     const names = wishes.value.map(({ name }) => name);
     const digest = requestDigest(asked, driver, policy.value, names, on.value);
-    return ok({ wishes: wishes.value, digest });
+    return ok({ asked, wishes: wishes.value, on: on.value, driver, policy: policy.value, digest });
   }
 
   /** Those of the whole Imagefile: a release must not depend on which is asked for first. */
@@ -375,15 +367,6 @@ export class Pins {
   /** Whether nothing may be asked of the network. */
   get #isOffline(): boolean {
     return this.context.readOnly && this.context.preview === undefined;
-  }
-
-  /** Whether a list can be resolved with what is here. */
-  async #canResolve(action: Action): Promise<boolean> {
-    if (action.packages === null) return true;
-    const policy = await this.#policies.of(action.packages);
-    const name = await this.#snapshotName(action.packages);
-    const on = await this.held(action.packages.on);
-    return policy.ok && this.#snapshotOf(name, policy.value) !== null && on.ok && on.value !== null;
   }
 
   /** Takes the snapshot of a repository, and pins it. */

@@ -9,6 +9,17 @@ import { relationsOf } from "../relations.js";
 import { closureDigest } from "./closure.js";
 import type { Package, PackageDriver } from "./driver.js";
 import type { Policy } from "./policy.js";
+import type { Wish } from "./wishes.js";
+
+/** What a list asks for. While `digest` is the same, which has no snapshot in it, a pinned answer stands. */
+export interface Asked {
+  readonly asked: PackageRequest;
+  readonly wishes: readonly Wish[];
+  readonly on: readonly Package[];
+  readonly driver: PackageDriver;
+  readonly policy: Policy;
+  readonly digest: string;
+}
 
 /** The actions with packages that made the tree of `target`, the lowest first. */
 export function beneath(graph: Graph, target: TargetId | null): Action[] {
@@ -30,7 +41,7 @@ export function withBeneath(graph: Graph, actions: readonly Action[]): Action[] 
   return [...new Set(all)].filter(({ packages }) => packages !== null);
 }
 
-/** What is asked for, without the snapshot: while this is the same, a pinned answer stands. */
+/** The digest of what is asked for. */
 export function requestDigest(
   { driver, repo, arch, options }: PackageRequest,
   { repositoryName }: Pick<PackageDriver, "repositoryName">,
