@@ -10,7 +10,7 @@ const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const compiled = (...names) => names.map((name) => path(`dist/${name}.js`));
 
 /** Programs that are started by themselves; cache/installed.ts says where they are. */
-const [imagemake, worker, seal] = compiled("engine/cli/main", "cache/hash-worker", "engine/tree/seal-main");
+const [imagemake, worker, seal] = compiled("cli/main", "cache/hash-worker", "engine/tree/seal-main");
 const programs = { imagemake, "hash-worker": worker, "seal-main": seal };
 
 /** Native, or loading its own parts by their paths. */
@@ -24,11 +24,11 @@ const WORDS = compiled(...["blame", "fresh", "nearest", "track"].map((name) => `
  * is what engine/evaluate/ stands on: the commands and that import each other's files.
  */
 const LAYERS = [
-  ["start", compiled("engine/cli/start")],
+  ["start", compiled("cli/start")],
   ["ground", WORDS],
-  ["command", compiled("engine/cli/run", "engine/cli/open", "engine/cli/commands/list")],
-  ["look", compiled("engine/cli/look", "engine/cli/commands/why")],
-  ["build", compiled("engine/build/build", "engine/cli/commands/build", "engine/cli/render/plain")],
+  ["command", compiled("cli/run", "cli/open", "cli/commands/list")],
+  ["look", compiled("cli/look", "cli/commands/why")],
+  ["build", compiled("engine/build/build", "cli/commands/build", "cli/render/plain")],
   ...["@dagrejs/graphlib", "zod", "fast-glob", "execa", "ora"].map((name) => [
     `library-${name.replace(/^.*\//, "")}`,
     [fileURLToPath(import.meta.resolve(name))],

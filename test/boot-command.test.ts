@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { tryGuest } from "../engine/cli/boot/attempt.js";
+import { tryGuest } from "../cli/boot/attempt.js";
 import { finish, MAIN, makeProject, type TestProject } from "./support/cli.js";
 import { makeCd, makeDisk } from "./support/guest.js";
 import { until } from "./support/sandbox.js";

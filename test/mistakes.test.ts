@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { NODE_LEAST, tooOld } from "../engine/cli/node.js";
+import { NODE_LEAST, tooOld } from "../cli/node.js";
 import { makeProject, type Ended, type TestProject } from "./support/cli.js";
 
 jest.setTimeout(60_000);
@@ -333,7 +333,7 @@ export const asks = run({ inputs: {}, interactive: true, cmd: 'echo > "$OUT"', o
     expect(["20.19.0", "20.20.2", "21.0.0", "24.1.0"].map(tooOld)).toEqual([null, null, null, null]);
     // What an old node has to be able to read: nothing in it is newer than node 12.
     for (const file of ["main", "node"]) {
-      const text = readFileSync(new URL(`../engine/cli/${file}.js`, import.meta.url), "utf8");
+      const text = readFileSync(new URL(`../cli/${file}.js`, import.meta.url), "utf8");
       expect(text.replace(/\/\/.*|\/\*\*.*/g, "")).not.toMatch(/\?\?|\?\.|\bawait\b|#[a-z]|\d_\d|\|\|=|&&=/);
     }
     project.write(

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, expect, test } from "@jest/globals";
-import { chooseRenderer, type Progress, type Verbosity } from "../engine/cli/render/index.js";
-import { plainLines } from "../engine/cli/render/plain.js";
-import { tableLines } from "../engine/cli/render/table.js";
+import { chooseRenderer, type Progress, type Verbosity } from "../cli/render/index.js";
+import { plainLines } from "../cli/render/plain.js";
+import { tableLines } from "../cli/render/table.js";
 import type { BuildEvent } from "../engine/events.js";
 import { FakeTerminal } from "./support/fake-terminal.js";
 import { at, builds, failed, never, started } from "./support/synthetic-builds.js";
@@ -159,7 +159,7 @@ describe("the choice of a renderer", () => {
 
   test("a reader that goes away does not end the build", async () => {
     const script = `
-      const { createJson } = await import(${JSON.stringify(new URL("../engine/cli/render/json.js", import.meta.url).href)});
+      const { createJson } = await import(${JSON.stringify(new URL("../cli/render/json.js", import.meta.url).href)});
       const renderer = createJson(process.stdout);
       for (let at = 0; at < 20; at += 1) {
         renderer.event({ type: "waiting", holder: "x".repeat(10000), at });

@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { Board } from "../engine/cli/render/board.js";
-import { cut, cutMiddle, widthOf } from "../engine/cli/render/columns.js";
-import { statusOf } from "../engine/cli/render/status.js";
-import { noPaint } from "../engine/cli/render/style.js";
-import { createTty, type TtyRenderer } from "../engine/cli/render/tty.js";
+import { Board } from "../cli/render/board.js";
+import { cut, cutMiddle, widthOf } from "../cli/render/columns.js";
+import { statusOf } from "../cli/render/status.js";
+import { noPaint } from "../cli/render/style.js";
+import { createTty, type TtyRenderer } from "../cli/render/tty.js";
 import type { BuildEvent } from "../engine/events.js";
 import { FakeTerminal } from "./support/fake-terminal.js";
 import { after, at, built, builds, failed, never, NIGHT, started } from "./support/synthetic-builds.js";
@@ -207,7 +207,7 @@ describe("Ctrl-C", () => {
 
   test("still ends a process in which nobody else listens", async () => {
     const url = (name: string): string =>
-      JSON.stringify(new URL(`../engine/cli/render/${name}`, import.meta.url).href);
+      JSON.stringify(new URL(`../cli/render/${name}`, import.meta.url).href);
     const script = `
       const { createTty } = await import(${url("tty.js")});
       const renderer = createTty({ stderr: process.stderr, verbosity: "normal", cwd: "/" });

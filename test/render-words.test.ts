@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
-import { formatBytes } from "../engine/cli/render/bytes.js";
-import { formatDuration, formatLeft, formatSeconds } from "../engine/cli/render/duration.js";
-import { describeDecision, describeFailure, explainDecision, hintOf } from "../engine/cli/render/reason.js";
-import { summaryLine } from "../engine/cli/render/summary.js";
-import { visible, visibleLogLine } from "../engine/cli/render/visible.js";
-import { formatWhen, releaseLine } from "../engine/cli/render/when.js";
+import { formatBytes } from "../cli/render/bytes.js";
+import { formatDuration, formatLeft, formatSeconds } from "../cli/render/duration.js";
+import { describeDecision, describeFailure, explainDecision, hintOf } from "../cli/render/reason.js";
+import { summaryLine } from "../cli/render/summary.js";
+import { visible, visibleLogLine } from "../cli/render/visible.js";
+import { formatWhen, releaseLine } from "../cli/render/when.js";
 import type { Failure } from "../engine/reason.js";
 import type { BuildReason, Change, Decision, PackageChange, RestoreReason } from "../engine/reason.js";
 

@@ -2,7 +2,7 @@
 // asked of the function that reads them, since a process for each would take its time; the rest of the line
 // goes through the real command.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
-import { select } from "../engine/cli/select.js";
+import { select } from "../cli/select.js";
 import type { Graph } from "../engine/model.js";
 import { unwrap } from "../engine/problem.js";
 import { makeProject, type TestProject } from "./support/cli.js";

@@ -1,7 +1,7 @@
 // A terminal in memory: what renderers write ends up on a screen that can be read. It understands the few
 // sequences we and ora write; any other one is an error, so that a new one does not go unseen.
 import { EventEmitter } from "node:events";
-import { widthOf } from "../../engine/cli/render/columns.js";
+import { widthOf } from "../../cli/render/columns.js";
 
 /** Lines wrap at `columns`; there is no scrolling: `screen` also holds what a real one had scrolled away. */
 export class FakeTerminal extends EventEmitter {

@@ -4,8 +4,8 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { BuildEvent } from "../../engine/events.js";
-import { createPlain } from "../../engine/cli/render/plain.js";
-import { createTty } from "../../engine/cli/render/tty.js";
+import { createPlain } from "../../cli/render/plain.js";
+import { createTty } from "../../cli/render/tty.js";
 import { builds } from "./synthetic-builds.js";
 
 const { values, positionals } = parseArgs({

@@ -1,0 +1,114 @@
+// The guest that `imagemake boot` was asked for: options go before what its boot check has, and that before what fits the
+// file. What fits, rules/guest.ts knows; wrong options are told here.
+import { realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Accel, Guest, Machine, Qemu, Role } from "../../rules/guest.js";
+import { fail, ok, type Result } from "../../engine/problem.js";
+import type { Project } from "../../engine/project.js";
+import type { Found } from "./artifact.js";
+import type { BootOptions } from "./options.js";
+
+type Rules = typeof import("../../rules/guest.js");
+
+/** What it is started from. */
+export type Files = Readonly<Partial<Record<Role, Found>>>;
+
+/** The guest that was asked for: by options, by its check, by what its file is. */
+export function machineOf(
+  rules: Rules,
+  qemu: Qemu,
+  target: string,
+  guest: Guest,
+  found: Files,
+  own: BootOptions,
+): Result<Machine> {
+  const image = found.IMAGE;
+  const peeked =
+    guest.as === null && own.as === undefined && image !== undefined && rules.isTarball(image.name)
+      ? qemu.mediumOf(qemu.namesIn(image.path))
+      : undefined;
+  const as = choice("--as", own.as, ["cd", "usb", "disk", "pxe"]);
+  if (!as.ok) return as;
+  if (as.value !== undefined && image === undefined)
+    return fail(2, `--as: ${target} starts a kernel, and no medium`);
+  const medium = as.value ?? guest.as ?? peeked;
+  if (medium === undefined)
+    return fail(2, `${target}: it cannot be told how this is started`, "--as cd, usb, disk or pxe says so");
+  const firmware = choice("--firmware", own.firmware, ["bios", "uefi"]);
+  if (!firmware.ok) return firmware;
+  const memory = own.memory === undefined ? undefined : rules.memoryIn(own.memory);
+  if (own.memory !== undefined && memory === undefined)
+    return fail(2, `--memory: expected a size such as 2GiB, found ${own.memory}`);
+  const cpus = own.cpus === undefined ? undefined : Number(own.cpus);
+  if (cpus !== undefined && !(Number.isInteger(cpus) && cpus >= 1 && cpus <= 64))
+    return fail(2, `--cpus: expected a number from 1 to 64, found ${own.cpus ?? ""}`);
+  if (own.keep !== undefined && medium !== "disk" && medium !== "usb")
+    return fail(2, `--keep: a ${medium} is never written to`);
+  const { asked } = guest;
+  return ok({
+    ...(asked.cmdline === undefined ? {} : { cmdline: asked.cmdline }),
+    ...(own.keep === undefined ? {} : { keep: resolve(own.keep) }),
+    as: medium,
+    firmware: firmware.value ?? asked.firmware ?? "bios",
+    memory: memory ?? asked.memory ?? rules.memoryFor(medium, image?.size ?? 0),
+    cpus: cpus ?? asked.cpus ?? 2,
+    // By hand somebody may want to fetch something; a check has a card only where it says so.
+    net: own.net ?? (guest.check === null ? true : (asked.net ?? false)),
+  });
+}
+
+function choice<T extends string>(
+  name: string,
+  given: string | undefined,
+  of: readonly T[],
+): Result<T | undefined> {
+  const found = of.find((one) => one === given);
+  return given === undefined || found !== undefined
+    ? ok(found)
+    : fail(2, `${name}: expected ${of.join(", ")}, found ${given}`);
+}
+
+/**
+ * The file of --keep, which is opened for writing: never something that was built, by whatever name. `there`: it is gone
+ * on with.
+ */
+export function keepIn(
+  keep: string,
+  { out, state }: Pick<Project, "out" | "state">,
+  files: Files,
+): Result<{ readonly there: boolean }> {
+  const stats = statSync(keep, { throwIfNoEntry: false });
+  const dir = realpath(dirname(keep));
+  const path = stats === undefined ? dir && join(dir, basename(keep)) : realpath(keep);
+  const inside = [out, state].map((one) => realpath(one) ?? one);
+  const built = Object.values(files).some((file) => {
+    const one = statSync(file.path, { throwIfNoEntry: false });
+    return one !== undefined && one.dev === stats?.dev && one.ino === stats.ino;
+  });
+  if (built || inside.some((one) => path?.startsWith(`${one}/`)))
+    return fail(
+      2,
+      `--keep ${keep}: the guest would write to what was built`,
+      "name a file elsewhere, which gets a copy",
+    );
+  return stats === undefined || stats.isFile()
+    ? ok({ there: stats !== undefined })
+    : fail(2, `--keep ${keep} is there, and no file`);
+}
+
+/** Where a path leads; null where it is not there. */
+function realpath(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
+}
+
+/** IMAGEMAKE_ACCEL=tcg keeps KVM out of reach here as in a build. */
+export function accelOf(own: BootOptions): Result<Accel | undefined> {
+  const asked = choice<Accel>("--accel", own.accel, ["kvm", "tcg"]);
+  return asked.ok && asked.value === undefined && process.env["IMAGEMAKE_ACCEL"] === "tcg"
+    ? ok("tcg")
+    : asked;
+}

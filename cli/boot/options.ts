@@ -1,0 +1,81 @@
+// The options of `imagemake boot`: where the console, the picture and the monitor are, in QEMU's words. It does not
+// know what is started.
+import { existsSync, lstatSync } from "node:fs";
+import { resolve } from "node:path";
+import { fail, ok, type Result } from "../../engine/problem.js";
+
+/** As commander hands them over. */
+export interface BootOptions {
+  readonly memory?: string;
+  readonly cpus?: string;
+  readonly firmware?: string;
+  readonly as?: string;
+  readonly accel?: string;
+  readonly net?: boolean;
+  readonly graphics?: boolean;
+  readonly serial?: boolean;
+  readonly serialSocket?: string;
+  readonly monitorSocket?: string;
+  readonly snapshot?: boolean;
+  readonly keep?: string;
+}
+
+/** What QEMU is told of its outside, and what we have to do for it. */
+export interface Outside {
+  readonly argv: readonly string[];
+  /** Our standard streams are the serial console. */
+  readonly console: boolean;
+  /** Where the console is a terminal, keys with Ctrl-A are QEMU's. */
+  readonly terminal: boolean;
+  /** Sockets that are gone when it is over. */
+  readonly sockets: readonly string[];
+}
+
+/** Without anything said: the serial console on our standard streams, and no picture. */
+export function outsideOf(options: BootOptions, quoted: (path: string) => string): Result<Outside> {
+  const { graphics = false, serialSocket, monitorSocket } = options;
+  if (serialSocket !== undefined && options.serial === true)
+    return fail(2, "--serial and --serial-socket: the guest has one serial console");
+  if (options.snapshot === true && options.keep !== undefined)
+    return fail(2, "--snapshot and --keep: what the guest writes is thrown away, or kept");
+  const console = serialSocket === undefined && (options.serial === true || !graphics);
+  const terminal = console && process.stdin.isTTY && process.stdout.isTTY;
+  const sockets: string[] = [];
+  const argv: string[] = [];
+  const socket = (id: string, path: string): Result<void> => {
+    const at = resolve(path);
+    // QEMU would delete whatever is in its place.
+    if (existsSync(at) && !lstatSync(at).isSocket()) return fail(2, `${path} is there, and no socket`);
+    sockets.push(at);
+    argv.push("-chardev", `socket,id=${id},path=${quoted(at)},server=on,wait=off`);
+    return ok(undefined);
+  };
+  const picture = pictureOf(graphics);
+  if (!picture.ok) return picture;
+  argv.push(...picture.value);
+  if (serialSocket !== undefined) {
+    const made = socket("console", serialSocket);
+    if (!made.ok) return made;
+  } else if (console) {
+    argv.push("-chardev", `stdio,id=console,signal=off${terminal ? ",mux=on" : ""}`);
+  }
+  argv.push("-serial", console || serialSocket !== undefined ? "chardev:console" : "none");
+  if (monitorSocket !== undefined) {
+    const made = socket("monitor", monitorSocket);
+    if (!made.ok) return made;
+    argv.push("-mon", "chardev=monitor,mode=readline");
+  } else if (terminal) {
+    argv.push("-mon", "chardev=console,mode=readline");
+  } else if (!graphics) {
+    argv.push("-monitor", "none");
+  }
+  return ok({ argv, console, terminal, sockets });
+}
+
+/** Without a picture the firmware writes to the serial console, too. */
+function pictureOf(graphics: boolean): Result<readonly string[]> {
+  if (!graphics) return ok(["-nographic"]);
+  if (!process.env["DISPLAY"] && !process.env["WAYLAND_DISPLAY"])
+    return fail(3, "there is no display here", "without --graphics the serial console is on the terminal");
+  return ok(["-device", "virtio-vga", "-display", "gtk,gl=off"]);
+}

@@ -1,0 +1,258 @@
+// `imagemake [targets]`: builds, or with -n and -q only says what would be done; `-print` lists names.
+import { existsSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { build } from "../../engine/build/build.js";
+import {
+  decideAll,
+  inputsThere,
+  nothingToDo,
+  openSession,
+  unresolvedOf,
+  type RunOptions,
+} from "../../engine/build/session.js";
+import { removalsRunning } from "../../engine/execute/remove.js";
+import { jobsRunning } from "../../engine/execute/sandbox.js";
+import type { Emit } from "../../engine/events.js";
+import { warningOnce } from "../../engine/notice.js";
+import { withDate } from "../../engine/names.js";
+import { together } from "../../engine/obstacles.js";
+import { ProblemError, stop, unwrap } from "../../engine/problem.js";
+import { relationsOf } from "../../engine/relations.js";
+import { readReleases, selectRelease } from "../../engine/release/release.js";
+import { saveQuick } from "../../engine/remember.js";
+import { quickWords } from "../../engine/quick.js";
+import { drivers, openImagefile, type Opened } from "../open.js";
+import { output } from "../output.js";
+import { chooseRenderer, combine, type Progress, type Renderer } from "../render/index.js";
+import { describeDecision } from "../render/reason.js";
+import type { Call } from "../run.js";
+import { drift } from "../expect.js";
+import { isPrint, oneDate, select, type Selection } from "../select.js";
+
+/** Builds the named targets. */
+export async function command(call: Call): Promise<number> {
+  const { options } = call;
+  const changes = options.dryRun !== true && options.question !== true;
+  const lists = call.names.some(isPrint);
+  const opened = unwrap(await openImagefile(options, call.args, changes && !lists));
+  const selection = unwrap(select(opened.graph, call.names));
+  const datecode = unwrap(oneDate(selection.datecode, opened.datecode));
+  if (selection.print) return print(opened, selection, datecode, options);
+  return changes ? runBuild(call, opened, selection, datecode) : look(call, opened, selection, datecode);
+}
+
+/** Output names, one a line, in declared order. */
+function print(
+  opened: Opened,
+  selection: Selection,
+  datecode: string | null,
+  options: Call["options"],
+): number {
+  const releases = unwrap(readReleases(opened.project));
+  const { release } = unwrap(selectRelease(releases, datecode, Date.now()));
+  const relations = relationsOf(opened.graph);
+  const names = selection.targets.flatMap((id) => {
+    const pattern = relations.target(id)?.pattern ?? null;
+    return pattern === null ? [] : [withDate(pattern, release.datecode)];
+  });
+  const json = options.json === true;
+  output.write(json ? `${JSON.stringify(names)}\n` : names.map((name) => `${name}\n`).join(""));
+  return options.expect === undefined ? 0 : compared(options.expect, names);
+}
+
+/** 1, with the difference on stderr, where the list is not the file's. */
+function compared(file: string, names: readonly string[]): number {
+  if (!existsSync(file)) stop(2, `there is no ${file}`);
+  const lines = drift(
+    readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => line !== ""),
+    names,
+  );
+  process.stderr.write(lines.map((line) => `${line}\n`).join(""));
+  return lines.length === 0 ? 0 : 1;
+}
+
+function runOptions(
+  call: Call,
+  opened: Opened,
+  selection: Selection,
+  datecode: string | null,
+  emit: Emit,
+): RunOptions {
+  const never = new AbortController().signal;
+  return {
+    project: opened.project,
+    graph: opened.graph,
+    drivers,
+    wanted: selection.targets,
+    datecode,
+    force: call.options.alwaysMake === true,
+    isolated: call.options.isolation,
+    emit,
+    signal: never,
+    killSignal: never,
+    now: Date.now,
+  };
+}
+
+/** -n and -q: decides with what is known here and changes nothing. */
+async function look(
+  call: Call,
+  opened: Opened,
+  selection: Selection,
+  datecode: string | null,
+): Promise<number> {
+  const renderer = await displayOf(call, call.options.progress);
+  const emit = warningOnce((event) => {
+    if (event.type === "notice" && call.options.question !== true) renderer.event(event);
+  });
+  const session = unwrap(openSession(runOptions(call, opened, selection, datecode, emit), true));
+  unwrap(await inputsThere(session));
+  unwrap(await session.pins.resolve(session.actions, true));
+  const judgements = unwrap(await decideAll(session));
+  // What a build would stop at, it says here too.
+  const unresolved = together(unresolvedOf(judgements));
+  if (unresolved !== null && call.options.keepGoing !== true) throw new ProblemError(unresolved);
+  const status = unresolved?.exit ?? 0;
+  const idle = nothingToDo(judgements);
+  if (call.options.question === true) return idle ? 0 : 1;
+  if (call.options.json === true) {
+    const rows = [...judgements].map(([target, { decision }]) => ({ target, ...decision }));
+    output.write(`${JSON.stringify(rows, null, 2)}\n`);
+    return status;
+  }
+  const { release, kind } = session.selected;
+  const lines = [...judgements]
+    .filter(([, { decision }]) => decision.kind !== "up-to-date" || call.options.verbose === true)
+    .map(([target, { decision }]) => `${target}: ${describeDecision(decision)}\n`);
+  process.stderr.write(
+    kind === "joined" ? `release ${release.datecode}\n` : `release ${release.datecode} would be opened\n`,
+  );
+  output.write(lines.length === 0 ? "nothing to do\n" : lines.join(""));
+  return status;
+}
+
+async function runBuild(
+  call: Call,
+  opened: Opened,
+  selection: Selection,
+  datecode: string | null,
+): Promise<number> {
+  const { options } = call;
+  const renderer = await makeRenderer(call, asksPerson(opened, selection));
+  const interrupts = listen((status) => {
+    renderer.close();
+    process.exit(status);
+  });
+  const emit: Emit = (event) => renderer.event(event);
+  try {
+    noteUnsnapshottable(opened, emit);
+    const end = await build({
+      ...runOptions(call, opened, selection, datecode, emit),
+      signal: interrupts.signal,
+      killSignal: interrupts.kill,
+      jobs: options.jobs ?? cpus().length,
+      keepGoing: options.keepGoing === true,
+      noWait: !options.wait,
+    });
+    const interrupted = interrupts.status();
+    if (interrupted !== null) return interrupted;
+    if (end.problem !== null) throw new ProblemError(end.problem);
+    const quick = quickWords(call.argv);
+    if (end.exit === 0 && end.session !== null && quick !== null && !end.session.options.force) {
+      saveQuick(end.session, opened.reads, quick.file, quick.words);
+    }
+    return end.exit;
+  } finally {
+    interrupts.close();
+    renderer.close();
+  }
+}
+
+/** An action that asks a person gets the terminal alone: then there is no live display. */
+const asksPerson = (opened: Opened, selection: Selection): boolean =>
+  relationsOf(opened.graph)
+    .closure(selection.targets)
+    .some((action) => action.interactive);
+
+/** What is said on the terminal or in its place. */
+const displayOf = ({ options }: Call, progress: Progress): Promise<Renderer> =>
+  chooseRenderer({
+    progress,
+    verbosity: options.quiet === true ? "quiet" : options.verbose === true ? "verbose" : "normal",
+    stdout: output,
+    stderr: process.stderr,
+    cwd: process.cwd(),
+    jobs: options.jobs ?? cpus().length,
+  });
+
+async function makeRenderer(call: Call, asks: boolean): Promise<Renderer> {
+  const { options } = call;
+  const progress = asks && options.progress === "auto" ? "plain" : options.progress;
+  const renderers = [await displayOf(call, progress)];
+  const warn = (message: string): void => void process.stderr.write(`imagemake: ${message}\n`);
+  if (options.events !== undefined) {
+    renderers.push(unwrap((await import("../render/events.js")).openEvents(options.events, warn)));
+  }
+  if (options.trace !== undefined) {
+    renderers.push(unwrap((await import("../render/trace.js")).openTrace(options.trace, warn)));
+  }
+  return combine(renderers);
+}
+
+/** Says once, with the line, why the Imagefile has to be evaluated every time. */
+function noteUnsnapshottable(opened: Opened, emit: Emit): void {
+  const [first] = opened.reads.unsnapshottable;
+  if (first === undefined) return;
+  const message = `${first.at}: the Imagefile uses ${first.what}, so it is evaluated at every run; probe(…) is the way`;
+  emit({ type: "notice", level: "warning", message, at: Date.now() });
+}
+
+/** How long after Ctrl-C anything but actions (a copy, a digest) may still take: after the first, and after the second. */
+const [PATIENCE_MS, IMPATIENCE_MS] = [800, 2000];
+
+/**
+ * First Ctrl-C or TERM: stop in order, but wait for nothing else than actions and what is deleted after them. Second:
+ * kill the actions. Soon `leave` with this exit status, whatever is not done; the next run clears up.
+ */
+function listen(leave: (status: number) => void): {
+  readonly signal: AbortSignal;
+  readonly kill: AbortSignal;
+  /** The exit status it leads to; null when nothing came. */
+  readonly status: () => number | null;
+  readonly close: () => void;
+} {
+  const [stop, kill] = [new AbortController(), new AbortController()];
+  let status: number | null = null;
+  let leaving: NodeJS.Timeout | undefined;
+  let waiting: NodeJS.Timeout | undefined;
+  const onSignal = (name: NodeJS.Signals): void => {
+    const by = status;
+    status ??= name === "SIGINT" ? 130 : 143;
+    stop.abort();
+    if (by === null) {
+      const first = status;
+      let idle = performance.now();
+      waiting = setInterval(() => {
+        if (jobsRunning() + removalsRunning() > 0) idle = performance.now();
+        else if (performance.now() - idle > PATIENCE_MS) leave(first);
+      }, 100);
+      return;
+    }
+    kill.abort();
+    leaving ??= setTimeout(() => leave(by), IMPATIENCE_MS);
+  };
+  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const name of names) process.on(name, onSignal);
+  return {
+    signal: stop.signal,
+    kill: kill.signal,
+    status: () => status,
+    close: () => {
+      clearTimeout(leaving);
+      clearInterval(waiting);
+      for (const name of names) process.off(name, onSignal);
+    },
+  };
+}

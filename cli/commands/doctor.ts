@@ -1,0 +1,87 @@
+// `imagemake doctor [TARGET…]`: what this machine lacks for the Imagefile, or for the named targets.
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { Index } from "../../cache/index.js";
+import { checkInputs } from "../../engine/build/inputs.js";
+import { leftBehind } from "../../engine/execute/stale.js";
+import type { Action } from "../../engine/model.js";
+import { stop, unwrap } from "../../engine/problem.js";
+import type { Project } from "../../engine/project.js";
+import { relationsOf } from "../../engine/relations.js";
+import { Facts } from "../../engine/sources/facts.js";
+import { Sources } from "../../engine/sources/resolve.js";
+import { findingLine, fine, lacking, poor, type Finding } from "../doctor/finding.js";
+import { guests } from "../doctor/guests.js";
+import { kernel } from "../doctor/kernel.js";
+import { machine } from "../doctor/machine.js";
+import { programs } from "../doctor/programs.js";
+import { drivers, openImagefile } from "../open.js";
+import { output } from "../output.js";
+import { counted } from "../render/count.js";
+import { select } from "../select.js";
+import type { Call } from "../run.js";
+import { projectOfCall } from "../state.js";
+
+/** Exit 3 when something is lacking, 2 when the Imagefile is broken; without an Imagefile the general things. */
+export async function command(call: Call): Promise<number> {
+  const project = projectOfCall(call);
+  if (!existsSync(project.dir)) return stop(2, `there is no directory ${project.dir}`);
+  const { finding, actions, exit } = await imagefile(call, project);
+  const findings = [
+    finding,
+    ...(await machine(project, actions)),
+    ...(await programs(actions, drivers)),
+    ...kernel(actions),
+    ...guests(actions),
+    ...leftBehind(project).map(({ message }) => poor(message, "then the next build deletes it")),
+  ];
+  print(call, findings);
+  if (exit !== 0) return exit;
+  return findings.some(({ state }) => state === "lacking") ? 3 : 0;
+}
+
+/** What the Imagefile, or the named targets, want done. */
+async function imagefile(
+  call: Call,
+  project: Project,
+): Promise<{ readonly finding: Finding; readonly actions: readonly Action[]; readonly exit: number }> {
+  const name = basename(project.imagefile);
+  if (!existsSync(project.imagefile)) {
+    if (call.names.length > 0)
+      return stop(2, `there is no ${project.imagefile}`, "imagemake init writes one");
+    return { finding: fine(`no ${name} here; imagemake init writes one`), actions: [], exit: 0 };
+  }
+  const opened = await openImagefile(call.options, call.args, false);
+  if (!opened.ok) {
+    const { message, hint, exit } = opened.problem;
+    return { finding: lacking(message, hint ?? `mend ${name}`), actions: [], exit };
+  }
+  const { graph } = opened.value;
+  const targets =
+    call.names.length > 0
+      ? unwrap(select(graph, call.names)).targets
+      : graph.targets.filter((target) => target.exported).map(({ id }) => id);
+  const actions = relationsOf(graph).closure(targets);
+  const sources = new Sources(project, Index.look(project.index), new Facts(), true);
+  const there = await checkInputs(actions, { dir: project.dir, sources, drivers });
+  const finding = there.ok
+    ? fine(`${name}: ${counted(targets.length, "target")}`)
+    : lacking(there.problem.message, there.problem.hint?.replaceAll("\n", "; ") ?? `mend ${name}`);
+  return { finding, actions, exit: there.ok ? 0 : there.problem.exit };
+}
+
+function print(call: Call, findings: readonly Finding[]): void {
+  if (call.options.json === true) {
+    output.write(`${JSON.stringify(findings, null, 2)}\n`);
+    return;
+  }
+  const shown = findings.filter(({ state }) => call.options.quiet !== true || state !== "ok");
+  const all = call.options.verbose === true;
+  output.write(shown.map((finding) => `${findingLine(finding, all)}\n`).join(""));
+  const install = "apt-get install ";
+  const packages = findings.flatMap(({ state, fix }) =>
+    state !== "ok" && fix?.startsWith(install) === true ? [fix.slice(install.length)] : [],
+  );
+  if (new Set(packages).size > 1)
+    process.stderr.write(`all at once: ${install}${[...new Set(packages)].sort().join(" ")}\n`);
+}

@@ -1,0 +1,132 @@
+// `imagemake release collect [DIR]`: the release's artifacts, by what the graph says, in one directory with their
+// checksums.
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import type { Graph, TargetId } from "../../engine/model.js";
+import { stop, unwrap } from "../../engine/problem.js";
+import { collectInto, type ToCollect } from "../../engine/release/collect.js";
+import { isLimited, kept, linkIn, ownPlace, requireOwner } from "../../engine/release/place.js";
+import { saveRelease, type Release, type ReleasedArtifact } from "../../engine/release/release.js";
+import { changeState, from, requireState } from "../../engine/release/states.js";
+import { withDate } from "../../engine/names.js";
+import { relationsOf } from "../../engine/relations.js";
+import { tellLine } from "../exchange.js";
+import { dropping, meant, offRosterLine, rosterOf, tell, unpassed } from "../life.js";
+import { judge, look, type Looking } from "../look.js";
+import { describeDecision } from "../render/reason.js";
+import type { Call } from "../run.js";
+import { projectOfCall, whileLocked } from "../state.js";
+
+/** Refuses, naming each target that is not what this release wants of it. */
+export async function command(call: Call): Promise<number> {
+  const project = projectOfCall(call);
+  const work = async (): Promise<number> => {
+    const release = unwrap(requireState(unwrap(meant(project, call, from("collect"))), from("collect")));
+    const options = { ...call.options, release: release.datecode };
+    const rosterIn = (graph: Graph): readonly TargetId[] => release.roster ?? rosterOf(graph);
+    // What is on no roster is none of the release's business, and the checks that judge it are.
+    const looking = await look({ ...call, options }, [], (graph) => [
+      ...rosterIn(graph),
+      ...graph.project.release.gate,
+    ]);
+    const { graph } = looking.opened;
+    const roster = rosterIn(graph);
+    const { items, verdicts } = await wantedOf(looking, roster, release);
+    const off = offRosterLine(release, graph);
+    if (off !== null) tellLine(call, `warning: ${off}`);
+    const { gate, into, sums } = graph.project.release;
+    const open = unpassed(gate, (check) => verdicts[check] !== undefined, release.waived);
+    if (open.length > 0)
+      tellLine(
+        call,
+        `warning: no pass of the gate for what is collected: ${open.join(", ")}; release sign refuses without: ` +
+          `imagemake release reopen, then imagemake ${open.join(" ")}, and collect again`,
+      );
+    if (call.names[0] !== undefined) unwrap(requireOwner(project, "choose where a release is collected"));
+    const dir =
+      call.names[0] === undefined
+        ? ownPlace(project, into, release.datecode)
+        : resolve(call.names[0], release.datecode);
+    if (call.options.dryRun === true) {
+      process.stderr.write(`would collect ${items.length} files into ${dir}\n`);
+      return 0;
+    }
+    const link = linkIn(project, dir);
+    if (link !== null) stop(2, `${link} is a symbolic link`, "put a directory there, or name another");
+    // What the file says of files that are to be replaced is believed of one's own alone.
+    const isSame = release.collected !== null && resolve(project.dir, release.collected.dir) === dir;
+    const earlier = isSame && !isLimited(project) ? Object.values(release.artifacts) : [];
+    const before = earlier.map(({ name }) => name);
+    const collected = { dir, sums: sums.file, form: sums.form };
+    unwrap(await collectInto(project, looking.session.decider.context.store, collected, items, before));
+    const artifacts = Object.fromEntries(items.map(({ target, artifact }) => [target, artifact]));
+    const more = {
+      explicit: true,
+      roster,
+      artifacts,
+      verdicts,
+      signature: null,
+      collected: kept(project, collected),
+    };
+    const changed = changeState(release, "collect", Date.now(), more);
+    saveRelease(project, changed);
+    tell(call, project, changed);
+    return 0;
+  };
+  // Saying what would be done makes no state directory.
+  return call.options.dryRun === true ? work() : whileLocked(call, project, work);
+}
+
+async function wantedOf(
+  { session, opened }: Looking,
+  roster: readonly string[],
+  release: Release,
+): Promise<{ items: ToCollect[]; verdicts: Release["verdicts"] }> {
+  const judgements = await judge(session);
+  const { project } = opened.graph;
+  const relations = relationsOf(opened.graph);
+  const wrong: string[] = [];
+  const items: ToCollect[] = [];
+  for (const id of roster) {
+    const target = relations.target(id);
+    const judged = target === undefined ? undefined : judgements.get(target.action);
+    const artifact = target === undefined ? undefined : judged?.made?.outputs[target.output];
+    const row = artifact === undefined ? undefined : session.index.artifact(artifact);
+    if (target === undefined || judged === undefined) wrong.push(`${id}: no longer in the Imagefile`);
+    else if (judged.decision.kind !== "up-to-date") wrong.push(`${id}: ${describeDecision(judged.decision)}`);
+    else if (session.decider.context.rejected.some(({ digest }) => digest === artifact?.slice(2)))
+      wrong.push(`${id}: rejected`);
+    else if (target.pattern !== null && artifact !== undefined && row !== undefined) {
+      const [key, digest] = [judged.key ?? "", artifact.slice(2)];
+      const before = release.artifacts[id];
+      const at = new Date(session.index.resultOf(key)?.started ?? Date.now()).toISOString();
+      const provenance: ReleasedArtifact["provenance"] =
+        before?.digest === digest ? before.provenance : { kind: "built", at, machine: hostname() };
+      const name = withDate(target.pattern, release.datecode);
+      const executable = artifact.startsWith("x:");
+      items.push({
+        target: id,
+        id: artifact,
+        artifact: { name, key, digest, executable, size: row.size, provenance },
+      });
+    }
+  }
+  if (wrong.length > 0) {
+    const [gone] = roster.filter((id) => relations.target(id) === undefined);
+    stop(
+      1,
+      `release ${release.datecode} is not whole: ${wrong.join("; ")}`,
+      gone === undefined
+        ? "imagemake builds what is out of date"
+        : `${dropping(gone)} takes it off the roster`,
+    );
+  }
+  const at = new Date().toISOString();
+  const passed = project.release.gate.flatMap((id) => {
+    const judged = judgements.get(relations.target(id)?.action ?? "");
+    return judged?.decision.kind === "up-to-date" && judged.key !== null
+      ? [[id, { key: judged.key, at }] as const]
+      : [];
+  });
+  return { items, verdicts: Object.fromEntries(passed) };
+}

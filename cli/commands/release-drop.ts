@@ -1,0 +1,29 @@
+// `imagemake release drop TARGET --because TEXT`: takes a target off the roster, recorded.
+import { stop } from "../../engine/problem.js";
+import { moveRelease, text } from "../life.js";
+import type { Call } from "../run.js";
+
+export function command(call: Call): Promise<number> {
+  const [target = ""] = call.names;
+  const because =
+    text(call, "because") ?? stop(2, "a drop is recorded with its reason", "--because TEXT gives it");
+  return moveRelease(
+    call,
+    ["open"],
+    ({ datecode }) => `drop ${target} from release ${datecode}`,
+    (release) => {
+      if (release.roster?.includes(target) !== true)
+        return stop(
+          2,
+          `${target} is not on the roster of release ${release.datecode}`,
+          "imagemake release status shows it",
+        );
+      const word = { target, because, at: new Date().toISOString() };
+      return {
+        ...release,
+        roster: release.roster.filter((id) => id !== target),
+        dropped: [...release.dropped, word],
+      };
+    },
+  );
+}

@@ -1,0 +1,36 @@
+// `imagemake release reject TARGET --because TEXT`: a person's failing verdict on what the target is now; --undo takes
+// those on the target back.
+import { stop } from "../../engine/problem.js";
+import { relationsOf } from "../../engine/relations.js";
+import { moveRelease, text } from "../life.js";
+import { judge, look } from "../look.js";
+import type { Call } from "../run.js";
+
+/** Its digest is never linked again, in no release; the target is out of date though its key is unchanged. */
+export async function command(call: Call): Promise<number> {
+  const [target = ""] = call.names;
+  const because =
+    text(call, "because") ?? stop(2, "a rejection is recorded with its reason", "--because TEXT gives it");
+  const undo = call.own["undo"] === true;
+  const does = undo ? "take back what was said of" : "reject";
+  const would = ({ datecode }: { datecode: string }): string => `${does} ${target} of release ${datecode}`;
+  return moveRelease(call, ["open"], would, async (release) => {
+    const looking = await look({ ...call, options: { ...call.options, release: release.datecode } }, [
+      target,
+    ]);
+    const found = relationsOf(looking.opened.graph).target(looking.targets[0]);
+    const at = new Date().toISOString();
+    if (undo) {
+      const words = looking.session.decider.context.rejected.filter((word) => word.target === found?.id);
+      if (words.length === 0) return stop(2, `no verdict on ${target} stands that could be taken back`);
+      const accepted = words.map((word) => ({ ...word, because, at }));
+      return { ...release, accepted: [...release.accepted, ...accepted] };
+    }
+    const judged = (await judge(looking.session)).get(found?.action ?? "");
+    const artifact = found === undefined ? undefined : judged?.made?.outputs[found.output];
+    if (found === undefined || artifact === undefined)
+      return stop(2, `${target} is not built, so there is nothing to reject`);
+    const word = { target: found.id, because, at, digest: artifact.slice(2) };
+    return { ...release, rejected: [...release.rejected, word] };
+  });
+}

@@ -1,0 +1,53 @@
+// `imagemake release reopen`: takes checksums and signature out of the collected directory; keys and verdicts stay.
+import { existsSync, rmSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { holdDirectory } from "../../cache/held.js";
+import { unwrap } from "../../engine/problem.js";
+import { signatureName } from "../../engine/release/check.js";
+import type { Project } from "../../engine/project.js";
+import { holdPlace, isElsewhere, isLimited, ownFiles } from "../../engine/release/place.js";
+import type { Collected, Release } from "../../engine/release/release.js";
+import { changeState, from } from "../../engine/release/states.js";
+import { collectedOf } from "../collected.js";
+import { tellLine } from "../exchange.js";
+import { moveRelease } from "../life.js";
+import type { Call } from "../run.js";
+
+export const command = (call: Call): Promise<number> =>
+  moveRelease(
+    call,
+    from("reopen"),
+    ({ datecode }) => `reopen release ${datecode}`,
+    async (release, project) => {
+      const { collected, datecode } = release;
+      const more = { signature: null };
+      if (collected === null) return changeState(release, "reopen", Date.now(), more);
+      if (isElsewhere(project, collected) && !isLimited(project)) {
+        tellLine(
+          call,
+          `warning: release ${datecode} was collected elsewhere (${collected.dir}): this copy of the project leaves that alone; collect again`,
+        );
+        return changeState(release, "reopen", Date.now(), { ...more, collected: null });
+      }
+      const place = unwrap(await collectedOf(call, project, release));
+      removeOwn(project, place, release);
+      return changeState(release, "reopen", Date.now(), more);
+    },
+  );
+
+/** Looked at and removed in a directory that is opened once: it may be the caller's. */
+function removeOwn(project: Project, place: Collected, release: Release): void {
+  if (!existsSync(place.dir)) return;
+  const above = holdPlace(project, dirname(place.dir));
+  try {
+    const held = holdDirectory(above.path, basename(place.dir));
+    try {
+      const own = ownFiles({ ...place, dir: held.path }, release, signatureName(place.sums));
+      for (const file of own) rmSync(file, { force: true });
+    } finally {
+      held.close();
+    }
+  } finally {
+    above.close();
+  }
+}

@@ -1,0 +1,199 @@
+// `imagemake release sign`: digests every file again and signs the checksums with the release's own key; or hands
+// them out for signing elsewhere and takes the signature back.
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { writeWhole } from "../../cache/write.js";
+import { withDate } from "../../engine/names.js";
+import { stop, unwrap, type Result } from "../../engine/problem.js";
+import type { Project } from "../../engine/project.js";
+import { signatureName, verifySignature } from "../../engine/release/check.js";
+import {
+  ensureKeys,
+  keepPublicKey,
+  keyPlace,
+  requireDate,
+  type KeyPlace,
+} from "../../engine/release/keys.js";
+import { holdPlace } from "../../engine/release/place.js";
+import { putSignature } from "../../engine/release/put-signature.js";
+import type { Collected, Release } from "../../engine/release/release.js";
+import { signFile, toolOf } from "../../engine/release/signers.js";
+import { changeState, from, requireState } from "../../engine/release/states.js";
+import { compareWithSums, sumsText } from "../../engine/release/sums.js";
+import type { ProjectSettings, SignSettings } from "../../engine/model.js";
+import { collectedOf } from "../collected.js";
+import { meant, moveRelease, readGiven, text, unpassed } from "../life.js";
+import { openImagefile } from "../open.js";
+import type { Call } from "../run.js";
+import { askSecret } from "../secret.js";
+
+export async function command(call: Call): Promise<number> {
+  const { graph, project } = unwrap(await openImagefile(call.options, call.args, false));
+  const settings = graph.project.release;
+  const handedOut = text(call, "export");
+  if (handedOut !== null) {
+    const release = unwrap(requireState(unwrap(meant(project, call, from("sign"))), from("sign")));
+    const place = unwrap(await collectedOf(call, project, release));
+    await present(release, place);
+    if (lstatSync(handedOut, { throwIfNoEntry: false }) !== undefined)
+      stop(2, `${handedOut} is there already`);
+    if (call.options.dryRun === true)
+      process.stderr.write(`would write what is to be signed to ${handedOut}\n`);
+    else writeWhole(resolve(handedOut), sumsText(wantedOf(release), place.form));
+    return 0;
+  }
+  return moveRelease(
+    call,
+    from("sign"),
+    ({ datecode }) => `sign release ${datecode}`,
+    async (given) => {
+      const release = waived(call, given, settings);
+      const { file, signature } = await present(release, unwrap(await collectedOf(call, project, release)));
+      const scratch = mkdtempSync(join(tmpdir(), "imagemake-"));
+      try {
+        // A copy, so that what is signed is what was looked at.
+        const [message, signed] = [join(scratch, basename(file)), join(scratch, basename(signature))];
+        const { form } = release.collected ?? stop(2, `release ${release.datecode} is not collected`);
+        writeFileSync(message, sumsText(wantedOf(release), form));
+        const keys = keysOf(project, settings.sign, release);
+        const elsewhere = text(call, "import");
+        const key =
+          elsewhere === null
+            ? own(call, release, settings.sign, keys, message, signed)
+            : taken(call, release, elsewhere, signed);
+        unwrap(verifySignature(key, message, signed));
+        if (elsewhere !== null) keys.use((place) => keep(place, key));
+        const words = readFileSync(signed, "utf8");
+        unwrap(putSignature(project, signature, words));
+        return changeState(release, "sign", Date.now(), {
+          signature: { tool: toolOf(words), file: basename(signature), publicKey: key },
+        });
+      } finally {
+        rmSync(scratch, { recursive: true, force: true });
+      }
+    },
+  );
+}
+
+/** The keys of a release, whose directory is opened, and made, when they are used. */
+interface Keys {
+  readonly dir: string;
+  readonly use: <T>(work: (place: KeyPlace) => T) => T;
+}
+
+function keysOf(project: Project, sign: SignSettings, { datecode }: Release): Keys {
+  const keys = resolve(project.dir, sign.keys);
+  const name = project.line === "" ? datecode : `${project.line}-${datecode}`;
+  const use: Keys["use"] = (work) => {
+    const held = holdPlace(project, keys, 0o700);
+    try {
+      const at = readlinkSync(held.path);
+      if (lstatSync(keys).isSymbolicLink())
+        process.stderr.write(`${keys} leads to ${at}, where the keys are\n`);
+      return work(keyPlace(sign, held, keys, name));
+    } finally {
+      held.close();
+    }
+  };
+  return { dir: join(keys, name), use };
+}
+
+const wantedOf = ({ artifacts }: Release): ReadonlyMap<string, string> =>
+  new Map(Object.values(artifacts).map(({ name, digest }) => [name, digest]));
+
+/** The checksum file as it has to be, after every file was digested again. */
+async function present(
+  release: Release,
+  { dir, sums, form }: Collected,
+): Promise<{ file: string; signature: string }> {
+  if (!existsSync(dir)) stop(1, `${dir} is missing`, "imagemake release reopen, and collect again");
+  const [file, signature] = [join(dir, sums), join(dir, signatureName(sums))];
+  const wanted = wantedOf(release);
+  const found = await compareWithSums(dir, wanted, [sums, signatureName(sums)]);
+  const text = existsSync(file) ? readFileSync(file, "utf8") : null;
+  if (text !== sumsText(wanted, form)) found.push(`${sums} is not what was collected`);
+  if (found.length > 0) stop(1, `${dir}: ${found.join("; ")}`, "imagemake release reopen, and collect again");
+  return { file, signature };
+}
+
+function own(
+  call: Call,
+  { datecode }: Release,
+  sign: SignSettings,
+  keys: Keys,
+  file: string,
+  to: string,
+): string {
+  const anew = call.own["newKey"] === true;
+  const given = passphrase(call, anew || !existsSync(keys.dir));
+  return keys.use((place) => {
+    const made = unwrap(known(place, ensureKeys(sign, place, datecode, given, anew)));
+    const comment = withDate(sign.comment, datecode);
+    unwrap(known(place, signFile(sign.tool, place.secret, made.passphrase, comment, file, to)));
+    return readFileSync(place.public, "utf8");
+  });
+}
+
+/** With the key directory under the name that people know. */
+function known<T>(place: KeyPlace, result: Result<T>): Result<T> {
+  if (result.ok) return result;
+  const message = result.problem.message.replaceAll(place.keys, place.shown(place.keys));
+  return { ok: false, problem: { ...result.problem, message } };
+}
+
+/** What verifies is what is published: no other key stays where the release's is looked for. */
+function keep(place: KeyPlace, publicKey: string): void {
+  const aside = unwrap(keepPublicKey(place, publicKey));
+  const moved = aside === null ? "" : `; the key that was there has not signed this, and is in ${aside}`;
+  process.stderr.write(`the key that verifies is ${place.shown(place.public)}${moved}\n`);
+}
+
+/** A person's passphrase, from a file or the terminal (twice for a key that is to be made); null for one of our making. */
+function passphrase(call: Call, fresh: boolean): string | null {
+  const file = text(call, "passphraseFile");
+  if (file !== null) {
+    const [first = ""] = unwrap(readGiven(file, "a passphrase")).split("\n");
+    return first === "" ? stop(2, `${file} has no passphrase in its first line`) : first;
+  }
+  if (call.own["askPassphrase"] !== true) return null;
+  const typed = unwrap(askSecret("passphrase of the release's key: "));
+  if (fresh && unwrap(askSecret("the same again: ")) !== typed)
+    return stop(2, "the two are not the same; nothing was made");
+  return typed;
+}
+
+function taken(call: Call, { datecode }: Release, from: string, to: string): string {
+  const key = text(call, "publicKey");
+  if (key === null)
+    return stop(2, "a signature from elsewhere needs its public key", "--public-key FILE gives it");
+  const publicKey = unwrap(requireDate(unwrap(readGiven(key, "a public key")), "public key", datecode));
+  // minisign's trusted comment is signed like the rest.
+  writeFileSync(to, unwrap(requireDate(unwrap(readGiven(from, "a signature")), "signature", datecode)));
+  return publicKey;
+}
+
+/** The release with what --waive says; refuses while a check of the gate has neither a pass nor a waiver. */
+function waived(call: Call, release: Release, { gate }: ProjectSettings["release"]): Release {
+  const [check, because] = [text(call, "waive"), text(call, "because")];
+  if (check !== null && !gate.includes(check))
+    stop(2, `${check} is no check of release.gate`, gate.join(", "));
+  if (check !== null && because === null)
+    stop(2, "a waiver is recorded with its reason", "--because TEXT gives it");
+  const word = { target: check ?? "", because: because ?? "", at: new Date().toISOString() };
+  const all = check === null ? release.waived : [...release.waived, word];
+  const open = unpassed(gate, (id) => release.verdicts[id] !== undefined, all);
+  if (open.length > 0) {
+    const hint = "release reopen, build them and collect again; or --waive CHECK --because TEXT";
+    stop(1, `no pass for what was collected: ${open.join(", ")}`, hint);
+  }
+  return { ...release, waived: all };
+}

@@ -1,0 +1,78 @@
+// `imagemake show TARGET`: everything known of a target: its action as data, its packages, its last build.
+import { withDate } from "../../engine/names.js";
+import { unwrap } from "../../engine/problem.js";
+import { judge, look, onlyAction } from "../look.js";
+import { output } from "../output.js";
+import { formatBytes } from "../render/bytes.js";
+import { formatDuration } from "../render/duration.js";
+import { describeDecision } from "../render/reason.js";
+import { utcMinute } from "../render/when.js";
+import type { Call } from "../run.js";
+
+/** Shows the action; with --json all of it, the recipe's text included. */
+export async function command(call: Call): Promise<number> {
+  const looking = await look(call, call.names);
+  const { session, opened } = looking;
+  const action = onlyAction(looking);
+  const judgement = (await judge(session)).get(action.id);
+  const closure = unwrap(await session.pins.closure(action));
+  const last = session.index.lastBuild(opened.project.line, action.id);
+  const outputs = last?.status === "built" ? session.index.outputsOf(last.id) : {};
+  if (call.options.json === true) {
+    const { decision, key, components } = judgement ?? { decision: null, key: null, components: [] };
+    const data = {
+      action,
+      decision,
+      key,
+      components,
+      packages: closure?.packages ?? null,
+      last: last ?? null,
+      outputs,
+    };
+    output.write(`${JSON.stringify(data, null, 2)}\n`);
+    return 0;
+  }
+  const lines = [`${action.id} (rule ${action.rule}, ${action.at})`];
+  const say = (name: string, value: string): void => void lines.push(`  ${name.padEnd(9)} ${value}`);
+  if (judgement !== undefined) say("state", describeDecision(judgement.decision));
+  for (const output of action.outputs) {
+    const name =
+      output.kind === "file"
+        ? withDate(output.pattern, session.decider.context.datecode)
+        : `(${output.kind})`;
+    const id = outputs[output.name];
+    const size = id === undefined ? undefined : session.index.artifact(id)?.size;
+    say("output", size === undefined ? name : `${name}, ${formatBytes(size)}, ${id ?? ""}`);
+  }
+  for (const input of action.inputs) {
+    const from = input.kind === "artifact" ? input.target : JSON.stringify(input.source);
+    if (input.name === action.within) say("within", from);
+    else say("input", `$${input.name}: ${from}`);
+  }
+  if (action.packages !== null) {
+    const { driver, arch, on } = action.packages;
+    const count = closure?.packages.length;
+    say(
+      "packages",
+      `${count ?? "not resolved:"} ${driver} packages for ${arch}${on === null ? "" : ` on ${on}`}`,
+    );
+  }
+  const { command: what } = action;
+  say(
+    "command",
+    what.kind === "shell" ? what.text : what.kind === "argv" ? what.argv.join(" ") : `recipe ${what.name}`,
+  );
+  if (action.tools.length > 0) say("tools", action.tools.map((tool) => tool.name).join(" "));
+  const needs = [
+    action.root ? "root" : "",
+    action.network ? "network" : "",
+    action.interactive ? "a terminal" : "",
+  ];
+  if (needs.some((need) => need !== "")) say("needs", needs.filter((need) => need !== "").join(", "));
+  if (last !== undefined) {
+    const when = utcMinute(new Date(last.started).toISOString());
+    say("last", `${last.status} ${when} in ${formatDuration(last.duration)}, release ${last.release}`);
+  }
+  output.write(lines.map((line) => `${line}\n`).join(""));
+  return 0;
+}

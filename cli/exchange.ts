@@ -1,0 +1,51 @@
+// What the commands between machines share: a session in the release they are about, and words for people. It knows
+// none of the commands.
+import { openSession, type RunOptions, type Session } from "../engine/build/session.js";
+import type { TargetId } from "../engine/model.js";
+import { stop, unwrap } from "../engine/problem.js";
+import type { Selected } from "../engine/release/release.js";
+import { drivers, type Opened } from "./open.js";
+import type { Call } from "./run.js";
+
+/** A line on stderr, unless it should be quiet. */
+export function tellLine({ options }: Call, line: string): void {
+  if (options.quiet !== true) process.stderr.write(`${line}\n`);
+}
+
+/** A session over these targets, or over all. */
+export function sessionOf(
+  call: Call,
+  { project, graph }: Opened,
+  datecode: string | null,
+  wanted: readonly TargetId[],
+  readOnly: boolean,
+): Session {
+  const never = new AbortController().signal;
+  const options: RunOptions = {
+    project,
+    graph,
+    drivers,
+    wanted,
+    datecode,
+    force: false,
+    isolated: true,
+    emit: (event) => {
+      if (event.type === "phase") tellLine(call, `${event.phase} ${event.detail}`);
+      if (event.type === "notice") tellLine(call, event.message);
+    },
+    signal: never,
+    killSignal: never,
+    now: Date.now,
+  };
+  return unwrap(openSession(options, readOnly));
+}
+
+/** The release, if it is there already: neither export nor adoption opens one. */
+export function joined(selected: Selected, datecode: string | null): Selected {
+  if (selected.kind === "joined") return selected;
+  return stop(
+    2,
+    datecode === null ? "no release is open" : `there is no release ${datecode}`,
+    "imagemake release start opens one; a build opens one by itself",
+  );
+}

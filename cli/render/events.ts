@@ -1,0 +1,13 @@
+// `--events FILE`: JSON lines appended as the events happen, so that they survive a kill. It knows no event.
+import { ok, type Result } from "../../engine/problem.js";
+import { jsonLine } from "./json.js";
+import { openEventFile, type Warn } from "./logfile.js";
+import type { Renderer } from "./renderer.js";
+
+/** Exit 2 when FILE cannot be opened; `warn` hears, once, of a later error. */
+export function openEvents(path: string, warn: Warn): Result<Renderer> {
+  const file = openEventFile(path, "append", warn);
+  if (!file.ok) return file;
+  const { write, close } = file.value;
+  return ok({ event: (event) => write(`${jsonLine(event)}\n`), close });
+}

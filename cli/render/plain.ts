@@ -1,0 +1,92 @@
+// For logs and CI: one line an event that matters, in wording that stays, without control characters.
+// It keeps no state but what has been said already.
+import type { BuildEvent } from "../../engine/events.js";
+import { noticeText } from "../../engine/notice.js";
+import { Course } from "./course.js";
+import { formatDuration } from "./duration.js";
+import { failureBody, failureHead } from "./failed.js";
+import { planLine } from "./plan.js";
+import { describeDecision, explainDecision } from "./reason.js";
+import { lineWriter, type Renderer, type Sink, type Verbosity } from "./renderer.js";
+import { visible } from "./visible.js";
+import { releaseLine } from "./when.js";
+
+/** Everything goes to `stderr`; log paths are shown relative to `cwd`. */
+export function createPlain(options: {
+  readonly stderr: Sink;
+  readonly verbosity: Verbosity;
+  readonly cwd: string;
+}): Renderer {
+  const print = lineWriter(options.stderr);
+  const lines = plainLines(options.verbosity, options.cwd);
+  return { event: (event) => print(lines(event)), close: () => undefined };
+}
+
+/** After a line about fetching, milliseconds without another one. */
+const QUIET = 10_000;
+
+/** The lines of each event, in turn. */
+export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEvent) => string[] {
+  const verbose = verbosity === "verbose";
+  const course = new Course();
+  let phase: { readonly name: string; readonly line: string; readonly at: number } | null = null;
+  return (event) => {
+    course.note(event);
+    if (verbosity === "quiet" && event.type !== "failed") return [];
+    switch (event.type) {
+      case "release":
+        return [releaseLine(event)];
+      case "plan":
+        // With nothing to do, the summary says so.
+        return course.isPlanned ? [planLine(event.decisions)] : [];
+      case "phase": {
+        const line = visible(`${event.phase} ${event.detail}`).trimEnd();
+        if (phase?.line === line) return [];
+        // Drivers report every file they fetch; a log wants to know that it goes on, not each of them.
+        if (!verbose && event.phase === "fetch" && phase?.name === "fetch" && event.at - phase.at < QUIET)
+          return [];
+        phase = { name: event.phase, line, at: event.at };
+        return [line];
+      }
+      case "started":
+        return verbose
+          ? [`start ${visible(event.target)}`, ...explainDecision(event.reason).map((line) => `  ${line}`)]
+          : [`start ${visible(event.target)}: ${describeDecision(event.reason)}`];
+      case "up-to-date":
+        // One that was planned and then found unchanged is news: its inputs came out the same.
+        if (course.hasPlanned(event.target))
+          return [`unchanged ${visible(event.target)}: same inputs after all`];
+        return verbose ? [`up to date ${visible(event.target)}`] : [];
+      case "restored":
+        return [
+          `restored ${visible(event.target)}: ${describeDecision(event.reason)}`,
+          ...(verbose ? outputs(event.outputs) : []),
+        ];
+      case "built":
+        return [
+          `built ${visible(event.target)} (${formatDuration(event.duration)})`,
+          ...(verbose ? outputs(event.outputs, event.digests) : []),
+        ];
+      case "failed":
+        return [
+          `${event.failure.kind === "interrupted" ? "stopped" : "failed"} ${failureHead(event)}`,
+          ...failureBody(event, cwd, "|"),
+        ];
+      case "skipped":
+        return [`skipped ${visible(event.target)}: ${course.skippedBecause(event.because)}`];
+      case "notice":
+        return [`${event.level === "warning" ? "warning: " : ""}${visible(noticeText(event, verbose))}`];
+      case "waiting":
+        return [`waiting for ${visible(event.holder)}`];
+      case "done":
+        return [course.summary(event)];
+    }
+  };
+}
+
+/** `  void-x86_64-ROOTFS-20261121.tar.xz sha256:…`; trees have no name and are left out. */
+const outputs = (names: readonly string[], digests: readonly string[] = []): string[] =>
+  names.map((name, index) => {
+    const digest = digests[index];
+    return `  ${visible(name)}${digest === undefined ? "" : ` ${visible(digest)}`}`;
+  });

@@ -1,0 +1,33 @@
+// The last line of a run. Small and without imports of weight: a run with nothing to do says its one line
+// through here and loads no renderer.
+import type { BuildEvent } from "../../engine/events.js";
+import { formatDuration } from "./duration.js";
+
+/** What a run says that found everything up to date. On stderr; not with --quiet. */
+export const NOTHING_TO_DO = "nothing to do";
+
+/**
+ * `built 3, restored 1, 12 up to date, 2 m 14 s`; with failures their names:
+ * `built 2, failed 1 (pxe-amd64), skipped 3, 12 up to date, 2 m 14 s`. `stopped` of the failed ones did so
+ * because the user interrupted; `left` were planned and not begun after that.
+ */
+export function summaryLine(
+  done: Extract<BuildEvent, { type: "done" }>,
+  failed: readonly string[] = [],
+  stopped = 0,
+  left = 0,
+): string {
+  const { built, restored, skipped, upToDate } = done;
+  const how = done.isolated ? [] : ["without isolation"];
+  if (built + restored + done.failed + skipped + left === 0) return [NOTHING_TO_DO, ...how].join(", ");
+  const names = failed.slice(0, 5).join(", ") + (failed.length > 5 ? ", …" : "");
+  const parts = [`built ${built}`];
+  if (restored > 0) parts.push(`restored ${restored}`);
+  if (done.failed > stopped)
+    parts.push(`failed ${done.failed - stopped}${names === "" ? "" : ` (${names})`}`);
+  if (stopped > 0) parts.push(`stopped ${stopped}`);
+  if (skipped > 0) parts.push(`skipped ${skipped}`);
+  if (left > 0) parts.push(`not begun ${left}`);
+  if (upToDate > 0) parts.push(`${upToDate} up to date`);
+  return [...parts, formatDuration(done.duration), ...how].join(", ");
+}
