@@ -2,8 +2,8 @@
 // is done through it. For what root does where somebody else may rename things.
 import { chownSync, closeSync, constants, lstatSync, mkdirSync, openSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf, heldPaths, type Owner } from "./io.js";
-import { stop } from "./problem.js";
+import { codeOf, type Owner } from "./io.js";
+import { heldPaths, stop } from "./problem.js";
 
 /** A directory that stays the same one. */
 export interface Held {

@@ -69,14 +69,6 @@ const SENTENCES: Readonly<Record<string, string>> = {
   EFBIG: "it is larger than a file may be",
 };
 
-/** What people know directories by that are worked in by descriptor (held.ts), by their path beneath /proc. */
-export const heldPaths = new Map<string, string>();
-
-/** The text with those paths as people know them. */
-export function asKnown(text: string): string {
-  return text.replace(/\/proc\/\d+\/fd\/\d+/g, (path) => heldPaths.get(path) ?? path);
-}
-
 /**
  * A problem of the environment (exit 3) for a thrown system error. `doing` says what was tried: `store out.img`.
  * A full disk also says what frees space.
@@ -87,7 +79,7 @@ export function ioProblem(doing: string, thrown: unknown): Result<never> {
   const path = textIn(thrown, "path") || (/ (\/[^ ]+)/.exec(doing)?.[1] ?? null);
   const full = isFullCode(code) && path !== null ? lackAt(path) : null;
   const why = full?.why ?? SENTENCES[code] ?? saidOf(thrown);
-  return fail(3, asKnown(`cannot ${doing}: ${why}`), hintFor(code, path));
+  return fail(3, `cannot ${doing}: ${why}`, hintFor(code, path));
 }
 
 function hintFor(code: string, path: string | null): string | undefined {

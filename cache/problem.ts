@@ -19,13 +19,26 @@ export interface Problem {
 export type Result<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: Problem };
 
+/** What people know directories by that are worked in by descriptor (held.ts), by their path beneath /proc. */
+export const heldPaths = new Map<string, string>();
+
+/** The text with those paths as people know them. */
+export function asKnown(text: string): string {
+  return text.replace(/\/proc\/\d+\/fd\/\d+/g, (path) => heldPaths.get(path) ?? path);
+}
+
+function problemOf(exit: ExitStatus, message: string, hint?: string): Problem {
+  const known = { exit, message: asKnown(message) };
+  return hint === undefined ? known : { ...known, hint: asKnown(hint) };
+}
+
 /** The good end. */
 export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
 
 /** The other end. */
 export const fail = (exit: ExitStatus, message: string, hint?: string): Result<never> => ({
   ok: false,
-  problem: hint === undefined ? { exit, message } : { exit, message, hint },
+  problem: problemOf(exit, message, hint),
 });
 
 /** Carries a problem through code that cannot return one (an Imagefile calls rules as plain functions). */
@@ -44,7 +57,7 @@ export function unwrap<T>(result: Result<T>): T {
 
 /** Throws a new problem. */
 export function stop(exit: ExitStatus, message: string, hint?: string): never {
-  throw new ProblemError(hint === undefined ? { exit, message } : { exit, message, hint });
+  throw new ProblemError(problemOf(exit, message, hint));
 }
 
 /** Any thrown thing as an Error, for messages. */

@@ -16,7 +16,8 @@ import {
 import { dirname } from "node:path";
 import { hashBytes } from "./hash.js";
 import { O_PATH, pathOf } from "./held.js";
-import { asKnown, codeOf, temporaryName, type Owner } from "./io.js";
+import { codeOf, temporaryName, type Owner } from "./io.js";
+import { asKnown } from "./problem.js";
 import { reached } from "./steps.js";
 
 /** The user who called sudo, when there is one: what users should own is given to them when it is made. */

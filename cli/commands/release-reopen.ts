@@ -1,11 +1,9 @@
 // `imagemake release reopen`: takes checksums and signature out of the collected directory; keys and verdicts stay.
 import { existsSync, rmSync } from "node:fs";
-import { basename, dirname } from "node:path";
-import { holdDirectory } from "../../cache/held.js";
 import { unwrap } from "../../engine/problem.js";
 import { signatureName } from "../../engine/release/check.js";
 import type { Project } from "../../engine/project.js";
-import { holdPlace, isElsewhere, isLimited, ownFiles } from "../../engine/release/place.js";
+import { inPlace, isElsewhere, isLimited, ownFiles } from "../../engine/release/place.js";
 import type { Collected, Release } from "../../engine/release/release.js";
 import { changeState, from } from "../../engine/release/states.js";
 import { collectedOf } from "../collected.js";
@@ -35,19 +33,10 @@ export const command = (call: Call): Promise<number> =>
     },
   );
 
-/** Looked at and removed in a directory that is opened once: it may be the caller's. */
 function removeOwn(project: Project, place: Collected, release: Release): void {
   if (!existsSync(place.dir)) return;
-  const above = holdPlace(project, dirname(place.dir));
-  try {
-    const held = holdDirectory(above.path, basename(place.dir));
-    try {
-      const own = ownFiles({ ...place, dir: held.path }, release, signatureName(place.sums));
-      for (const file of own) rmSync(file, { force: true });
-    } finally {
-      held.close();
-    }
-  } finally {
-    above.close();
-  }
+  inPlace(project, place.dir, (dir) => {
+    for (const file of ownFiles({ ...place, dir }, release, signatureName(place.sums)))
+      rmSync(file, { force: true });
+  });
 }

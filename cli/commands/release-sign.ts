@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { writeWhole } from "../../cache/write.js";
 import { withDate } from "../../engine/names.js";
-import { stop, unwrap, type Result } from "../../engine/problem.js";
+import { asKnown, stop, unwrap } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import { signatureName, verifySignature } from "../../engine/release/check.js";
 import {
@@ -24,7 +24,7 @@ import {
   type KeyPlace,
 } from "../../engine/release/keys.js";
 import { holdPlace } from "../../engine/release/place.js";
-import { putSignature } from "../../engine/release/put-signature.js";
+import { putSignature } from "../../engine/release/collect.js";
 import type { Collected, Release } from "../../engine/release/release.js";
 import { signFile, toolOf } from "../../engine/release/signers.js";
 import { changeState, from, requireState } from "../../engine/release/states.js";
@@ -99,7 +99,7 @@ function keysOf(project: Project, sign: SignSettings, { datecode }: Release): Ke
       const at = readlinkSync(held.path);
       if (lstatSync(keys).isSymbolicLink())
         process.stderr.write(`${keys} leads to ${at}, where the keys are\n`);
-      return work(keyPlace(sign, held, keys, name));
+      return work(keyPlace(sign, held, name));
     } finally {
       held.close();
     }
@@ -136,25 +136,18 @@ function own(
   const anew = call.own["newKey"] === true;
   const given = passphrase(call, anew || !existsSync(keys.dir));
   return keys.use((place) => {
-    const made = unwrap(known(place, ensureKeys(sign, place, datecode, given, anew)));
+    const made = unwrap(ensureKeys(sign, place, datecode, given, anew));
     const comment = withDate(sign.comment, datecode);
-    unwrap(known(place, signFile(sign.tool, place.secret, made.passphrase, comment, file, to)));
+    unwrap(signFile(sign.tool, place.secret, made.passphrase, comment, file, to));
     return readFileSync(place.public, "utf8");
   });
-}
-
-/** With the key directory under the name that people know. */
-function known<T>(place: KeyPlace, result: Result<T>): Result<T> {
-  if (result.ok) return result;
-  const message = result.problem.message.replaceAll(place.keys, place.shown(place.keys));
-  return { ok: false, problem: { ...result.problem, message } };
 }
 
 /** What verifies is what is published: no other key stays where the release's is looked for. */
 function keep(place: KeyPlace, publicKey: string): void {
   const aside = unwrap(keepPublicKey(place, publicKey));
   const moved = aside === null ? "" : `; the key that was there has not signed this, and is in ${aside}`;
-  process.stderr.write(`the key that verifies is ${place.shown(place.public)}${moved}\n`);
+  process.stderr.write(asKnown(`the key that verifies is ${place.public}${moved}\n`));
 }
 
 /** A person's passphrase, from a file or the terminal (twice for a key that is to be made); null for one of our making. */

@@ -1,8 +1,11 @@
-// Puts a release's files and their checksums into a directory: made under another name, then renamed. It does not
-// know how the files were chosen.
+// Puts a release's files, their checksums and the signature into a directory: made under another name, then renamed. It
+// neither chooses the files nor signs.
 import {
+  closeSync,
   lstatSync,
+  openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -16,12 +19,12 @@ import { holdDirectory, type Held } from "../../cache/held.js";
 import { isThere } from "../../cache/io.js";
 import type { Store } from "../../cache/store.js";
 import { sudoOwner, writeWhole } from "../../cache/write.js";
-import { giveToUser } from "../execute/own.js";
+import { giveFdToUser, giveToUser } from "../execute/own.js";
 import { isDiskImage } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { signatureName } from "./check.js";
-import { holdPlace, inTheWay } from "./place.js";
+import { isSignature, signatureName } from "./check.js";
+import { holdPlace, inPlace, inTheWay } from "./place.js";
 import type { Collected, ReleasedArtifact } from "./release.js";
 import { sumsText } from "./sums.js";
 
@@ -76,14 +79,14 @@ async function collectBeside(
       return fail(2, `${dir} holds what is not of this release: ${foreign.join(", ")}`, "move it away");
   }
   const beside = `.${basename(dir)}.collecting`;
-  const cleared = clear(parent, beside, dirname(dir), names);
+  const cleared = clear(parent, beside, names);
   if (!cleared.ok) return cleared;
   const making = holdDirectory(parent.path, beside, { make: { owner: sudoOwner() } });
   try {
     writeFileSync(join(making.path, MARK), "", { flag: "wx" });
     giveToUser(join(making.path, MARK));
     const filled = await fillAndSwap(making, target, store, place, items);
-    const after = clear(parent, beside, dirname(dir), names);
+    const after = clear(parent, beside, names);
     return filled.ok ? after : filled;
   } finally {
     making.close();
@@ -135,18 +138,17 @@ function swap(making: Held, target: string): void {
 }
 
 /** Removes the directory that an interrupted run, or this one, made beside the collected one; nobody else's. */
-function clear(parent: Held, name: string, shown: string, names: ReadonlySet<string>): Result<void> {
+function clear(parent: Held, name: string, names: ReadonlySet<string>): Result<void> {
   const path = join(parent.path, name);
-  const refuse = (what: string): Result<never> => inTheWay(join(shown, what));
   if (!isThere(path)) return ok(undefined);
-  if (!lstatSync(path).isDirectory()) return refuse(name);
+  if (!lstatSync(path).isDirectory()) return inTheWay(path);
   const held = holdDirectory(parent.path, name);
   try {
     const found = readdirSync(held.path);
-    if (found.length > 0 && !found.includes(MARK)) return refuse(name);
+    if (found.length > 0 && !found.includes(MARK)) return inTheWay(path);
     for (const part of found.filter((one) => one !== MARK)) {
       const foreign = part === NEW || part === OLD ? empty(held, part, names) : "";
-      if (foreign !== null) return refuse(join(name, part, foreign));
+      if (foreign !== null) return inTheWay(join(path, part, foreign));
     }
     // Last, so that a kill leaves it there.
     rmSync(join(held.path, MARK), { force: true });
@@ -172,4 +174,26 @@ function empty(making: Held, part: string, names: ReadonlySet<string>): string |
   }
   rmdirSync(join(making.path, part));
   return null;
+}
+
+/** Puts the signature of a collected release into its directory, by rename. */
+export function putSignature(project: Project, file: string, signature: string): Result<void> {
+  const dir = dirname(file);
+  return inPlace(project, dir, (inside, above) => {
+    // Not in the directory: what an interrupted run leaves there would be an extra file.
+    const temporary = join(above, `.${basename(dir)}.signing`);
+    const left = lstatSync(temporary, { throwIfNoEntry: false });
+    if (left !== undefined && !(left.isFile() && isSignature(readFileSync(temporary, "utf8"))))
+      return inTheWay(temporary);
+    rmSync(temporary, { force: true });
+    const fd = openSync(temporary, "wx", 0o644);
+    try {
+      giveFdToUser(fd);
+      writeFileSync(fd, signature);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, join(inside, basename(file)));
+    return ok(undefined);
+  });
 }

@@ -13,7 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { holdDirectory, type Held } from "../../cache/held.js";
 import { codeOf } from "../../cache/io.js";
 import { giveToUser } from "../execute/own.js";
@@ -31,18 +31,15 @@ export interface KeyPlace {
   readonly secret: string;
   readonly public: string;
   readonly passphrase: string;
-  /** What people know one of these paths by. */
-  readonly shown: (path: string) => string;
 }
 
-/** The place of the keys of the release called `release`, its date, in the key directory `keys`, which is opened. */
-export function keyPlace(sign: SignSettings, held: Held, keys: string, release: string): KeyPlace {
+/** The place of the keys of the release called `release`, its date, in the key directory, which is opened. */
+export function keyPlace(sign: SignSettings, held: Held, release: string): KeyPlace {
   const dir = join(held.path, release);
   const name = withDate(sign.name, release);
   return {
     ...{ keys: held.path, dir, secret: join(dir, `${name}.sec`), public: join(dir, `${name}.pub`) },
     passphrase: join(dir, withDate(sign.passphrase, release)),
-    shown: (path) => join(keys, relative(held.path, path)),
   };
 }
 
@@ -53,7 +50,7 @@ export function keyPlace(sign: SignSettings, held: Held, keys: string, release: 
 function make(place: KeyPlace, fill: (made: KeyPlace) => Result<void>): Result<void> {
   const name = `.${basename(place.dir)}.making`;
   const files = [place.secret, place.public, place.passphrase].map((file) => basename(file));
-  const cleared = clearMaking(place, join(place.keys, name), files);
+  const cleared = clearMaking(join(place.keys, name), files);
   if (!cleared.ok) return cleared;
   const held = holdDirectory(place.keys, name, { make: { owner: null, mode: 0o700 } });
   try {
@@ -69,18 +66,17 @@ function make(place: KeyPlace, fill: (made: KeyPlace) => Result<void>): Result<v
     renameSync(join(place.keys, name), place.dir);
     return statSync(held.path).ino === lstatSync(place.dir).ino
       ? ok(undefined)
-      : fail(3, `something else took the place of ${place.shown(place.dir)} while it was made`);
+      : fail(3, `something else took the place of ${place.dir} while it was made`);
   } finally {
     held.close();
   }
 }
 
 /** A pair that never got its name has signed nothing; what else lies there is somebody's. */
-function clearMaking(place: KeyPlace, path: string, files: readonly string[]): Result<void> {
+function clearMaking(path: string, files: readonly string[]): Result<void> {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return ok(undefined);
-  if (!stats.isDirectory() || readdirSync(path).some((name) => !files.includes(name)))
-    return inTheWay(place.shown(path));
+  if (!stats.isDirectory() || readdirSync(path).some((name) => !files.includes(name))) return inTheWay(path);
   const held = holdDirectory(dirname(path), basename(path));
   try {
     for (const name of files) rmSync(join(held.path, name), { force: true });
@@ -136,33 +132,25 @@ export function ensureKeys(
   }
   for (const file of [place.secret, place.public])
     if (!existsSync(file))
-      return fail(
-        2,
-        `the key ${place.shown(file)} is missing`,
-        "--new-key sets what is there aside and makes another",
-      );
+      return fail(2, `the key ${file} is missing`, "--new-key sets what is there aside and makes another");
   if (given !== null) return ok({ passphrase: given });
   if (!existsSync(place.passphrase))
     return fail(
       2,
-      `the passphrase of ${place.shown(place.secret)} is not kept here`,
+      `the passphrase of ${place.secret} is not kept here`,
       "--passphrase-file FILE gives it, --ask-passphrase asks for it",
     );
   return ok({ passphrase: readFileSync(place.passphrase, "utf8").trimEnd() });
 }
 
 /** Under sudo the directory is the caller's, who may have no other keys used than the release's own. */
-function refuseLink({ dir, secret, public: own, passphrase, shown }: KeyPlace): Result<void> {
+function refuseLink({ dir, secret, public: own, passphrase }: KeyPlace): Result<void> {
   const link = [dir, secret, own, passphrase].find(
     (path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true,
   );
   return link === undefined
     ? ok(undefined)
-    : fail(
-        2,
-        `${shown(link)} is a symbolic link, and keys are not kept through it`,
-        "put the thing itself there",
-      );
+    : fail(2, `${link} is a symbolic link, and keys are not kept through it`, "put the thing itself there");
 }
 
 /** The key itself, without its comment. */
@@ -202,9 +190,9 @@ export function requireDate(text: string, what: string, datecode: string): Resul
 }
 
 /** Puts a release's keys out of the way; where they are now. */
-function setAside({ dir, shown }: KeyPlace): string {
+function setAside({ dir }: KeyPlace): string {
   let number = 1;
   while (existsSync(`${dir}.old-${number}`)) number += 1;
   renameSync(dir, `${dir}.old-${number}`);
-  return shown(`${dir}.old-${number}`);
+  return `${dir}.old-${number}`;
 }

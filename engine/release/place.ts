@@ -106,6 +106,24 @@ export function holdPlace(project: Project, dir: string, mode = 0o755): Held {
   return holdDirectory(base, relative(base, dir), { trusted, make: { owner: sudoOwner(), mode } });
 }
 
+/**
+ * Works in a collected directory, opened once with the one above it, since under sudo both may be the caller's: `work` is
+ * given the paths of both.
+ */
+export function inPlace<T>(project: Project, dir: string, work: (inside: string, above: string) => T): T {
+  const above = holdPlace(project, dirname(dir));
+  try {
+    const inside = holdDirectory(above.path, basename(dir));
+    try {
+      return work(inside.path, above.path);
+    } finally {
+      inside.close();
+    }
+  } finally {
+    above.close();
+  }
+}
+
 /** Of the checksum file and its signature those that are what imagemake wrote. */
 export function ownFiles({ dir, sums, form }: Collected, release: Release, signature: string): string[] {
   const listed = new Map(Object.values(release.artifacts).map(({ name, digest }) => [name, digest]));
