@@ -12,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  realpathSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -165,13 +166,6 @@ export function writeIfPossible(write: () => void): void {
   }
 }
 
-/** What `temporaryName` gives. */
-const TEMPORARY = /^(.*)\.\d+-(?:\d+-)?\d+\.tmp$/s;
-
-/** Whether it is a regular file, not a link to one: opening a fifo or a device waits, or does what nobody wanted. */
-export const isPlain = (path: string): boolean =>
-  lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
-
 /**
  * Starts a program, as node's spawn does. Where too many files are open it has no pipes, whatever was asked for, and its
  * `error` says why.
@@ -179,9 +173,25 @@ export const isPlain = (path: string): boolean =>
 export const startProgram = (program: string, argv: readonly string[], options: SpawnOptions): ChildProcess =>
   spawn(program, argv, options);
 
+/** What `temporaryName` gives. */
+const TEMPORARY = /^(.*)\.\d+-(?:\d+-)?\d+\.tmp$/s;
+
+/** Whether it is a regular file, not a link to one: opening a fifo or a device waits, or does what nobody wanted. */
+export const isPlain = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
+
 /** Whether it is a directory, not a link to one. */
 export const isDirectory = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Where a path leads, through all links; null where nothing is there. */
+export function leadsTo(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
+}
 
 /** Whether anything is there, be it a link that leads nowhere. */
 export const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;

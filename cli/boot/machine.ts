@@ -1,7 +1,8 @@
 // The guest that `imagemake boot` was asked for: options go before what its boot check has, and that before what fits the
 // file. What fits, rules/guest.ts knows; wrong options are told here.
-import { realpathSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { leadsTo } from "../../cache/io.js";
 import type { Accel, Guest, Machine, Qemu, Role } from "../../rules/guest.js";
 import { fail, ok, type Result } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
@@ -78,9 +79,9 @@ export function keepIn(
   files: Files,
 ): Result<{ readonly there: boolean }> {
   const stats = statSync(keep, { throwIfNoEntry: false });
-  const dir = realpath(dirname(keep));
-  const path = stats === undefined ? dir && join(dir, basename(keep)) : realpath(keep);
-  const inside = [out, state].map((one) => realpath(one) ?? one);
+  const dir = leadsTo(dirname(keep));
+  const path = stats === undefined ? dir && join(dir, basename(keep)) : leadsTo(keep);
+  const inside = [out, state].map((one) => leadsTo(one) ?? one);
   const built = Object.values(files).some((file) => {
     const one = statSync(file.path, { throwIfNoEntry: false });
     return one !== undefined && one.dev === stats?.dev && one.ino === stats.ino;
@@ -94,15 +95,6 @@ export function keepIn(
   return stats === undefined || stats.isFile()
     ? ok({ there: stats !== undefined })
     : fail(2, `--keep ${keep} is there, and no file`);
-}
-
-/** Where a path leads; null where it is not there. */
-function realpath(path: string): string | null {
-  try {
-    return realpathSync(path);
-  } catch {
-    return null;
-  }
 }
 
 /** IMAGEMAKE_ACCEL=tcg keeps KVM out of reach here as in a build. */

@@ -1,20 +1,12 @@
 // Writes what another machine needs of a release: its pins, or artifacts with all that they were made from. Everything
 // is copied and digested, into a directory that gets its name when it is whole. It prints nothing.
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-} from "node:fs";
+import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hasDigest, hashBytes } from "../../cache/hash.js";
 import { holdDirectory } from "../../cache/held.js";
-import { ioProblem, temporaryName } from "../../cache/io.js";
+import { ioProblem, leadsTo, temporaryName } from "../../cache/io.js";
 import { digestOf } from "../../cache/store.js";
 import { makeOwnDir, writeWhole } from "../../cache/write.js";
 import type { Session } from "../build/session.js";
@@ -121,7 +113,7 @@ function exportedAction(
 
 /** Whether `dir` may be written: it is not there, empty, or an earlier export of the same release. */
 export function checkPlace(project: Project, dir: string, datecode: string): Result<void> {
-  const place = existsSync(dir) ? realpathSync(dir) : resolve(dir);
+  const place = leadsTo(dir) ?? resolve(dir);
   for (const own of [project.state, project.out]) {
     if (place === own || place.startsWith(`${own}${sep}`))
       return fail(2, `${dir} is imagemake's own place`, "name a directory elsewhere");
@@ -189,7 +181,7 @@ export async function writeExport(
   index: ExportIndex,
   { dir, progress }: ExportWish,
 ): Promise<Result<void>> {
-  const place = existsSync(dir) ? realpathSync(dir) : resolve(dir);
+  const place = leadsTo(dir) ?? resolve(dir);
   const making = temporaryName(place);
   makeOwnDir(dirname(place));
   const parent = holdDirectory(dirname(place), "");

@@ -1,8 +1,9 @@
 // Where a release was collected, as far as its file can be believed: people copy and clone release files, and under
 // sudo they are the caller's, who may not edit the Imagefile. It reads no Imagefile.
-import { lstatSync, readFileSync, realpathSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { holdDirectory, trustedBelow, type Held } from "../../cache/held.js";
+import { leadsTo } from "../../cache/io.js";
 import { sudoOwner } from "../../cache/write.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
@@ -142,10 +143,4 @@ export function ownFiles({ dir, sums, form }: Collected, release: Release, signa
 const isBelow = (dir: string, path: string): boolean => isWithin(dir, path) && relative(dir, path) !== "";
 
 /** Where a path leads; itself where it is not there. */
-export function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}
+export const real = (path: string): string => leadsTo(path) ?? path;
