@@ -8,19 +8,20 @@ parentPort?.on("message", (job: HashJob) => {
   parentPort?.postMessage({ id: job.id, error: run(job) } satisfies HashAnswer);
 });
 
-function run({ paths, next, digests }: HashJob): HashAnswer["error"] {
+function run({ root, bytes, ends, next, digests }: HashJob): HashAnswer["error"] {
   const counter = new Int32Array(next);
-  const out = Buffer.from(digests);
+  const [paths, endAt, out] = [Buffer.from(bytes), new Uint32Array(ends), Buffer.from(digests)];
   try {
     for (;;) {
       const index = Atomics.add(counter, 0, 1);
-      const path = paths[index];
-      if (path === undefined) return null;
+      const end = endAt[index];
+      if (end === undefined) return null;
+      const path = root + paths.toString("latin1", endAt[index - 1] ?? 0, end);
       out.write(hashFileHere(bytePath(path)), index * DIGEST_BYTES, "hex");
     }
   } catch (error) {
     // Nobody needs the rest of the list.
-    Atomics.store(counter, 0, paths.length);
+    Atomics.store(counter, 0, endAt.length);
     return { message: error instanceof Error ? error.message : String(error), code: codeOf(error) };
   }
 }

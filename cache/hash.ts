@@ -62,7 +62,7 @@ export function hashFileHere(path: string | Buffer): string {
  */
 export async function hashFile(path: string, size?: number): Promise<string> {
   if ((size ?? statSync(path).size) <= SMALL_FILE) return hashFileHere(path);
-  const [digest] = await hashInWorkers([toByteString(path)], 1);
+  const [digest] = await hashInWorkers([toByteString(path)], "", 1);
   if (digest === undefined) throw new Error(`no digest came back for ${path}`);
   return digest;
 }
@@ -80,7 +80,7 @@ export async function hasDigest(path: string, digest: string, size?: number): Pr
   return sum.digest("hex") === digest;
 }
 
-/** A file of a list to digest: its path as a byte string, its size in bytes as far as known. */
+/** A file of a list to digest: its path as a byte string, below the list's root, and its size in bytes as far as known. */
 export interface ToHash {
   readonly path: string;
   readonly size: number;
@@ -90,15 +90,18 @@ export interface ToHash {
 const FEW_FILES = 300;
 const FEW_BYTES = 16 << 20;
 
-/** Digests many files, on all cores where it pays; digests come in the order of `files`. Rejects with the system error. */
-export async function hashMany(files: readonly ToHash[]): Promise<string[]> {
+/**
+ * Digests many files, on all cores where it pays; digests come in the order of `files`. `root` is a byte string that stands
+ * before each path. Rejects with the system error.
+ */
+export async function hashMany(files: readonly ToHash[], root = ""): Promise<string[]> {
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
   if (files.length <= FEW_FILES && bytes <= FEW_BYTES)
-    return files.map(({ path }) => hashFileHere(bytePath(path)));
+    return files.map(({ path }) => hashFileHere(bytePath(root + path)));
   // Biggest first, so that no worker is left alone with a long one at the end.
   const order = files.map((_, index) => index).sort((a, b) => sizeAt(files, b) - sizeAt(files, a));
   const paths = order.map((index) => files[index]?.path ?? "");
-  const digests = await hashInWorkers(paths, poolSize());
+  const digests = await hashInWorkers(paths, root, poolSize());
   const result = new Array<string>(files.length);
   order.forEach((index, at) => (result[index] = digests[at] ?? ""));
   return result;
@@ -109,10 +112,15 @@ const sizeAt = (files: readonly ToHash[], index: number): number => files[index]
 /** Most worker threads there will be. */
 const poolSize = (): number => Math.min(4, availableParallelism());
 
-/** What a worker is sent: it takes paths by counting `next` up, so that workers share one list without talking. */
+/**
+ * What a worker is sent: it takes paths by counting `next` up, so that workers share one list without talking. The paths, each
+ * behind `root`, are in `bytes`, and where each ends is in `ends`: sent as strings they would be copied for every worker.
+ */
 export interface HashJob {
   readonly id: number;
-  readonly paths: readonly string[];
+  readonly root: string;
+  readonly bytes: SharedArrayBuffer;
+  readonly ends: SharedArrayBuffer;
   readonly next: SharedArrayBuffer;
   readonly digests: SharedArrayBuffer;
 }
@@ -131,15 +139,27 @@ interface Hand {
 const hands: Hand[] = [];
 let jobs = 0;
 
-async function hashInWorkers(paths: readonly string[], most: number): Promise<string[]> {
+async function hashInWorkers(paths: readonly string[], root: string, most: number): Promise<string[]> {
+  const taken = takeHands(Math.min(most, paths.length));
+  if (taken.length === 0) return paths.map((path) => hashFileHere(bytePath(root + path)));
   const next = new SharedArrayBuffer(4);
   const digests = new SharedArrayBuffer(DIGEST_BYTES * paths.length);
-  const job: HashJob = { id: jobs++, paths, next, digests };
-  const taken = takeHands(Math.min(most, paths.length));
-  if (taken.length === 0) return paths.map((path) => hashFileHere(bytePath(path)));
+  const job: HashJob = { id: jobs++, root, ...shared(paths), next, digests };
   await Promise.all(taken.map((hand) => work(hand, job)));
   const all = Buffer.from(digests).toString("hex");
   return paths.map((_, index) => all.slice(2 * DIGEST_BYTES * index, 2 * DIGEST_BYTES * (index + 1)));
+}
+
+function shared(paths: readonly string[]): Pick<HashJob, "bytes" | "ends"> {
+  const bytes = new SharedArrayBuffer(paths.reduce((sum, path) => sum + path.length, 0));
+  const ends = new SharedArrayBuffer(4 * paths.length);
+  const [text, at] = [Buffer.from(bytes), new Uint32Array(ends)];
+  let end = 0;
+  for (const [index, path] of paths.entries()) {
+    end += text.write(path, end, "latin1");
+    at[index] = end;
+  }
+  return { bytes, ends };
 }
 
 /** The `count` hands with least to do; starts missing ones while the others are busy. None where no thread can be started. */

@@ -140,7 +140,11 @@ test("a full disk is a problem that says so, and leaves nothing half-made and no
       expectFull(await store.linkOut(id, join(fs, "old.img"), { diskImage: true }));
       expectFull(await store.linkOut(id, join(fs, "old.img"), { diskImage: false }));
       expectFull(store.place(smallId, join(fs, "in", "x")));
-      expectFull(writeManifest(join(fs, "manifests"), "m".repeat(1 << 20)));
+      expectFull(
+        writeManifest(join(fs, "manifests"), {
+          lines: new Map([["m".repeat(1 << 20), { body: "d0755 0:0 5", group: null }]]),
+        }),
+      );
       const there = openStore(join(fs, "store"), null);
       sh(dir, 'cp "$1" again', store.path(id));
       expectFull(await there.addFile(join(dir, "again"), id));

@@ -62,15 +62,17 @@ const manifestFrom = (entries: readonly Entry[]): Manifest => ({
   lines: new Map(entries.map((one) => [one.path, { body: encodeBody(one), group: one.group }])),
 });
 
+const textOf = (manifest: Manifest): string => [...encodeManifest(manifest)].join("");
+
 test("every entry comes back from its line as it was, whatever bytes are in it", () => {
   fc.assert(
     fc.property(tree, (entries) => {
-      const text = encodeManifest(manifestFrom(entries));
+      const text = textOf(manifestFrom(entries));
       expect(text).toMatch(/^[\n -~]*$/);
       expect(text.split("\n")).toHaveLength(entries.length + 2);
       const again = decodeManifest(text);
       expect([...entriesOf(again)]).toEqual(entries);
-      expect(encodeManifest(again)).toBe(text);
+      expect(textOf(again)).toBe(text);
     }),
   );
 });
@@ -79,9 +81,7 @@ test("two different trees have two different texts", () => {
   fc.assert(
     fc.property(tree, tree, (one, other) => {
       const [a, b] = [manifestFrom(one), manifestFrom(other)];
-      expect(encodeManifest(a) === encodeManifest(b)).toBe(
-        diffManifests(a, b).length === 0 && sameOrder(a, b),
-      );
+      expect(textOf(a) === textOf(b)).toBe(diffManifests(a, b).length === 0 && sameOrder(a, b));
     }),
   );
 });
@@ -92,13 +92,13 @@ const sameOrder = (a: Manifest, b: Manifest): boolean =>
 test("a manifest that was cut or edited is refused, and made whole when it is written again", () =>
   inDir((dir) => {
     const text = "imagemake-tree 1\n. d0755 0:0 5\na f0644 0:0 5 1 00\n";
-    const digest = unwrap(writeManifest(dir, text));
+    const digest = unwrap(writeManifest(dir, decodeManifest(text)));
     expect(unwrap(readManifest(dir, digest)).lines.size).toBe(2);
     for (const damaged of ["", text.slice(0, -1), text.slice(0, 30), text.replace("0755", "0777")]) {
       writeFileSync(join(dir, digest), damaged, { mode: 0o644 });
       expect(readManifest(dir, digest)).toMatchObject({ ok: false, problem: { exit: 3 } });
     }
-    unwrap(writeManifest(dir, text));
+    unwrap(writeManifest(dir, decodeManifest(text)));
     expect(unwrap(readManifest(dir, digest)).lines.size).toBe(2);
   }));
 

@@ -94,6 +94,7 @@ const CAPABILITY_OF_ROOT = /^(.{6})03(.{32})00000000$/;
 
 /** The attributes that belong to the tree, however it is stored. */
 export function contentAttributes(all: Attributes): Attributes {
+  if (all.size === 0) return all;
   const content = new Map<string, string>();
   for (const [name, value] of all) {
     if (OVERLAYS_OWN.test(name)) continue;

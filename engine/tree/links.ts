@@ -14,7 +14,7 @@ export function sharedWithOthers(nodes: readonly Node[]): readonly (readonly Nod
   const names = new Map<string, Node[]>();
   for (const node of nodes) {
     // Overlayfs links its marks for what was deleted to one of its own.
-    if (node.links === 1 || node.type === "dir" || isWhiteoutNode(node)) continue;
+    if (node.inode === null || isWhiteoutNode(node)) continue;
     addTo(names, node.inode, node);
   }
   return [...names.values()].filter((group) => group.length < (group[0]?.links ?? 0));

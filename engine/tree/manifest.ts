@@ -1,5 +1,6 @@
 // The canonical manifest of a merged tree: one line an entry, sorted bytewise by path, the same for the same
 // tree however it is stored. Its SHA-256 is the tree's digest. It knows no layers and reads no tree.
+import { createHash } from "node:crypto";
 import {
   closeSync,
   fsyncSync,
@@ -12,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { hashBytes } from "../../cache/hash.js";
+import { hashBytes, hashFileHere } from "../../cache/hash.js";
 import { ioProblem, isDirectory, isPlain, temporaryName } from "../../cache/io.js";
 import { fail, ok, type Result } from "../problem.js";
 import { decodeBody, escapeBytes, pathOfWord, pathWord, unescapeBytes, type Entry } from "./entry.js";
@@ -46,20 +47,38 @@ export function* entriesOf(manifest: Manifest): Generator<Entry> {
 export function bytesOf(manifest: Manifest): number {
   let bytes = 0;
   for (const [path, { body, group }] of manifest.lines) {
-    if (body.startsWith("f") && (group === null || group === path)) bytes += Number(body.split(" ", 4)[3]);
+    if (body.startsWith("f") && (group === null || group === path)) bytes += sizeIn(body);
   }
   return bytes;
 }
 
-/** The canonical text; plain ASCII. Each line: path, `=<group>` for a hard link, body. */
-export function encodeManifest(manifest: Manifest): string {
-  const text = [HEADER];
+/** The size in a file's body: its fourth word. */
+function sizeIn(body: string): number {
+  let from = 0;
+  for (let words = 0; words < 3; words++) from = body.indexOf(" ", from) + 1;
+  return Number(body.slice(from, body.indexOf(" ", from)));
+}
+
+/** Characters of a manifest that are made at once: that of a large tree is never held as a whole. */
+const CHUNK = 1 << 16;
+
+/** The canonical text, piece by piece; plain ASCII. Each line: path, `=<group>` for a hard link, body. */
+export function* encodeManifest(manifest: Manifest): Generator<string> {
+  let text = `${HEADER}\n`;
   for (const [path, { body, group }] of manifest.lines) {
-    text.push(
-      group === null ? `${pathWord(path)} ${body}` : `${pathWord(path)} =${escapeBytes(group)} ${body}`,
-    );
+    text += `${pathWord(path)} ${group === null ? "" : `=${escapeBytes(group)} `}${body}\n`;
+    if (text.length < CHUNK) continue;
+    yield text;
+    text = "";
   }
-  return `${text.join("\n")}\n`;
+  yield text;
+}
+
+/** The tree's digest: that of the manifest's text. */
+export function manifestDigest(manifest: Manifest): string {
+  const hash = createHash("sha256");
+  for (const text of encodeManifest(manifest)) hash.update(text, "latin1");
+  return hash.digest("hex");
 }
 
 /** Reads canonical text; throws on anything else. */
@@ -115,19 +134,21 @@ export function readRootEntry(dir: string, digest: string): Result<Entry> {
   }
 }
 
-/** Writes the text as `<its digest>` into the directory, by rename; answers with the digest. */
-export function writeManifest(dir: string, text: string): Result<string> {
-  const digest = hashBytes(text);
+/** Writes the manifest as `<its digest>` into the directory, by rename; answers with the digest. */
+export function writeManifest(dir: string, manifest: Manifest): Result<string> {
+  const digest = manifestDigest(manifest);
   const file = join(dir, digest);
   const temporary = temporaryName(file);
   try {
-    if (isPlain(file) && readFileSync(file, "latin1") === text) return ok(digest);
+    if (isPlain(file) && hashFileHere(file) === digest) return ok(digest);
     if (isDirectory(file)) rmSync(file, { recursive: true });
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const fd = openSync(temporary, "wx", 0o444);
     try {
-      const bytes = Buffer.from(text, "latin1");
-      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+      for (const text of encodeManifest(manifest)) {
+        const bytes = Buffer.from(text, "latin1");
+        for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+      }
       fsyncSync(fd);
     } finally {
       closeSync(fd);

@@ -10,28 +10,22 @@ export interface LayerEntry {
   readonly body: string | null;
   /** A directory through which what lies beneath at its path is still seen. */
   readonly transparent: boolean;
-  /** Equal for names of the same file; null for directories. */
+  /** Equal for names of the same file; null for what has one name alone. */
   readonly inode: string | null;
 }
 
-interface Merged {
-  readonly path: string;
-  readonly body: string;
-  /** Names the group of hard links, if it is one. */
-  readonly key: string | null;
-}
+/** Of the layer, or of what is seen through it: then the inode is the group there. */
+type Merged = Pick<LayerEntry, "path" | "inode"> & { readonly body: string };
 
 /**
  * The manifest of the merged tree. Entries of the layer hide those beneath; a group of hard links that the layer
  * breaks is what is left of it, on either side.
  */
 export function mergeLayer(parent: Manifest | null, layer: readonly LayerEntry[]): Manifest {
-  const merged: Merged[] = layer.flatMap(({ path, body, inode }) =>
-    body === null ? [] : [{ path, body, key: inode && `layer ${inode}` }],
-  );
+  const merged: Merged[] = layer.filter((entry): entry is LayerEntry & Merged => entry.body !== null);
   if (parent !== null) {
     for (const [path, { body, group }] of visible(parent, layer)) {
-      merged.push({ path, body, key: group && `parent ${group}` });
+      merged.push({ path, body, inode: group && `beneath ${group}` });
     }
   }
   merged.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -59,15 +53,15 @@ const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIn
 /** Names each group by its first path; a group of one is none. */
 function regroup(merged: readonly Merged[]): Manifest {
   const groups = new Map<string, { readonly first: string; count: number }>();
-  for (const { path, key } of merged) {
-    if (key === null) continue;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { first: path, count: 1 });
+  for (const { path, inode } of merged) {
+    if (inode === null) continue;
+    const group = groups.get(inode);
+    if (group === undefined) groups.set(inode, { first: path, count: 1 });
     else group.count++;
   }
   const lines = new Map<string, Line>();
-  for (const { path, body, key } of merged) {
-    const group = key === null ? undefined : groups.get(key);
+  for (const { path, body, inode } of merged) {
+    const group = inode === null ? undefined : groups.get(inode);
     lines.set(path, { body, group: group !== undefined && group.count > 1 ? group.first : null });
   }
   return { lines };

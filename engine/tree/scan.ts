@@ -16,8 +16,8 @@ export interface Node {
   readonly mtime: bigint;
   /** In bytes. */
   readonly size: number;
-  /** Same device and inode: the same file under several names. */
-  readonly inode: string;
+  /** Equal for names of the same file; null for directories, and for what has one name alone. */
+  readonly inode: string | null;
   /** How many names it has, those outside of the directory among them. */
   readonly links: number;
   readonly major: number;
@@ -54,6 +54,7 @@ function nodeAt(base: string, path: string): Node {
   const full = bytePath(path === "" ? base : `${base}/${path}`);
   const stats = lstatSync(full, { bigint: true });
   const type = typeOf(stats);
+  const { major, minor } = type === "char" || type === "block" ? deviceOf(stats.rdev) : NO_DEVICE;
   return {
     path,
     type,
@@ -62,12 +63,15 @@ function nodeAt(base: string, path: string): Node {
     gid: Number(stats.gid),
     mtime: stats.mtimeNs,
     size: Number(stats.size),
-    inode: `${stats.dev}:${stats.ino}`,
+    inode: type === "dir" || stats.nlink === 1n ? null : `${stats.dev}:${stats.ino}`,
     links: Number(stats.nlink),
-    ...(type === "char" || type === "block" ? deviceOf(stats.rdev) : { major: 0, minor: 0 }),
+    major,
+    minor,
     target: type === "symlink" ? readlinkSync(full, { encoding: "latin1" }) : "",
   };
 }
+
+const NO_DEVICE = { major: 0, minor: 0 };
 
 function typeOf(stats: BigIntStats): EntryType {
   if (stats.isFile()) return "file";

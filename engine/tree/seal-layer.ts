@@ -1,6 +1,6 @@
 // From a layer on the disk to the digest of the merged tree. It runs where the owners look as they do inside the
 // tree: as root, or in the user namespace (seal-main.ts). It moves nothing into the store but the manifest.
-import { hashBytes, hashMany } from "../../cache/hash.js";
+import { hashMany, toByteString } from "../../cache/hash.js";
 import { ioProblem } from "../../cache/io.js";
 import type { Form } from "../../cache/layers.js";
 import { mountsBelow } from "../execute/mountinfo.js";
@@ -11,10 +11,10 @@ import { contentAttributes, readAttributes, type TreeAttributes } from "./attrib
 import { encodeBody, escapeBytes, type Attributes, type Entry } from "./entry.js";
 import { checkTreeGuards } from "./guards.js";
 import { breakOff, sharedWithOthers } from "./links.js";
-import { bytesOf, encodeManifest, readManifest, writeManifest, type Manifest } from "./manifest.js";
+import { bytesOf, manifestDigest, readManifest, writeManifest, type Manifest } from "./manifest.js";
 import { mergeLayer, type LayerEntry } from "./merge.js";
-import { isWhiteoutNode, pathIn, scan, type Node } from "./scan.js";
-import { clampedTime, clampTimes, dropUnwanted } from "./settle.js";
+import { isWhiteoutNode, scan, type Node } from "./scan.js";
+import { clampedBy, clampTimes, dropUnwanted } from "./settle.js";
 
 /** What to seal; plain data, because it crosses threads and processes. Paths absolute. */
 export interface SealRequest {
@@ -53,10 +53,30 @@ export async function sealLayer(request: SealRequest): Promise<Result<Sealed>> {
   }
 }
 
-async function seal({ upper, parent, manifests, epoch, form, guards }: SealRequest): Promise<Result<Sealed>> {
+async function seal(request: SealRequest): Promise<Result<Sealed>> {
+  const { upper, parent, manifests, epoch, guards } = request;
   const mounted = mountsBelow(upper);
   if (mounted.length > 0)
     return fail(3, `something is still mounted in the tree: ${mounted.map(escapeBytes).join(", ")}`);
+  const beneath = parent === null ? ok(null) : readManifest(manifests, parent);
+  if (!beneath.ok) return beneath;
+  const settled = await settle(request, beneath.value);
+  if (!settled.ok) return settled;
+  const { layer, notices } = settled.value;
+  if (!layer.ok) return epoch === null ? ok(CHANGED) : layer;
+  const merged = mergeLayer(beneath.value, layer.value);
+  const broken = [
+    ...checkTreeGuards(merged, guards),
+    ...(guards.lossless === true ? notices.map(({ message }) => message) : []),
+  ];
+  return finish(merged, manifests, epoch !== null, broken, notices);
+}
+
+/** Brings the layer into its form, unless it has that, and looks at everything in it. */
+async function settle(
+  { upper, epoch, form }: SealRequest,
+  beneath: Manifest | null,
+): Promise<Result<{ readonly layer: Result<LayerEntry[]>; readonly notices: readonly Notice[] }>> {
   // getfattr walks in another process meanwhile.
   let reading = readAttributes(upper);
   let scanned = scan(upper);
@@ -68,27 +88,17 @@ async function seal({ upper, parent, manifests, epoch, form, guards }: SealReque
     reading = readAttributes(upper);
     scanned = scan(upper);
   }
-  const beneath = parent === null ? ok(null) : readManifest(manifests, parent);
   const attributes = await reading;
   if (!attributes.ok) return attributes;
-  if (!beneath.ok) return beneath;
   const isOpaque = opacityOf(attributes.value, form);
   const { nodes, notices } =
-    epoch === null
-      ? { nodes: scanned, notices: [] }
-      : dropUnwanted(upper, scanned, beneath.value, isOpaque, epoch);
+    epoch === null ? { nodes: scanned, notices: [] } : dropUnwanted(upper, scanned, beneath, isOpaque, epoch);
   const hashing = digestsOf(upper, nodes);
   // Awaited below, unless clamping throws first.
   hashing.catch(() => undefined);
   if (epoch !== null) clampTimes(upper, nodes, epoch);
   const layer = layerEntries(nodes, attributes.value, await hashing, epoch, form);
-  if (!layer.ok) return epoch === null ? ok(CHANGED) : layer;
-  const merged = mergeLayer(beneath.value, layer.value);
-  const broken = [
-    ...checkTreeGuards(merged, guards),
-    ...(guards.lossless === true ? notices.map(({ message }) => message) : []),
-  ];
-  return finish(merged, manifests, epoch !== null, broken, notices);
+  return ok({ layer, notices });
 }
 
 function finish(
@@ -98,19 +108,25 @@ function finish(
   broken: readonly string[],
   notices: readonly Notice[],
 ): Result<Sealed> {
-  const text = encodeManifest(merged);
-  const digest = write && broken.length === 0 ? writeManifest(manifests, text) : ok(hashBytes(text));
+  const digest = write && broken.length === 0 ? writeManifest(manifests, merged) : ok(manifestDigest(merged));
   if (!digest.ok) return digest;
   return ok({ digest: digest.value, bytes: bytesOf(merged), entries: merged.lines.size, broken, notices });
 }
 
-/** Digests by inode: a file with several names is read once. */
-async function digestsOf(upper: string, nodes: readonly Node[]): Promise<ReadonlyMap<string, string>> {
-  const files = new Map<string, Node>();
-  for (const node of nodes) if (node.type === "file") files.set(node.inode, node);
-  const list = [...files.values()].map(({ path, size }) => ({ path: pathIn(upper, path), size }));
-  const digests = await hashMany(list);
-  return new Map([...files.keys()].map((inode, index) => [inode, digests[index] ?? ""]));
+/** Digests of files, in the order of `nodes`; empty for all else. A file with several names is read once. */
+async function digestsOf(upper: string, nodes: readonly Node[]): Promise<readonly string[]> {
+  const files: Node[] = [];
+  const named = new Map<string, number>();
+  const places = nodes.map((node) => {
+    if (node.type !== "file") return -1;
+    const known = node.inode === null ? undefined : named.get(node.inode);
+    if (known !== undefined) return known;
+    const place = files.push(node) - 1;
+    if (node.inode !== null) named.set(node.inode, place);
+    return place;
+  });
+  const digests = await hashMany(files, `${toByteString(upper)}/`);
+  return places.map((place) => digests[place] ?? "");
 }
 
 /** What a layer that was sealed once never is. */
@@ -129,14 +145,15 @@ const opacityOf =
 function layerEntries(
   nodes: readonly Node[],
   attributes: TreeAttributes,
-  digests: ReadonlyMap<string, string>,
+  digests: readonly string[],
   epoch: number | null,
   form: Form,
 ): Result<LayerEntry[]> {
   const overlay = overlayPrefix(form);
   const isOpaque = opacityOf(attributes, form);
+  const clamped = clampedBy(epoch);
   const layer: LayerEntry[] = [];
-  for (const node of nodes) {
+  for (const [index, node] of nodes.entries()) {
     const all = attributes.get(node.path) ?? NO_ATTRIBUTES;
     const foreign = ["redirect", "metacopy"].find((name) => all.has(overlay + name));
     if (foreign !== undefined) {
@@ -146,25 +163,22 @@ function layerEntries(
       isWhiteoutNode(node) || (node.type === "file" && node.size === 0 && all.has(`${overlay}whiteout`));
     layer.push({
       path: node.path,
-      body: whiteout ? null : encodeBody(entryOf(node, contentAttributes(all), digests, epoch)),
+      body: whiteout
+        ? null
+        : encodeBody(entryOf(node, clamped(node.mtime), contentAttributes(all), digests[index] ?? "")),
       transparent: node.type === "dir" && !isOpaque(node.path),
-      inode: node.type === "dir" ? null : node.inode,
+      inode: node.inode,
     });
   }
   return ok(layer);
 }
 
-function entryOf(
-  node: Node,
-  attributes: Attributes,
-  digests: ReadonlyMap<string, string>,
-  epoch: number | null,
-): Entry {
+function entryOf(node: Node, mtime: bigint, attributes: Attributes, digest: string): Entry {
   const { path, mode, uid, gid, type } = node;
-  const common = { path, mode, uid, gid, mtime: clampedTime(node.mtime, epoch), attributes, group: null };
+  const common = { path, mode, uid, gid, mtime, attributes, group: null };
   switch (type) {
     case "file":
-      return { ...common, type, size: node.size, digest: digests.get(node.inode) ?? "" };
+      return { ...common, type, size: node.size, digest };
     case "symlink":
       return { ...common, type, target: node.target };
     case "char":

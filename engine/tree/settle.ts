@@ -122,6 +122,9 @@ export function clampTimes(root: string, nodes: readonly Node[], epoch: number):
   }
 }
 
-/** The time a node has after clamping, in nanoseconds. */
-export const clampedTime = (mtime: bigint, epoch: number | null): bigint =>
-  epoch !== null && mtime > BigInt(epoch) * BILLION ? BigInt(epoch) * BILLION : mtime;
+/** Gives the time that a node has after clamping, in nanoseconds; `epoch` in seconds. */
+export function clampedBy(epoch: number | null): (mtime: bigint) => bigint {
+  if (epoch === null) return (mtime) => mtime;
+  const limit = BigInt(epoch) * BILLION;
+  return (mtime) => (mtime > limit ? limit : mtime);
+}
