@@ -1,24 +1,14 @@
 // Removes what nothing needs: first the rows, in one transaction, then what they stood for. Killed between any two
 // steps it leaves things that no row names, and the next run removes those. The caller holds the lock.
-import { existsSync, lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, lstatSync, rmSync, type Stats } from "node:fs";
+import { basename } from "node:path";
 import type { Problem, Result } from "./problem.js";
 import type { Index } from "./index.js";
 import { ioProblem } from "./io.js";
-import { deleteLayer, layerName, listLayers, type LayerRecord } from "./layers.js";
+import { deleteLayer, layerName, layerPath, listLayers, type LayerRecord } from "./layers.js";
+import { lyingIn, type Layout } from "./layout.js";
 import { mark, type Marked, type Needed } from "./mark.js";
 import { digestOf, openStore } from "./store.js";
-
-/** Where things lie; absolute paths. */
-export interface Places {
-  readonly store: string;
-  readonly layers: string;
-  readonly manifests: string;
-  readonly packages: string;
-  readonly snapshots: string;
-  readonly logs: string;
-  readonly copies: string;
-}
 
 /** Something on the disk that goes. */
 export interface Doomed {
@@ -37,7 +27,7 @@ export interface Plan {
 }
 
 /** Decides what goes; changes nothing. */
-export function planGc(index: Index, places: Places, needed: Needed): Plan {
+export function planGc(index: Index, places: Layout, needed: Needed): Plan {
   const marked = mark(index, needed, existsSync);
   return { marked, doomed: [...sweepStore(places, marked), ...sweepRest(places, marked, needed)] };
 }
@@ -54,7 +44,7 @@ export interface Resisting {
  */
 export async function collect(
   open: () => Index,
-  places: Places,
+  places: Layout,
   plan: Plan,
   remove: (path: string) => Promise<Result<void>>,
   noRoom = false,
@@ -101,7 +91,7 @@ async function removeThing(
 }
 
 /** Files, layers and manifests. */
-function sweepStore(places: Places, { artifacts }: Marked): Doomed[] {
+function sweepStore(places: Layout, { artifacts }: Marked): Doomed[] {
   const store = openStore(places.store, null);
   const files = store
     .list()
@@ -112,67 +102,66 @@ function sweepStore(places: Places, { artifacts }: Marked): Doomed[] {
   return [
     ...files,
     ...sweepLayers(
-      places.layers,
+      places,
       trees.flatMap((row) => row.layer ?? []),
     ),
-    ...namesIn(places.manifests)
-      .filter((name) => !manifests.has(name))
-      .map((name) => thing("manifest", places.manifests, name)),
+    ...lyingIn(places, "manifests").flatMap(({ name, path }) =>
+      manifests.has(name) ? [] : [thing("manifest", name, path)],
+    ),
   ];
 }
 
 /** A layer stays when a row names it, or when one that stays lies on it. */
-function sweepLayers(dir: string, named: readonly string[]): Doomed[] {
-  const records = new Map(listLayers(dir).map((record) => [record.layer, record]));
+function sweepLayers(places: Layout, named: readonly string[]): Doomed[] {
+  const records = new Map(listLayers(places.layers).map((record) => [record.layer, record]));
   const kept = new Set<string>();
   for (const name of named) {
     for (let at: string | null = name; at !== null && !kept.has(at); at = beneath(records.get(at)))
       kept.add(at);
   }
   const doomed = new Map<string, Doomed>();
-  for (const entry of namesIn(dir)) {
+  for (const { name: entry, path } of lyingIn(places, "layers")) {
     const layer = entry.replace(/\.json$/, "");
     if (kept.has(layer)) continue;
     const { tree = layer, form = "user" } = records.get(layer) ?? {};
-    const root = form === "root" || ownerOf(join(dir, layer)) === 0;
-    if (entry.endsWith(".tmp")) doomed.set(entry, { ...leftover(join(dir, entry)), root });
-    else doomed.set(layer, { kind: "layer", name: tree, path: join(dir, layer), root });
+    const root = form === "root" || ownerOf(layerPath(places.layers, layer)) === 0;
+    if (entry.endsWith(".tmp")) doomed.set(entry, { ...leftover(path), root });
+    else doomed.set(layer, { kind: "layer", name: tree, path: layerPath(places.layers, layer), root });
   }
   // What lies on others goes first: no layer is ever without those beneath it.
-  const depth = ({ path }: Doomed): number => records.get(path.slice(dir.length + 1))?.depth ?? 0;
+  const depth = ({ path }: Doomed): number => records.get(basename(path))?.depth ?? 0;
   return [...doomed.values()].sort((a, b) => depth(b) - depth(a));
 }
 
 const beneath = (record: LayerRecord | undefined): string | null =>
   record === undefined || record.parent === null ? null : layerName(record.parent, record.form);
 
-/** Names that we give: digests, and logs. What else lies there is somebody's. */
-export const OURS = /^(?:[0-9a-f]{64,128}(?:\..*)?|[0-9a-z]+-[0-9a-f]{8}\.log|[0-9a-f]{16}\.unfinished)$/;
-
 /** Packages, snapshots, logs and copies of sources. */
-function sweepRest(places: Places, { builds }: Marked, needed: Needed): Doomed[] {
+function sweepRest(places: Layout, { builds }: Marked, needed: Needed): Doomed[] {
   // By name: the project may have been moved since.
   const logs = new Set([...builds.values()].map(({ log }) => basename(log ?? "")));
-  const unless = (kind: Doomed["kind"], dir: string, keep: (name: string) => boolean): Doomed[] =>
-    namesIn(dir)
-      .filter((name) => OURS.test(name) && !keep(name))
-      .map((name) => thing(kind, dir, name));
+  const unless = (kind: Doomed["kind"], place: Swept, keep: (name: string) => boolean): Doomed[] =>
+    lyingIn(places, place).flatMap(({ name, path, ours }) =>
+      ours && !keep(name) ? [thing(kind, name, path)] : [],
+    );
   return [
-    ...unless("package", places.packages, (name) => needed.packages.has(name)),
-    ...unless("snapshot", places.snapshots, (name) => needed.snapshots.has(name)),
-    ...unless("log", places.logs, (name) => logs.has(name)),
+    ...unless("package", "packages", (name) => needed.packages.has(name)),
+    ...unless("snapshot", "snapshots", (name) => needed.snapshots.has(name)),
+    ...unless("log", "logs", (name) => logs.has(name)),
     // They are copied again from the sources.
-    ...unless("kept source", places.copies, () => false).map((copy) => ({
+    ...unless("kept source", "copies", () => false).map((copy) => ({
       ...copy,
       root: ownerOf(copy.path) === 0,
     })),
   ];
 }
 
-const thing = (kind: Doomed["kind"], dir: string, name: string): Doomed => ({
+type Swept = "packages" | "snapshots" | "logs" | "copies";
+
+const thing = (kind: Doomed["kind"], name: string, path: string): Doomed => ({
   kind,
   name,
-  path: join(dir, name),
+  path,
   root: false,
 });
 
@@ -181,5 +170,3 @@ const leftover = (path: string): Doomed => ({ kind: "leftover", name: path, path
 const ownerOf = (path: string): number | undefined => stats(path)?.uid;
 
 const stats = (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false });
-
-const namesIn = (dir: string): string[] => (existsSync(dir) ? readdirSync(dir).sort() : []);

@@ -44,6 +44,9 @@ export const MAX_LAYERS = 30;
 export const layerName = (tree: ArtifactId, form: Form): string =>
   digestOf(tree).slice(0, 24) + (form === "root" ? "r" : "u");
 
+/** Where the layer of that name lies, or would. */
+export const layerPath = (dir: string, layer: string): string => join(dir, layer);
+
 const recordOf = (dir: string, layer: string): string => join(dir, `${layer}.json`);
 
 /** The record of a stored layer whose directory and whole chain are there, else null. */

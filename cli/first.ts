@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { PACKAGE } from "../cache/installed.js";
+import { STATE } from "../cache/layout.js";
 
 /** A Debian suite and architecture that the host's own apt has packages for. */
 export interface Debian {
@@ -86,7 +87,7 @@ export function tsconfig(): string {
 }
 
 /** What must not be committed: state, outputs, private keys. */
-const IGNORED = [".imagemake/", "out/", "release-keys/"];
+const IGNORED = [`${STATE}/`, "out/", "release-keys/"];
 
 /** The text of .gitignore with what it lacks, or null where it lacks nothing. */
 export function ignoring(text: string): string | null {

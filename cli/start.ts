@@ -1,6 +1,7 @@
 // Where the command starts. A run with nothing to do ends here, before anything of weight is loaded; everything else is
 // in run.ts. Only small modules without imports of their own may be imported at the top.
 import { lstatSync, statSync, type Stats } from "node:fs";
+import { GRAPHS_HERE, STATE } from "../cache/layout.js";
 import { quickWords, stillQuick } from "../engine/quick.js";
 import { releaseLine } from "./render/when.js";
 
@@ -39,10 +40,6 @@ function isSomewhere(): boolean {
   return false;
 }
 
-const STATE = ".imagemake";
-/** Where the records of runs with nothing to do are. */
-const GRAPHS = `${STATE}/graphs`;
-
 /** Root believes no record that somebody else than root and the directory's owner may have written; see state.ts. */
 function isTrusted(): boolean {
   if (process.getuid?.() !== 0) return true;
@@ -50,7 +47,7 @@ function isTrusted(): boolean {
   const known = ({ uid }: Stats): boolean => uid === 0 || uid === here.uid;
   const closed = (dir: Stats): boolean => known(dir) && dir.isDirectory() && (dir.mode & 0o022) === 0;
   // The state directory itself may be a link.
-  return known(lstatSync(STATE)) && closed(statSync(STATE)) && closed(lstatSync(GRAPHS));
+  return known(lstatSync(STATE)) && closed(statSync(STATE)) && closed(lstatSync(GRAPHS_HERE));
 }
 
 /** 0 when an earlier run's record says that all is up to date; null when the engine has to look. */
@@ -62,7 +59,7 @@ function nothingToDo(argv: readonly string[]): 0 | null {
     process.chdir(command.dir);
     if (!isTrusted()) return null;
     const now = Date.now();
-    const header = stillQuick(GRAPHS, command, now, back);
+    const header = stillQuick(GRAPHS_HERE, command, now, back);
     if (header === null) return null;
     if (!command.question && !command.silent) {
       const { datecode, opened } = header.release;

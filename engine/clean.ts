@@ -1,14 +1,13 @@
 // What `clean` removes: stages, kept copies of sources, logs, saved graphs, and links of implicit releases that are
 // still what was linked. It knows no command line. The caller holds the lock while anything is removed.
-import { lstatSync, readdirSync, rmSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { OURS } from "../cache/gc.js";
+import { lstatSync, rmSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { hashFile } from "../cache/hash.js";
 import type { Index, LinkRow } from "../cache/index.js";
 import { ioProblem } from "../cache/io.js";
+import { lyingIn } from "../cache/layout.js";
 import { digestOf } from "../cache/store.js";
 import { removeTree } from "./execute/remove.js";
-import { isStage } from "./execute/stale.js";
 import type { Reads } from "./evaluate/fresh.js";
 import type { Graph } from "./model.js";
 import { ok, type Problem, type Result } from "./problem.js";
@@ -46,26 +45,22 @@ export interface CleanContext {
   readonly isInput: (path: string) => boolean;
 }
 
-const isGiven = (name: string): boolean => OURS.test(name);
-
-/** Where in the state directory something goes, and which names we give there. */
-const OWN: readonly (readonly [
-  Removable["kind"],
-  "stage" | "copies" | "logs" | "graphs" | "modules",
-  (name: string) => boolean,
-])[] = [
-  ["stage", "stage", isStage],
-  ["kept source", "copies", isGiven],
-  ["log", "logs", isGiven],
-  ["graph", "graphs", (name) => /^(?:quick|graph)-[0-9a-f]+(?:\.json)?(?:\.[\d-]+\.tmp)?$/.test(name)],
-  ["module", "modules", (name) => /\.[0-9a-f]{8}\.[cm]js$/.test(name)],
-];
+/** Where in the state directory something goes. */
+const OWN = [
+  ["stage", "stage"],
+  ["kept source", "copies"],
+  ["log", "logs"],
+  ["graph", "graphs"],
+  ["module", "modules"],
+] as const satisfies readonly (readonly [Removable["kind"], keyof Project])[];
 
 /** Decides what goes; changes nothing. */
 export async function planClean(context: CleanContext): Promise<CleanPlan> {
   const { project, index, releases } = context;
-  const own = OWN.flatMap(([kind, place, isOurs]) => below(kind, project[place], isOurs));
-  const removable: Removable[] = own.flatMap(({ ours, ...thing }) => (ours ? [thing] : []));
+  const own = OWN.flatMap(([kind, place]) =>
+    lyingIn(project, place).map(({ path, ours }) => ({ kind, path, ours })),
+  );
+  const removable: Removable[] = own.flatMap(({ kind, path, ours }) => (ours ? [{ kind, path }] : []));
   const kept: Kept[] = own.flatMap(({ ours, path }) =>
     ours ? [] : [{ path, because: "not made by imagemake" as const }],
   );
@@ -85,16 +80,6 @@ const needs = ({ explicit, state, datecode, roster }: Release, link: LinkRow): b
   explicit &&
   (link.release === datecode ||
     (!isDated(link) && state !== "abandoned" && (roster?.includes(link.target) ?? true)));
-
-/** Entries of a directory of ours; not of one that is a symlink to somewhere else. */
-function below(
-  kind: Removable["kind"],
-  dir: string,
-  isOurs: (name: string) => boolean,
-): (Removable & { readonly ours: boolean })[] {
-  if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
-  return readdirSync(dir).map((name) => ({ kind, path: join(dir, name), ours: isOurs(name) }));
-}
 
 async function judge(
   { project, index, isInput }: CleanContext,

@@ -1,11 +1,10 @@
 // What follows from damage in the store: what is damaged goes, with the rows that promise it, and so does whatever was
 // built since from it. It finds no damage itself. The caller holds the lock while anything is removed.
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { grouped } from "../cache/grouped.js";
 import type { ArtifactId, ArtifactRow, BuildRow, Index } from "../cache/index.js";
-import { deleteLayer } from "../cache/layers.js";
-import { digestOf, openStore } from "../cache/store.js";
+import { deleteLayer, layerPath } from "../cache/layers.js";
+import { openStore } from "../cache/store.js";
+import { removeManifest } from "../cache/manifests.js";
 import { removeTree } from "./execute/remove.js";
 import type { Problem } from "./problem.js";
 import type { Project } from "./project.js";
@@ -89,13 +88,13 @@ export async function discard(
     return null;
   }
   const removed = layer === null ? null : await deleteLayer(project.layers, layer, removeTree);
-  rmSync(join(project.manifests, digestOf(id)), { force: true, recursive: true });
+  removeManifest(project.manifests, id);
   return removed?.ok === false ? removed.problem : null;
 }
 
 /** When something last happened to what is stored, in milliseconds since 1970; 0 where that cannot be told. */
 async function lastChange(project: Project, { id, layer }: Stored): Promise<number> {
   if (!id.startsWith("t:")) return ownStamp(openStore(project.store, null).path(id))?.ctime ?? 0;
-  const looks = layer === null ? null : await stampLayer(join(project.layers, layer), []);
+  const looks = layer === null ? null : await stampLayer(layerPath(project.layers, layer), []);
   return looks?.ok === true ? looks.value.changed : 0;
 }

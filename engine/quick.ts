@@ -5,6 +5,7 @@
 // The file: a magic, the header's length, the header as JSON, rows of five numbers (size, mtime, ctime, ino,
 // mode; size -1 for a thing that was not there), then the paths, each ended by a NUL, and a checksum of all that.
 import { lstatSync, readFileSync, statSync } from "node:fs";
+import { quickPath } from "../cache/layout.js";
 
 /** First bytes of a record. */
 export const MAGIC = "imagemake quick 3\n";
@@ -94,7 +95,7 @@ export function quickFile(graphs: string, file: string, words: readonly string[]
   let hash = 0x811c9dc5;
   for (const char of JSON.stringify([file, ...words]))
     hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
-  return `${graphs}/quick-${hash.toString(16)}`;
+  return quickPath(graphs, hash.toString(16));
 }
 
 /** What a record keeps of a variable: it may be a secret. Node's own crypto, loaded only where there are any. */

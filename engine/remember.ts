@@ -7,9 +7,12 @@ import { createHash } from "node:crypto";
 import type { Stamp } from "../cache/index.js";
 import { PACKAGE } from "../cache/installed.js";
 import { clearTemporaries, readPlain, writeIfPossible } from "../cache/io.js";
-import { digestOf } from "../cache/store.js";
 import { reached } from "../cache/steps.js";
 import { checksumHolds, ownerIn, withChecksum, writeWhole } from "../cache/write.js";
+import { graphPath, quickPaths } from "../cache/layout.js";
+import { layerPath } from "../cache/layers.js";
+import { manifestPath } from "../cache/manifests.js";
+import { hashBytes } from "../cache/hash.js";
 import type { Session } from "./build/session.js";
 import { readsChanged, restamped, type Reads } from "./evaluate/fresh.js";
 
@@ -52,13 +55,7 @@ const engineIdentity = (): string =>
     .digest("hex");
 
 const graphFile = (project: Project, args: Readonly<Record<string, string>>): string =>
-  join(
-    project.graphs,
-    `graph-${createHash("sha256")
-      .update(JSON.stringify([project.imagefile, args]))
-      .digest("hex")
-      .slice(0, 16)}.json`,
-  );
+  graphPath(project, hashBytes(JSON.stringify([project.imagefile, args])).slice(0, 16));
 
 /** The saved graph, while nothing that evaluation read has changed. `save` keeps what was found out again. */
 export function savedGraph(
@@ -147,7 +144,7 @@ export function saveQuick(session: Session, reads: Reads, file: string, words: r
   writeIfPossible(() => {
     const record = quickFile(project.graphs, file, words);
     writeWhole(record, encode(header, stamps, paths), ownerIn(project.graphs));
-    dropOldRecords(project.graphs);
+    dropOldRecords(project);
     // These are written without the lock, so what a kill left of one is not noticed elsewhere.
     clearTemporaries(project.graphs);
     reached("run kept", record);
@@ -171,7 +168,8 @@ function storeFiles(session: Session): string[] {
       if (id === undefined) continue;
       const layer = index.artifact(id)?.layer ?? null;
       if (output.kind === "file") found.push(decider.context.store.path(id));
-      else if (layer !== null) found.push(join(project.layers, layer), join(project.manifests, digestOf(id)));
+      else if (layer !== null)
+        found.push(layerPath(project.layers, layer), manifestPath(project.manifests, id));
     }
   }
   return found;
@@ -198,16 +196,13 @@ function encode(header: QuickHeader, stamps: readonly (Stamp | null)[], paths: r
 }
 
 /** Forgets that there was nothing to do, whatever the words. */
-export function forgetRecords({ graphs }: Project): void {
-  if (!existsSync(graphs)) return;
-  for (const name of readdirSync(graphs))
-    if (name.startsWith("quick-")) rmSync(join(graphs, name), { force: true });
+export function forgetRecords(project: Project): void {
+  for (const path of quickPaths(project)) rmSync(path, { force: true });
 }
 
-function dropOldRecords(graphs: string): void {
-  const records = readdirSync(graphs)
-    .filter((name) => name.startsWith("quick-"))
-    .map((name) => ({ path: join(graphs, name), mtime: statSync(join(graphs, name)).mtimeMs }))
+function dropOldRecords(project: Project): void {
+  const records = quickPaths(project)
+    .map((path) => ({ path, mtime: statSync(path).mtimeMs }))
     .sort((a, b) => b.mtime - a.mtime);
   for (const { path } of records.slice(KEPT_RECORDS)) rmSync(path, { force: true });
 }

@@ -1,10 +1,11 @@
 // Whether what was promised still stands: artifacts in the store, whole, and files in the output directory as they were
 // linked there. It knows neither keys nor actions, and repairs nothing.
-import { join } from "node:path";
 import { hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow } from "../cache/index.js";
 import { isThere } from "../cache/io.js";
 import { linkedMode } from "../cache/store.js";
+import { layerPath } from "../cache/layers.js";
+import { hasManifest } from "../cache/manifests.js";
 import type { DecideContext } from "./decide.js";
 import { isDiskImage } from "./names.js";
 import { ownStamp } from "./sources/stamp.js";
@@ -52,8 +53,8 @@ export class Standing {
       case "tree": {
         // A layer is only mounted in the form it was made in: in the other one its owners would be wrong.
         if (row.form !== OWN_FORM) return false;
-        if (row.layer === null || !isThere(join(this.context.project.layers, row.layer))) return false;
-        if (!isThere(join(this.context.project.manifests, row.id.slice(2)))) return false;
+        if (row.layer === null || !isThere(layerPath(this.context.project.layers, row.layer))) return false;
+        if (!hasManifest(this.context.project.manifests, row.id)) return false;
         const parent = row.parent === null ? null : this.context.index.artifact(row.parent);
         return parent === null || (parent !== undefined && this.holds(parent));
       }

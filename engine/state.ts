@@ -1,37 +1,16 @@
 // The state directory: made here, with one owner, and used only where nobody else can have written to it. Nothing in it
 // is followed as a link: what lies there is deleted, moved and run with the rights of whoever builds.
 import { lchownSync, lstatSync, mkdirSync, readdirSync, realpathSync, type Stats } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, relative } from "node:path";
+import { directoriesIn, SIGNS, statePath } from "../cache/layout.js";
 import { ownerIn } from "../cache/write.js";
 import { codeOf, ioProblem } from "../cache/io.js";
 import { mountsBelow } from "./execute/mountinfo.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
 
-/** The directories in it, each after what it lies in, with their modes. */
-const directoriesOf = (project: Project): readonly (readonly [string, number])[] => [
-  [project.logs, 0o755],
-  // What an Imagefile read of the environment is in there.
-  [project.graphs, 0o700],
-  [project.modules, 0o700],
-  [join(project.state, "releases"), 0o755],
-  [project.implicit, 0o755],
-  [project.stage, 0o700],
-  [project.copies, 0o700],
-  [project.store, 0o700],
-  [project.files, 0o700],
-  [project.layers, 0o700],
-  [project.manifests, 0o700],
-  [project.packages, 0o700],
-  [project.snapshots, 0o700],
-  [project.checked, 0o700],
-];
-
 /** File systems on which actions have a directory of their own, so that a project there is not to be seen by them. */
 const HIDDEN = /^\/(?:dev|proc|sys)(?:\/|$)/;
-
-/** What a state directory has that was used once. */
-const SIGNS: ReadonlySet<string> = new Set(["index.db", "lock.db", "graphs"]);
 
 /** Makes what is missing of the state directory; a Problem (exit 3) where what is there cannot be trusted. */
 export function makeState(project: Project): Result<void> {
@@ -39,7 +18,7 @@ export function makeState(project: Project): Result<void> {
     if (statsOf(project.state) === undefined) makeDirectory(project.state, 0o755);
     const trusted = trustState(project);
     if (!trusted.ok) return trusted;
-    for (const [path, mode] of directoriesOf(project))
+    for (const [path, mode] of directoriesIn(project))
       if (statsOf(path) === undefined) makeDirectory(path, mode);
     return ok(undefined);
   } catch (error) {
@@ -65,7 +44,7 @@ export function trustState(project: Project): Result<void> {
       `${state} is below ${realpathSync(state).split("/").slice(0, 2).join("/")}, and actions have another one there`,
       "move the project to another file system",
     );
-  if (isLink(join(project.dir, ".imagemake")) && !isState(state))
+  if (isLink(statePath(project.dir)) && !isState(state))
     return fail(
       3,
       `${state}, where .imagemake leads, is not empty and no state directory`,
@@ -73,7 +52,7 @@ export function trustState(project: Project): Result<void> {
     );
   const mounted = mountedIn(project);
   if (!mounted.ok) return mounted;
-  for (const path of [state, ...directoriesOf(project).map(([name]) => name)]) {
+  for (const path of [state, ...directoriesIn(project).map(([name]) => name)]) {
     const stats = statsOf(path);
     const wrong = stats === undefined ? null : distrusted(project, path, stats);
     if (wrong !== null) return wrong;
@@ -108,7 +87,7 @@ function mountedIn(project: Project): Result<void> {
   const { state } = project;
   const real = realpathSync(state);
   const mounted = new Set(mountsBelow(real).map((path) => relative(real, path)));
-  for (const [path] of directoriesOf(project)) {
+  for (const [path] of directoriesIn(project)) {
     if (mounted.has(relative(state, path)))
       return fail(
         3,

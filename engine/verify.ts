@@ -1,11 +1,13 @@
 // Digests again what the store holds. What is damaged or missing is removed together with the rows that promise it, and
 // with the builds that may have read the damage, so that the next build makes all that anew. It knows no command line; the caller holds the lock while repairing.
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { hasDigest, hashFile } from "../cache/hash.js";
+import { hasDigest } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
-import { isDirectory, isPlain, isThere } from "../cache/io.js";
-import { digestOf, openStore } from "../cache/store.js";
+import { isDirectory, isThere } from "../cache/io.js";
+import { openStore } from "../cache/store.js";
+import { layerPath } from "../cache/layers.js";
+import { lyingIn } from "../cache/layout.js";
+import { verifyManifest } from "../cache/manifests.js";
+import { packagePath, removePackage } from "../cache/packages.js";
 import { builtSince, discard, type Voided } from "./damage.js";
 import type { Isolation } from "./execute/sandbox.js";
 import { asError, type Problem } from "./problem.js";
@@ -53,7 +55,7 @@ export async function verifyAll(context: VerifyContext): Promise<Verified> {
     ...new Set([...rows.filter(({ kind }) => kind === "file"), ...stored].map(({ id }) => id)),
   ].sort();
   const trees = rows.filter(({ kind }) => kind === "tree");
-  const packages = existsSync(project.packages) ? readdirSync(project.packages).sort() : [];
+  const packages = lyingIn(project, "packages").map(({ name }) => name);
   const findings: Finding[] = [];
   const problems: Problem[] = [];
   const note = (finding: Finding | null): void => {
@@ -92,7 +94,7 @@ async function lookAtTree({ project, isolation }: VerifyContext, row: ArtifactRo
   const { id, layer, form, parent } = row;
   const manifest = await lookAtManifest(project, id);
   if (manifest !== null) return { kind: "tree", name: id, ...manifest };
-  const path = join(project.layers, layer ?? "");
+  const path = layerPath(project.layers, layer ?? "");
   if (layer === null || !isThere(path)) return { kind: "tree", name: id, state: "missing", why: null };
   if (!isDirectory(path)) return { kind: "tree", name: id, state: "damaged", why: "it is no directory" };
   const unknown = (why: string): Finding => ({ kind: "tree", name: id, state: "unknown", why });
@@ -109,16 +111,13 @@ async function lookAtManifest(
   project: Project,
   tree: ArtifactId,
 ): Promise<Pick<Finding, "state" | "why"> | null> {
-  const file = join(project.manifests, digestOf(tree));
-  if (!isThere(file)) return { state: "missing", why: "its manifest" };
-  return isPlain(file) && (await hashFile(file)) === digestOf(tree)
-    ? null
-    : { state: "damaged", why: "its manifest" };
+  const state = await verifyManifest(project.manifests, tree);
+  return state === "whole" ? null : { state, why: "its manifest" };
 }
 
 async function lookAtPackage(project: Project, name: string): Promise<Finding | null> {
   try {
-    if (await hasDigest(join(project.packages, name), name)) return null;
+    if (await hasDigest(packagePath(project.packages, name), name)) return null;
     return { kind: "package", name, state: "damaged", why: null };
   } catch (error) {
     return { kind: "package", name, state: "damaged", why: asError(error).message };
@@ -127,7 +126,7 @@ async function lookAtPackage(project: Project, name: string): Promise<Finding | 
 
 async function repair({ project, index }: VerifyContext, { kind, name }: Finding): Promise<Problem[]> {
   if (kind === "package") {
-    rmSync(join(project.packages, name), { force: true, recursive: true });
+    removePackage(project.packages, name);
     return [];
   }
   const problem = await discard({ project, index }, { id: name, layer: index.artifact(name)?.layer ?? null });

@@ -1,10 +1,11 @@
 // Whether what the store holds is still what it was when it was digested. Stamps are looked at first; where they
 // differ it is digested again. It removes nothing.
-import { join } from "node:path";
 import { hasDigest } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
 import { isDirectory, isPlain, isThere } from "../cache/io.js";
 import { digestOf, type Store } from "../cache/store.js";
+import { layerPath } from "../cache/layers.js";
+import { hasManifest, manifestPath } from "../cache/manifests.js";
 import { ownIds } from "./execute/ids.js";
 import type { Isolation } from "./execute/sandbox.js";
 import { ok, type Result } from "./problem.js";
@@ -80,14 +81,14 @@ export class Whole {
   async note({ id, layer }: Pick<ArtifactRow, "id" | "layer">): Promise<void> {
     const { project } = this.context;
     if (layer === null) return;
-    this.#note(join(project.manifests, digestOf(id)), digestOf(id));
-    const looks = await this.#looksOf(join(project.layers, layer));
-    if (looks.ok) this.#note(join(project.layers, layer), looks.value);
+    this.#note(manifestPath(project.manifests, id), digestOf(id));
+    const looks = await this.#looksOf(layerPath(project.layers, layer));
+    if (looks.ok) this.#note(layerPath(project.layers, layer), looks.value);
   }
 
   /** Whether the layer of a tree that is to be stored again is good; false where nobody can tell. */
   async layerHolds(row: ArtifactRow): Promise<boolean> {
-    const whole = await this.#layerIsWhole(row, join(this.context.project.layers, row.layer ?? ""));
+    const whole = await this.#layerIsWhole(row, layerPath(this.context.project.layers, row.layer ?? ""));
     return whole.ok && whole.value;
   }
 
@@ -110,8 +111,8 @@ export class Whole {
       case "file":
         return ok(!store.has(row.id, row.size) || (await this.fileIsWhole(row.id, false)));
       case "tree": {
-        const [layer, digest] = [join(project.layers, row.layer ?? ""), digestOf(row.id)];
-        const manifest = join(project.manifests, digest);
+        const [layer, digest] = [layerPath(project.layers, row.layer ?? ""), digestOf(row.id)];
+        const manifest = manifestPath(project.manifests, row.id);
         const { formOf } = await import("./tree/seal.js");
         if (row.form !== formOf(this.#isolation()) || !this.#isHere(row)) return ok(true);
         if (!isDirectory(layer) || !isPlain(manifest)) return ok(false);
@@ -124,7 +125,7 @@ export class Whole {
   /** Whether there is anything where a tree's layer and its manifest are to be. */
   #isHere({ id, layer }: ArtifactRow): boolean {
     const { layers, manifests } = this.context.project;
-    return layer !== null && isThere(join(layers, layer)) && isThere(join(manifests, digestOf(id)));
+    return layer !== null && isThere(layerPath(layers, layer)) && hasManifest(manifests, id);
   }
 
   async #layerIsWhole(row: ArtifactRow, layer: string): Promise<Result<boolean>> {

@@ -4,9 +4,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { collect, planGc, type Places } from "../cache/gc.js";
+import { collect, planGc } from "../cache/gc.js";
 import { hashBytes } from "../cache/hash.js";
 import { Index, type ArtifactRow } from "../cache/index.js";
+import { directoriesIn, layoutOf, type Layout } from "../cache/layout.js";
 import { storeLayer } from "../cache/layers.js";
 import type { Needed } from "../cache/mark.js";
 import { openStore } from "../cache/store.js";
@@ -15,23 +16,13 @@ import { fail, unwrap } from "../engine/problem.js";
 
 let dir: string;
 let index: Index;
-let places: Places;
+let places: Layout;
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "imagemake-test-"));
-  const store = join(dir, "store");
-  const below = (name: string): string => join(store, name);
-  places = {
-    store,
-    layers: below("layers"),
-    manifests: below("manifests"),
-    packages: below("packages"),
-    snapshots: below("snapshots"),
-    logs: join(dir, "logs"),
-    copies: join(dir, "copies"),
-  };
-  for (const path of Object.values<string>({ ...places })) mkdirSync(path, { recursive: true });
-  index = Index.open(join(dir, "index.db"), (message) => {
+  places = layoutOf(dir, "");
+  for (const [path] of [[places.state], ...directoriesIn(places)]) mkdirSync(path, { recursive: true });
+  index = Index.open(places.index, (message) => {
     throw new Error(message);
   });
 });

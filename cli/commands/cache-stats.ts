@@ -1,9 +1,8 @@
 // `imagemake cache stats`: what the state directory holds, and how much of the disk that takes.
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import { Index } from "../../cache/index.js";
-import { listLayers } from "../../cache/layers.js";
+import { layerPath, listLayers } from "../../cache/layers.js";
 import { openStore } from "../../cache/store.js";
+import { databaseFiles, lyingIn } from "../../cache/layout.js";
 import { diskUse, totalUse } from "../../engine/execute/disk-use.js";
 import type { Project } from "../../engine/project.js";
 import { output } from "../output.js";
@@ -28,21 +27,22 @@ interface Row {
 }
 
 async function measure(project: Project): Promise<Row[]> {
-  const { store, layers, manifests, packages, snapshots, logs, stage, copies, graphs, modules } = project;
-  const held = openStore(store, null);
-  const trees = listLayers(layers).map(({ layer }) => join(layers, layer));
+  const held = openStore(project.store, null);
+  const trees = listLayers(project.layers).map(({ layer }) => layerPath(project.layers, layer));
+  const below = (...places: readonly Listed[]): string[] =>
+    places.flatMap((place) => lyingIn(project, place).map(({ path }) => path));
   const files = held.list().map(({ id }) => held.path(id));
-  const database = ["", "-wal", "-shm"].map((suffix) => project.index + suffix).filter(existsSync);
+  const database = databaseFiles(project);
   const kinds: readonly (readonly [string, readonly string[]])[] = [
     ["files", files],
     ["trees", trees],
-    ["manifests", below(manifests)],
-    ["packages", below(packages)],
-    ["snapshots", below(snapshots)],
-    ["stages", below(stage)],
-    ["kept sources", below(copies)],
-    ["logs", below(logs)],
-    ["graphs", [...below(graphs), ...below(modules)]],
+    ["manifests", below("manifests")],
+    ["packages", below("packages")],
+    ["snapshots", below("snapshots")],
+    ["stages", below("stage")],
+    ["kept sources", below("copies")],
+    ["logs", below("logs")],
+    ["graphs", below("graphs", "modules")],
   ];
   const everything = [...kinds.flatMap(([, paths]) => paths), ...database];
   const uses = await diskUse(everything);
@@ -64,8 +64,8 @@ async function measure(project: Project): Promise<Row[]> {
 
 const isVerdict = ({ kind }: { readonly kind: string }): boolean => kind === "verdict";
 
-const below = (dir: string): string[] =>
-  existsSync(dir) ? readdirSync(dir).map((name) => join(dir, name)) : [];
+/** What is counted by what lies there. */
+type Listed = Parameters<typeof lyingIn>[1];
 
 const asJson = (rows: readonly Row[]): string =>
   `${JSON.stringify(Object.fromEntries(rows.map(({ what, ...row }) => [what, row])), null, 2)}\n`;

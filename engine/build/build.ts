@@ -1,8 +1,8 @@
 // A build from the command line's wish to its end: decide, take the lock, pin packages, plan, schedule,
 // perform, remember. The only module that knows the whole order.
 import { cpus, totalmem } from "node:os";
-import { join } from "node:path";
 import { reached } from "../../cache/steps.js";
+import { statePath } from "../../cache/layout.js";
 import type { Judgement } from "../decide.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { passNothingOn } from "../execute/plain.js";
@@ -62,7 +62,7 @@ export async function build(given: BuildOptions): Promise<BuildEnd> {
   const options = { ...given, emit: warningOnce(given.emit) };
   const started = options.now();
   const { dir, state } = options.project;
-  if (state !== join(dir, ".imagemake")) notice(options, `the state directory is ${state}`, "info");
+  if (state !== statePath(dir)) notice(options, `the state directory is ${state}`, "info");
   const first = openSession(options, false);
   if (!first.ok) return ended(null, first.problem);
   const looked = await decideAll(first.value);

@@ -7,6 +7,7 @@ import { problemIn, writeIfPossible } from "../../cache/io.js";
 import type { BuildRow } from "../../cache/index.js";
 import { adviceFor, codeSaid, isFullCode, lackAt } from "../../cache/limits.js";
 import { reached } from "../../cache/steps.js";
+import { logPath, nurseryPath, stageOf } from "../../cache/layout.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
 import { devicesOf } from "../execute/devices.js";
@@ -27,7 +28,7 @@ import { endedInPipe } from "../shell.js";
 import { lossesIn, refused, toldBy } from "./losses.js";
 import { damagedMeanwhile, mend } from "./mend.js";
 import type { Session } from "./session.js";
-import { forgetUnfinished, logOf, makeLog, noteUnfinished } from "./unfinished.js";
+import { forgetUnfinished, makeLog, noteUnfinished } from "./unfinished.js";
 
 /** How one action ended. */
 export type Performed =
@@ -138,8 +139,8 @@ async function build(context: PerformContext, action: Action, decision: Decision
   const started = options.now();
   const expected = context.expected.get(action.id) ?? null;
   options.emit({ type: "started", target: action.id, build: id, reason: decision, expected, at: started });
-  const log = logOf(project, id);
-  makeLog(log, join(project.stage, `${id}.log`));
+  const log = logPath(project, id);
+  makeLog(log, nurseryPath(project, id, "log"));
   noteUnfinished(project, { id, action: action.id, started });
   reached("claimed", action.id);
   let copies: Copies | null = null;
@@ -224,7 +225,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
     });
     return { kind: "built" };
   } finally {
-    await removeStage(context, join(project.stage, id), copies);
+    await removeStage(context, stageOf(project, id), copies);
     reached("stage removed", action.id);
   }
 }

@@ -1,8 +1,8 @@
 // Which log belongs to an action that runs, or that was stopped or killed and so left no row: a note beside the logs,
 // one an action, that goes when the end of the action is recorded. It does not know what is in the log.
-import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { hashBytes } from "../../cache/hash.js";
+import { logPath, nurseryPath, stageOf, unfinishedPath } from "../../cache/layout.js";
 import type { TargetId } from "../model.js";
 import type { Project } from "../project.js";
 import { giveFdToUser, giveToUser } from "../execute/own.js";
@@ -24,13 +24,8 @@ interface Note extends Omit<Unfinished, "status" | "log"> {
   readonly engine: number;
 }
 
-const noteOf = ({ logs, line }: Project, action: TargetId): string => {
-  const name = createHash("sha256").update(`${line}\0${action}`).digest("hex").slice(0, 16);
-  return join(logs, `${name}.unfinished`);
-};
-
-/** The log of a build. */
-export const logOf = ({ logs }: Project, id: string): string => join(logs, `${id}.log`);
+const noteOf = (project: Project, action: TargetId): string =>
+  unfinishedPath(project, hashBytes(`${project.line}\0${action}`).slice(0, 16));
 
 /** Among the stages, which are nobody's but ours, it is given to the user: a kill finds no other file among the logs. */
 export function makeLog(log: string, nursery: string): void {
@@ -47,7 +42,7 @@ export function makeLog(log: string, nursery: string): void {
 export function noteUnfinished(project: Project, begun: Omit<Note, "line" | "engine">): void {
   const note: Note = { ...begun, line: project.line, engine: process.pid };
   // Among the stages, as the log: what a kill leaves there is cleared.
-  const nursery = join(project.stage, `${begun.id}.note`);
+  const nursery = nurseryPath(project, begun.id, "note");
   writeFileSync(nursery, JSON.stringify(note), { mode: 0o644 });
   giveToUser(nursery);
   renameSync(nursery, noteOf(project, begun.action));
@@ -61,10 +56,10 @@ export const forgetUnfinished = (project: Project, action: TargetId): void =>
 export function unfinishedOf(project: Project, action: TargetId): Unfinished | null {
   const note = read(noteOf(project, action));
   if (note?.action !== action || note.line !== project.line) return null;
-  const log = logOf(project, note.id);
+  const log = logPath(project, note.id);
   if (!existsSync(log)) return null;
   const { id, line, started, engine } = note;
-  const status = isAlive(engine) && existsSync(join(project.stage, id)) ? "running" : "stopped";
+  const status = isAlive(engine) && existsSync(stageOf(project, id)) ? "running" : "stopped";
   return { id, line, action, started, status, log };
 }
 

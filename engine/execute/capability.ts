@@ -1,8 +1,9 @@
 // Finds out what this machine allows, by trying it: namespaces for actions, and a directory that can carry
 // overlays. It reads no version numbers and knows no distribution.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { problemIn } from "../../cache/io.js";
+import { makeTrial, trialsIn } from "../../cache/layout.js";
 import { adviceFor, codeSaid } from "../../cache/limits.js";
 import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { ACTION_PATH } from "../tools.js";
@@ -88,11 +89,8 @@ export async function canHoldTrees(
 
 /** Removes what is left in `dir` of trials whose process was killed. */
 export async function clearTrials(dir: string): Promise<void> {
-  for (const name of readdirSync(dir)) {
-    const pid = /^probe-(\d+)-\w{6}$/.exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`))
-      await removeTree(join(dir, name), { unmount: true });
-  }
+  for (const { path, process: pid } of trialsIn(dir))
+    if (!existsSync(`/proc/${pid}`)) await removeTree(path, { unmount: true });
 }
 
 /** What the machine said no to, and what may help. */
@@ -116,7 +114,7 @@ async function tryOut(
 ): Promise<Tried> {
   let trial: string | undefined;
   try {
-    trial = mkdtempSync(join(dir, `probe-${process.pid}-`));
+    trial = makeTrial(dir);
     const log = join(trial, "log");
     const job: Job = {
       ...{ stage: trial, cwd: trial, layersDir: trial, argv, log, mounts: mounts(trial) },

@@ -15,6 +15,7 @@ import { setTimeout } from "node:timers/promises";
 import { hashBytes } from "../../cache/hash.js";
 import type { Stamp } from "../../cache/index.js";
 import { codeOf, ioProblem } from "../../cache/io.js";
+import { copiesOf } from "../../cache/layout.js";
 import type { KeyInput } from "../key.js";
 import type { Source } from "../model.js";
 import { ok, type Result } from "../problem.js";
@@ -86,7 +87,7 @@ export function takeCopies(
   const here = join(dir, "kept");
   try {
     // One action has them: another that reads the same at the same time copies.
-    renameSync(join(kept, id), here);
+    renameSync(copiesOf(kept, id), here);
   } catch {
     return new Map();
   }
@@ -159,7 +160,7 @@ export async function keepCopies(
       if (!removed.ok) return removed;
     }
     const here = moveOut(dir, work, copies);
-    renameSync(here, join(kept, copies.id));
+    renameSync(here, copiesOf(kept, copies.id));
     return ok(undefined);
   } catch (error) {
     const other = codeOf(error) === "ENOTEMPTY" || codeOf(error) === "EEXIST";

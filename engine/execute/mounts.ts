@@ -1,4 +1,5 @@
 // What is mounted for an action, as data, and in the words that init.pl reads. It mounts nothing itself.
+import { layerPath } from "../../cache/layers.js";
 import { fail, ok, type Result } from "../problem.js";
 
 /**
@@ -51,7 +52,7 @@ export function mountWords(
       words.push("bind", flags === "" ? "-" : flags, mount.from, mount.to);
     } else if (mount.layers[0] !== undefined) {
       // One layer without an upper directory is that layer: overlay before Linux 6.x wants two.
-      words.push("bind", "r", `${layersDir}/${mount.layers[0]}`, mount.to);
+      words.push("bind", "r", layerPath(layersDir, mount.layers[0]), mount.to);
     } else {
       return fail(3, `${mount.to}: an overlay without layers`);
     }

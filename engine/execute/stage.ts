@@ -1,10 +1,12 @@
 // Prepares the directory an action runs in: sources copied (and the copy digested), artifacts placed
 // read-only, package files laid out, variables set. It starts nothing and decides nothing.
-import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, symlinkSync, lstatSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, symlinkSync, lstatSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { layerChain } from "../../cache/layers.js";
+import { layerChain, layerPath } from "../../cache/layers.js";
 import type { Component } from "../../cache/index.js";
 import { reached } from "../../cache/steps.js";
+import { stageOf } from "../../cache/layout.js";
+import { packagePath, placePackage } from "../../cache/packages.js";
 import { tooLong, variableWord } from "../argument.js";
 import type { Decider } from "../decide.js";
 import { componentsOf, unisolated, usesDate, type KeyInput } from "../key.js";
@@ -72,7 +74,7 @@ export async function stageAction(
   id: string,
 ): Promise<Result<Staged>> {
   const { project } = context.decider.context;
-  const dir = join(project.stage, id);
+  const dir = stageOf(project, id);
   const work = join(dir, "work");
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   // In a directory that a group shares it would hand its group on, into trees too.
@@ -288,7 +290,7 @@ async function placeArtifact(
     const [only] = layers;
     if (context.isolation.kind === "process-groups" && only !== undefined && layers.length === 1) {
       stageDirectory(dirname(to));
-      const copied = await copyTree(join(project.layers, only), to, context.isolation);
+      const copied = await copyTree(layerPath(project.layers, only), to, context.isolation);
       return copied.ok ? ok({ path, key }) : copied;
     }
     stageDirectory(to);
@@ -330,7 +332,7 @@ async function stageRepository(
   for (const pkg of packages) {
     const file = join(from, driver.fileName(pkg));
     stageDirectory(dirname(file));
-    linkSync(join(project.packages, pkg.sha256), file);
+    placePackage(project.packages, pkg.sha256, file);
   }
   const scratch = join(dir, "index");
   mkdirSync(scratch);
@@ -388,7 +390,7 @@ async function epochOf(context: StageContext, action: Action, dated: number | nu
   if (closure.ok && action.packages !== null && closure.value !== null && closure.value !== undefined) {
     const driver = await pins.driver(action.packages.driver);
     for (const pkg of closure.value.packages) {
-      epoch = Math.max(epoch, await driver.buildDate(join(project.packages, pkg.sha256)));
+      epoch = Math.max(epoch, await driver.buildDate(packagePath(project.packages, pkg.sha256)));
     }
   }
   return epoch === 0 ? DEFAULT_EPOCH : epoch;

@@ -1,8 +1,8 @@
 // Clears what a crash left in the stage directory. The caller holds the lock: no stage in there is in use.
 // Mounts of actions died with their namespaces; what is still mounted there was mounted by somebody else.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { writeIfPossible } from "../../cache/io.js";
+import { isOurs, leftBehindPath, stageOf } from "../../cache/layout.js";
 import { ownerIn, writeWhole } from "../../cache/write.js";
 import { asError, type Problem } from "../problem.js";
 import type { Project } from "../project.js";
@@ -31,9 +31,9 @@ const isLeft = (value: unknown): value is Left =>
 /** The stages that could not be deleted and are still there; told of once, and then by `imagemake doctor`. */
 export function leftBehind({ state, stage }: Place): readonly Left[] {
   try {
-    const read: unknown = JSON.parse(readFileSync(join(state, LEFT), "utf8"));
+    const read: unknown = JSON.parse(readFileSync(leftBehindPath({ state }), "utf8"));
     const all = Array.isArray(read) ? read.filter(isLeft) : [];
-    return all.filter(({ name }) => isStage(name) && existsSync(join(stage, name)));
+    return all.filter(({ name }) => isOurs("stage", name) && existsSync(stageOf({ stage }, name)));
   } catch {
     return [];
   }
@@ -51,7 +51,7 @@ export function untold(place: Place, problems: readonly Problem[]): readonly Pro
   });
   if (found.length > 0)
     writeIfPossible(() =>
-      writeWhole(join(place.state, LEFT), JSON.stringify([...before, ...found]), ownerIn(place.state)),
+      writeWhole(leftBehindPath(place), JSON.stringify([...before, ...found]), ownerIn(place.state)),
     );
   return news;
 }
@@ -59,29 +59,20 @@ export function untold(place: Place, problems: readonly Problem[]): readonly Pro
 /** Where stages are, and where it is written down what was said of them. */
 type Place = Pick<Project, "state" | "stage">;
 
-const LEFT = "left-behind.json";
-
-/** What is made among the stages: those of actions with a log and a note, and scratch of drivers, trials and imports. */
-const OURS =
-  /^(?:[0-9a-z]+-[0-9a-f]{8}(?:\.log|\.note)?|(?:adopt|import)-[0-9a-f]{12}|driver-\w{6}|probe-\d+-\w{6})$/;
-
-/** Whether something among the stages has a name that we give. */
-export const isStage = (name: string): boolean => OURS.test(name);
-
 /** Unmounts and deletes every stage below `stageDir`, and nothing else there; a directory that is not there has none. */
 export async function clearStaleStages(stageDir: string): Promise<Cleared> {
   const cleared: string[] = [];
   const problems: Problem[] = [];
   for (const name of stages(stageDir, problems)) {
-    if (!isStage(name)) {
+    if (!isOurs("stage", name)) {
       problems.push({
         exit: 3,
-        message: `${join(stageDir, name)} was not made by imagemake, and stays`,
+        message: `${stageOf({ stage: stageDir }, name)} was not made by imagemake, and stays`,
         hint: "move it elsewhere",
       });
       continue;
     }
-    const removed = await removeTree(join(stageDir, name), { unmount: true });
+    const removed = await removeTree(stageOf({ stage: stageDir }, name), { unmount: true });
     if (removed.ok) cleared.push(name);
     else problems.push(removed.problem);
   }

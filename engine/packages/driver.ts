@@ -3,9 +3,6 @@
 import type { Json, Tool } from "../model.js";
 import type { Result } from "../problem.js";
 
-/** A SHA-256, SHA-384 or SHA-512 in lower-case hexadecimal, as repositories have them of their packages. */
-export const PACKAGE_DIGEST = /^(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$/;
-
 /** One exact package. `location` (where to fetch it) is circumstance and never hashed. */
 export interface Package {
   readonly name: string;

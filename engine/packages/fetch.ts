@@ -1,9 +1,8 @@
 // Brings the package files of closures into the store, in one phase and one call a repository. It knows neither
 // snapshots nor how lists are resolved.
-import { mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { addTo } from "../../cache/grouped.js";
 import { reached } from "../../cache/steps.js";
+import { hasPackage, makePackages } from "../../cache/packages.js";
 import { canonical, toJson } from "../key.js";
 import type { Action, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
@@ -101,7 +100,7 @@ async function fetchFor(given: Fetching, readers: readonly Action[]): Promise<Pr
   }
   const asked = readers[0]?.packages ?? null;
   if (asked === null || packages.size === 0) return null;
-  const here = [...packages.values()].filter((pkg) => isHere(given.dir, pkg));
+  const here = [...packages.values()].filter((pkg) => hasPackage(given.dir, pkg.sha256, pkg.size));
   const list = [...packages.values()].filter((pkg) => !here.includes(pkg));
   const driver = await given.driver(asked.driver);
   const repository = `${driver.repositoryName(asked.repo)} ${asked.arch}`;
@@ -116,7 +115,7 @@ async function fetchFor(given: Fetching, readers: readonly Action[]): Promise<Pr
   if (list.length === 0) return null;
   const bytes = list.reduce((sum, pkg) => sum + pkg.size, 0);
   given.say(`${counted(list)}, ${Math.ceil(bytes / 1e6)} MB (${repository})`);
-  mkdirSync(given.dir, { recursive: true, mode: 0o700 });
+  makePackages(given.dir);
   const fetched = await given.withScratch((context) =>
     driver.fetch(asked.repo, asked.arch, list, given.dir, context),
   );
@@ -135,11 +134,7 @@ async function wantedFiles(given: Fetching, action: Action): Promise<Result<read
   const found = await given.closure(action);
   if (!found.ok) return found;
   const packages = found.value?.packages ?? [];
-  await given.removeDamaged(packages.filter((pkg) => isHere(given.dir, pkg)));
+  await given.removeDamaged(packages.filter((pkg) => hasPackage(given.dir, pkg.sha256, pkg.size)));
   const unchecked = new Set(await given.unchecked(action, packages));
-  return ok(packages.filter((pkg) => unchecked.has(pkg) || !isHere(given.dir, pkg)));
+  return ok(packages.filter((pkg) => unchecked.has(pkg) || !hasPackage(given.dir, pkg.sha256, pkg.size)));
 }
-
-/** Whether the store has a package's file, whole as far as its size says. */
-const isHere = (dir: string, { sha256, size }: Package): boolean =>
-  statSync(join(dir, sha256), { throwIfNoEntry: false })?.size === size;

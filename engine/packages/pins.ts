@@ -1,8 +1,13 @@
 // The closures of the wanted targets, within one release: looked up where they are pinned, resolved from
 // the release's snapshots where not. Taking snapshots and fetching are the only steps that use the network.
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Index } from "../../cache/index.js";
 import { reached } from "../../cache/steps.js";
+import { makeScratch } from "../../cache/layout.js";
+import { Checked } from "../../cache/packages.js";
+import { Snapshots } from "../../cache/snapshots.js";
 import type { Emit } from "../events.js";
 import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
@@ -13,10 +18,10 @@ import type { Sources } from "../sources/resolve.js";
 import { closureDigest } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
 import { fetchPackages, type Fetching } from "./fetch.js";
-import { Checked, Policies, type Policy } from "./policy.js";
+import { Policies, type Policy } from "./policy.js";
 import { agreeing, checkedHere, provenRelease, without } from "./proof.js";
 import { beneath, namesakes, requestDigest, withBeneath, type Asked } from "./requests.js";
-import { dated, moment, renewedTexts, Snapshots, withScratch } from "./snapshots.js";
+import { dated, moment, renewedTexts, takeSnapshot, withScratch } from "./snapshots.js";
 import { StoredPackages } from "./stored.js";
 import { blame, wishesOf } from "./wishes.js";
 
@@ -298,12 +303,10 @@ export class Pins {
   /** Runs `work` with a scratch directory that is removed afterwards. */
   #withScratch<T>(work: (context: SnapshotContext) => Promise<T>): Promise<T> {
     const { project, readOnly, signal } = this.context;
-    const [parent, prefix] = readOnly ? [tmpdir(), "imagemake-"] : [project.stage, "driver-"];
     const progress = (line: string): void => this.#phase("fetch", line);
     const warn = (message: string): void => this.#warn(message);
-    return withScratch(parent, prefix, (scratch) =>
-      work({ scratch, base: project.dir, signal, progress, warn }),
-    );
+    const made = readOnly ? mkdtempSync(join(tmpdir(), "imagemake-")) : makeScratch(project, "driver");
+    return withScratch(made, (scratch) => work({ scratch, base: project.dir, signal, progress, warn }));
   }
 
   /** Resolves a list, where that can be done with what is here. */
@@ -378,7 +381,9 @@ export class Pins {
     this.#phase("snapshot", name);
     this.#taking ??= new Date().toISOString();
     const driver = await this.driver(by);
-    const taken = await this.#withScratch((context) => this.#snapshots.take(driver, repo, arch, context));
+    const taken = await this.#withScratch((context) =>
+      takeSnapshot(this.#snapshots, driver, repo, arch, context),
+    );
     if (!taken.ok) {
       const { problem } = taken;
       if (problem.message.includes(driver.repositoryName(repo))) return problem;

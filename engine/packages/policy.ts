@@ -2,14 +2,11 @@
 // snapshot and a closure count only under the configuration that they were made with, a package's file only under one
 // that it was verified by. It takes no snapshot and verifies nothing.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { ownerIn, writeWhole } from "../../cache/write.js";
 import { canonical, toJson } from "../key.js";
 import type { PackageRequest } from "../model.js";
 import { ok, type Result } from "../problem.js";
 import type { Sources } from "../sources/resolve.js";
-import { PACKAGE_DIGEST, type Package, type PackageDriver } from "./driver.js";
+import type { PackageDriver } from "./driver.js";
 
 /** What holds for the packages of one repository. */
 export interface Policy {
@@ -48,36 +45,5 @@ export class Policies {
       digest: createHash("sha256").update(text).digest("hex"),
       verifies: driver.verifies(repo),
     });
-  }
-}
-
-/** Which package files were verified, and which snapshots taken, under which policy, by their digests: a file of lines for each policy. */
-export class Checked {
-  readonly #known = new Map<string, Set<string>>();
-
-  constructor(private readonly dir: string) {}
-
-  /** Whether all of them were. */
-  hasAll(policy: string, packages: readonly Pick<Package, "sha256">[]): boolean {
-    const known = this.#read(policy);
-    return packages.every(({ sha256 }) => known.has(sha256));
-  }
-
-  /** They were. Losing this costs time only. */
-  add(policy: string, packages: readonly Pick<Package, "sha256">[]): void {
-    const known = this.#read(policy);
-    for (const { sha256 } of packages) known.add(sha256);
-    writeWhole(join(this.dir, policy), [...known, ""].join("\n"), ownerIn(this.dir));
-  }
-
-  #read(policy: string): Set<string> {
-    let found = this.#known.get(policy);
-    if (found === undefined) {
-      const file = join(this.dir, policy);
-      const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
-      found = new Set(lines.filter((line) => PACKAGE_DIGEST.test(line)));
-      this.#known.set(policy, found);
-    }
-    return found;
   }
 }

@@ -1,11 +1,12 @@
 // What of a release's pins is believed. People merge release files by hand, and under sudo they are the caller's, who gains
 // nothing by them.
 import type { Index } from "../../cache/index.js";
+import type { Checked } from "../../cache/packages.js";
 import type { TargetId } from "../model.js";
 import type { PinnedClosure, Release } from "../release/release.js";
 import { closureDigest } from "./closure.js";
 import type { Package } from "./driver.js";
-import type { Checked, Policy } from "./policy.js";
+import type { Policy } from "./policy.js";
 
 /** Takes a sentence that a person should read. */
 type Warn = (message: string) => void;

@@ -1,9 +1,8 @@
 // Whether package files in the store are still what their names say: by their stamps and, where these differ (every
 // stage links them), by their digests. It fetches nothing.
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { DIGEST_BYTES, hasDigest, hashMany, toByteString } from "../../cache/hash.js";
 import type { Index } from "../../cache/index.js";
+import { packagePath, removePackage } from "../../cache/packages.js";
 import { ownStamp, sameStamp } from "../sources/stamp.js";
 import type { Package } from "./driver.js";
 
@@ -22,7 +21,7 @@ export class StoredPackages {
   async removeDamaged(packages: readonly Package[]): Promise<void> {
     const doubted = packages.flatMap((pkg) => {
       if (this.#whole.has(pkg.sha256)) return [];
-      const path = join(this.dir, pkg.sha256);
+      const path = packagePath(this.dir, pkg.sha256);
       const [stamp, known] = [ownStamp(path), this.index.stamp(path)];
       if (stamp === null) return [];
       if (known?.digest === pkg.sha256 && sameStamp(stamp, known)) {
@@ -43,7 +42,7 @@ export class StoredPackages {
         this.#whole.add(sha256);
         continue;
       }
-      rmSync(path, { force: true, recursive: true });
+      removePackage(this.dir, sha256);
       this.warn(
         `the package file ${sha256} (${name} ${version}) in the store is damaged, and is fetched again`,
       );

@@ -1,12 +1,12 @@
 // Takes a file from elsewhere for a target of this release: the target's guards run on it, and it counts while the
 // target is made from what it is made from now. It prints nothing.
-import { randomBytes } from "node:crypto";
-import { mkdirSync, statSync, type Stats } from "node:fs";
+import { statSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hashFile } from "../../cache/hash.js";
 import { ioProblem } from "../../cache/io.js";
 import { fileId } from "../../cache/store.js";
+import { makeScratch } from "../../cache/layout.js";
 import { checkClaims } from "../build/claims.js";
 import type { Session } from "../build/session.js";
 import { checkFileGuards } from "../execute/guards.js";
@@ -78,9 +78,9 @@ export async function adopt(session: Session, adoption: Adoption): Promise<Resul
   const { decider, index, pins } = session;
   const there = statsOf(adoption.file, adoption.file);
   if (!there.ok) return there;
-  const scratch = join(project.stage, `adopt-${randomBytes(6).toString("hex")}`);
+  let scratch: string | null = null;
   try {
-    mkdirSync(scratch, { recursive: true, mode: 0o700 });
+    scratch = makeScratch(project, "adopt");
     const copy = join(scratch, "file");
     const copied = await copyAndHash(adoption.file, copy);
     if (!copied.ok) return fail(2, copied.problem.message);
@@ -102,6 +102,6 @@ export async function adopt(session: Session, adoption: Adoption): Promise<Resul
   } catch (error) {
     return ioProblem(`adopt ${adoption.file}`, error);
   } finally {
-    await removeTree(scratch);
+    if (scratch !== null) await removeTree(scratch);
   }
 }

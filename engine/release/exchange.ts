@@ -7,7 +7,7 @@ import { hashFile } from "../../cache/hash.js";
 import { codeOf } from "../../cache/io.js";
 import { keyOf } from "../key.js";
 import { isDatecode } from "../names.js";
-import { PACKAGE_DIGEST } from "../packages/driver.js";
+import { PACKAGE_DIGEST } from "../../cache/packages.js";
 import { fail, ok, type Result } from "../problem.js";
 import { readRelease, type Release } from "./release.js";
 import { readSums } from "./sums.js";

@@ -9,13 +9,14 @@ import { holdDirectory } from "../../cache/held.js";
 import { ioProblem, leadsTo, temporaryName } from "../../cache/io.js";
 import { digestOf } from "../../cache/store.js";
 import { makeOwnDir, writeWhole } from "../../cache/write.js";
+import { packagePath } from "../../cache/packages.js";
+import { copySnapshot, Snapshots } from "../../cache/snapshots.js";
 import type { Session } from "../build/session.js";
 import type { Judgement } from "../decide.js";
 import { giveToUser } from "../execute/own.js";
 import { removeTree } from "../execute/remove.js";
 import type { Action, Graph, TargetId } from "../model.js";
 import { withDate } from "../names.js";
-import { copySnapshot, Snapshots } from "../packages/snapshots.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { EXPORT_FORM, NAMES, type ExportedAction, type ExportedFile, type ExportIndex } from "./exchange.js";
@@ -245,7 +246,7 @@ async function fill(
   if (index.packages.length > 0) progress(`copy ${index.packages.length} packages`);
   for (const sha256 of index.packages) {
     const file = join(dir, NAMES.packages, sha256);
-    const copied = await copyAndHash(join(project.packages, sha256), file);
+    const copied = await copyAndHash(packagePath(project.packages, sha256), file);
     if (!copied.ok) return copied;
     giveToUser(file);
     if (copied.value.digest !== sha256 && !(await hasDigest(file, sha256, copied.value.size)))
@@ -258,7 +259,9 @@ async function fill(
   for (const digest of index.snapshots) {
     const to = join(dir, NAMES.snapshots, digest);
     makeOwnDir(to);
-    const copied = await copySnapshot(join(project.snapshots, digest), to);
+    const from = new Snapshots(project.snapshots).find(digest);
+    if (from === null) return fail(3, `the snapshot ${digest} is no longer in the store`);
+    const copied = await copySnapshot(from, to);
     if (!copied.ok) return copied;
     for (const entry of readdirSync(to, { recursive: true, encoding: "utf8" })) giveToUser(join(to, entry));
   }

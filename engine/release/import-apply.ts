@@ -1,18 +1,20 @@
 // Takes over what import.ts accepted: files are copied, digested, and only then stored; then the release file, the rows
 // in one transaction, the links. Killed between any two steps, the same import goes on where it stood.
 import { randomBytes } from "node:crypto";
-import { lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hasDigest } from "../../cache/hash.js";
 import { ioProblem } from "../../cache/io.js";
 import { digestOf } from "../../cache/store.js";
+import { makeScratch } from "../../cache/layout.js";
+import { isPackageThere, takePackage } from "../../cache/packages.js";
+import { Snapshots } from "../../cache/snapshots.js";
 import { checkClaims } from "../build/claims.js";
 import type { Session } from "../build/session.js";
 import { removeTree } from "../execute/remove.js";
 import type { TargetId } from "../model.js";
 import { obstaclesOf, unlessAny } from "../obstacles.js";
-import { Snapshots } from "../packages/snapshots.js";
 import { fail, ok, type Result } from "../problem.js";
 import { closureDigest } from "../packages/closure.js";
 import type { Project } from "../project.js";
@@ -42,15 +44,13 @@ export async function importPackages(
       const names = new Map(pinned.map(({ sha256, name, version }) => [sha256, `${name} ${version}`]));
       if (index.packages.length > 0) progress(`take ${index.packages.length} packages from ${dir}`);
       for (const sha256 of index.packages) {
-        const to = join(project.packages, sha256);
-        if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) continue;
+        if (isPackageThere(project.packages, sha256)) continue;
         const copy = join(scratch, sha256);
         const copied = await copyAndHash(join(dir, NAMES.packages, sha256), copy);
         if (!copied.ok) return refuse(dir, copied.problem.message);
         if (copied.value.digest !== sha256 && !(await hasDigest(copy, sha256, copied.value.size)))
           return refuse(dir, `the package ${names.get(sha256) ?? sha256} was changed after it was exported`);
-        mkdirSync(project.packages, { recursive: true, mode: 0o700 });
-        renameSync(copy, to);
+        takePackage(project.packages, sha256, copy);
       }
     }
     return ok(undefined);
@@ -61,17 +61,17 @@ const refuse = (dir: string, why: string): Result<never> => fail(2, `${dir}: ${w
 
 /** Runs `work` with a directory beside the store; what a kill leaves of it goes with the next build. */
 async function withScratch<T>(
-  { stage }: Project,
+  project: Project,
   work: (dir: string) => Promise<Result<T>>,
 ): Promise<Result<T>> {
-  const dir = join(stage, `import-${randomBytes(6).toString("hex")}`);
+  let dir: string | null = null;
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    dir = makeScratch(project, "import");
     return await work(dir);
   } catch (error) {
     return ioProblem("take over an export", error);
   } finally {
-    await removeTree(dir);
+    if (dir !== null) await removeTree(dir);
   }
 }
 

@@ -3,6 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { LinkRow } from "../../cache/index.js";
+import { ofLine, releasesIn } from "../../cache/layout.js";
 import type { Needed } from "../../cache/mark.js";
 import { isDatecode } from "../names.js";
 import { ok, type Result } from "../problem.js";
@@ -18,14 +19,9 @@ export interface Line {
 /** Every line that has a release, with the project's own. A release file that cannot be read is a problem. */
 export function readLines(project: Project): Result<Line[]> {
   const lines: Line[] = [];
-  const roots = { implicit: join(project.state, "releases"), explicit: join(project.dir, "releases") };
+  const roots = { implicit: releasesIn(project), explicit: join(project.dir, "releases") };
   for (const line of new Set(["", project.line, ...Object.values(roots).flatMap(linesIn)])) {
-    const place = {
-      ...project,
-      line,
-      implicit: join(roots.implicit, line),
-      releases: join(roots.explicit, line),
-    };
+    const place = { ...ofLine(project, line), line, releases: join(roots.explicit, line) };
     const releases = readReleases(place);
     if (!releases.ok) return releases;
     lines.push({ project: place, releases: releases.value });

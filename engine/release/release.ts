@@ -7,6 +7,7 @@ import { lightFormat } from "date-fns/lightFormat";
 import { checksumHolds, ownerIn, sudoOwner, withChecksum, writeWhole } from "../../cache/write.js";
 import { holdDirectory, trustedBelow } from "../../cache/held.js";
 import { readOwned } from "../../cache/io.js";
+import { implicitFile } from "../../cache/layout.js";
 import type { TargetId } from "../model.js";
 import { compareDatecodes, isDatecode, respinOf } from "../names.js";
 import { CLOCKS_MS } from "../quick.js";
@@ -190,7 +191,9 @@ export function newRelease(datecode: string, now: number, more: Partial<Release>
 
 /** Where the release's file is. */
 export const releaseFile = (project: Project, release: Pick<Release, "datecode" | "explicit">): string =>
-  join(release.explicit ? project.releases : project.implicit, `${release.datecode}.json`);
+  release.explicit
+    ? join(project.releases, `${release.datecode}.json`)
+    : implicitFile(project, release.datecode);
 
 /** Writes the release's file whole, by rename. One that is ours alone has a checksum in it; people edit the others. */
 export function saveRelease(project: Project, release: Release): void {
@@ -213,12 +216,12 @@ export function saveRelease(project: Project, release: Release): void {
 }
 
 /** Renames implicit releases that are damaged, and says so; only while the lock is held. */
-export function setDamagedAside({ implicit }: Project, notice: (message: string) => void): void {
-  if (!existsSync(implicit)) return;
-  for (const name of readdirSync(implicit)) {
+export function setDamagedAside(project: Project, notice: (message: string) => void): void {
+  if (!existsSync(project.implicit)) return;
+  for (const name of readdirSync(project.implicit)) {
     const datecode = datecodeOf(name);
     if (datecode === null) continue;
-    const file = join(implicit, name);
+    const file = implicitFile(project, datecode);
     const read = readRelease(file, datecode, false);
     if (read.ok) continue;
     renameSync(file, `${file}.set-aside`);

@@ -1,6 +1,6 @@
 // What a release file may hold. People merge such files by hand, other machines make them, and under sudo they are the
 // caller's: names and digests in them become paths.
-import { PACKAGE_DIGEST } from "../packages/driver.js";
+import { PACKAGE_DIGEST } from "../../cache/packages.js";
 import type { Release, ReleaseState, SumsForm } from "./release.js";
 
 /** What is wrong with a value, as the path of the field that is; null where nothing is. */

@@ -6,6 +6,7 @@ import { basename, dirname, join, normalize, relative, resolve } from "node:path
 import { spawnSync } from "node:child_process";
 import { hashBytes, hashFile } from "../../cache/hash.js";
 import type { Index, Stamp } from "../../cache/index.js";
+import { stageOf, statePath } from "../../cache/layout.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
 import type { Notice } from "../notice.js";
@@ -67,7 +68,7 @@ export class Sources {
     private readonly readOnly: boolean,
   ) {
     const { dir, state, out } = project;
-    this.#ours = [join(dir, ".imagemake"), state, out];
+    this.#ours = [statePath(dir), state, out];
     this.#clock = readOnly ? Date.now : fileSystemClock(project.state);
   }
 
@@ -285,7 +286,7 @@ export class Sources {
     place: (path: string) => string,
   ): Result<void> {
     // Where the stage will be, but for its name.
-    const work = join(this.project.stage, "id", "work");
+    const work = join(stageOf(this.project, "id"), "work");
     for (const file of [...files, ...along]) {
       if (file.kind !== "link") continue;
       const { end, at, links } = follow(file.path, scene);

@@ -1,9 +1,9 @@
 // Copies a whole tree, for state directories that cannot carry an overlay's upper directory (themselves on an
 // overlay, as in most containers). It knows neither parents nor digests.
 import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { inUserNamespace } from "../execute/ids.js";
 import type { Isolation } from "../execute/sandbox.js";
+import { layerPath } from "../../cache/layers.js";
 import { complaint } from "../../cache/limits.js";
 import { fail, ok, type Result } from "../problem.js";
 import { flatten } from "./run-seal.js";
@@ -54,7 +54,7 @@ export function copyLayers(
   isolation: Isolation,
 ): Promise<Result<void>> {
   const [only] = layers;
-  if (only !== undefined && layers.length === 1) return copyTree(join(layersDir, only), to, isolation);
+  if (only !== undefined && layers.length === 1) return copyTree(layerPath(layersDir, only), to, isolation);
   const userxattr = formOf(isolation) === "user";
   return flatten({ layersDir, layers, userxattr, mountPoint: scratch, into: to }, insideOf(isolation));
 }

@@ -1,20 +1,9 @@
 // The canonical manifest of a merged tree: one line an entry, sorted bytewise by path, the same for the same
-// tree however it is stored. Its SHA-256 is the tree's digest. It knows no layers and reads no tree.
+// tree however it is stored. Its SHA-256 is the tree's digest. It knows no layers and reads no
+// tree; cache/manifests.ts keeps the texts.
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { join } from "node:path";
-import { hashBytes, hashFileHere } from "../../cache/hash.js";
-import { ioProblem, isDirectory, isPlain, temporaryName } from "../../cache/io.js";
+import { ioProblem } from "../../cache/io.js";
+import { readManifestHead, readManifestText, storeManifest } from "../../cache/manifests.js";
 import { fail, ok, type Result } from "../problem.js";
 import { decodeBody, escapeBytes, pathOfWord, pathWord, unescapeBytes, type Entry } from "./entry.js";
 
@@ -103,60 +92,31 @@ function decodeLine(rest: string): Line {
   return { body: rest.slice(space + 1), group: unescapeBytes(rest.slice(1, space)) };
 }
 
-/** Reads `<digest>` in the directory of manifests; a text with another digest is refused (exit 3). */
+/** Reads the stored manifest with this digest (exit 3 where it is damaged). */
 export function readManifest(dir: string, digest: string): Result<Manifest> {
-  const file = join(dir, digest);
-  try {
-    const text = readFileSync(file, "latin1");
-    if (hashBytes(text) !== digest)
-      return fail(3, `the manifest ${file} is damaged`, "`imagemake cache verify`");
-    return ok(decodeManifest(text));
-  } catch (error) {
-    return ioProblem(`read the manifest ${file}`, error);
-  }
+  const text = readManifestText(dir, digest);
+  return text.ok ? decoded(text.value, `read the manifest ${digest}`, decodeManifest) : text;
 }
 
 /** The root's entry alone: the first of the manifest, which is not read further, nor digested. */
 export function readRootEntry(dir: string, digest: string): Result<Entry> {
-  const file = join(dir, digest);
+  const head = readManifestHead(dir, digest);
+  if (!head.ok) return head;
+  const root = decoded(head.value, `read the manifest ${digest}`, (text) =>
+    entryAt(decodeManifest(text), ""),
+  );
+  if (!root.ok) return root;
+  return root.value === undefined ? fail(3, `the manifest ${digest} is damaged`) : ok(root.value);
+}
+
+function decoded<T>(text: string, doing: string, decode: (text: string) => T): Result<T> {
   try {
-    const fd = openSync(file, "r");
-    try {
-      const bytes = Buffer.alloc(65_536);
-      const text = bytes.toString("latin1", 0, readSync(fd, bytes, 0, bytes.length, 0));
-      const root = entryAt(decodeManifest(text.split("\n", 2).join("\n") + "\n"), "");
-      return root === undefined ? fail(3, `the manifest ${file} is damaged`) : ok(root);
-    } finally {
-      closeSync(fd);
-    }
+    return ok(decode(text));
   } catch (error) {
-    return ioProblem(`read the manifest ${file}`, error);
+    return ioProblem(doing, error);
   }
 }
 
-/** Writes the manifest as `<its digest>` into the directory, by rename; answers with the digest. */
-export function writeManifest(dir: string, manifest: Manifest): Result<string> {
-  const digest = manifestDigest(manifest);
-  const file = join(dir, digest);
-  const temporary = temporaryName(file);
-  try {
-    if (isPlain(file) && hashFileHere(file) === digest) return ok(digest);
-    if (isDirectory(file)) rmSync(file, { recursive: true });
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    const fd = openSync(temporary, "wx", 0o444);
-    try {
-      for (const text of encodeManifest(manifest)) {
-        const bytes = Buffer.from(text, "latin1");
-        for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-      }
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, file);
-    return ok(digest);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    return ioProblem(`write the manifest ${file}`, error);
-  }
-}
+/** Stores the manifest under its digest, by rename; answers with the digest. */
+export const writeManifest = (dir: string, manifest: Manifest): Result<string> =>
+  storeManifest(dir, manifestDigest(manifest), encodeManifest(manifest));

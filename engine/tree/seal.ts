@@ -4,7 +4,14 @@ import { chmodSync, existsSync, lchownSync, lstatSync, mkdirSync } from "node:fs
 import { join } from "node:path";
 import type { ArtifactId, ArtifactRow } from "../../cache/index.js";
 import { ioProblem } from "../../cache/io.js";
-import { MAX_LAYERS, storedChain, storedLayer, storeLayer, type Form } from "../../cache/layers.js";
+import {
+  layerPath,
+  MAX_LAYERS,
+  storedChain,
+  storedLayer,
+  storeLayer,
+  type Form,
+} from "../../cache/layers.js";
 import { digestOf } from "../../cache/store.js";
 import { reached } from "../../cache/steps.js";
 import type { Failure } from "../reason.js";
@@ -138,7 +145,7 @@ export async function verifyTree(
   isolation: Isolation,
 ): Promise<Result<boolean>> {
   const look = {
-    upper: join(project.layers, row.layer ?? ""),
+    upper: layerPath(project.layers, row.layer ?? ""),
     parent: row.parent === null ? null : digestOf(row.parent),
     manifests: project.manifests,
     epoch: null,
