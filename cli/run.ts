@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { PACKAGE } from "../cache/installed.js";
 import { problemIn } from "../cache/io.js";
+import { sudoOwner } from "../cache/write.js";
 import { blameIfIts } from "../engine/evaluate/blame.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
 import { asError, fail, ok, unwrap, type Problem, type Result } from "../engine/problem.js";
@@ -108,7 +109,9 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
       const { args, names } = splitWords(command.args);
       const { command: handler } = await load();
       const options = command.optsWithGlobals<GlobalOptions>();
-      done(await handler({ options, args, names, own: command.opts(), argv }));
+      const call: Call = { options, args, names, own: command.opts(), argv };
+      if (sudoOwner() !== null) (await import("./limited.js")).requireNoFiles(calledBy(command), call);
+      done(await handler(call));
     };
   program
     .description("the make for operating-system images: builds what is out of date, and says why")
@@ -296,6 +299,10 @@ function inUtf8(argv: readonly string[]): Result<void> {
     ? ok(undefined)
     : fail(2, `${word}: a word of the command line is not UTF-8`);
 }
+
+/** The words that call a command, without the program's own name. */
+const calledBy = (command: Command): string =>
+  command.parent === null ? "" : `${calledBy(command.parent)} ${command.name()}`.trimStart();
 
 /** The command of these words; the program where there are none. */
 function commandOf(program: Command, names: readonly string[]): Result<Command> {

@@ -29,12 +29,16 @@ export function isLimited(project: Project): boolean {
   return caller !== null && lstatSync(project.dir).uid !== caller.uid;
 }
 
-/** Exit 2 where `isLimited`: what `does` is told is believed, and would be built on as root. */
-export function requireOwner(project: Project, does: string): Result<void> {
+/** Exit 2 where `isLimited`, for what root does not do for such a caller, `because`. */
+export function requireOwner(
+  project: Project,
+  does: string,
+  because = "what is built as root would rest on it",
+): Result<void> {
   return isLimited(project)
     ? fail(
         2,
-        `who may not edit the Imagefile may not ${does} under sudo: what is built as root would rest on it`,
+        `who may not edit the Imagefile may not ${does} under sudo: ${because}`,
         `the owner of ${project.dir} can`,
       )
     : ok(undefined);
