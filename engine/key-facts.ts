@@ -79,12 +79,14 @@ export function contentOf(input: string, resolved: ResolvedSource): KeyInput[] {
   }
   // A variable that is there and empty is not a variable that is not there.
   if (resolved.files.length === 0) return [{ input, path: "", content: "no files" }];
-  return [...resolved.files, ...resolved.along].map((file) => ({
-    input,
-    path: file.stage,
-    content: contentOfFile(file),
-  }));
+  return [
+    ...resolved.files.map((file) => ({ input, path: file.stage, content: contentOfFile(file) })),
+    ...resolved.along.map((file) => ({ input, path: file.stage, content: asAlong(contentOfFile(file)) })),
+  ];
 }
+
+/** The content of what a link brought along: it lies in the stage, and the input's variable does not name it. */
+export const asAlong = (content: string): string => `along ${content}`;
 
 function contentOfFile(file: SourceFile): string {
   switch (file.kind) {

@@ -8,7 +8,7 @@ import { hasDate } from "./names.js";
 import type { Change } from "./reason.js";
 
 /** Changes whenever the meaning of a component does. */
-const KEY_SCHEMA = "4";
+const KEY_SCHEMA = "5";
 
 /** Components longer than this many characters are kept as their digest. */
 const LITERAL = 2000;
@@ -20,7 +20,7 @@ export interface KeyInput {
   readonly path: string;
   /**
    * `f:<sha256>`, `x:<sha256>`, `t:<sha256>`, `l:<target>`, `d:` for an empty directory, or `e:<sha256>` for the
-   * value of a variable, which may be a secret.
+   * value of a variable, which may be a secret. `along ` before it: a link brought it, and the variable does not name it.
    */
   readonly content: string;
 }
@@ -71,7 +71,11 @@ const FIELDS: Readonly<Record<keyof Action, string | ((action: Action, facts: Ke
   // These rows are kept, exported and told of, and a value may be a secret that an argument brought.
   env: ({ env }) => Object.entries(env).map(([name, value]) => [`env ${name}`, `e:${sha256(value)}`]),
   inputs: (_, { inputs }) =>
-    inputs.map(({ input, path, content }) => [`input ${input} ${path}`.trimEnd(), content]),
+    // A name may end in a blank.
+    inputs.map(({ input, path, content }) => [
+      path === "" ? `input ${input}` : `input ${input} ${path}`,
+      content,
+    ]),
   outputs: ({ outputs }) =>
     outputs.map((output) => [`output ${output.name}`, canonical(toJson(output))] as const),
   within: ({ within }) => optional("within", within),

@@ -153,6 +153,43 @@ describe("files()", () => {
   });
 });
 
+describe("what a link brought along", () => {
+  const other = makeProject({
+    "Imagefile.ts": `import { files, rule, run, step } from "imagemake";
+const base = run({ inputs: {}, cmd: 'mkdir "$OUT/opt"', tree: true });
+const over = (name, from) => rule.platformfs({ from: base, steps: [step.overlay(from, { to: "opt" })], out: name });
+export const some = over("some.tar", files("src/*"));
+export const all = over("all.tar", "src");
+const listed = (name, from) => run({ inputs: { S: from }, cmd: 'echo "$S" > "$OUT"', out: name });
+export const names = listed("names", files("src/*"));
+export const more = listed("more", files("src"));
+`,
+    "src/plain": "plain\n",
+    "src/sub/deep": "deep\n",
+  });
+  symlinkSync("sub", other.path("src/link"));
+  afterAll(() => other.remove());
+  const inTar = (file: string): readonly string[] =>
+    execFileSync("tar", ["tf", other.path("out", file)], { encoding: "utf8" }).split("\n");
+
+  // The same files are in both stages: what was made of one was taken for what is made of the other.
+  test("is another input than what was named, whichever was built first", async () => {
+    for (const order of [
+      ["some", "all", "names", "more"],
+      ["all", "some", "more", "names"],
+    ]) {
+      for (const target of order) await other.good(target);
+      expect([inTar("some.tar"), inTar("all.tar")].map((names) => names.includes("./opt/sub/deep"))).toEqual([
+        false,
+        true,
+      ]);
+      expect(other.read("out/names")).toBe("src/link\nsrc/plain\n");
+      expect(other.read("out/more")).toBe("src/link\nsrc/plain\nsrc/sub/deep\n");
+      for (const dir of [".imagemake", "out"]) rmSync(other.path(dir), { recursive: true });
+    }
+  });
+});
+
 describe("a link to nothing that is named outright", () => {
   test.each(["key", "keys", "later"])("is said before anything runs: %s", async (target) => {
     for (const words of [[target], ["-n", target], [target]]) {

@@ -2,7 +2,7 @@
 // where they belong, or are refused by name before anything is built.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
@@ -176,4 +176,21 @@ test("a file of an overlay does not open what only some may read", async () => {
     { encoding: "utf8" },
   );
   expect(listed).toMatch(/^-rw-r----- 0\/42 +5 /);
+});
+
+test("a file that gets a blank at the end of its name is another one", async () => {
+  const other = makeProject({
+    "Imagefile.ts": `import { files, run } from "imagemake";
+export const names = run({ inputs: { S: files("src") }, cmd: 'ls -Q src > "$OUT"', out: "names" });
+`,
+    "src/end": "",
+  });
+  let last = "end";
+  for (const name of ["end ", "end\t", "end\u00a0", "end"]) {
+    renameSync(other.path("src", last), other.path("src", name));
+    await other.good("names");
+    expect(other.read("out/names")).toBe(`"${name.replace("\t", "\\t")}"\n`);
+    last = name;
+  }
+  other.remove();
 });

@@ -107,8 +107,12 @@ function happened({ before, after }: Change): string {
   if (before === null) return "added";
   if (after === null) return "removed";
   // The same bytes under another letter: only the x bit, or the kind, is another.
-  const [was, is] = [/^([fx]):(.*)$/.exec(before), /^([fx]):(.*)$/.exec(after)];
-  if (was && is && was[2] === is[2]) return is[1] === "x" ? "became executable" : "is no longer executable";
+  const [was, is] = [before, after].map((value) => /^((?:along )?)([fx]):(.*)$/.exec(value));
+  if (was && is && was[3] === is[3]) {
+    if (was[1] !== is[1])
+      return is[1] === "" ? "is no longer there for a link alone" : "is there for a link alone";
+    return is[2] === "x" ? "became executable" : "is no longer executable";
+  }
   return "changed";
 }
 
@@ -118,14 +122,18 @@ const nameOf = (component: string): string =>
 
 /** What can be shown of a component's value: null for digests, absent ones and mere flags. */
 function shownValue(component: string, value: string | null): string | null {
-  if (value === null || value === "yes" || /^(?:[a-z0-9]+:)?[0-9a-f]{32,}$/.test(value)) return null;
+  if (value === null || value === "yes" || /^(?:along )?(?:[a-z0-9]+:)?[0-9a-f]{32,}$/.test(value))
+    return null;
   if (component.startsWith("env ") && value === "e:") return null;
   if (component.startsWith("input ")) return linkTarget(value);
   if (component === "command") return commandText(value);
   return value;
 }
 
-const linkTarget = (value: string): string | null => (value.startsWith("l:") ? `→ ${value.slice(2)}` : null);
+const linkTarget = (value: string): string | null => {
+  const to = /^(?:along )?l:(.*)$/s.exec(value)?.[1];
+  return to === undefined ? null : `→ ${to}`;
+};
 
 /** A command as the Imagefile has it; its component is the JSON of engine/model.ts's `Command`. */
 function commandText(value: string): string {

@@ -4,7 +4,7 @@ import { chmodSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "nod
 import { dirname, join } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hashBytes } from "../../cache/hash.js";
-import { contentOf } from "../key-facts.js";
+import { asAlong, contentOf } from "../key-facts.js";
 import type { KeyInput } from "../key.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource, SourceFile } from "../sources/resolve.js";
@@ -31,10 +31,15 @@ export async function stageSource(
     return ok({ variable: resolved.value ?? "", keys: contentOf(name, resolved) });
   if (resolved.files.length === 0) return ok({ variable: "", keys: contentOf(name, resolved) });
   const keys: KeyInput[] = [];
-  for (const file of [...resolved.files, ...resolved.along]) {
-    const placed = await stageFile(work, file, laid);
-    if (!placed.ok) return placed;
-    keys.push({ input: name, path: file.stage, content: placed.value });
+  for (const [files, inKey] of [
+    [resolved.files, (content: string) => content],
+    [resolved.along, asAlong],
+  ] as const) {
+    for (const file of files) {
+      const placed = await stageFile(work, file, laid);
+      if (!placed.ok) return placed;
+      keys.push({ input: name, path: file.stage, content: inKey(placed.value) });
+    }
   }
   return ok({ variable: resolved.files.map((file) => file.stage).join("\n"), keys });
 }
