@@ -64,7 +64,7 @@ const PLACES = {
     written: "with the lock",
     gc: "none",
     // Stages with a log and a note, and scratch of adoptions, imports, drivers and trials.
-    ours: /^(?:[0-9a-z]+-[0-9a-f]{8}(?:\.log|\.note)?|(?:adopt|import|driver)-\w{6,12}|probe-\d+-\w{6})$/,
+    ours: /^(?:[0-9a-z]+-[0-9a-f]{8}(?:\.log|\.note)?|(?:adopt|import|driver|take)-\w{6,12}|probe-\d+-\w{6})$/,
   },
   copies: {
     in: "state",
@@ -233,8 +233,11 @@ export const stageOf = ({ stage }: Pick<Layout, "stage">, build: string): string
 export const nurseryPath = ({ stage }: Pick<Layout, "stage">, build: string, what: "log" | "note"): string =>
   join(stage, `${build}.${what}`);
 
+/** What work that is none of an action's is for. */
+export type Scratch = "adopt" | "driver" | "import" | "take";
+
 /** Makes a directory among the stages for work that is none of an action's; what a kill leaves of it goes with the next build. */
-export function makeScratch({ stage }: Pick<Layout, "stage">, what: "adopt" | "driver" | "import"): string {
+export function makeScratch({ stage }: Pick<Layout, "stage">, what: Scratch): string {
   mkdirSync(stage, { recursive: true, mode: 0o700 });
   return mkdtempSync(join(stage, `${what}-`));
 }

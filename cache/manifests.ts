@@ -94,3 +94,13 @@ export function storeManifest(manifests: string, digest: string, pieces: Iterabl
     return ioProblem(`write the manifest ${file}`, error);
   }
 }
+
+/** The files that a manifest names: their sizes in bytes, by digest. */
+export function filesIn(manifest: string): ReadonlyMap<string, number> {
+  const files = new Map<string, number>();
+  for (const [, size = "", digest = ""] of manifest.matchAll(FILE)) files.set(digest, Number(size));
+  return files;
+}
+
+/** A line of a file: path, its group, type and mode, owner, time, size, digest; no word has a space in it. */
+const FILE = /^\S+ (?:=\S+ )?f[0-7]{4} \d+:\d+ -?[\d.]+ (\d+) ([0-9a-f]{64})(?= |$)/gm;

@@ -1,7 +1,7 @@
 // The shape of the index database, and how an older one comes to it. A change here is a new version.
 
 /** Written to `PRAGMA user_version`. A database with a higher one is from a newer imagemake. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 const PUBLISHED = `
 -- What is published under an action's targets now, in each release. A build that came later may have been undone since.
@@ -9,6 +9,12 @@ CREATE TABLE published (
   line TEXT NOT NULL, action TEXT NOT NULL, release TEXT NOT NULL,
   build TEXT NOT NULL REFERENCES builds (id) ON DELETE CASCADE, PRIMARY KEY (line, action, release)
 );`;
+
+const ORIGINS = `
+-- Builds that ran on another machine: on which, and what brought them.
+CREATE TABLE origins (
+  build TEXT PRIMARY KEY REFERENCES builds (id) ON DELETE CASCADE, machine TEXT NOT NULL, source TEXT NOT NULL
+) WITHOUT ROWID;`;
 
 /** What brings a database from each version to the next, the first one from version 1 to 2. */
 export const MIGRATIONS: readonly string[] = [
@@ -20,6 +26,7 @@ export const MIGRATIONS: readonly string[] = [
    ${PUBLISHED}`,
   // Values of variables may be secrets, and keys have only their digests now: those that were kept go.
   `UPDATE components SET value = 'e:' WHERE name LIKE 'env %';`,
+  ORIGINS,
 ];
 
 export const SCHEMA = `
@@ -31,6 +38,7 @@ CREATE TABLE builds (
 );
 CREATE INDEX builds_by_action ON builds (line, action);
 ${PUBLISHED}
+${ORIGINS}
 -- What the key was made of, one row a component: explaining is comparing rows.
 CREATE TABLE components (
   build TEXT NOT NULL REFERENCES builds (id) ON DELETE CASCADE, name TEXT NOT NULL, value TEXT NOT NULL,

@@ -82,6 +82,28 @@ export function writeWhole(file: string, content: string | Uint8Array, owner = s
   }
 }
 
+/** Writes a file that nobody else has made. Throws what the file system says. */
+export function writeNew(path: string, content: string | Uint8Array): void {
+  const fd = openSync(path, "wx", 0o644);
+  try {
+    const bytes = typeof content === "string" ? Buffer.from(content) : content;
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What was written to a file is on the disk. */
+export function flush(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 const CHECKSUM = '{"checksum":"';
 
 /** The text of a JSON object, with a first member that holds the SHA-256 of the others. It stays JSON. */

@@ -138,6 +138,7 @@ const OF_VERSION_1 = `
   ALTER TABLE builds DROP COLUMN failure;
   ALTER TABLE builds DROP COLUMN replaces;
   DROP TABLE published;
+  DROP TABLE origins;
   PRAGMA user_version = 1;`;
 
 test("whoever has it open closes it: no log of SQLite's lies beside it afterwards", async () => {

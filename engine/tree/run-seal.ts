@@ -1,11 +1,13 @@
 // Starts seal-main.ts where a layer's owners look as they do inside the tree, and flattens chains of layers there.
 // It knows how to enter a user namespace, not what is sealed.
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { programUrl } from "../../cache/installed.js";
 import { codeOf, ioProblem, saidOf, startProgram } from "../../cache/io.js";
 import { complaint } from "../../cache/limits.js";
 import { fail, ok, type Result } from "../problem.js";
+import type { CopyRequest } from "./copy-files.js";
 import { layerStamp, type LayerStamp } from "./layer-stamp.js";
 import type { Sealed, SealRequest } from "./seal-layer.js";
 
@@ -38,6 +40,28 @@ export async function stampLayer(layer: string, inside: Inside): Promise<Result<
     : fail(3, ...complaint(`cannot look at the layer ${layer}`, said, layer));
 }
 
+/** Copies files out of layers (copy-files.ts), from the inside. */
+export async function copyOut(request: CopyRequest, inside: Inside): Promise<Result<void>> {
+  const argv = [...inside, process.execPath, fileURLToPath(PROGRAM)];
+  const { status, out, said } = await run(argv, "/", JSON.stringify(request));
+  // Written by seal-main.ts of this same version.
+  return status === 0
+    ? (JSON.parse(out) as Result<void>)
+    : fail(3, ...complaint("cannot copy files of a tree", said, request.layers[0] ?? "/"));
+}
+
+/** Unpacks a tar stream of a tree into the directory `to`, from the inside: owners, modes, times, attributes and all. */
+export async function unpackInto(
+  to: string,
+  archive: AsyncIterable<Uint8Array>,
+  inside: Inside,
+): Promise<Result<void>> {
+  const tar = ["tar", "--extract", "--preserve-permissions", "--same-owner", "--numeric-owner", "--xattrs"];
+  const argv = [...inside, ...tar, "--xattrs-include=*", "--delay-directory-restore", "--file=-"];
+  const { status, said } = await run(argv, to, archive);
+  return status === 0 ? ok(undefined) : fail(3, ...complaint("cannot unpack a tree", said, to));
+}
+
 function sealInThread(request: SealRequest): Promise<Result<Sealed>> {
   return new Promise((resolve) => {
     let worker: Worker;
@@ -68,7 +92,7 @@ interface Ran {
 }
 
 /** Runs to its end, or ours: whoever starts it, it does not outlive the engine. */
-function run(argv: readonly string[], cwd: string, input: string): Promise<Ran> {
+function run(argv: readonly string[], cwd: string, input: string | AsyncIterable<Uint8Array>): Promise<Ran> {
   return new Promise((resolve) => {
     const child = startProgram("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
       cwd,
@@ -90,7 +114,8 @@ function run(argv: readonly string[], cwd: string, input: string): Promise<Ran> 
     });
     // A program that dies before it has read everything says so by its status.
     child.stdin?.on("error", () => undefined);
-    child.stdin?.end(input);
+    if (typeof input === "string") child.stdin?.end(input);
+    else if (child.stdin !== null) Readable.from(input).pipe(child.stdin);
   });
 }
 
