@@ -11,15 +11,19 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  rmSync,
   utimesSync,
 } from "node:fs";
 import { join } from "node:path";
 import { copyAndHash } from "./copy.js";
 import { hashFile } from "./hash.js";
+import { isDirectory } from "./io.js";
 import { fail, ok, type Result } from "./problem.js";
 
 /** Directories of snapshots; each snapshot is a directory named by its digest. */
 export class Snapshots {
+  readonly #whole = new Map<string, Promise<boolean>>();
+
   /** New ones go to `dir`; those in `others` are found too. */
   constructor(
     private readonly dir: string,
@@ -29,6 +33,22 @@ export class Snapshots {
   /** The directory of a snapshot, null where it is not here. */
   find(digest: string): string | null {
     return [this.dir, ...this.others].map((place) => join(place, digest)).find(existsSync) ?? null;
+  }
+
+  /** The same, of one that still is what it was when it was taken: what it says decides which packages there are. */
+  async whole(digest: string): Promise<string | null> {
+    const dir = this.find(digest);
+    if (dir === null) return null;
+    const whole = this.#whole.get(dir) ?? isWhole(dir, digest);
+    this.#whole.set(dir, whole);
+    return (await whole) ? dir : null;
+  }
+
+  /** Deletes it, whatever lies there. */
+  remove(digest: string): void {
+    const dir = join(this.dir, digest);
+    rmSync(dir, { recursive: true, force: true });
+    this.#whole.delete(dir);
   }
 
   /** Keeps what was written into `dir`, which is beside the store, as a snapshot; returns its digest. */
@@ -76,16 +96,25 @@ export async function copySnapshot(from: string, to: string): Promise<Result<voi
 
 /** Flushes the files below a directory to the disk; the digest over their names and contents. */
 async function settle(dir: string): Promise<string> {
-  const hash = createHash("sha256");
-  const files = readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-  for (const file of files) {
+  for (const file of filesBelow(dir)) {
     const fd = openSync(file, "r");
     fsyncSync(fd);
     closeSync(fd);
-    hash.update(`${file.slice(dir.length)}\0${await hashFile(file)}\n`);
   }
+  return digestOf(dir);
+}
+
+const isWhole = async (dir: string, digest: string): Promise<boolean> =>
+  isDirectory(dir) && (await digestOf(dir)) === digest;
+
+async function digestOf(dir: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of filesBelow(dir)) hash.update(`${file.slice(dir.length)}\0${await hashFile(file)}\n`);
   return hash.digest("hex");
 }
+
+const filesBelow = (dir: string): readonly string[] =>
+  readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();

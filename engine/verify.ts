@@ -8,6 +8,7 @@ import { layerPath } from "../cache/layers.js";
 import { lyingIn } from "../cache/layout.js";
 import { verifyManifest } from "../cache/manifests.js";
 import { packagePath, removePackage } from "../cache/packages.js";
+import { Snapshots } from "../cache/snapshots.js";
 import { builtSince, discard, type Voided } from "./damage.js";
 import type { Isolation } from "./execute/sandbox.js";
 import { asError, type Problem } from "./problem.js";
@@ -17,8 +18,8 @@ import { formOf, verifyTree } from "./tree/seal.js";
 
 /** What is not as it should be. `unknown`: it could not be looked at, and is left as it is. */
 export interface Finding {
-  readonly kind: "file" | "tree" | "package";
-  /** The artifact's id, or the package file's name. */
+  readonly kind: "file" | "tree" | "package" | "snapshot";
+  /** The artifact's id, or the name of the package file or snapshot. */
   readonly name: string;
   readonly state: "damaged" | "missing" | "unknown";
   readonly why: string | null;
@@ -29,6 +30,7 @@ export interface Verified {
   readonly files: number;
   readonly trees: number;
   readonly packages: number;
+  readonly snapshots: number;
   readonly findings: readonly Finding[];
   /** What was built since from what is damaged. */
   readonly voided: readonly Voided[];
@@ -45,7 +47,7 @@ export interface VerifyContext {
   readonly repair: boolean;
 }
 
-/** Looks at every file, every tree and every package file. */
+/** Looks at every file, every tree, every package file and every snapshot. */
 export async function verifyAll(context: VerifyContext): Promise<Verified> {
   const { index, project } = context;
   const rows = index.artifacts();
@@ -56,6 +58,7 @@ export async function verifyAll(context: VerifyContext): Promise<Verified> {
   ].sort();
   const trees = rows.filter(({ kind }) => kind === "tree");
   const packages = lyingIn(project, "packages").map(({ name }) => name);
+  const snapshots = lyingIn(project, "snapshots").map(({ name }) => name);
   const findings: Finding[] = [];
   const problems: Problem[] = [];
   const note = (finding: Finding | null): void => {
@@ -64,6 +67,9 @@ export async function verifyAll(context: VerifyContext): Promise<Verified> {
   for (const id of files) note(await lookAtFile(context, id));
   for (const row of trees) note(await lookAtTree(context, row));
   for (const name of packages) note(await lookAtPackage(project, name));
+  const kept = new Snapshots(project.snapshots);
+  for (const name of snapshots)
+    if ((await kept.whole(name)) === null) note({ kind: "snapshot", name, state: "damaged", why: null });
   const damaged = findings.filter(({ state }) => state === "damaged");
   const namesOf = (kinds: readonly Finding["kind"][]): string[] =>
     damaged.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
@@ -78,7 +84,8 @@ export async function verifyAll(context: VerifyContext): Promise<Verified> {
     // They say that nothing is to be done, and look at nothing that was voided.
     if (voided.length > 0) forgetRecords(project);
   }
-  return { files: files.length, trees: trees.length, packages: packages.length, findings, voided, problems };
+  const counts = { files: files.length, trees: trees.length, packages: packages.length };
+  return { ...counts, snapshots: snapshots.length, findings, voided, problems };
 }
 
 async function lookAtFile({ project }: VerifyContext, id: ArtifactId): Promise<Finding | null> {
@@ -125,10 +132,9 @@ async function lookAtPackage(project: Project, name: string): Promise<Finding | 
 }
 
 async function repair({ project, index }: VerifyContext, { kind, name }: Finding): Promise<Problem[]> {
-  if (kind === "package") {
-    removePackage(project.packages, name);
-    return [];
-  }
+  if (kind === "package") removePackage(project.packages, name);
+  if (kind === "snapshot") new Snapshots(project.snapshots).remove(name);
+  if (kind === "package" || kind === "snapshot") return [];
   const problem = await discard({ project, index }, { id: name, layer: index.artifact(name)?.layer ?? null });
   return problem === null ? [] : [problem];
 }

@@ -246,6 +246,52 @@ describe("what is read by an action is looked at first", () => {
   });
 });
 
+describe("a repository's snapshot", () => {
+  /** What is asked for from now on is resolved by a list of packages in which `other` needs vim. */
+  async function damaged(): Promise<TestProject> {
+    const project = makePackageProject(makeTinyRepo());
+    projects.push(project);
+    await project.good();
+    const [snapshot = ""] = project.names(".imagemake/store/snapshots");
+    const dir = project.path(".imagemake/store/snapshots", snapshot);
+    const lists = join(
+      dir,
+      "lists",
+      readdirSync(join(dir, "lists")).find((name) => name.endsWith("_Packages")) ?? "",
+    );
+    const text = readFileSync(lists, "utf8");
+    writeFileSync(lists, text.replace("Package: other\n", "Package: other\nDepends: vim\n"));
+    expect(readFileSync(lists, "utf8")).not.toBe(text);
+    for (const name of readdirSync(dir)) if (name.endsWith("cache.bin")) rmSync(join(dir, name));
+    project.write("lists/b.list", "nano\nother\n");
+    return project;
+  }
+
+  test("that was changed resolves nothing: another is taken, and that is said", async () => {
+    const project = await damaged();
+    const looked = await project.run("-n");
+    expect(looked.stdout).toContain("packages not resolved");
+    const { stderr, events } = await project.events({});
+    expect(JSON.stringify(events) + stderr).toMatch(/snapshot of apt tiny main.* is damaged in the store/);
+    const pinned = JSON.parse((await project.good("show", "platformfs-b.tree", "--json")).stdout) as {
+      readonly packages: { readonly closure: readonly { readonly name: string }[] };
+    };
+    expect(JSON.stringify(pinned)).toContain('"other"');
+    expect(JSON.stringify(pinned)).not.toContain('"vim"');
+    expect((await project.good("cache", "verify")).stdout).toMatch(
+      /, \d+ packages and 1 snapshot: all whole/,
+    );
+  });
+
+  test("is digested by cache verify, too", async () => {
+    const project = await damaged();
+    const { status, stdout } = await project.run("cache", "verify");
+    expect([status, stdout]).toEqual([1, expect.stringMatching(/^damaged: snapshot [0-9a-f]{64}$/m)]);
+    expect(project.names(".imagemake/store/snapshots")).toEqual([]);
+    await project.good();
+  });
+});
+
 describe("verify voids what was built since from what is damaged", () => {
   test("readers of a tree, and theirs", async () => {
     const project = await built();

@@ -41,7 +41,7 @@ function print(
   madeBy: (finding: Finding) => string | null,
   repaired: boolean,
 ): void {
-  const { files, trees, packages, findings, voided, problems } = verified;
+  const { files, trees, packages, snapshots, findings, voided, problems } = verified;
   if (call.options.json === true) {
     const rows = findings.map((finding) => ({ ...finding, target: madeBy(finding) }));
     const builds = voided.map(({ build: { id, action, line, release }, read }) => ({
@@ -51,7 +51,7 @@ function print(
       release,
       read,
     }));
-    const data = { repaired, files, trees, packages, findings: rows, voided: builds, problems };
+    const data = { repaired, files, trees, packages, snapshots, findings: rows, voided: builds, problems };
     output.write(`${JSON.stringify(data, null, 2)}\n`);
     return;
   }
@@ -64,7 +64,10 @@ function print(
   });
   for (const { build, read } of voided)
     lines.push(`void: ${build.action} (built in ${build.release}; it read ${read})`);
-  const looked = listed([counted(files, "file"), counted(trees, "tree"), counted(packages, "package")]);
+  const looked = listed([
+    ...[counted(files, "file"), counted(trees, "tree"), counted(packages, "package")],
+    ...(snapshots === 0 ? [] : [counted(snapshots, "snapshot")]),
+  ]);
   const bad = findings.filter(({ state }) => state !== "unknown").length;
   lines.push(
     bad > 0

@@ -21,7 +21,7 @@ import { fetchPackages, type Fetching } from "./fetch.js";
 import { Policies, type Policy } from "./policy.js";
 import { agreeing, checkedHere, provenRelease, without } from "./proof.js";
 import { beneath, namesakes, requestDigest, withBeneath, type Asked } from "./requests.js";
-import { dated, moment, renewedTexts, takeSnapshot, withScratch } from "./snapshots.js";
+import { dated, fateOf, moment, renewedTexts, takeSnapshot, withScratch } from "./snapshots.js";
 import { StoredPackages } from "./stored.js";
 import { blame, wishesOf } from "./wishes.js";
 
@@ -153,7 +153,7 @@ export class Pins {
       if (packages === null) continue;
       const name = await this.#snapshotName(packages);
       const policy = await this.#policies.of(packages);
-      if (policy.ok && this.#snapshotOf(name, policy.value) === null) names.add(name);
+      if (policy.ok && (await this.#snapshotOf(name, policy.value)) === null) names.add(name);
     }
     return [...names];
   }
@@ -175,8 +175,9 @@ export class Pins {
         refused.set(action.id, policy.problem);
         continue;
       }
-      if (this.#snapshotOf(name, policy.value) !== null) continue;
+      if ((await this.#snapshotOf(name, policy.value)) !== null) continue;
       const known = this.release.snapshots[name];
+      const fate = known && (await fateOf(this.#snapshots, known.digest, !this.context.readOnly));
       const taken =
         this.#unreachable.get(name) ?? (await this.#take(action.packages, name, policy.value.digest));
       if (taken !== null) {
@@ -184,11 +185,7 @@ export class Pins {
         refused.set(action.id, taken);
       } else if (known !== undefined && known.policy !== policy.value.digest) reconfigured.push(name);
       else if (known === undefined) later.push(name);
-      else {
-        const isGone = this.#snapshots.find(known.digest) === null;
-        const fate = isGone ? "is gone" : "was not taken here under this configuration";
-        later.push(`${name} (that of ${moment(known.taken)} ${fate})`);
-      }
+      else later.push(`${name} (that of ${moment(known.taken)} ${fate ?? ""})`);
     }
     const { datecode } = this.release;
     for (const text of renewedTexts(datecode, this.#taking, before, later, reconfigured)) this.#warn(text);
@@ -199,15 +196,15 @@ export class Pins {
     this.context.emit({ type: "notice", level: "warning", message, at: Date.now() });
   }
 
-  /** The release's snapshot of that name, where it is here and was taken under this configuration. */
-  #snapshotOf(name: string, policy: Policy): { readonly dir: string; readonly taken: string } | null {
+  /** The release's snapshot of that name, where it is here, whole, and was taken under this configuration. */
+  async #snapshotOf(name: string, policy: Policy): Promise<{ dir: string; taken: string } | null> {
     const known = this.release.snapshots[name];
     if (known === undefined || known.policy !== policy.digest) return null;
     // Another's file may name a snapshot of another repository, which nobody signed.
     const isOurs =
       this.release.foreign !== true || this.#checked.hasAll(policy.digest, [{ sha256: known.digest }]);
     if (!isOurs) return null;
-    const dir = this.#snapshots.find(known.digest);
+    const dir = await this.#snapshots.whole(known.digest);
     return dir === null ? null : { dir, taken: known.taken };
   }
 
@@ -315,7 +312,7 @@ export class Pins {
     if (!request.ok) return request;
     if (request.value === null) return ok(undefined);
     const { asked, wishes, on, driver, policy, digest } = request.value;
-    const entry = this.#snapshotOf(await this.#snapshotName(asked), policy);
+    const entry = await this.#snapshotOf(await this.#snapshotName(asked), policy);
     if (entry === null) return ok(undefined);
     const at: SnapshotAt = { repo: asked.repo, arch: asked.arch, dir: entry.dir };
     this.#phase("resolve", action.id);

@@ -28,6 +28,14 @@ export async function takeSnapshot(
   return taken.ok ? ok(await kept.keep(dir)) : taken;
 }
 
+/** Why a snapshot that a release names does not count. A damaged one makes room for another where it `may` go. */
+export async function fateOf(kept: Snapshots, digest: string, may: boolean): Promise<string> {
+  if (kept.find(digest) === null) return "is gone";
+  if ((await kept.whole(digest)) !== null) return "was not taken here under this configuration";
+  if (may) kept.remove(digest);
+  return "is damaged in the store";
+}
+
 /** `2026-11-21 23:41:07 UTC`. */
 export const moment = (iso: string): string => `${iso.slice(0, 19).replace("T", " ")} UTC`;
 

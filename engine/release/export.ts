@@ -259,8 +259,13 @@ async function fill(
   for (const digest of index.snapshots) {
     const to = join(dir, NAMES.snapshots, digest);
     makeOwnDir(to);
-    const from = new Snapshots(project.snapshots).find(digest);
-    if (from === null) return fail(3, `the snapshot ${digest} is no longer in the store`);
+    const from = await new Snapshots(project.snapshots).whole(digest);
+    if (from === null)
+      return fail(
+        3,
+        `the snapshot ${digest} is damaged in the store`,
+        "imagemake cache verify finds what is damaged",
+      );
     const copied = await copySnapshot(from, to);
     if (!copied.ok) return copied;
     for (const entry of readdirSync(to, { recursive: true, encoding: "utf8" })) giveToUser(join(to, entry));
