@@ -5,7 +5,7 @@ import type { Project } from "../engine/project.js";
 import { collectedPlace, isLimited, ownPlace } from "../engine/release/place.js";
 import type { Collected, Release } from "../engine/release/release.js";
 import { openImagefile } from "./open.js";
-import type { Call } from "./run.js";
+import type { Call } from "./call.js";
 
 /** The place, with its directory absolute, or why it is not believed. */
 export async function collectedOf(

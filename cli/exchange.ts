@@ -5,7 +5,7 @@ import type { TargetId } from "../engine/model.js";
 import { stop, unwrap } from "../engine/problem.js";
 import type { Selected } from "../engine/release/release.js";
 import { drivers, type Opened } from "./open.js";
-import type { Call } from "./run.js";
+import type { Call } from "./call.js";
 
 /** A line on stderr, unless it should be quiet. */
 export function tellLine({ options }: Call, line: string): void {

@@ -15,7 +15,7 @@ import {
 } from "../engine/release/release.js";
 import { requireState } from "../engine/release/states.js";
 import { output } from "./output.js";
-import type { Call } from "./run.js";
+import type { Call } from "./call.js";
 import { projectOfCall, whileLocked } from "./state.js";
 
 /** States in which a release still has moves to come that lead to people. */

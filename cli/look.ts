@@ -5,7 +5,7 @@ import type { Judgement } from "../engine/decide.js";
 import type { Action, Graph, TargetId } from "../engine/model.js";
 import { fail, ok, stop, unwrap, type Result } from "../engine/problem.js";
 import { drivers, openImagefile, type Opened } from "./open.js";
-import type { Call } from "./run.js";
+import type { Call } from "./call.js";
 import { oneDate, select } from "./select.js";
 import { relationsOf } from "../engine/relations.js";
 

@@ -8,46 +8,11 @@ import { problemIn } from "../cache/io.js";
 import { sudoOwner } from "../cache/write.js";
 import { blameIfIts } from "../engine/evaluate/blame.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
-import { asError, fail, ok, unwrap, type Problem, type Result } from "../engine/problem.js";
+import { asError, fail, ok, unwrap, type Result } from "../engine/problem.js";
+import { say, type GlobalOptions, type Handler } from "./call.js";
 import { flushed, output, watchOutput } from "./output.js";
 import { splitWords } from "./select.js";
 import { ANY_NUMBER, ordered } from "./words.js";
-
-/** Options every command understands; they may stand before or after its name. */
-export interface GlobalOptions {
-  readonly directory?: string;
-  readonly file?: string;
-  readonly release?: string;
-  readonly dryRun?: boolean;
-  readonly question?: boolean;
-  readonly jobs?: number;
-  readonly keepGoing?: boolean;
-  readonly alwaysMake?: boolean;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
-  readonly progress: "auto" | "tty" | "plain" | "json";
-  readonly events?: string;
-  readonly trace?: string;
-  readonly json?: boolean;
-  readonly expect?: string;
-  /** False with --no-wait. */
-  readonly wait: boolean;
-  /** False with --no-isolation. */
-  readonly isolation: boolean;
-}
-
-/** A called command: its options, VAR=value words, the other words, and the options of its own. */
-export interface Call {
-  readonly options: GlobalOptions;
-  readonly args: Readonly<Record<string, string>>;
-  readonly names: readonly string[];
-  readonly own: Readonly<Record<string, unknown>>;
-  /** The command line as it was typed. */
-  readonly argv: readonly string[];
-}
-
-/** What a module in commands/ exports: returns the exit status, throws problems as ProblemError. */
-export type Handler = (call: Call) => Promise<number>;
 
 const HELP = `
 VAR=value words set what the Imagefile asks for by arg("VAR", …); DATECODE=20261121 is --release 20261121.
@@ -346,10 +311,4 @@ function explain(error: unknown): number {
   const { stack, message } = asError(error);
   process.stderr.write(`imagemake: a fault of its own: ${stack ?? message}\n`);
   return 3;
-}
-
-/** A problem in words. */
-export function say(problem: Problem): void {
-  process.stderr.write(`imagemake: ${problem.message}\n`);
-  if (problem.hint !== undefined) process.stderr.write(`  ${problem.hint.replaceAll("\n", "\n  ")}\n`);
 }

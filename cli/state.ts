@@ -8,7 +8,7 @@ import { takeLock } from "../engine/build/lock.js";
 import { unwrap } from "../engine/problem.js";
 import { projectOf, type Project } from "../engine/project.js";
 import { makeState, trustState } from "../engine/state.js";
-import type { Call } from "./run.js";
+import type { Call } from "./call.js";
 
 /** The project that the command line means, with a state directory to be trusted. Its Imagefile need not be there. */
 export function projectOfCall({ options }: Call): Project {

@@ -5,7 +5,8 @@ import type { KeyFacts, KeyInput } from "./key.js";
 import type { Action, TargetId } from "./model.js";
 import type { Pins } from "./packages/pins.js";
 import { ok, type Result } from "./problem.js";
-import type { ResolvedSource, SourceFile, Sources } from "./sources/resolve.js";
+import type { Sources } from "./sources/resolve.js";
+import type { ResolvedSource, SourceFile } from "./sources/resolved.js";
 import type { ToolVersions } from "./tools.js";
 
 /** Where facts come from; the same for a whole run. */

@@ -14,7 +14,7 @@ import { outsideOf, type BootOptions, type Outside } from "../boot/options.js";
 import { judge, look } from "../look.js";
 import { output } from "../output.js";
 import { warn } from "../state.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 
 /** Everything that is settled before QEMU starts. */
 interface Start {

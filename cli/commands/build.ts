@@ -25,7 +25,7 @@ import { drivers, openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { chooseRenderer, combine, type Progress, type Renderer } from "../render/index.js";
 import { describeDecision } from "../render/reason.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { drift } from "../expect.js";
 import { isPrint, oneDate, select, type Selection } from "../select.js";
 

@@ -12,7 +12,7 @@ import { formatBytes } from "../render/bytes.js";
 import { counted, listed, tallies } from "../render/count.js";
 import { tableWidth } from "../render/renderer.js";
 import { tableLines } from "../render/table.js";
-import { say, type Call } from "../run.js";
+import { say, type Call } from "../call.js";
 import { hasState, makersOf, projectOfCall, warn, whileLocked } from "../state.js";
 
 /** Removes, or with -n only says; exit 3 when something resisted. */

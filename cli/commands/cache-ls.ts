@@ -4,7 +4,7 @@ import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
 import { tableWidth } from "../render/renderer.js";
 import { tableLines } from "../render/table.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { makersOf, projectOfCall } from "../state.js";
 
 /** One line an artifact, the newest first; changes nothing. */

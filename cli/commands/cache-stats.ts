@@ -8,7 +8,7 @@ import type { Project } from "../../engine/project.js";
 import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
 import { tableLines } from "../render/table.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 
 /** Counts and measures; changes nothing. */

@@ -5,7 +5,7 @@ import { probeIsolation } from "../../engine/execute/capability.js";
 import { verifyAll, type Finding, type Verified } from "../../engine/verify.js";
 import { output } from "../output.js";
 import { counted, listed } from "../render/count.js";
-import { say, type Call } from "../run.js";
+import { say, type Call } from "../call.js";
 import { hasState, makersOf, projectOfCall, warn, whileLocked } from "../state.js";
 
 /** Exit 1 if anything was wrong, 3 if something could not be looked at. */

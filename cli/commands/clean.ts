@@ -16,7 +16,7 @@ import { readReleases } from "../../engine/release/release.js";
 import { openImagefile } from "../open.js";
 import { output } from "../output.js";
 import { listed, tallies } from "../render/count.js";
-import { say, type Call } from "../run.js";
+import { say, type Call } from "../call.js";
 import { hasState, projectOfCall, warn, whileLocked } from "../state.js";
 
 /** Removes, or with -n only says; exit 3 when something resisted. */

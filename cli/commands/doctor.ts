@@ -19,7 +19,7 @@ import { drivers, openImagefile } from "../open.js";
 import { output } from "../output.js";
 import { counted } from "../render/count.js";
 import { select } from "../select.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 
 /** Exit 3 when something is lacking, 2 when the Imagefile is broken; without an Imagefile the general things. */

@@ -3,7 +3,7 @@ import { dot } from "../../engine/graph.js";
 import { unwrap } from "../../engine/problem.js";
 import { openImagefile } from "../open.js";
 import { output } from "../output.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { select } from "../select.js";
 import { relationsOf, targetsRead } from "../../engine/relations.js";
 

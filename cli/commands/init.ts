@@ -6,7 +6,7 @@ import { stop } from "../../engine/problem.js";
 import { enginePaths, firstImagefile, hostDebian, ignoring, tsconfig } from "../first.js";
 import { output } from "../output.js";
 import { listed } from "../render/count.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 
 /** Writes the files; exit 2, and nothing written, where one is there already. */

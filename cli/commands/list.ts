@@ -7,7 +7,7 @@ import { openImagefile } from "../open.js";
 import { output } from "../output.js";
 import { tableWidth } from "../render/renderer.js";
 import { tableLines } from "../render/table.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { select } from "../select.js";
 
 /** One line a target: id, output name, and the rule that makes it. */

@@ -6,7 +6,7 @@ import { judge, look, onlyAction, type Looking } from "../look.js";
 import { flushed, output } from "../output.js";
 import { explainDecision } from "../render/reason.js";
 import { formatWhen } from "../render/when.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { warn } from "../state.js";
 
 /** Prints the log to stdout, as it is. */

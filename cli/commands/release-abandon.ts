@@ -1,7 +1,7 @@
 // `imagemake release abandon`: it is given up; its files stay where they are.
 import { changeState, from } from "../../engine/release/states.js";
 import { moveRelease } from "../life.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 
 export const command = (call: Call): Promise<number> =>
   moveRelease(

@@ -8,7 +8,7 @@ import { joined, sessionOf, tellLine } from "../exchange.js";
 import { text } from "../life.js";
 import { openImagefile } from "../open.js";
 import { output } from "../output.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { oneDate, select } from "../select.js";
 import { whileLocked } from "../state.js";
 

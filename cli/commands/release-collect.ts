@@ -14,7 +14,7 @@ import { tellLine } from "../exchange.js";
 import { dropping, meant, offRosterLine, rosterOf, tell, unpassed } from "../life.js";
 import { judge, look, type Looking } from "../look.js";
 import { describeDecision } from "../render/reason.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { projectOfCall, whileLocked } from "../state.js";
 
 /** Refuses, naming each target that is not what this release wants of it. */

@@ -1,7 +1,7 @@
 // `imagemake release drop TARGET --because TEXT`: takes a target off the roster, recorded.
 import { stop } from "../../engine/problem.js";
 import { moveRelease, text } from "../life.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 
 export function command(call: Call): Promise<number> {
   const [target = ""] = call.names;

@@ -20,7 +20,7 @@ import { openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
 import { counted } from "../render/count.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { oneDate, select, type Selection } from "../select.js";
 import { whileLocked } from "../state.js";
 

@@ -14,7 +14,7 @@ import { openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { changesInFull } from "../render/change.js";
 import { counted } from "../render/count.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { whileLocked } from "../state.js";
 
 /** With -n only says what would be taken over, and what refused. */

@@ -18,7 +18,7 @@ import { output } from "../output.js";
 import { counted } from "../render/count.js";
 import { changesInFull } from "../render/change.js";
 import { releaseLine } from "../render/when.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { oneDate, select } from "../select.js";
 import { whileLocked } from "../state.js";
 

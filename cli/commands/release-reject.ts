@@ -4,7 +4,7 @@ import { stop } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
 import { moveRelease, text } from "../life.js";
 import { judge, look } from "../look.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 
 /** Its digest is never linked again, in no release; the target is out of date though its key is unchanged. */
 export async function command(call: Call): Promise<number> {

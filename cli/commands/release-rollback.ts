@@ -10,7 +10,7 @@ import { changeState, from } from "../../engine/release/states.js";
 import { collectedOf } from "../collected.js";
 import { tellLine } from "../exchange.js";
 import { moveRelease } from "../life.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 
 export const command = (call: Call): Promise<number> =>
   moveRelease(

@@ -33,7 +33,7 @@ import type { ProjectSettings, SignSettings } from "../../engine/model.js";
 import { collectedOf } from "../collected.js";
 import { meant, moveRelease, readGiven, text, unpassed } from "../life.js";
 import { openImagefile } from "../open.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { askSecret } from "../secret.js";
 
 export async function command(call: Call): Promise<number> {

@@ -22,7 +22,7 @@ import { rosterOf } from "../life.js";
 import { openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { counted } from "../render/count.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { oneDate, select } from "../select.js";
 import { whileLocked } from "../state.js";
 

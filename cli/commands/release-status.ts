@@ -20,7 +20,7 @@ import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
 import { visible } from "../render/visible.js";
 import { formatWhen, releaseLine, utcSecond } from "../render/when.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 
 /** Says the state of each target on the roster; exit 0 also while something is missing. */

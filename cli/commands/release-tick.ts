@@ -4,7 +4,7 @@ import { openImagefile } from "../open.js";
 import { moveRelease } from "../life.js";
 import type { ReleaseState } from "../../engine/release/release.js";
 import { formatWhen } from "../render/when.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 
 export async function command(call: Call): Promise<number> {
   const { graph } = unwrap(await openImagefile(call.options, call.args, false));

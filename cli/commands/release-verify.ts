@@ -8,7 +8,7 @@ import { collectedPlace, real } from "../../engine/release/place.js";
 import { readReleases, type Release } from "../../engine/release/release.js";
 import { meant, readGiven, text } from "../life.js";
 import { output } from "../output.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 
 export async function command(call: Call): Promise<number> {

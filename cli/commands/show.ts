@@ -7,7 +7,7 @@ import { formatBytes } from "../render/bytes.js";
 import { formatDuration } from "../render/duration.js";
 import { describeDecision } from "../render/reason.js";
 import { utcMinute } from "../render/when.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 
 /** Shows the action; with --json all of it, the recipe's text included. */
 export async function command(call: Call): Promise<number> {

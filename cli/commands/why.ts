@@ -11,7 +11,7 @@ import { output } from "../output.js";
 import { failureBody } from "../render/failed.js";
 import { describeFailure, explainDecision } from "../render/reason.js";
 import { utcMinute } from "../render/when.js";
-import type { Call } from "../run.js";
+import type { Call } from "../call.js";
 
 /** So many lines of a failed attempt's log are shown. */
 const TAIL_LINES = 20;

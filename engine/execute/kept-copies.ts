@@ -19,7 +19,7 @@ import { copiesOf } from "../../cache/layout.js";
 import type { KeyInput } from "../key.js";
 import type { Source } from "../model.js";
 import { ok, type Result } from "../problem.js";
-import type { ResolvedSource } from "../sources/resolve.js";
+import type { ResolvedSource } from "../sources/resolved.js";
 import { fileSystemNow, ownStamp, sameStamp, stampOfStats } from "../sources/stamp.js";
 import { removeTree } from "./remove.js";
 

@@ -7,7 +7,7 @@ import { hashBytes } from "../../cache/hash.js";
 import { asAlong, contentOf } from "../key-facts.js";
 import type { KeyInput } from "../key.js";
 import { fail, ok, type Result } from "../problem.js";
-import type { ResolvedSource, SourceFile } from "../sources/resolve.js";
+import type { ResolvedSource, SourceFile } from "../sources/resolved.js";
 
 /** What lies in a stage so far, by its path there. */
 export class Laid {

@@ -14,7 +14,7 @@ import { DEFAULT_EPOCH, variableIn, type Action, type Command, type Output, type
 import { undated, withDate } from "../names.js";
 import type { DriverContext } from "../packages/driver.js";
 import { asError, fail, ok, type Result } from "../problem.js";
-import type { ResolvedSource } from "../sources/resolve.js";
+import type { ResolvedSource } from "../sources/resolved.js";
 import { runsScript, runsText, runsTextWithin } from "../shell.js";
 import { ACTION_PATH } from "../tools.js";
 import { copyLayers, copyTree } from "../tree/copy.js";

@@ -9,7 +9,7 @@ import { ok, type Result } from "../problem.js";
 import { attributesOf, LABEL } from "../tree/attributes.js";
 import { lossesOfNames, type Loss } from "../tree/losses.js";
 import { isWithin, type Matched } from "./globs.js";
-import type { SourceFile } from "./resolve.js";
+import type { SourceFile } from "./resolved.js";
 
 /** Where sources go into a tree. */
 type Into = NonNullable<Extract<Source, { kind: "files" }>["tree"]>;

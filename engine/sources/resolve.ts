@@ -9,7 +9,6 @@ import type { Index, Stamp } from "../../cache/index.js";
 import { stageOf, statePath } from "../../cache/layout.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
-import type { Notice } from "../notice.js";
 import { asError, fail, ok, ProblemError, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
 import { lineNotUtf8 } from "../utf8.js";
@@ -18,34 +17,9 @@ import { dangling, hinted, isWithin, matchPatterns, stagePath, statOf, walk } fr
 import { directoriesOf, follow, mustLead, type Scene } from "./links.js";
 import { linesOf, normalised } from "./lists.js";
 import { droppedOf } from "./dropped.js";
+import type { ResolvedSource, SourceFile } from "./resolved.js";
 import { inUtf8 } from "./utf8.js";
 import { fileSystemClock, isRacy, ownStamp, sameStamp, stampOf, stampOfStats } from "./stamp.js";
-
-/** One file of a source. `text` is what is staged where the content is not the file's own bytes. */
-export type SourceFile =
-  | {
-      readonly kind: "file";
-      readonly path: string;
-      readonly stage: string;
-      readonly digest: string;
-      readonly executable: boolean;
-    }
-  /** An empty one. */
-  | { readonly kind: "directory"; readonly path: string; readonly stage: string }
-  | { readonly kind: "link"; readonly path: string; readonly stage: string; readonly to: string }
-  | { readonly kind: "text"; readonly stage: string; readonly text: string; readonly digest: string };
-
-/** A resolved source: files, or the value of an environment variable (null: not set). */
-export type ResolvedSource =
-  | {
-      readonly kind: "files";
-      readonly files: readonly SourceFile[];
-      /** What links among the files lead to, staged with them; the input's variable does not name it. */
-      readonly along: readonly SourceFile[];
-      /** What of them does not come along into a tree. */
-      readonly dropped: readonly Notice[];
-    }
-  | { readonly kind: "value"; readonly value: string | null };
 
 /** Sources whose place in the stage is their input's. */
 const OF_INPUT: ReadonlySet<Source["kind"]> = new Set(["probe", "list", "text"]);

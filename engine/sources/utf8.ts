@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { existsSync, readlinkSync } from "node:fs";
 import { fail, type Result } from "../problem.js";
-import type { ResolvedSource } from "./resolve.js";
+import type { ResolvedSource } from "./resolved.js";
 
 /** What stands for bytes that are not UTF-8. It is a character like any other where it really is meant. */
 export const REPLACEMENT = "\ufffd";

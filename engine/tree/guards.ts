@@ -1,9 +1,12 @@
 // The conditions a tree must meet before it is published, answered from its manifest alone: nothing on the disk
 // is followed, so no link can lead out of the tree.
 import { toByteString } from "../../cache/hash.js";
+import type { Guards } from "../model.js";
 import { entryAt, bytesOf, type Manifest } from "./manifest.js";
 import { escapeBytes, typeOfBody, unescapeBytes } from "./entry.js";
-import type { TreeGuards } from "./seal-layer.js";
+
+/** The conditions a manifest can answer for. */
+export type TreeGuards = Pick<Guards, "has" | "hasNot" | "links" | "minSize" | "lossless">;
 
 /** Linux follows at most this many symlinks in one path (include/linux/namei.h: MAXSYMLINKS). */
 const MAX_LINKS = 40;

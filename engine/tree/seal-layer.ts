@@ -4,12 +4,11 @@ import { hashMany, toByteString } from "../../cache/hash.js";
 import { ioProblem } from "../../cache/io.js";
 import type { Form } from "../../cache/layers.js";
 import { mountsBelow } from "../execute/mountinfo.js";
-import type { Guards } from "../model.js";
 import type { Notice } from "../notice.js";
 import { fail, ok, type Result } from "../problem.js";
 import { contentAttributes, readAttributes, type TreeAttributes } from "./attributes.js";
 import { encodeBody, escapeBytes, type Attributes, type Entry } from "./entry.js";
-import { checkTreeGuards } from "./guards.js";
+import { checkTreeGuards, type TreeGuards } from "./guards.js";
 import { breakOff, sharedWithOthers } from "./links.js";
 import { bytesOf, manifestDigest, readManifest, writeManifest, type Manifest } from "./manifest.js";
 import { mergeLayer, type LayerEntry } from "./merge.js";
@@ -30,9 +29,6 @@ export interface SealRequest {
   readonly form: Form;
   readonly guards: TreeGuards;
 }
-
-/** The conditions a manifest can answer for. */
-export type TreeGuards = Pick<Guards, "has" | "hasNot" | "links" | "minSize" | "lossless">;
 
 /** The merged tree. Sizes in bytes. */
 export interface Sealed {

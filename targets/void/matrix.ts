@@ -1,7 +1,7 @@
 // Void Linux's release as data: which architectures, platforms and flavours there are, which architecture a
 // platform has, and which packages are asked for. It does not know how anything is built.
 import { both } from "../../rules/each.js";
-import type { Arch, Musl } from "../../rules/types.js";
+import type { Arch, FileTarget, Musl } from "../../rules/types.js";
 
 /** An architecture as xbps calls it. */
 export type VoidArch = Arch["xbps"];
@@ -84,3 +84,13 @@ export const NETBOOT_PACKAGES: readonly string[] = [
 export const IMAGE_PACKAGES: readonly string[] = ["cloud-guest-utils"];
 
 export const isX86 = (arch: string): boolean => arch === "i686" || arch.startsWith("x86_64");
+
+/** How each kind of artifact is made. */
+export interface Makers {
+  rootfs(arch: VoidArch): FileTarget;
+  platformfs(platform: VoidPlatform, rootfs: FileTarget): FileTarget;
+  pxe(arch: PxeArch, rootfs: FileTarget): FileTarget;
+  wsl(arch: WslArch): FileTarget;
+  image(platform: SbcPlatform | CloudPlatform, platformfs: FileTarget): FileTarget;
+  iso(live: LiveArch, flavor: Flavor): FileTarget;
+}

@@ -11,13 +11,17 @@ import * as matrix from "./matrix.js";
 import { nativeImage } from "./native-image.js";
 import { nativeIso } from "./native-iso.js";
 import type { Scripts } from "./scripts.js";
-import type { Makers } from "./ways.js";
 
 /** Where dracut finds its modules. */
 const DRACUT = "usr/lib/dracut/modules.d";
 
 /** Rules on `repo`; root's password is `password`, `scripts` are for live images of ARM. */
-export const native = (repo: Repo<"xbps">, mklive: string, scripts: Scripts, password: Password): Makers => ({
+export const native = (
+  repo: Repo<"xbps">,
+  mklive: string,
+  scripts: Scripts,
+  password: Password,
+): matrix.Makers => ({
   rootfs: (arch) =>
     rootfs({
       ...{ repo, arch, packages: matrix.ROOTFS_PACKAGES, out: `void-${arch}-ROOTFS-{date}.tar.xz` },

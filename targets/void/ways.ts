@@ -3,7 +3,7 @@ import { xbps } from "../../rules/xbps.js";
 import { files } from "../../rules/sources.js";
 import type { Password } from "../../rules/steps/users.js";
 import { systemOf } from "../../rules/systems.js";
-import type { FileTarget, Repo } from "../../rules/types.js";
+import type { Repo } from "../../rules/types.js";
 import * as matrix from "./matrix.js";
 import { native } from "./native.js";
 import { Scripts } from "./scripts.js";
@@ -29,18 +29,8 @@ export const DOCUMENTED: Password = {
   hash: "$6$voidlinux$BO7DcnHzNRbwd7FDDgoRbfoDnNgvv1Nyjm3LovBwtsm6Lj6jxpZsDKCCH2sr4hD6OYHVQAbnSwI0ThvCnaUL8.",
 };
 
-/** How each kind of artifact is made. */
-export interface Makers {
-  rootfs(arch: matrix.VoidArch): FileTarget;
-  platformfs(platform: matrix.VoidPlatform, rootfs: FileTarget): FileTarget;
-  pxe(arch: matrix.PxeArch, rootfs: FileTarget): FileTarget;
-  wsl(arch: matrix.WslArch): FileTarget;
-  image(platform: matrix.SbcPlatform | matrix.CloudPlatform, platformfs: FileTarget): FileTarget;
-  iso(live: matrix.LiveArch, flavor: matrix.Flavor): FileTarget;
-}
-
 /** The makers of one way. */
-export function makers(way: Way, config: VoidConfig): Makers {
+export function makers(way: Way, config: VoidConfig): matrix.Makers {
   const { mklive, revision, livePlatforms, rootPassword } = config;
   const repo: Repo<"xbps"> = xbps(config.repository, { keys: files("keys/*.plist", { from: mklive }) });
   // A release knows one repository of a name, so both ways describe it alike.
