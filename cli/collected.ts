@@ -3,7 +3,7 @@
 import { ok, type Result } from "../engine/problem.js";
 import type { Project } from "../engine/project.js";
 import { collectedPlace, isLimited, ownPlace } from "../engine/release/place.js";
-import type { Collected, Release } from "../engine/release/release.js";
+import type { Collected, Release } from "../engine/release/record.js";
 import { openImagefile } from "./open.js";
 import type { Call } from "./call.js";
 

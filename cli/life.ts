@@ -5,14 +5,8 @@ import { resolve } from "node:path";
 import type { Graph, TargetId } from "../engine/model.js";
 import { asError, ok, fail, unwrap, type Result } from "../engine/problem.js";
 import type { Project } from "../engine/project.js";
-import {
-  readReleases,
-  releaseFile,
-  saveRelease,
-  selectRelease,
-  type Release,
-  type ReleaseState,
-} from "../engine/release/release.js";
+import type { Release, ReleaseState } from "../engine/release/record.js";
+import { readReleases, releaseFile, saveRelease, selectRelease } from "../engine/release/release.js";
 import { requireState } from "../engine/release/states.js";
 import { output } from "./output.js";
 import type { Call } from "./call.js";

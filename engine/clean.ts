@@ -13,7 +13,7 @@ import type { Graph } from "./model.js";
 import { ok, type Problem, type Result } from "./problem.js";
 import type { Project } from "./project.js";
 import { isDated } from "./release/needed.js";
-import type { Release } from "./release/release.js";
+import type { Release } from "./release/record.js";
 import { ownStamp } from "./sources/stamp.js";
 
 /** Something that goes. */

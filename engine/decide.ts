@@ -2,8 +2,8 @@
 // index and the artifacts with the store and the output directory. It runs nothing and changes nothing
 // but the links' stamps.
 import { join } from "node:path";
-import type { ArtifactId, ArtifactRow, BuildRow, Component, Index } from "../cache/index.js";
-import { fileId, type Store } from "../cache/store.js";
+import type { ArtifactId, ArtifactRow, BuildRow, Component } from "../cache/index.js";
+import { fileId } from "../cache/store.js";
 import { keyFactsOf, type FactContext } from "./key-facts.js";
 import { componentsOf, keyOf, unisolated, type KeyFacts } from "./key.js";
 import { History } from "./history.js";
@@ -11,23 +11,15 @@ import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.j
 import { undated, withDate } from "./names.js";
 import { Out } from "./out.js";
 import { fail, ok, type Result } from "./problem.js";
-import type { Project } from "./project.js";
 import { relationsOf, type Relations } from "./relations.js";
-import type { ReleasedArtifact, Verdict } from "./release/release.js";
+import type { ReleasedArtifact, Verdict } from "./release/record.js";
 import type { BuildReason, Decision, RestoreReason } from "./reason.js";
-import type { Facts } from "./sources/facts.js";
-import { Standing } from "./standing.js";
+import { Standing, type StandingContext } from "./standing.js";
 import { Whole } from "./whole.js";
 
 /** What deciding needs; the same for a whole run. */
-export interface DecideContext extends FactContext {
-  readonly project: Project;
+export interface DecideContext extends FactContext, StandingContext {
   readonly graph: Graph;
-  readonly index: Index;
-  readonly store: Store;
-  readonly facts: Facts;
-  /** A dry run: nothing is written, not even a stamp. */
-  readonly readOnly: boolean;
   /** -B: build what is wanted, whatever is known. */
   readonly force: boolean;
   /** False with --no-isolation. */

@@ -1,23 +1,34 @@
 // Whether what was promised still stands: artifacts in the store, whole, and files in the output directory as they were
 // linked there. It knows neither keys nor actions, and repairs nothing.
 import { hashFile } from "../cache/hash.js";
-import type { ArtifactId, ArtifactRow } from "../cache/index.js";
+import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
 import { isThere } from "../cache/io.js";
-import { linkedMode } from "../cache/store.js";
+import { linkedMode, type Store } from "../cache/store.js";
 import { layerPath } from "../cache/layers.js";
 import { hasManifest } from "../cache/manifests.js";
-import type { DecideContext } from "./decide.js";
 import { isDiskImage } from "./names.js";
+import type { Project } from "./project.js";
+import type { Facts } from "./sources/facts.js";
 import { ownStamp } from "./sources/stamp.js";
 import type { Whole } from "./whole.js";
 
 /** The form of layers that this process can mount. */
 const OWN_FORM = process.getuid?.() === 0 ? "root" : "user";
 
+/** What looking needs. */
+export interface StandingContext {
+  readonly project: Project;
+  readonly index: Index;
+  readonly store: Store;
+  readonly facts: Facts;
+  /** A dry run: nothing is written, not even a stamp. */
+  readonly readOnly: boolean;
+}
+
 /** Looks at the store and the output directory; notes stamps unless it may only look. */
 export class Standing {
   constructor(
-    private readonly context: Pick<DecideContext, "project" | "index" | "store" | "facts" | "readOnly">,
+    private readonly context: StandingContext,
     private readonly whole: Whole,
   ) {}
 

@@ -1,6 +1,7 @@
 // Which release a build joins where one was signed or promoted meanwhile: names never go back.
 import { describe, expect, test } from "@jest/globals";
-import { newRelease, selectRelease, type Release, type ReleaseState } from "../engine/release/release.js";
+import type { Release, ReleaseState } from "../engine/release/record.js";
+import { newRelease, selectRelease } from "../engine/release/release.js";
 
 describe("which release a build joins", () => {
   const NOW = Date.parse("2031-05-06T20:00:00Z");

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
-import type { Release } from "../engine/release/release.js";
+import type { Release } from "../engine/release/record.js";
 import { atTime, makeProject, type Ended, type TestProject } from "./support/cli.js";
 
 jest.setTimeout(60_000);

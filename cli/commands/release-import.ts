@@ -7,7 +7,8 @@ import { planImport, type ImportPlan, type Refusal } from "../../engine/release/
 import { applyImport, importPackages, takeRelease } from "../../engine/release/import-apply.js";
 import { joinPins, oneRelease, sameLine } from "../../engine/release/import-pins.js";
 import { requireOwner } from "../../engine/release/place.js";
-import { readReleases, type Release } from "../../engine/release/release.js";
+import type { Release } from "../../engine/release/record.js";
+import { readReleases } from "../../engine/release/release.js";
 import { sessionOf, tellLine } from "../exchange.js";
 import { text } from "../life.js";
 import { openImagefile, type Opened } from "../open.js";

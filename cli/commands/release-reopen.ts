@@ -4,7 +4,7 @@ import { unwrap } from "../../engine/problem.js";
 import { signatureName } from "../../engine/release/check.js";
 import type { Project } from "../../engine/project.js";
 import { inPlace, isElsewhere, isLimited, ownFiles } from "../../engine/release/place.js";
-import type { Collected, Release } from "../../engine/release/release.js";
+import type { Collected, Release } from "../../engine/release/record.js";
 import { changeState, from } from "../../engine/release/states.js";
 import { collectedOf } from "../collected.js";
 import { tellLine } from "../exchange.js";

@@ -5,7 +5,7 @@ import { isDatecode } from "../../engine/names.js";
 import { stop, unwrap } from "../../engine/problem.js";
 import { currentLink, readCurrent, swapCurrent } from "../../engine/release/promote.js";
 import { isLimited } from "../../engine/release/place.js";
-import type { Release } from "../../engine/release/release.js";
+import type { Release } from "../../engine/release/record.js";
 import { changeState, from } from "../../engine/release/states.js";
 import { collectedOf } from "../collected.js";
 import { tellLine } from "../exchange.js";

@@ -25,7 +25,7 @@ import {
 } from "../../engine/release/keys.js";
 import { holdPlace } from "../../engine/release/place.js";
 import { putSignature } from "../../engine/release/collect.js";
-import type { Collected, Release } from "../../engine/release/release.js";
+import type { Collected, Release } from "../../engine/release/record.js";
 import { signFile, toolOf } from "../../engine/release/signers.js";
 import { changeState, from, requireState } from "../../engine/release/states.js";
 import { compareWithSums, sumsText } from "../../engine/release/sums.js";

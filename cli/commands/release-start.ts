@@ -8,15 +8,8 @@ import type { Pins } from "../../engine/packages/pins.js";
 import { ProblemError, stop, unwrap } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import { relationsOf } from "../../engine/relations.js";
-import {
-  newRelease,
-  readReleases,
-  releaseFile,
-  saveRelease,
-  standing,
-  today,
-  type Release,
-} from "../../engine/release/release.js";
+import { standing, type Release } from "../../engine/release/record.js";
+import { newRelease, readReleases, releaseFile, saveRelease, today } from "../../engine/release/release.js";
 import { sessionOf, tellLine } from "../exchange.js";
 import { rosterOf } from "../life.js";
 import { openImagefile, type Opened } from "../open.js";

@@ -3,7 +3,8 @@ import { resolve } from "node:path";
 import type { Graph, TargetId } from "../../engine/model.js";
 import type { Decision } from "../../engine/reason.js";
 import { relationsOf } from "../../engine/relations.js";
-import { readReleases, releaseFile, type Release } from "../../engine/release/release.js";
+import type { Release } from "../../engine/release/record.js";
+import { readReleases, releaseFile } from "../../engine/release/release.js";
 import { NEXT } from "../../engine/release/states.js";
 import { stop, unwrap } from "../../engine/problem.js";
 import {

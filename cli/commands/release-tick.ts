@@ -2,7 +2,7 @@
 import { fail, ok, unwrap, type Result } from "../../engine/problem.js";
 import { openImagefile } from "../open.js";
 import { moveRelease } from "../life.js";
-import type { ReleaseState } from "../../engine/release/release.js";
+import type { ReleaseState } from "../../engine/release/record.js";
 import { formatWhen } from "../render/when.js";
 import type { Call } from "../call.js";
 

@@ -1,14 +1,20 @@
 // What a plan needs of what is known: outputs that are not here have to be made anew only where an action that is to be
 // built reads them, or where they were asked for; and nothing beneath what a person brought is needed. It decides
 // nothing from keys and looks at no source.
-import type { Judgement } from "../decide.js";
-import type { TargetId } from "../model.js";
+import type { Decider, Judgement } from "../decide.js";
+import type { Action, Graph, TargetId } from "../model.js";
 import { relationsOf } from "../relations.js";
-import type { Session } from "./session.js";
+
+/** Who needs what: the actions in build order, what is known of them, and what was asked for. */
+interface Needing {
+  readonly actions: readonly Action[];
+  readonly decider: Pick<Decider, "absent" | "require" | "lacks">;
+  readonly options: { readonly graph: Graph; readonly wanted: readonly TargetId[] };
+}
 
 /** The judgements of the needed actions, with those that must run after all because their outputs are not here. */
 export function settleNeeds(
-  { actions, decider, options }: Pick<Session, "actions" | "decider" | "options">,
+  { actions, decider, options }: Needing,
   judged: ReadonlyMap<string, Judgement>,
 ): ReadonlyMap<string, Judgement> {
   const relations = relationsOf(options.graph);

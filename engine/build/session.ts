@@ -12,15 +12,8 @@ import type { Obstacle, Obstacles } from "../obstacles.js";
 import { ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { relationsOf } from "../relations.js";
-import {
-  isOfFuture,
-  readReleases,
-  releaseFile,
-  selectRelease,
-  standing,
-  type Release,
-  type Selected,
-} from "../release/release.js";
+import { standing, type Release } from "../release/record.js";
+import { isOfFuture, readReleases, releaseFile, selectRelease, type Selected } from "../release/release.js";
 import { requireState } from "../release/states.js";
 import { Facts } from "../sources/facts.js";
 import { Sources } from "../sources/resolve.js";

@@ -13,7 +13,7 @@ import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import type { PinnedClosure, Release } from "../release/release.js";
+import type { PinnedClosure, Release } from "../release/record.js";
 import type { Sources } from "../sources/resolve.js";
 import { closureDigest } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";

@@ -3,7 +3,7 @@
 import type { Index } from "../../cache/index.js";
 import type { Checked } from "../../cache/packages.js";
 import type { TargetId } from "../model.js";
-import type { PinnedClosure, Release } from "../release/release.js";
+import type { PinnedClosure, Release } from "../release/record.js";
 import { closureDigest } from "./closure.js";
 import type { Package } from "./driver.js";
 import type { Policy } from "./policy.js";

@@ -16,7 +16,8 @@ import { withDate } from "../names.js";
 import { obstaclesOf, unlessAny } from "../obstacles.js";
 import { fail, ok, type Result } from "../problem.js";
 import { linkOutputs } from "../publish.js";
-import { saveRelease, type ReleasedArtifact } from "./release.js";
+import type { ReleasedArtifact } from "./record.js";
+import { saveRelease } from "./release.js";
 import { relationsOf } from "../relations.js";
 
 /** A file for a target, and a person's reason. */

@@ -25,7 +25,7 @@ import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { isSignature, signatureName } from "./check.js";
 import { holdPlace, inPlace, inTheWay } from "./place.js";
-import type { Collected, ReleasedArtifact } from "./release.js";
+import type { Collected, ReleasedArtifact } from "./record.js";
 import { sumsText } from "./sums.js";
 
 /** One file to collect; `id` is its artifact's in the store. */

@@ -9,7 +9,8 @@ import { keyOf } from "../key.js";
 import { isDatecode } from "../names.js";
 import { PACKAGE_DIGEST } from "../../cache/packages.js";
 import { fail, ok, type Result } from "../problem.js";
-import { readRelease, type Release } from "./release.js";
+import type { Release } from "./record.js";
+import { readRelease } from "./release.js";
 import { readSums } from "./sums.js";
 
 /** Names in an export. Files lie under their dated names, snapshots and packages under their digests. */

@@ -20,7 +20,7 @@ import { withDate } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { EXPORT_FORM, NAMES, type ExportedAction, type ExportedFile, type ExportIndex } from "./exchange.js";
-import type { Release } from "./release.js";
+import type { Release } from "./record.js";
 import { sumsText } from "./sums.js";
 import { relationsOf } from "../relations.js";
 

@@ -22,7 +22,8 @@ import { linkOutputs } from "../publish.js";
 import { ownStamp } from "../sources/stamp.js";
 import { nameOfExport, NAMES, type Export, type ExportedFile } from "./exchange.js";
 import { madeBy, type Accepted, type ImportPlan } from "./import.js";
-import { releaseFile, saveRelease, type Provenance, type Release, type ReleasedArtifact } from "./release.js";
+import type { Provenance, Release, ReleasedArtifact } from "./record.js";
+import { releaseFile, saveRelease } from "./release.js";
 
 /** A line about long work. */
 type Progress = (line: string) => void;

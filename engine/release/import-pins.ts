@@ -2,7 +2,8 @@
 // that is here. It writes nothing and looks at no artifact.
 import { fail, ok, type Result } from "../problem.js";
 import type { Export } from "./exchange.js";
-import { newRelease, type Release } from "./release.js";
+import type { Release } from "./record.js";
+import { newRelease } from "./release.js";
 import { requireState } from "./states.js";
 
 /** The one date of several exports, and of the command line; two in one run are refused. */

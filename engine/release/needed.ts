@@ -8,7 +8,8 @@ import type { Needed } from "../../cache/mark.js";
 import { isDatecode } from "../names.js";
 import { ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { JOIN_MS, readReleases, releaseFile, type Release } from "./release.js";
+import type { Release } from "./record.js";
+import { JOIN_MS, readReleases, releaseFile } from "./release.js";
 
 /** One line beside others in the same state directory, and its releases, oldest first. */
 export interface Line {

@@ -9,7 +9,7 @@ import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { isSignature } from "./check.js";
 import { isWithin } from "../sources/globs.js";
-import type { Collected, Release } from "./release.js";
+import type { Collected, Release } from "./record.js";
 import { sumsText } from "./sums.js";
 
 /** Where the Imagefile says that a release is collected. */

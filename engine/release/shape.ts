@@ -1,7 +1,7 @@
 // What a release file may hold. People merge such files by hand, other machines make them, and under sudo they are the
 // caller's: names and digests in them become paths.
 import { PACKAGE_DIGEST } from "../../cache/packages.js";
-import type { Release, ReleaseState, SumsForm } from "./release.js";
+import type { Release, ReleaseState, SumsForm } from "./record.js";
 
 /** What is wrong with a value, as the path of the field that is; null where nothing is. */
 type Check = (value: unknown) => string | null;

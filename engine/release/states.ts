@@ -1,6 +1,6 @@
 // The life of a release as a table, and the one function that changes its state. It reads and writes no file.
 import { fail, ok, type Result } from "../problem.js";
-import type { Release, ReleaseState } from "./release.js";
+import type { Release, ReleaseState } from "./record.js";
 
 /** What leads from one state to another. */
 export type Move = "collect" | "reopen" | "sign" | "promote" | "rollback" | "abandon";

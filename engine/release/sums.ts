@@ -3,7 +3,7 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { hashFile } from "../../cache/hash.js";
 import { fail, ok, type Result } from "../problem.js";
-import type { SumsForm } from "./release.js";
+import type { SumsForm } from "./record.js";
 
 /** Name → digest in lower-case hexadecimal. */
 export type Sums = ReadonlyMap<string, string>;

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExportIndex } from "../../engine/release/exchange.js";
-import type { Release } from "../../engine/release/release.js";
+import type { Release } from "../../engine/release/record.js";
 import { makeProject, type Ended, type TestProject } from "./cli.js";
 
 /** Machines by name, and the directory between them. */
