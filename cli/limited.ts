@@ -5,7 +5,7 @@ import { cwd } from "node:process";
 import { projectOf } from "../engine/project.js";
 import { unwrap } from "../engine/problem.js";
 import { requireOwner } from "../engine/release/place.js";
-import type { Call, GlobalOptions } from "./run.js";
+import type { Call, GlobalOptions } from "./call.js";
 
 /** Commands that are nothing but that, and what they do. A guest's monitor writes files, and runs programs. */
 const COMMANDS: Readonly<Record<string, string>> = {

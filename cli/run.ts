@@ -9,7 +9,7 @@ import { sudoOwner } from "../cache/write.js";
 import { blameIfIts } from "../engine/evaluate/blame.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
 import { asError, fail, ok, unwrap, type Result } from "../engine/problem.js";
-import { say, type GlobalOptions, type Handler } from "./call.js";
+import { say, type Call, type GlobalOptions, type Handler } from "./call.js";
 import { flushed, output, watchOutput } from "./output.js";
 import { splitWords } from "./select.js";
 import { ANY_NUMBER, ordered } from "./words.js";
