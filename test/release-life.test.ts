@@ -184,3 +184,27 @@ test("an export over an earlier one names what a person put there, and leaves it
   rmSync(project.path("ex/files/own"));
   await project.good("release", "export", "image-all", "ex");
 });
+
+test.each(["sha256sum.txt", "sha256sum.sig"])(
+  "start and collect refuse an artifact with a name of the release's own, which would take its place: %s",
+  async (name) => {
+    const one = (out: string): string =>
+      `import { run } from "imagemake";\nexport const one = run({ inputs: {}, cmd: 'echo one > "$OUT"', out: "${out}" });\n`;
+    project = makeProject({ "Imagefile.ts": one(name) });
+    const said = `${name}: the release's own file has that name, beside its artifacts`;
+    expect(await project.run("release", "start")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining(said),
+    });
+    expect(project.exists("releases")).toBe(false);
+    project.write("Imagefile.ts", one("other"));
+    await project.good("release", "start", "--release", DAY);
+    project.write("Imagefile.ts", one(name));
+    await project.good("one");
+    expect(await project.run("release", "collect")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining(said),
+    });
+    expect(project.exists(DAY)).toBe(false);
+  },
+);

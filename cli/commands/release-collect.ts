@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Graph, TargetId } from "../../engine/model.js";
 import { stop, unwrap } from "../../engine/problem.js";
+import { requireOtherNames } from "../../engine/release/check.js";
 import { collectInto, type ToCollect } from "../../engine/release/collect.js";
 import { isLimited, kept, linkIn, ownPlace, requireOwner } from "../../engine/release/place.js";
 import type { Release, ReleasedArtifact } from "../../engine/release/record.js";
@@ -36,6 +37,12 @@ export async function command(call: Call): Promise<number> {
     const off = offRosterLine(release, graph);
     if (off !== null) tellLine(call, `warning: ${off}`);
     const { gate, into, sums } = graph.project.release;
+    unwrap(
+      requireOtherNames(
+        items.map(({ artifact }) => artifact.name),
+        sums.file,
+      ),
+    );
     const open = unpassed(gate, (check) => verdicts[check] !== undefined, release.waived);
     if (open.length > 0)
       tellLine(

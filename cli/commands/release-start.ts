@@ -3,11 +3,13 @@
 import { rmSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import type { Action, Graph, TargetId } from "../../engine/model.js";
+import { withDate } from "../../engine/names.js";
 import { together, type Obstacles } from "../../engine/obstacles.js";
 import type { Pins } from "../../engine/packages/pins.js";
 import { ProblemError, stop, unwrap } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import { relationsOf } from "../../engine/relations.js";
+import { requireOtherNames } from "../../engine/release/check.js";
 import { standing, type Release } from "../../engine/release/record.js";
 import { newRelease, readReleases, releaseFile, saveRelease, today } from "../../engine/release/release.js";
 import { sessionOf, tellLine } from "../exchange.js";
@@ -50,6 +52,10 @@ async function start(
   const { project, graph } = opened;
   const preview = call.options.dryRun === true;
   const { release, there } = begun(project, named, { roster, atStart: rosterOf(graph) }, Date.now());
+  const names = graph.targets.flatMap(({ id, pattern }) =>
+    roster.includes(id) && pattern !== null ? [withDate(pattern, release.datecode)] : [],
+  );
+  unwrap(requireOtherNames(names, graph.project.release.sums.file));
   const { pins, actions } = sessionOf(call, opened, release.datecode, roster, preview);
   pins.release = release;
   if (preview) {

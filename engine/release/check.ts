@@ -10,6 +10,18 @@ import { compareWithSums, readSums } from "./sums.js";
 /** `sha256sum.txt` → `sha256sum.sig`. */
 export const signatureName = (sums: string): string => `${sums.replace(/\.[^.]+$/, "")}.sig`;
 
+/** Exit 2 where a file of the release has a name that the checksums or their signature take: it would be lost. */
+export function requireOtherNames(names: readonly string[], sums: string): Result<void> {
+  const taken = names.filter((name) => name === sums || name === signatureName(sums));
+  return taken.length === 0
+    ? ok(undefined)
+    : fail(
+        2,
+        `${taken.join(", ")}: the release's own ${taken.length === 1 ? "file has" : "files have"} that name, beside its artifacts`,
+        "give the target another out, or the checksums another name: project({ release: { sums: { file } } })",
+      );
+}
+
 /** Whether a text is as both programs begin theirs, or nothing yet. */
 export const isSignature = (text: string): boolean => /^(?:untrusted comment: |$)/.test(text);
 
