@@ -336,3 +336,41 @@ export const all = tell(tree, "etc/shadow etc/seen", "all.txt");
     rmSync(trial.dir, { recursive: true, force: true });
   }
 });
+
+describe("step.remove", () => {
+  test("takes away what a pattern stands for, and nothing else", async () => {
+    const FILES = [
+      "a/b/ssh/key",
+      "a/ssh/key",
+      "a/ssh/other",
+      "a/.c/x.pyc",
+      "top.pyc",
+      "x/y/d/e/x.pyc",
+      "x/y/x.pyc",
+    ];
+    const GONE: Readonly<Record<string, readonly string[]>> = {
+      "usr/**/ssh/key": ["a/b/ssh/key", "a/ssh/key"],
+      "**/ssh": ["a/b/ssh/key", "a/ssh/key", "a/ssh/other"],
+      "/**/*.pyc": ["a/.c/x.pyc", "top.pyc", "x/y/d/e/x.pyc", "x/y/x.pyc"],
+      "usr/**/d/**/x.pyc": ["x/y/d/e/x.pyc"],
+      "usr/*/**/x.pyc": ["a/.c/x.pyc", "x/y/d/e/x.pyc", "x/y/x.pyc"],
+      "usr/**/**/key": ["a/b/ssh/key", "a/ssh/key"],
+      "usr/a/**": ["a/b/ssh/key", "a/ssh/key", "a/ssh/other", "a/.c/x.pyc"],
+      "usr/*/ssh/[ko]*": ["a/ssh/key", "a/ssh/other"],
+      "link/*/ssh/key": ["a/ssh/key"],
+      "usr/a/*": ["a/b/ssh/key", "a/ssh/key", "a/ssh/other"],
+    };
+    const paths = FILES.map((file) => `usr/${file}`).join(" ");
+    const here = project(`
+const base = made("for i in ${paths}; do mkdir -p \\$(dirname $i); echo > $i; done; ln -s /usr link");
+export const removed = Object.fromEntries(${JSON.stringify(Object.keys(GONE))}.map((path, i) => [String(i),
+  run({ inputs: { TREE: rule.platformfs({ from: base, steps: [step.remove([path])] }) }, out: "removed-" + i,
+    cmd: 'cd "$TREE/usr" && find . -type f -printf "%P\\\\n" > "$OLDPWD/$OUT"' })]));
+`);
+    await here.good("removed-all");
+    Object.values(GONE).forEach((gone, i) => {
+      const left = here.read(`out/removed-${i}`).trimEnd().split("\n");
+      expect(left.sort()).toEqual(FILES.filter((file) => !gone.includes(file)).sort());
+    });
+  });
+});

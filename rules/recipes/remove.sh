@@ -1,28 +1,39 @@
 # Deletes paths from the tree at $OUT: the lines of PATHS and of the list files; `*` stands for part of a name.
 # Nothing outside the tree is touched, wherever its links lead; deletion stays on one file system.
 
-# matches PATTERN: the paths that it stands for, one a line.
+# matches PATTERN [DIR]: the paths that it stands for below DIR, one a line. Name by name, so that links of the tree lead nowhere
+# else; `**` stands for any directories, and at the end for all that is there.
 matches() {
-    case $1 in
-        */'**'/*)
-            ma_at=$(inside "${1%%/\*\*/*}/x")
-            [ ! -d "${ma_at%/x}" ] || (cd "${ma_at%/x}" && find . -xdev -name "${1##*/\*\*/}" -prune) |
-                sed "s|^\.|${1%%/\*\*/*}|"
-            return
-            ;;
-        *[*?[]*) ;;
-        *) printf '%s\n' "$1"; return ;;
-    esac
-    # The directory before the first special character, looked up inside the tree.
-    ma_dir=${1%%[*?[]*}
-    case $ma_dir in */*) ma_dir=${ma_dir%/*}/ ;; *) ma_dir= ;; esac
+    local ma_rest=$1 ma_dir=${2:-} ma_at ma_name ma_deep
+    while :; do
+        case $ma_rest in *[*?[]*) ;; *) printf '%s\n' "$ma_dir$ma_rest"; return ;; esac
+        ma_name=${ma_rest%%/*}
+        case $ma_name in *[*?[]*) break ;; esac
+        ma_dir=$ma_dir$ma_name/ ma_rest=${ma_rest#*/}
+    done
     ma_at=$(inside "${ma_dir}x")
     [ -d "${ma_at%/x}" ] || return 0
+    ma_deep=
+    # Of several in a row one is enough.
+    while [ "$ma_name" = '**' ]; do
+        ma_deep=yes
+        case $ma_rest in */*) ma_rest=${ma_rest#*/} ;; *) ma_rest= ;; esac
+        ma_name=${ma_rest%%/*}
+    done
+    case $ma_rest in */*) ma_rest=${ma_rest#*/} ;; *) ma_rest= ;; esac
     (
         cd "${ma_at%/x}"
-        IFS=
-        for ma_name in ${1#"$ma_dir"}; do printf '%s\n' "$ma_dir$ma_name"; done
-    )
+        if [ -n "$ma_deep" ] && [ -n "$ma_name" ]; then
+            find . -xdev -mindepth 1 -name "$ma_name" -printf '%P\n'
+        elif [ -n "$ma_deep" ]; then
+            find . -mindepth 1 -maxdepth 1 -printf '%P\n'
+        else
+            IFS=
+            for ma_each in $ma_name; do [ ! -e "$ma_each" ] && [ ! -L "$ma_each" ] || printf '%s\n' "$ma_each"; done
+        fi
+    ) | while IFS= read -r ma_name; do
+        if [ -z "$ma_rest" ]; then printf '%s\n' "$ma_dir$ma_name"; else matches "$ma_rest" "$ma_dir$ma_name/"; fi
+    done
 }
 
 { printf '%s\n' "$PATHS"; lists; } | while read -r path; do

@@ -15,8 +15,8 @@ export const removeSchema = z
     paths: option(
       pathNames,
       `paths in an array, or list("file")`,
-      "What is deleted, with all below it; `*` stands for part of a name, and `/**/` for any directories between. A path that " +
-        "is not there is no error.",
+      "What is deleted, with all below it; `*` stands for part of a name, and `**` for any directories, at the end for all " +
+        "that is there. A path that is not there is no error.",
     ),
     packages: option(
       z.array(z.string().regex(/^[^\s-]\S*$/)).optional(),
