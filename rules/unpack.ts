@@ -24,7 +24,7 @@ export function unpack(from: FileTarget): TreeTarget {
   return asTree(
     declareOne({
       rule: "unpack",
-      command: recipe("unpack.sh", ["lib.sh", "unpack.sh"]),
+      command: recipe("unpack.sh", ["lib.sh", "tell.sh", "unpack.sh"]),
       inputs: { FROM: given.from },
       outputs: [{ name: "OUT", kind: "tree", base: null }],
       tools: [

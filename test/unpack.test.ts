@@ -23,6 +23,17 @@ other::---" ./etc/passwd ./listed\` });
 export const listed = run({ inputs: { TREE: rule.unpack(named("www-data")) }, out: "listed.txt",
   cmd: 'getfattr -d -m - -e hex "$TREE/listed" >"$OUT"' });
 export const unknown = rule.unpack(named("nobody-there"));
+// With files and a link beside the nodes of /dev, of which a tree has none; and two tarballs in one file.
+const devices = (from: string) => run({ inputs: {}, root: true, out: "devices-" + from.length + ".tar", cmd: \`
+  mkdir -p t/dev/sub; mknod t/dev/null c 1 3; echo kept >t/dev/sub/file; ln -s /proc/self/fd t/dev/fd; tar -C t -cf "$OUT" \` + from });
+const joined = run({ inputs: {}, out: "joined.tar.gz", cmd: \`
+  echo 1 >one; echo 2 >two; for i in one two; do tar -c $i | gzip; done >"$OUT"\` });
+const shows = (name: string, tree: ReturnType<typeof rule.unpack>) => run({ inputs: { TREE: tree }, out: name,
+  cmd: 'cd "$TREE"; find . -mindepth 1 ! -type d | sort >"$OLDPWD/$OUT"' });
+export const kept = { dot: shows("dot.txt", rule.unpack(devices("."))), bare: shows("bare.txt", rule.unpack(devices("dev"))),
+  joined: shows("joined.txt", rule.unpack(joined)) };
+const odd = run({ inputs: {}, out: "odd.tar", cmd: 'touch file; tar -cf "$OUT" --format=posix --pax-option="SCHILY.xattr.security.capability:=bad" file' });
+export const attribute = rule.unpack(odd);
 export const failing = rule.unpack(broken);
 const cut = run({ inputs: {}, out: "cut.tar", cmd: 'touch one two; tar -cf all one two; head -c 512 all > "$OUT"' });
 export const halved = rule.unpack(cut);
@@ -66,4 +77,22 @@ test("what is no tarball fails", async () => {
   const { status, stderr } = await project.run("failing");
   expect(stderr).toContain("does not look like a tar archive");
   expect(status).toBe(1);
+});
+
+test("only nodes are missing beneath /dev, however the tarball names its members", async () => {
+  await project.good("kept-dot", "kept-bare");
+  const there = "./dev/fd\n./dev/sub/file\n";
+  expect([project.read("out/dot.txt"), project.read("out/bare.txt")]).toEqual([there, there]);
+});
+
+test("of several tarballs in one file all are in the tree", async () => {
+  await project.good("kept-joined");
+  expect(project.read("out/joined.txt")).toBe("./one\n./two\n");
+});
+
+test("an attribute that the file system does not take is named", async () => {
+  const { stderr, stdout } = await project.good("attribute");
+  expect(stdout + stderr).toContain(
+    "warning: attribute: the file system takes no such attribute (file: security.capability)",
+  );
 });
