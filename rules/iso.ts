@@ -41,7 +41,7 @@ export const isoSchema = z.strictObject({
     z.record(place, anyInput),
     "{ path: a target, or files() }",
     "What else is in the image, by its path in it: a file, a tree (a directory with all that is in it), or files " +
-      "of the project (with their paths from their glob's directory on, where the path ends in `/`).",
+      "of the project (with their paths from their globs' directory on, where the path ends in `/`).",
   ),
   label: labelOption,
   cmdline: cmdlineOption,

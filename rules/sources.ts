@@ -48,6 +48,8 @@ export function files(...given: readonly (Globs | FilesOptions)[]): Source {
   if (where !== undefined && where !== "anywhere")
     wrongOption("files", `links: expected "anywhere", found ${render(where)}`);
   const patterns = globs.filter(isGlobs).flat();
+  if (patterns.every((pattern) => pattern.startsWith("!")))
+    wrongOption("files", `expected globs to take something away from, found ${render(patterns)} alone`);
   return asSource(
     source({
       kind: "files",

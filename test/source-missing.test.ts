@@ -145,3 +145,17 @@ export const b = run({ inputs: { L: files("odd") }, cmd: ': > "$OUT"', out: "b" 
     project.remove();
   }
 });
+
+test("globs that only take away have nothing to take away from", async () => {
+  const other = makeProject({
+    "Imagefile.ts": `import { files, run } from "imagemake";
+export const none = run({ inputs: { S: files("!src/b*") }, cmd: 'echo "$S" > "$OUT"', out: "none" });
+`,
+  });
+  const { status, stderr } = await other.run("none");
+  expect([status, stderr]).toEqual([
+    2,
+    expect.stringContaining('files: expected globs to take something away from, found ["!src/b*"] alone'),
+  ]);
+  other.remove();
+});

@@ -32,6 +32,13 @@ export const tree = rule.platformfs({ from: base, steps: [step.overlay("odd", { 
 export const globbed = rule.platformfs({ from: base, steps: [step.overlay(files("odd/**"), { to: "/o" })], out: "globbed.tar" });
 export const removed = rule.platformfs({ from: tree, steps: [step.remove(["o/end?"])], out: "removed.tar" });
 export const iso = rule.iso({ kernel: file, initrd: file, contents: { "odd/": files("odd/**") }, label: "X", out: "x.iso" });
+const twice = (name, contents) => rule.iso({ kernel: file, initrd: file, contents, label: "X", out: name + ".iso" });
+const over = run({ inputs: {}, cmd: 'mkdir "$OUT/d"; echo > "$OUT/end"; echo > "$OUT/d/f"', tree: true });
+export const places = {
+  files: twice("files", { "o/": files("odd/*"), "o/end": files("odd/-n") }), written: twice("written", { "o/end": files("odd/-n"), "./o//end": files("odd/end") }),
+  tree: twice("tree", { o: over, "o/": files("odd/*") }), under: twice("under", { "o/": files("odd/*"), "o/end/": files("odd/*") }),
+  apart: twice("apart", { o: over, "o/d/": files("odd/*") }),
+};
 export const broken = run({ inputs: { B: base, F: files("broken/*") }, cmd: 'echo > "$OUT"', out: "broken.txt" });
 export const brokenToo = run({ inputs: { B: base, F: files("broken-too/**") }, cmd: 'echo > "$OUT"', out: "broken-too.txt" });
 export const latin = run({ inputs: { B: base, F: files("latin/**") }, cmd: 'echo > "$OUT"', out: "latin.txt" });
@@ -100,6 +107,17 @@ test("an ISO has every name", async () => {
   const names = execFileSync("ls", ["-A", project.path("extracted")], { encoding: "utf8" });
   expect([...lines(names)].sort()).toEqual([...NAMES].sort());
   for (const name of NAMES) expect(project.read(`extracted/${name}`)).toBe(`${name}\n`);
+});
+
+test("an ISO has nothing in the place of something else", async () => {
+  for (const target of ["files", "written", "tree", "under"]) {
+    const { stderr, status } = await project.run(`places-${target}`);
+    expect([stderr, status]).toEqual([
+      expect.stringContaining("contents: several have one place in the image: o/end"),
+      1,
+    ]);
+  }
+  await project.good("places-apart");
 });
 
 test("an ISO has empty directories, and links that lead out of what is copied are named", async () => {

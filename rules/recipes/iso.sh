@@ -8,10 +8,28 @@ mkdir -p "$top/boot/grub" "$top/.disk" "$top/EFI/BOOT"
 # What is = or \ in a path would end it.
 escaped() { printf '%s' "$1" | sed 's/[\\=]/\\&/g'; }
 graft() {
+    places "$1" "$2"
     printf '%s=%s\n' "/$(escaped "$1")" "$(escaped "$2")" >>"$grafts"
     printf '%s\0' "$2" >>"$grafts.from"
 }
+# places PLACE PATH: notes the files and directories that come into the image with it.
+places() {
+    local pl_at=$1
+    while case $pl_at in *//*) : ;; *) false ;; esac; do pl_at=${pl_at//\/\//\/}; done
+    pl_at=${pl_at#./}
+    if [ -d "$2" ] && [ ! -L "$2" ]; then
+        (cd "$2" && find . -mindepth 1 \( -type d -printf 'd%P\0' -o -printf 'f%P\0' \)) >"$TMPDIR/below"
+        sed -z -n 's/^f//p' "$TMPDIR/below" | while IFS= read -r -d '' pl_each; do printf '%s\0' "$pl_at/$pl_each"; done >>"$TMPDIR/files"
+        sed -z -n 's/^d//p' "$TMPDIR/below" | while IFS= read -r -d '' pl_each; do printf '%s\0' "$pl_at/$pl_each"; done >>"$TMPDIR/directories"
+        printf '%s\0' "$pl_at" >>"$TMPDIR/directories"
+    else
+        printf '%s\0' "$pl_at" >>"$TMPDIR/files"
+    fi
+    while case $pl_at in */*) : ;; *) false ;; esac; do pl_at=${pl_at%/*} && printf '%s\0' "$pl_at" >>"$TMPDIR/directories"; done
+}
 : >"$grafts"
+: >"$TMPDIR/files"
+: >"$TMPDIR/directories"
 graft boot/vmlinuz "$KERNEL"
 graft boot/initrd.img "$INITRD"
 printf '%s\n' "$CONTENTS" | while read -r name rest; do
@@ -29,6 +47,10 @@ printf '%s\n' "$CONTENTS" | while read -r name rest; do
         graft "$place${file#"${strip:+$strip/}"}" "$file"
     done
 done
+# To xorriso the last one has the place.
+twice=$({ sort -z "$TMPDIR/files" | uniq -dz; sort -zu "$TMPDIR/files" | comm -z -12 - <(sort -zu "$TMPDIR/directories"); } |
+    sort -zu | tr '\0' '\n' | sed -n 1,5p)
+[ -z "$twice" ] || die "contents: several have one place in the image: ${twice//$'\n'/, }"
 # The medium is found by what is on no other one.
 id=$(cat "$KERNEL" "$INITRD" | { sha256sum; printf '%s\n' "$LABEL" "$MENU" "$CONTENTS"; } | sha256sum | cut -c1-32)
 echo "$LABEL" >"$top/.disk/$id"
