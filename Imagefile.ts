@@ -8,6 +8,14 @@ const debian = apt({
   url: arg("MIRROR", "host"),
   suite: "bookworm",
   inImage: arg("IMAGE_MIRROR", "https://mirror.example.org/debian"),
+  // They run from memory.
+  without: [
+    "usr/share/doc/*",
+    "!usr/share/doc/*/copyright",
+    "usr/share/man/*",
+    "usr/share/info/*",
+    "usr/share/locale/*",
+  ],
 });
 
 const flavours = {

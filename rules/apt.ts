@@ -36,6 +36,12 @@ export const aptSchema = z.strictObject({
     "a URL",
     "What the image's own apt uses (sources.list); without it the image has no source.",
   ),
+  without: option(
+    z.array(z.string().regex(/^!?\/?[^\s!/]\S*$/)).optional(),
+    "paths in an array",
+    "Files of packages that are not unpacked, such as `usr/share/doc/*`; `*` stands for part of a path, and `!` before one keeps " +
+      "what an earlier one leaves out: `!usr/share/doc/*/copyright`. All are unpacked unless said. The image's own dpkg knows nothing of it.",
+  ),
 });
 
 /** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
@@ -47,6 +53,7 @@ export interface AptRepo {
   /** Keyring files; null for the host's. */
   readonly keys: Extract<EngineSource, { kind: "files" }> | null;
   readonly inImage: string | null;
+  readonly without: readonly string[];
 }
 
 /** A Debian repository. `inImage` is what the image's own apt will use. */
@@ -56,6 +63,7 @@ export function apt(given: {
   components?: readonly string[];
   keys?: Source;
   inImage?: string;
+  without?: readonly string[];
 }): Repo<"apt"> {
   const o = check("apt", aptSchema, given);
   const keys = o.keys === undefined ? null : sourceOf(o.keys);
@@ -66,6 +74,7 @@ export function apt(given: {
     components: o.components ?? ["main"],
     keys: keys?.kind === "files" ? keys : null,
     inImage: o.inImage ?? null,
+    without: o.without ?? [],
   };
   // The brand exists only for the compiler.
   return Object.freeze(repo) as unknown as Repo<"apt">;

@@ -62,7 +62,7 @@ const apt: System = {
     driver: "apt",
     repo: requestRepo(given(isAptRepo, repo)),
     arch,
-    options: { variant },
+    options: { variant, without: given(isAptRepo, repo).without },
   }),
   bootstrap: (repo, { arch, options }) => ({
     command: recipe("rootfs-apt.sh", [
@@ -77,13 +77,14 @@ const apt: System = {
       ARCH: arch,
       CPU: cpuOf("apt", arch) ?? "",
       VARIANT: variantIn(options),
+      WITHOUT: namesIn(options, "without").join("\n"),
       IN_IMAGE: sourceLine(given(isAptRepo, repo)),
     },
     inputs: {},
     tools: [{ name: "mmdebstrap", package: "mmdebstrap" }, ...APT_TOOLS, ...emulation("apt", arch)],
     guards: { has: ["var/lib/dpkg/status"] },
   }),
-  install: ({ arch }) => ({
+  install: ({ arch, options }) => ({
     command: recipe("install-apt.sh", [
       "lib.sh",
       "emulate.sh",
@@ -93,7 +94,7 @@ const apt: System = {
       "apt.sh",
       "install-apt.sh",
     ]),
-    env: { ARCH: arch, CPU: cpuOf("apt", arch) ?? "" },
+    env: { ARCH: arch, CPU: cpuOf("apt", arch) ?? "", WITHOUT: namesIn(options, "without").join("\n") },
     inputs: {},
     tools: [...APT_TOOLS, ...emulation("apt", arch)],
   }),
@@ -146,7 +147,7 @@ const pacman: System = {
     command: recipe("rootfs-pacman.sh", [...PACMAN_PARTS, "rootfs-pacman.sh"]),
     env: {
       ARCH: arch,
-      NO_EXTRACT: noExtractIn(options),
+      NO_EXTRACT: namesIn(options, "noExtract").join(" "),
       IN_IMAGE: given(isPacmanRepo, repo).inImage ?? "",
     },
     inputs: {},
@@ -155,17 +156,20 @@ const pacman: System = {
   }),
   install: ({ arch, options }) => ({
     command: recipe("install-pacman.sh", [...PACMAN_PARTS, "install-pacman.sh"]),
-    env: { ARCH: arch, NO_EXTRACT: noExtractIn(options) },
+    env: { ARCH: arch, NO_EXTRACT: namesIn(options, "noExtract").join(" ") },
     inputs: {},
     tools: [PACMAN, ...emulation("pacman", arch)],
   }),
 };
 
-function noExtractIn(options: Json): string {
-  const patterns =
-    typeof options === "object" && options !== null && "noExtract" in options ? options.noExtract : [];
-  return Array.isArray(patterns) ? patterns.join(" ") : "";
+/** A list among the options of a lineage. */
+function namesIn(options: Json, name: "noExtract" | "without"): readonly string[] {
+  const found = isRecord(options) ? options[name] : [];
+  return Array.isArray(found) ? found.map(String) : [];
 }
+
+const isRecord = (value: Json): value is { readonly [name: string]: Json } =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function variantIn(options: Json): string {
   const variant =

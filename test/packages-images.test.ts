@@ -43,6 +43,24 @@ const PLACES: TinyPackage = {
   modes: { "/tmp": 0o1777 },
 };
 
+/** Has what a person reads, beside what runs. */
+const WORDS: readonly string[] = [
+  "/usr/share/doc/words/README",
+  "/usr/share/doc/words/copyright",
+  "/usr/share/locale/de/LC_MESSAGES/words.mo",
+  "/usr/share/man/man1/words.1",
+];
+const READ: TinyPackage = { name: "words", files: Object.fromEntries(WORDS.map((path) => [path, "words"])) };
+
+/** What an overlay puts where package tools and running systems have their own. */
+const PUT: readonly string[] = [
+  "etc/passwd-",
+  "run/x/put",
+  "tmp/x/put",
+  "var/log/apt/put.log",
+  "var/log/dpkg.log",
+];
+
 const IMAGEFILE = (url: string): string => `
 import { apt, list, rule, run, step } from "imagemake";
 const repo = apt({ url: ${JSON.stringify(url)}, suite: "tiny" });
@@ -57,6 +75,15 @@ export const facts = run({ inputs: { BASE: rootfs.tree, TREE: platform }, out: "
 export const seen = run({ inputs: { TREE: platform }, out: "seen.txt", cmd: \`
   cd "$TREE/etc"; stat -c '%a %n' early-host >"$OLDPWD/$OUT"; grep -H "" early-host early-env witness-env >>"$OLDPWD/$OUT"
 \` });
+const words = (name, part) => run({ inputs: { TREE: part }, out: name, cmd: 'cd "$TREE" && find usr/share/*/words usr/share/locale usr/share/man -type f | sort > "$OLDPWD/$OUT"' });
+const lean = apt({ url: ${JSON.stringify(url)}, suite: "tiny", without: ["/usr/share/doc/*", "!usr/share/doc/*/copyright", "usr/share/man/*"] });
+const of = (repo, packages) => rule.rootfs({ repo, arch: "${hostArch()}", variant: "busybox", packages: [list("rootfs.list"), ...packages] });
+export const read = {
+  first: words("first.txt", of(repo, ["words"])), later: words("later.txt", rule.platformfs({ from: rootfs, packages: ["words"] })),
+  lean: words("lean.txt", of(lean, ["words"])), leaner: words("leaner.txt", rule.platformfs({ from: of(lean, []), packages: ["words"] })),
+};
+const put = rule.platformfs({ from: rootfs, steps: [step.overlay("put"), step.install(["witness"])] });
+export const stays = run({ inputs: { TREE: put }, out: "stays.txt", cmd: 'cd "$TREE" && find tmp run var/log etc/passwd- -type f | sort > "$OLDPWD/$OUT"' });
 const bare = rule.platformfs({ from: rootfs, steps: [step.remove(["tmp", "run", "proc"]), step.install(["places"])] });
 export const shorn = run({ inputs: { BARE: bare }, out: "bare.txt", cmd: \`
   find "$BARE" -maxdepth 1 -mindepth 1 -type d -printf '%m %P\\n' | sort > "$OUT"
@@ -64,10 +91,16 @@ export const shorn = run({ inputs: { BARE: bare }, out: "bare.txt", cmd: \`
 `;
 
 const makeImages = (): PackageProject => {
-  const repo = makeTinyRepo([WITNESS, PLACES, EARLY]);
+  const repo = makeTinyRepo([WITNESS, PLACES, EARLY, READ]);
   const lists = { ...LISTS, "rootfs.list": `${LISTS["rootfs.list"] ?? ""}early\n` };
-  return makePackageProject(repo, { "Imagefile.ts": IMAGEFILE(repo.url), ...lists });
+  return makePackageProject(repo, {
+    "Imagefile.ts": IMAGEFILE(repo.url),
+    ...lists,
+    ...Object.fromEntries(PUT.map((path) => [`put/${path}`, "put\n"])),
+  });
 };
+
+const lines = (text: string): readonly string[] => text.trimEnd().split("\n");
 
 /** What the user owns outside of the store and the stage, both of which are the builder's. */
 const foreign = (dir: string, uid: number): readonly string[] =>
@@ -142,6 +175,19 @@ describe("the same image, built anew in another place", () => {
     const dirs = first.read("out/bare.txt").split("\n");
     expect(dirs).toEqual(expect.arrayContaining(["1777 tmp", "755 proc"]));
     expect(dirs).not.toContain("755 run");
+  });
+
+  test("has all that packages have, but for what the Imagefile leaves out", async () => {
+    await first.good("read-all");
+    const all = WORDS.map((path) => path.slice(1));
+    const some = all.filter((path) => !/README|man1/.test(path));
+    const seen = ["first", "later", "lean", "leaner"].map((name) => lines(first.read(`out/${name}.txt`)));
+    expect(seen).toEqual([all, all, some, some]);
+  });
+
+  test("keeps what was put where package tools and running systems have their own", async () => {
+    await first.good("stays");
+    expect(lines(first.read("out/stays.txt"))).toEqual([...PUT]);
   });
 
   test("is dated by the newest of its packages", async () => {

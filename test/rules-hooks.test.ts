@@ -194,9 +194,10 @@ test("what is taken out after a hook is the tree's, wherever its links lead, and
     const made = links.map((path) => `mkdir -p $(dirname ${path}); ln -s ${host} ${path}`).join("; ");
     const project = makeProject(
       {
-        "Imagefile.ts": `${PRELUDE}const linked = made(${JSON.stringify(`${made}; mkdir -p in/log; ln -s /in/log var/cache/ldconfig; echo >in/log/aux-cache; echo kept >in/kept`)});
-export const told = tell(rule.platformfs({ from: linked, steps: [step.hook("hook.sh")] }), "told.txt");`,
-        "hook.sh": "true\n",
+        "Imagefile.ts": `${PRELUDE}const bare = made("mkdir in");
+export const told = tell(rule.platformfs({ from: bare, steps: [step.hook("hook.sh"), step.hook("more.sh")] }), "told.txt");`,
+        "hook.sh": `cd "$1"; ${made}; mkdir -p in/log; ln -s /in/log var/cache/ldconfig; echo >in/log/aux-cache; echo kept >in/kept\n`,
+        "more.sh": 'echo >"$1/in/log/aux-cache"\n',
       },
       { dir: join(dir, "project"), under: [] },
     );

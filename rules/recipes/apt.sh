@@ -1,13 +1,7 @@
-# Shared by recipes that install Debian packages, from repo/ alone.
+# Shared by recipes that install Debian packages, from repo/ alone. WITHOUT.
 
-# Documentation is left out, licences are not.
-EXCLUDES='path-exclude=/usr/share/doc/*
-path-include=/usr/share/doc/*/copyright
-path-exclude=/usr/share/man/*
-path-exclude=/usr/share/info/*
-path-exclude=/usr/share/locale/*
-path-include=/usr/share/locale/locale.alias
-path-exclude=/usr/share/lintian/*'
+# excludes: the lines of $WITHOUT, what is not unpacked of packages, as dpkg has them.
+excludes() { printf '%s\n' "$WITHOUT" | sed -n 's|^!/*|path-include=/|p; t; s|^/*\(..*\)$|path-exclude=/\1|p'; }
 
 # closure: the names of all packages in repo/. The closure is what is installed, whoever asked for it: a list that changes
 # without changing its closure must not change the tree.

@@ -55,7 +55,7 @@ DPkg::Chroot-Directory "$root";
 DPkg::Use-Pty "false";
 Dir::Bin::dpkg "env";
 DPkg::Options { "--unset=APT_CONFIG"; "TMPDIR=/tmp"; "/usr/bin/dpkg"; "--force-unsafe-io"; "--force-confold"; "--log=/dev/null";
-$(printf '%s\n' "$EXCLUDES" | sed 's/.*/"--&";/')
+$(excludes | sed 's/.*/"--&";/')
 };
 END
 with_apt() { for_scripts TMPDIR="$TMPDIR" APT_CONFIG="$state/apt.conf" apt-get -q "$@"; }

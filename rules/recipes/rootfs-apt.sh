@@ -21,9 +21,7 @@ set -- "$@" --architectures="$ARCH" --variant="$variant" "$hooks"
 set -- "$@" --setup-hook='cd "$1/etc" && rm -f resolv.conf hostname && : >resolv.conf && echo localhost >hostname'
 # Nobody but root can read the stage, and what is built is not on a disk that must survive a power cut.
 set -- "$@" --aptopt='APT::Sandbox::User "root"' --dpkgopt=force-unsafe-io
-while read -r line; do set -- "$@" --dpkgopt="$line"; done <<END
-$EXCLUDES
-END
+while IFS= read -r line; do set -- "$@" --dpkgopt="$line"; done < <(excludes)
 set -- "$@" $(closure | sed 's/^/--include=/')
 
 # It hangs up its process group when it fails, so it gets one of its own.

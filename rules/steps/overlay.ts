@@ -15,7 +15,8 @@ export const overlaySchema = z
     files: option(
       z.union([z.string().min(1), filesSource]),
       "a directory, or files(…)",
-      "What is copied into the tree: a directory's contents, or files from their glob's directory on.",
+      "What is copied into the tree: a directory's contents, or files from their glob's directory on; of several globs, from the " +
+        "directory that all are in.",
     ),
     to: option(
       imagePath.optional(),
