@@ -268,6 +268,9 @@ export const unfinishedPath = ({ logs }: Pick<Layout, "logs">, name: string): st
 export const graphPath = ({ graphs }: Pick<Layout, "graphs">, name: string): string =>
   join(graphs, `graph-${name}.json`);
 
+/** An Imagefile, or a module of it, as compiled. */
+export const modulePath = (modules: string, name: string): string => join(modules, name);
+
 const QUICK = "quick-";
 
 /** The graphs of the Imagefile in the current directory. */

@@ -344,6 +344,20 @@ describe("what is remembered", () => {
     await project.good("clean");
   });
 
+  test.each([
+    ["that means something else", (text: string) => text.replace("tr a-z", "tr b-z")],
+    ["that means nothing", (text: string) => text.replace("const ", "c nst ")],
+    ["cut off", (text: string) => text.slice(0, text.length / 2)],
+  ])("a transpiled Imagefile %s is neither run nor fatal", async (_, change) => {
+    const project = await built();
+    const file = onlyFile(project, ".imagemake/modules", "");
+    const whole = readFileSync(file, "utf8");
+    writeFileSync(file, change(whole));
+    for (const name of project.names(".imagemake/graphs")) rmSync(project.path(".imagemake/graphs", name));
+    expect((await project.events({})).which("built")).toEqual([]);
+    expect(readFileSync(file, "utf8")).toBe(whole);
+  });
+
   test("a record of nothing to do with any byte changed is no record", async () => {
     const project = await built();
     // What was written just now is not recorded.

@@ -1,9 +1,9 @@
 // Evaluates an Imagefile: loads it, records what it read, and turns its exports into the graph. This is where
 // whatever an Imagefile throws becomes a problem. It does not know when a graph may be used again (fresh.ts).
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { codeOf, problemIn } from "../../cache/io.js";
-import { adviceFor, lackAt } from "../../cache/limits.js";
+import { adviceFor } from "../../cache/limits.js";
 import type { Graph } from "../model.js";
 import { asError, fail, ok, stop, type Result } from "../problem.js";
 import { importHint } from "./engine-module.js";
@@ -62,7 +62,10 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
       settled(
         loadModules(file, {
           engine,
-          cache: options.cache === undefined ? null : usable(options.cache),
+          cache:
+            options.cache === undefined
+              ? null
+              : { dir: options.cache, quietly: (work) => recorder.quietly(work) },
           onModule: (path) => recorder.module(path),
           onSearch: (path, use) => recorder.file(path, use),
         }),
@@ -83,15 +86,6 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
     resetArgs();
     setImagefileDirectory(null);
   }
-}
-
-/** Where transpiled modules are kept, null where nothing can be written. A pipe in the place of one would be read for ever. */
-function usable(cache: string): string | null {
-  if (lackAt(cache) !== null) return null;
-  if (existsSync(cache))
-    for (const entry of readdirSync(cache, { withFileTypes: true }))
-      if (!entry.isFile() && !entry.isDirectory()) rmSync(join(cache, entry.name), { force: true });
-  return cache;
 }
 
 const runningEngine = (): Promise<object> => import("../../targets/index.js");

@@ -6,11 +6,13 @@ import { readFileSync, readdirSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { TransformOptions } from "jiti";
 import { PACKAGE } from "../../cache/installed.js";
 import { ModuleSyntaxError, importProblem, jsonProblem, notUtf8 } from "./blame.js";
 import { engineModule, projectModule } from "./engine-module.js";
 import { ownerOf, placeInStack } from "./frames.js";
 import { lineNotUtf8 } from "../utf8.js";
+import { keeping, type Keeping } from "./kept-modules.js";
 import { nearest } from "./nearest.js";
 import { noteResolution, watchRequire, type Note } from "./resolution.js";
 
@@ -20,8 +22,8 @@ export type Exports = Readonly<Record<string, unknown>>;
 export interface LoadOptions {
   /** What `import … from "imagemake"` gives. */
   readonly engine: object;
-  /** Directory for transpiled modules; none is kept without it. */
-  readonly cache: string | null;
+  /** Where transpiled modules are kept; none is without it. */
+  readonly cache: Omit<Keeping, "isGood"> | null;
   /** A module is about to be read. */
   readonly onModule: (path: string) => void;
   /** Finding a module depended on this. */
@@ -55,12 +57,17 @@ const SETTINGS = {
   jsx: false,
   tsconfigPaths: false,
 };
+/** What jiti gives of a module that is none. */
+const BROKEN = /^exports\.__JITI_ERROR__ = (.*)$/s;
 const TRANSPILED = new Set([".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"]);
 
 /** Loads `file` (absolute) and everything it imports. Throws what the modules throw. */
 export async function loadModules(file: string, options: LoadOptions): Promise<Exports> {
   const { createJiti } = await import("jiti");
-  const plain = createJiti("/", { ...SETTINGS, fsCache: options.cache ?? false });
+  const plain = createJiti("/", { ...SETTINGS, fsCache: false });
+  const anew = (given: TransformOptions): string => plain.transform(given);
+  const isGood = (code: string): boolean => !BROKEN.test(code);
+  const transpile = options.cache === null ? anew : keeping({ ...options.cache, isGood }, anew);
   const cache: Cache = {};
   const running = new Map<string, Promise<void>>();
   const waiting = new Map<string, Set<string>>();
@@ -116,8 +123,8 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
       // Modules that `require` loads come by only here.
       const { filename } = given;
       if (filename !== undefined && !running.has(filename)) options.onModule(filename);
-      const code = plain.transform(given);
-      const broken = /^exports\.__JITI_ERROR__ = (.*)$/s.exec(code)?.[1];
+      const code = transpile(given);
+      const broken = BROKEN.exec(code)?.[1];
       if (broken !== undefined) throw ModuleSyntaxError.of(broken);
       return { code: code.replace(/^(?:#!.*\n)?(?:"use strict";)?/, `$&${PRELUDE}`) };
     },
