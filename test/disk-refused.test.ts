@@ -27,6 +27,8 @@ beforeAll(() => {
       `export const ext4 = rule.disk({ from: long, out: "ext4.img" });`,
       `const big = run({ inputs: {}, cmd: 'head -c 30000000 /dev/urandom > "$OUT/big"', tree: true });`,
       `export const small = rule.disk({ from: big, size: "20MiB", out: "small.img" });`,
+      `const crowd = run({ inputs: {}, cmd: 'cd "$OUT"; for d in $(seq 30); do mkdir $d; (cd $d; seq 1000 | xargs touch); done', tree: true });`,
+      `export const crowded = rule.disk({ from: crowd, out: "crowded.img" });`,
       disk(
         "other",
         `: > caf€; : > é; : > 日本; mkdir $(printf 'b\\377d'); : > $(printf 'b\\377d')/x; : > UP; : > one; ln one two; touch -d @1 old`,
@@ -54,6 +56,10 @@ test("ext4: what is no question of size is not said to be one", async () => {
     1,
     expect.stringContaining("the tree does not fit into the image (size: 20 MiB): say a larger size"),
   ]);
+});
+
+test("ext4: there is room for as many files as the tree has, however small they are", async () => {
+  await project.good("crowded");
 });
 
 test("what is under another name in FAT, in two copies or of another time is named", async () => {

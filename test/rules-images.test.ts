@@ -114,7 +114,7 @@ describe("a platform filesystem", () => {
     const paths = lines.map((line) => line.split(" ")[2] ?? "");
     expect(paths.filter((path) => /^(?:dev|proc|sys|tmp|run(?!\/lock$))\/./.test(path))).toEqual([]);
     const leftovers =
-      /policy-rc|99mmdebstrap|resolv\.conf|etc\/hostname|\.log$|-old$|(?:passwd|group|shadow)-$|[./]lock$|ssh_host_rsa|machine-id|README|sources\.list|apt\//;
+      /policy-rc|99mmdebstrap|resolv\.conf|etc\/hostname|\.log$|-old$|(?:passwd|group|shadow)-$|[./]lock$|ssh_host_rsa|machine-id|sources\.list|apt\//;
     expect(paths.filter((path) => leftovers.test(path) && path !== "run/lock")).toEqual([]);
     expect(paths).not.toContain("usr/share/greeting");
     expect(paths.filter((path) => /\.pyc?$/.test(path))).toEqual(["usr/lib/y.py"]);

@@ -17,6 +17,16 @@ need() {
         $3 == "f" || $3 == "d" { b += int(($2 + 4095) / 4096) * 4096 } { b += 512 } END { printf "%d\n", b * 1.06 }'
 }
 
+# for_inodes DIR SIZE: the option with which mke2fs makes enough of them in SIZE bytes: it counts on files of 16 KiB, in a
+# small one of 4 KiB.
+for_inodes() {
+    fi_per=16384
+    [ "$2" -ge $((512 * 1048576)) ] || fi_per=4096
+    fi_count=$(find "$1" -printf '%i\n' | sort -u | wc -l)
+    fi_count=$((fi_count + fi_count / 4 + 4096))
+    [ "$fi_count" -le $(($2 / fi_per)) ] || echo "-N $fi_count"
+}
+
 root=$TREE
 boot_partition=
 case $BOOT in
@@ -76,6 +86,8 @@ part "$root_size" L "$ROOT_PART" root 83
 rootfs=$start root_number=$number
 total=$((at + MIB))
 needs_space $(($(need "$root") / 1024)) "this image"
+if [ -n "$SIZE" ]; then room="size: $((SIZE / 1048576)) MiB"; else room="$((total / MIB)) MiB, as computed"; fi
+small="the tree does not fit into the image ($room): say a larger size"
 truncate -s $((total * 512)) "$image"
 id=$DISK_UUID
 [ $scheme = gpt ] || id=0x$DISK_ID
@@ -126,12 +138,12 @@ case $FS in
         # All that it makes itself has the time of the epoch.
         export E2FSPROGS_FAKE_TIME="$SOURCE_DATE_EPOCH"
         # shellcheck disable=SC2086 # words
-        mke2fs -q -F -t ext4 $features -U "$ROOT_UUID" ${LABEL:+-L "$LABEL"} -m 1 \
+        mke2fs -q -F -t ext4 $features $(for_inodes "$root" $((root_size * 512))) -U "$ROOT_UUID" ${LABEL:+-L "$LABEL"} -m 1 \
             -E "offset=$((rootfs * 512)),hash_seed=$ROOT_UUID,lazy_itable_init=0,root_owner=0:0" \
             -d "$root" "$image" $((root_size / 2))k 2>"$TMPDIR/mke2fs" || {
             cat "$TMPDIR/mke2fs" >&2
             grep -qiE 'could not allocate|no space left|no free' "$TMPDIR/mke2fs" || die "mke2fs cannot put the tree into ext4"
-            die "the tree does not fit into the image (${SIZE:+size: $((SIZE / 1048576)) MiB}): say a larger size"
+            die "$small"
         }
         # It takes the time of each file's last change from the tree, which is that of this build.
         debugfs -R 'ls' "$image?offset=$((rootfs * 512))" >/dev/null 2>&1 || die "debugfs cannot read the image"
@@ -151,7 +163,7 @@ case $FS in
             die "mkfs.btrfs failed"
         # It makes the file larger where it has to.
         [ "$(stat -c %s "$TMPDIR/root.btrfs")" = $((root_size * 512)) ] ||
-            die "the tree does not fit into the image (${SIZE:+size: $((SIZE / 1048576)) MiB}): say a larger size"
+            die "$small"
         place "$TMPDIR/root.btrfs" "$rootfs"
         ;;
     vfat)
