@@ -1,20 +1,19 @@
 // `imagemake release collect [DIR]`: the release's artifacts, by what the graph says, in one directory with their
 // checksums.
-import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Graph, TargetId } from "../../engine/model.js";
 import { stop, unwrap } from "../../engine/problem.js";
 import { requireOtherNames } from "../../engine/release/check.js";
-import { collectInto, type ToCollect } from "../../engine/release/collect.js";
+import { collectInto } from "../../engine/release/collect.js";
 import { isLimited, kept, linkIn, ownPlace, requireOwner } from "../../engine/release/place.js";
-import type { Release, ReleasedArtifact } from "../../engine/release/record.js";
+import type { Release } from "../../engine/release/record.js";
 import { saveRelease } from "../../engine/release/release.js";
+import { dropping, offRosterLine, rosterOf, unpassed } from "../../engine/release/roster.js";
 import { changeState, from, requireState } from "../../engine/release/states.js";
-import { withDate } from "../../engine/names.js";
-import { relationsOf } from "../../engine/relations.js";
+import { wantedFiles, type Unwhole } from "../../engine/release/wanted.js";
 import { tellLine } from "../exchange.js";
-import { dropping, meant, offRosterLine, rosterOf, tell, unpassed } from "../life.js";
-import { judge, look, type Looking } from "../look.js";
+import { meant, tell } from "../life.js";
+import { judge, look } from "../look.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../call.js";
 import { projectOfCall, whileLocked } from "../state.js";
@@ -33,7 +32,9 @@ export async function command(call: Call): Promise<number> {
     ]);
     const { graph } = looking.opened;
     const roster = rosterIn(graph);
-    const { items, verdicts } = await wantedOf(looking, roster, release);
+    const { session } = looking;
+    const { items, verdicts, wrong } = wantedFiles(session, await judge(session), roster, release);
+    requireWhole(release, wrong);
     const off = offRosterLine(release, graph);
     if (off !== null) tellLine(call, `warning: ${off}`);
     const { gate, into, sums } = graph.project.release;
@@ -66,7 +67,7 @@ export async function command(call: Call): Promise<number> {
     const earlier = isSame && !isLimited(project) ? Object.values(release.artifacts) : [];
     const before = earlier.map(({ name }) => name);
     const collected = { dir, sums: sums.file, form: sums.form };
-    unwrap(await collectInto(project, looking.session.decider.context.store, collected, items, before));
+    unwrap(await collectInto(project, session.decider.context.store, collected, items, before));
     const artifacts = Object.fromEntries(items.map(({ target, artifact }) => [target, artifact]));
     const more = {
       explicit: true,
@@ -85,56 +86,19 @@ export async function command(call: Call): Promise<number> {
   return call.options.dryRun === true ? work() : whileLocked(call, project, work);
 }
 
-async function wantedOf(
-  { session, opened }: Looking,
-  roster: readonly string[],
-  release: Release,
-): Promise<{ items: ToCollect[]; verdicts: Release["verdicts"] }> {
-  const judgements = await judge(session);
-  const { project } = opened.graph;
-  const relations = relationsOf(opened.graph);
-  const wrong: string[] = [];
-  const items: ToCollect[] = [];
-  for (const id of roster) {
-    const target = relations.target(id);
-    const judged = target === undefined ? undefined : judgements.get(target.action);
-    const artifact = target === undefined ? undefined : judged?.made?.outputs[target.output];
-    const row = artifact === undefined ? undefined : session.index.artifact(artifact);
-    if (target === undefined || judged === undefined) wrong.push(`${id}: no longer in the Imagefile`);
-    else if (judged.decision.kind !== "up-to-date") wrong.push(`${id}: ${describeDecision(judged.decision)}`);
-    else if (session.decider.context.rejected.some(({ digest }) => digest === artifact?.slice(2)))
-      wrong.push(`${id}: rejected`);
-    else if (target.pattern !== null && artifact !== undefined && row !== undefined) {
-      const [key, digest] = [judged.key ?? "", artifact.slice(2)];
-      const before = release.artifacts[id];
-      const at = new Date(session.index.resultOf(key)?.started ?? Date.now()).toISOString();
-      const provenance: ReleasedArtifact["provenance"] =
-        before?.digest === digest ? before.provenance : { kind: "built", at, machine: hostname() };
-      const name = withDate(target.pattern, release.datecode);
-      const executable = artifact.startsWith("x:");
-      items.push({
-        target: id,
-        id: artifact,
-        artifact: { name, key, digest, executable, size: row.size, provenance },
-      });
-    }
-  }
-  if (wrong.length > 0) {
-    const [gone] = roster.filter((id) => relations.target(id) === undefined);
-    stop(
-      1,
-      `release ${release.datecode} is not whole: ${wrong.join("; ")}`,
-      gone === undefined
-        ? "imagemake builds what is out of date"
-        : `${dropping(gone)} takes it off the roster`,
-    );
-  }
-  const at = new Date().toISOString();
-  const passed = project.release.gate.flatMap((id) => {
-    const judged = judgements.get(relations.target(id)?.action ?? "");
-    return judged?.decision.kind === "up-to-date" && judged.key !== null
-      ? [[id, { key: judged.key, at }] as const]
-      : [];
-  });
-  return { items, verdicts: Object.fromEntries(passed) };
+function requireWhole({ datecode }: Release, wrong: readonly Unwhole[]): void {
+  if (wrong.length === 0) return;
+  const gone = wrong.find(({ why }) => why === "gone");
+  stop(
+    1,
+    `release ${datecode} is not whole: ${wrong.map(inWords).join("; ")}`,
+    gone === undefined
+      ? "imagemake builds what is out of date"
+      : `${dropping(gone.target)} takes it off the roster`,
+  );
+}
+
+function inWords({ target, why }: Unwhole): string {
+  if (why === "gone") return `${target}: no longer in the Imagefile`;
+  return `${target}: ${why === "rejected" ? why : describeDecision(why)}`;
 }

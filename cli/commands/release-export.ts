@@ -6,14 +6,9 @@ import type { Graph, TargetId } from "../../engine/model.js";
 import { unlessAny } from "../../engine/obstacles.js";
 import { stop, unwrap } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
-import {
-  checkPlace,
-  exportIndex,
-  rosterHere,
-  writeExport,
-  type ExportWish,
-} from "../../engine/release/export.js";
+import { checkPlace, exportIndex, writeExport, type ExportWish } from "../../engine/release/export.js";
 import type { ExportIndex } from "../../engine/release/exchange.js";
+import { rosterHere } from "../../engine/release/roster.js";
 import { readReleases, saveRelease, selectRelease } from "../../engine/release/release.js";
 import { joined, sessionOf, tellLine } from "../exchange.js";
 import { openImagefile, type Opened } from "../open.js";

@@ -4,14 +4,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openSession, type RunOptions, type Session } from "../../engine/build/session.js";
-import type { Graph, TargetId } from "../../engine/model.js";
-import { packageChanges } from "../../engine/packages/closure.js";
+import type { TargetId } from "../../engine/model.js";
 import { Pins } from "../../engine/packages/pins.js";
-import { hasOwnPackages, ownLists, toRefresh } from "../../engine/packages/refresh.js";
-import { unlessAny, worstOf } from "../../engine/obstacles.js";
+import { worstOf } from "../../engine/obstacles.js";
 import { stop, unwrap } from "../../engine/problem.js";
-import type { PackageChange } from "../../engine/reason.js";
-import { relationsOf } from "../../engine/relations.js";
+import { refresh, requireOwn, type Refreshed, type Row } from "../../engine/release/refresh.js";
 import { saveRelease } from "../../engine/release/release.js";
 import { drivers, openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
@@ -22,27 +19,6 @@ import type { Call } from "../call.js";
 import { oneDate, select } from "../select.js";
 import { whileLocked } from "../state.js";
 
-/** What came of it; `exit` says whether some lists could not be resolved. */
-interface Refreshed {
-  readonly rows: readonly Row[];
-  readonly exit: number;
-}
-
-/** What helps where some lists cannot be resolved in the new snapshots: nothing is written down until then. */
-function restOf(isNamed: boolean, isAll: boolean): string {
-  const stays = "the release stays as it was";
-  if (isAll) return stays;
-  return isNamed
-    ? `${stays}; -k refreshes the rest`
-    : `${stays}; -k refreshes the rest, and so does naming it`;
-}
-
-/** What a refresh changes in one target's packages. */
-interface Row {
-  readonly target: TargetId;
-  readonly changes: readonly PackageChange[];
-}
-
 /** Takes the snapshots, resolves, prints the difference. */
 export async function command(call: Call): Promise<number> {
   const { options } = call;
@@ -50,23 +26,28 @@ export async function command(call: Call): Promise<number> {
   const opened = unwrap(await openImagefile(options, call.args, !preview));
   const selection = call.names.length === 0 ? null : unwrap(select(opened.graph, call.names));
   const targets = selection?.targets ?? null;
-  requireOwn(opened.graph, targets);
+  unwrap(requireOwn(opened.graph, targets));
   const run = runOptions(call, opened, unwrap(oneDate(selection?.datecode ?? null, opened.datecode)));
   const looking = openOrStop(run, true);
   say(call, releaseLine({ ...whenOf(looking), joined: true, at: Date.now() }));
-  const { rows, exit } = preview
+  const { rows, added, refused } = preview
     ? await previewed(call, looking, targets)
     : await refreshed(call, run, targets);
+  for (const [id, { message }] of refused) say(call, `not resolved: ${id}: ${message}`);
+  for (const { target, packages } of added)
+    say(call, `resolved now: ${target}: ${counted(packages, "package")}`);
   if (options.json === true) output.write(`${JSON.stringify(rows, null, 2)}\n`);
   else output.write(rows.length === 0 ? "no package changed\n" : rows.map(inWords).join(""));
-  return exit;
+  return refused.size === 0 ? 0 : worstOf(refused);
 }
 
 /** Holding the lock, and written down. Where anything fails, the release stays as it was. */
 function refreshed(call: Call, run: RunOptions, targets: readonly TargetId[] | null): Promise<Refreshed> {
   return whileLocked(call, run.project, async () => {
     const session = openOrStop(run, false);
-    const refreshed = await refresh(call, session.pins, run.graph, targets);
+    const refreshed = unwrap(
+      await refresh(session.pins, run.graph, targets, call.options.keepGoing === true),
+    );
     saveRelease(run.project, session.pins.release);
     return refreshed;
   });
@@ -84,69 +65,10 @@ async function previewed(
   try {
     const context = { project, graph, sources, index: session.index, drivers, emit, signal };
     const pins = new Pins({ ...context, readOnly: true, preview }, session.pins.release);
-    return await refresh(call, pins, graph, targets);
+    return unwrap(await refresh(pins, graph, targets, call.options.keepGoing === true));
   } finally {
     rmSync(preview, { recursive: true, force: true });
   }
-}
-
-/**
- * Resolves anew what the release has resolved already, and what is named. The rest comes with the next build, out of the
- * new snapshots too: what could not be resolved was asked of the old one.
- */
-async function refresh(
-  call: Call,
-  pins: Pins,
-  graph: Graph,
-  targets: readonly TargetId[] | null,
-): Promise<Refreshed> {
-  const before = pins.release.closures;
-  const { roster } = pins.release;
-  const all =
-    targets === null && roster !== null && roster.length > 0
-      ? relationsOf(graph)
-          .closure(roster)
-          .filter(({ packages }) => packages !== null)
-      : toRefresh(graph, targets);
-  const named = targets === null ? [] : ownLists(graph, targets);
-  const actions = all.filter((action) => Object.hasOwn(before, action.id) || named.includes(action));
-  // All in one go, also those of lists that nothing has resolved yet: a release is of one moment.
-  const unreachable = await pins.snapshot([...new Set([...(await pins.forget(all)), ...named])]);
-  const stays = "the release stays as it was";
-  const narrower = "naming targets refreshes what they are built from";
-  unwrap(unlessAny(unreachable, targets === null ? `${stays}; ${narrower}` : stays));
-  unwrap(await pins.resolve(actions, call.options.keepGoing === true));
-  const refused = pins.refusals(actions);
-  if (call.options.keepGoing !== true)
-    unwrap(
-      unlessAny(
-        refused,
-        restOf(
-          targets !== null,
-          actions.every(({ id }) => refused.has(id)),
-        ),
-      ),
-    );
-  for (const [id, { message }] of refused) say(call, `not resolved: ${id}: ${message}`);
-  const after = pins.release.closures;
-  for (const { id } of actions) {
-    const found = Object.hasOwn(before, id) ? undefined : after[id];
-    if (found !== undefined) say(call, `resolved now: ${id}: ${counted(found.packages.length, "package")}`);
-  }
-  const rows = actions.flatMap(({ id }) => {
-    if (!Object.hasOwn(before, id)) return [];
-    const changes = packageChanges(before[id]?.packages ?? [], after[id]?.packages ?? []);
-    return changes.length === 0 ? [] : [{ target: id, changes }];
-  });
-  return { rows, exit: refused.size === 0 ? 0 : worstOf(refused) };
-}
-
-/** Targets without packages are a mistake, unless they came along with others (in a group). */
-function requireOwn(graph: Graph, targets: readonly TargetId[] | null): void {
-  if (targets === null || targets.some((target) => hasOwnPackages(graph, target))) return;
-  const names = targets.join(", ");
-  const what = targets.length === 1 ? `${names} has no packages of its own` : `none of ${names} has packages`;
-  stop(2, what, "name what is built from packages, or nothing for all");
 }
 
 function openOrStop(run: RunOptions, readOnly: boolean): Session {

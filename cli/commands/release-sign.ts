@@ -15,7 +15,7 @@ import { writeWhole } from "../../cache/write.js";
 import { withDate } from "../../engine/names.js";
 import { asKnown, stop, unwrap } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
-import { signatureName, verifySignature } from "../../engine/release/check.js";
+import { verifySignature } from "../../engine/release/check.js";
 import {
   ensureKeys,
   keepPublicKey,
@@ -25,13 +25,14 @@ import {
 } from "../../engine/release/keys.js";
 import { holdPlace } from "../../engine/release/place.js";
 import { putSignature } from "../../engine/release/collect.js";
-import type { Collected, Release } from "../../engine/release/record.js";
+import type { Release } from "../../engine/release/record.js";
 import { signFile, toolOf } from "../../engine/release/signers.js";
 import { changeState, from, requireState } from "../../engine/release/states.js";
-import { compareWithSums, sumsText } from "../../engine/release/sums.js";
-import type { ProjectSettings, SignSettings } from "../../engine/model.js";
+import { sumsText } from "../../engine/release/sums.js";
+import { digestsIn, present, waived } from "../../engine/release/to-sign.js";
+import type { SignSettings } from "../../engine/model.js";
 import { collectedOf } from "../collected.js";
-import { meant, moveRelease, readGiven, text, unpassed } from "../life.js";
+import { meant, moveRelease, readGiven, text } from "../life.js";
 import { openImagefile } from "../open.js";
 import type { Call } from "../call.js";
 import { askSecret } from "../secret.js";
@@ -43,12 +44,12 @@ export async function command(call: Call): Promise<number> {
   if (handedOut !== null) {
     const release = unwrap(requireState(unwrap(meant(project, call, from("sign"))), from("sign")));
     const place = unwrap(await collectedOf(call, project, release));
-    await present(release, place);
+    unwrap(await present(release, place));
     if (lstatSync(handedOut, { throwIfNoEntry: false }) !== undefined)
       stop(2, `${handedOut} is there already`);
     if (call.options.dryRun === true)
       process.stderr.write(`would write what is to be signed to ${handedOut}\n`);
-    else writeWhole(resolve(handedOut), sumsText(wantedOf(release), place.form));
+    else writeWhole(resolve(handedOut), sumsText(digestsIn(release), place.form));
     return 0;
   }
   return moveRelease(
@@ -56,14 +57,16 @@ export async function command(call: Call): Promise<number> {
     from("sign"),
     ({ datecode }) => `sign release ${datecode}`,
     async (given) => {
-      const release = waived(call, given, settings);
-      const { file, signature } = await present(release, unwrap(await collectedOf(call, project, release)));
+      const [check, because] = [text(call, "waive"), text(call, "because")];
+      const release = unwrap(waived(given, settings.gate, check, because));
+      const place = unwrap(await collectedOf(call, project, release));
+      const { file, signature } = unwrap(await present(release, place));
       const scratch = mkdtempSync(join(tmpdir(), "imagemake-"));
       try {
         // A copy, so that what is signed is what was looked at.
         const [message, signed] = [join(scratch, basename(file)), join(scratch, basename(signature))];
         const { form } = release.collected ?? stop(2, `release ${release.datecode} is not collected`);
-        writeFileSync(message, sumsText(wantedOf(release), form));
+        writeFileSync(message, sumsText(digestsIn(release), form));
         const keys = keysOf(project, settings.sign, release);
         const elsewhere = text(call, "import");
         const key =
@@ -105,24 +108,6 @@ function keysOf(project: Project, sign: SignSettings, { datecode }: Release): Ke
     }
   };
   return { dir: join(keys, name), use };
-}
-
-const wantedOf = ({ artifacts }: Release): ReadonlyMap<string, string> =>
-  new Map(Object.values(artifacts).map(({ name, digest }) => [name, digest]));
-
-/** The checksum file as it has to be, after every file was digested again. */
-async function present(
-  release: Release,
-  { dir, sums, form }: Collected,
-): Promise<{ file: string; signature: string }> {
-  if (!existsSync(dir)) stop(1, `${dir} is missing`, "imagemake release reopen, and collect again");
-  const [file, signature] = [join(dir, sums), join(dir, signatureName(sums))];
-  const wanted = wantedOf(release);
-  const found = await compareWithSums(dir, wanted, [sums, signatureName(sums)]);
-  const text = existsSync(file) ? readFileSync(file, "utf8") : null;
-  if (text !== sumsText(wanted, form)) found.push(`${sums} is not what was collected`);
-  if (found.length > 0) stop(1, `${dir}: ${found.join("; ")}`, "imagemake release reopen, and collect again");
-  return { file, signature };
 }
 
 function own(
@@ -172,21 +157,4 @@ function taken(call: Call, { datecode }: Release, from: string, to: string): str
   // minisign's trusted comment is signed like the rest.
   writeFileSync(to, unwrap(requireDate(unwrap(readGiven(from, "a signature")), "signature", datecode)));
   return publicKey;
-}
-
-/** The release with what --waive says; refuses while a check of the gate has neither a pass nor a waiver. */
-function waived(call: Call, release: Release, { gate }: ProjectSettings["release"]): Release {
-  const [check, because] = [text(call, "waive"), text(call, "because")];
-  if (check !== null && !gate.includes(check))
-    stop(2, `${check} is no check of release.gate`, gate.join(", "));
-  if (check !== null && because === null)
-    stop(2, "a waiver is recorded with its reason", "--because TEXT gives it");
-  const word = { target: check ?? "", because: because ?? "", at: new Date().toISOString() };
-  const all = check === null ? release.waived : [...release.waived, word];
-  const open = unpassed(gate, (id) => release.verdicts[id] !== undefined, all);
-  if (open.length > 0) {
-    const hint = "release reopen, build them and collect again; or --waive CHECK --because TEXT";
-    stop(1, `no pass for what was collected: ${open.join(", ")}`, hint);
-  }
-  return { ...release, waived: all };
 }

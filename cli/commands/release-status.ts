@@ -5,17 +5,10 @@ import type { Decision } from "../../engine/reason.js";
 import { relationsOf } from "../../engine/relations.js";
 import type { Release } from "../../engine/release/record.js";
 import { readReleases, releaseFile } from "../../engine/release/release.js";
+import { dropping, offRoster, offRosterLine, rosterOf, unpassed } from "../../engine/release/roster.js";
 import { NEXT } from "../../engine/release/states.js";
+import { joinedByBuilds, shownRelease } from "../../engine/release/which.js";
 import { stop, unwrap } from "../../engine/problem.js";
-import {
-  dropping,
-  joinedByBuilds,
-  offRoster,
-  offRosterLine,
-  rosterOf,
-  shownRelease,
-  unpassed,
-} from "../life.js";
 import { judge, look } from "../look.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";

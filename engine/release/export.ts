@@ -20,7 +20,6 @@ import { withDate } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { EXPORT_FORM, NAMES, type ExportedAction, type ExportedFile, type ExportIndex } from "./exchange.js";
-import type { Release } from "./record.js";
 import { sumsText } from "./sums.js";
 import { relationsOf } from "../relations.js";
 
@@ -35,13 +34,6 @@ export interface ExportWish {
   readonly dir: string;
   /** A line about long work. */
   readonly progress: (line: string) => void;
-}
-
-/** Targets that this run is about: the roster's, as far as VAR= leaves them, and the checks that judge them. */
-export function rosterHere(graph: Graph, release: Release): TargetId[] {
-  const chosen = new Set(graph.groups.flatMap(({ members }) => members));
-  const { of, gate } = graph.project.release;
-  return [...new Set([...(release.roster ?? of), ...gate])].filter((id) => chosen.has(id));
 }
 
 /** What the index says of the targets, and of everything beneath them. */

@@ -1,0 +1,84 @@
+// New snapshots for a release, and what they change in its packages. It writes no release file.
+import type { Graph, TargetId } from "../model.js";
+import { unlessAny, type Obstacles } from "../obstacles.js";
+import { packageChanges } from "../packages/closure.js";
+import type { Pins } from "../packages/pins.js";
+import { hasOwnPackages, ownLists, toRefresh } from "../packages/refresh.js";
+import { fail, ok, type Result } from "../problem.js";
+import type { PackageChange } from "../reason.js";
+import { relationsOf } from "../relations.js";
+
+/** What a refresh changes in one target's packages. */
+export interface Row {
+  readonly target: TargetId;
+  readonly changes: readonly PackageChange[];
+}
+
+/** What came of it: what changed, what was resolved for the first time, and what could not be. */
+export interface Refreshed {
+  readonly rows: readonly Row[];
+  readonly added: readonly { readonly target: TargetId; readonly packages: number }[];
+  readonly refused: Obstacles;
+}
+
+/** What helps where some lists cannot be resolved in the new snapshots: nothing is written down until then. */
+function restOf(isNamed: boolean, isAll: boolean): string {
+  const stays = "the release stays as it was";
+  if (isAll) return stays;
+  return isNamed
+    ? `${stays}; -k refreshes the rest`
+    : `${stays}; -k refreshes the rest, and so does naming it`;
+}
+
+/**
+ * Resolves anew what the release has resolved already, and what is named. The rest comes with the next build, out of the
+ * new snapshots too: what could not be resolved was asked of the old one.
+ */
+export async function refresh(
+  pins: Pins,
+  graph: Graph,
+  targets: readonly TargetId[] | null,
+  keepGoing: boolean,
+): Promise<Result<Refreshed>> {
+  const before = pins.release.closures;
+  const { roster } = pins.release;
+  const all =
+    targets === null && roster !== null && roster.length > 0
+      ? relationsOf(graph)
+          .closure(roster)
+          .filter(({ packages }) => packages !== null)
+      : toRefresh(graph, targets);
+  const named = targets === null ? [] : ownLists(graph, targets);
+  const actions = all.filter((action) => Object.hasOwn(before, action.id) || named.includes(action));
+  // All in one go, also those of lists that nothing has resolved yet: a release is of one moment.
+  const unreachable = await pins.snapshot([...new Set([...(await pins.forget(all)), ...named])]);
+  const stays = "the release stays as it was";
+  const narrower = "naming targets refreshes what they are built from";
+  const reached = unlessAny(unreachable, targets === null ? `${stays}; ${narrower}` : stays);
+  if (!reached.ok) return reached;
+  const resolved = await pins.resolve(actions, keepGoing);
+  if (!resolved.ok) return resolved;
+  const refused = pins.refusals(actions);
+  const isAll = actions.every(({ id }) => refused.has(id));
+  const whole = keepGoing ? ok(undefined) : unlessAny(refused, restOf(targets !== null, isAll));
+  if (!whole.ok) return whole;
+  const after = pins.release.closures;
+  const added = actions.flatMap(({ id }) => {
+    const found = Object.hasOwn(before, id) ? undefined : after[id];
+    return found === undefined ? [] : [{ target: id, packages: found.packages.length }];
+  });
+  const rows = actions.flatMap(({ id }) => {
+    if (!Object.hasOwn(before, id)) return [];
+    const changes = packageChanges(before[id]?.packages ?? [], after[id]?.packages ?? []);
+    return changes.length === 0 ? [] : [{ target: id, changes }];
+  });
+  return ok({ rows, added, refused });
+}
+
+/** Targets without packages are a mistake, unless they came along with others (in a group). */
+export function requireOwn(graph: Graph, targets: readonly TargetId[] | null): Result<void> {
+  if (targets === null || targets.some((target) => hasOwnPackages(graph, target))) return ok(undefined);
+  const names = targets.join(", ");
+  const what = targets.length === 1 ? `${names} has no packages of its own` : `none of ${names} has packages`;
+  return fail(2, what, "name what is built from packages, or nothing for all");
+}
