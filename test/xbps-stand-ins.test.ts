@@ -1,7 +1,7 @@
 // The command lines that the xbps driver and its recipes use, by stand-ins that record their calls: so they are
 // checked on machines without xbps too.
 import { afterAll, expect, test } from "@jest/globals";
-import { rmSync, mkdtempSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execFileSync } from "node:child_process";
@@ -61,6 +61,32 @@ export const rootfs = rule.rootfs({ repo: xbps("${repo}"), arch: "x86_64", packa
     const inTar = (path: string): string =>
       execFileSync("tar", ["-xOf", project.path("out/root.tar"), path], { encoding: "utf8" });
     expect(inTar("./etc/shadow")).toBe(shadow);
+    project.remove();
+  },
+);
+
+asRoot(
+  "a package whose name leads out of the stage is refused: its repository's index is signed by nobody",
+  async () => {
+    const { repo, under, file, sha256 } = xbpsStandIns(
+      join(dir, "evil"),
+      "x86_64",
+      {},
+      "../../../../evil/one",
+    );
+    const project = makeProject({
+      "Imagefile.ts": `import { rule, xbps } from "imagemake";
+export const rootfs = rule.rootfs({ repo: xbps("${repo}"), arch: "x86_64", packages: ["one"] });`,
+    });
+    // As if it had been fetched.
+    mkdirSync(project.path(".imagemake/store/packages"), { recursive: true, mode: 0o700 });
+    copyFileSync(file, project.path(".imagemake/store/packages", sha256));
+    const ended = await project.call({ under }, "rootfs");
+    expect(project.names("evil")).toEqual([]);
+    expect([ended.stderr, ended.status]).toEqual([
+      expect.stringContaining("the repository has a package whose name cannot be right"),
+      3,
+    ]);
     project.remove();
   },
 );

@@ -1,7 +1,9 @@
 // Closures: the exact packages of a target, their digest, and what changed between two of them.
 import { createHash } from "node:crypto";
 import { grouped } from "../../cache/grouped.js";
+import { fail, type Result } from "../problem.js";
 import type { PackageChange } from "../reason.js";
+import { wrongInPackage } from "../release/shape.js";
 import type { Package } from "./driver.js";
 
 /** Digest over name, version, architecture and checksum: where a package came from does not count. */
@@ -57,3 +59,19 @@ function changesOf(name: string, before: readonly Package[], after: readonly Pac
 }
 
 const identity = ({ version, arch, sha256 }: Package): string => [version, arch, sha256].join("\0");
+
+/** Refuses what no file can be called, or what would lie elsewhere: of many repositories nobody signs the names. */
+export function fitForFiles(resolved: Result<readonly Package[]>): Result<readonly Package[]> {
+  if (!resolved.ok) return resolved;
+  for (const pkg of resolved.value) {
+    const wrong = wrongInPackage(pkg);
+    if (wrong === null) continue;
+    const called = JSON.stringify([pkg.name, pkg.version, pkg.arch].join(" "));
+    return fail(
+      3,
+      `the repository has a package whose ${wrong} cannot be right: ${called}`,
+      "whoever runs the repository has to mend it",
+    );
+  }
+  return resolved;
+}

@@ -15,7 +15,7 @@ import { fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { PinnedClosure, Release } from "../release/record.js";
 import type { Sources } from "../sources/resolve.js";
-import { closureDigest } from "./closure.js";
+import { closureDigest, fitForFiles } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
 import { fetchPackages, type Fetching } from "./fetch.js";
 import { Policies, type Policy } from "./policy.js";
@@ -317,8 +317,8 @@ export class Pins {
     const at: SnapshotAt = { repo: asked.repo, arch: asked.arch, dir: entry.dir };
     this.#phase("resolve", action.id);
     const want = [...new Set(wishes.map((wish) => wish.name))].sort();
-    const packages = await this.#withScratch((context) =>
-      driver.resolve({ snapshot: at, want, options: asked.options, on }, context),
+    const packages = await this.#withScratch(async (context) =>
+      fitForFiles(await driver.resolve({ snapshot: at, want, options: asked.options, on }, context)),
     );
     if (!packages.ok) {
       const problem = blame(packages.problem, wishes);

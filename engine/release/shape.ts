@@ -91,8 +91,8 @@ const provenance: Check = (value) => {
           : { kind: is(() => false) };
   return fields(fitting)(value);
 };
-/** `name` has the directory of its repository in front, in a mirror of several. */
-const PACKAGE = fields({
+/** The same of a package. `name` has the directory of its repository in front, in a mirror of several. */
+export const wrongInPackage: Check = fields({
   name: below,
   version: word,
   arch: word,
@@ -114,7 +114,7 @@ const RELEASE: Readonly<
   commit: orNull(text),
   snapshots: each(fields({ digest: sha256, taken: time, policy: optional(sha256) })),
   closures: each(
-    fields({ request: sha256, digest: sha256, packages: list(PACKAGE), checked: optional(yesOrNo) }),
+    fields({ request: sha256, digest: sha256, packages: list(wrongInPackage), checked: optional(yesOrNo) }),
   ),
   artifacts: each(fields({ name: below, key: text, digest: sha256, executable: yesOrNo, size, provenance })),
   dropped: list(fields(said)),
