@@ -24,7 +24,7 @@ export async function command(call: Call): Promise<number> {
   const preview = options.dryRun === true;
   if (names.length === 0) stop(2, "name the directories to import: release import DIR…");
   const exports: Export[] = [];
-  for (const dir of new Set(names.map((name) => resolve(name)))) exports.push(unwrap(await readExport(dir)));
+  for (const dir of new Set(names.map((name) => resolve(name)))) exports.push(unwrap(readExport(dir)));
   const wanted = text(call, "prefer");
   const prefer = exports.find(({ dir }) => wanted !== null && dir === resolve(wanted)) ?? null;
   if (wanted !== null && prefer === null)

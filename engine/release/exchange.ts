@@ -1,10 +1,9 @@
 // What one machine hands to another, as a directory: the release file, an index of what the artifacts were made from,
 // the files themselves and, on demand, what was pinned. It knows the form and checks it; it judges no key.
-import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { z } from "zod";
-import { hashFile } from "../../cache/hash.js";
-import { codeOf } from "../../cache/io.js";
+import { hashBytes } from "../../cache/hash.js";
+import { codeOf, readPlain } from "../../cache/io.js";
 import { keyOf } from "../key.js";
 import { isDatecode } from "../names.js";
 import { PACKAGE_DIGEST } from "../../cache/packages.js";
@@ -98,13 +97,16 @@ export interface Export {
 }
 
 /** Reads an export; exit 2 for what is none, or was changed or cut off since it was written. */
-export async function readExport(dir: string): Promise<Result<Export>> {
+export function readExport(dir: string): Result<Export> {
   const no = (why: string): Result<never> =>
     fail(2, `${dir} is no export that this imagemake knows: ${why}`, "imagemake release export writes one");
   const texts = new Map<string, string>();
   for (const name of [NAMES.sums, NAMES.index, NAMES.release]) {
     try {
-      texts.set(name, readFileSync(join(dir, name), "utf8"));
+      // It comes from elsewhere: of a pipe or a device there is no end.
+      const bytes = readPlain(join(dir, name));
+      if (bytes === null) return no(`${name} is no regular file`);
+      texts.set(name, bytes.toString("utf8"));
     } catch (error) {
       return no(codeOf(error) === "ENOENT" ? `${name} is missing` : `${name} cannot be read`);
     }
@@ -112,7 +114,7 @@ export async function readExport(dir: string): Promise<Result<Export>> {
   const sums = readSums(texts.get(NAMES.sums) ?? "", join(dir, NAMES.sums));
   if (!sums.ok) return no(`${NAMES.sums} is no list of checksums`);
   for (const name of [NAMES.index, NAMES.release]) {
-    if ((await hashFile(join(dir, name))) !== sums.value.get(name))
+    if (hashBytes(texts.get(name) ?? "") !== sums.value.get(name))
       return fail(2, `${join(dir, name)} was changed after it was exported`, "export it again");
   }
   const written = jsonOf(texts.get(NAMES.index) ?? "");

@@ -2,7 +2,7 @@
 // in one transaction, the links. Killed between any two steps, the same import goes on where it stood.
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";
 import { hasDigest } from "../../cache/hash.js";
 import { ioProblem } from "../../cache/io.js";
@@ -12,8 +12,9 @@ import { isPackageThere, takePackage } from "../../cache/packages.js";
 import { Snapshots } from "../../cache/snapshots.js";
 import { checkClaims } from "../build/claims.js";
 import type { Session } from "../build/session.js";
+import { checkFileGuards } from "../execute/guards.js";
 import { removeTree } from "../execute/remove.js";
-import type { TargetId } from "../model.js";
+import type { Action, TargetId } from "../model.js";
 import { obstaclesOf, unlessAny } from "../obstacles.js";
 import { fail, ok, type Result } from "../problem.js";
 import { closureDigest } from "../packages/closure.js";
@@ -131,17 +132,28 @@ async function storeFiles(
 ): Promise<Result<void>> {
   const { store } = decider.context;
   for (const { action, from, exported } of accepted) {
-    for (const { output } of decider.outPaths(action)) {
+    for (const { output, path } of decider.outPaths(action)) {
       const file = fileOf(from, action.id, output);
+      const target = decider.targetOf(action, output);
       if (file === undefined || file.id !== exported.outputs[output])
-        return refuse(from.dir, `the file of ${decider.targetOf(action, output)} is not in its index`);
-      if (store.has(file.id, file.size) && (await store.verify(file.id)) === "whole") continue;
-      progress(`take ${file.name}`);
+        return refuse(from.dir, `the file of ${target} is not in its index`);
+      // What people see, and what the release calls it.
+      const name = basename(path);
+      if (file.name !== name || file.target !== target)
+        return refuse(from.dir, `the file of ${target} is not called ${name} in its index`);
+      if (store.has(file.id, file.size) && (await store.verify(file.id)) === "whole") {
+        const met = guarded(store.path(file.id), action, from, name);
+        if (!met.ok) return met;
+        continue;
+      }
+      progress(`take ${name}`);
       const copy = join(scratch, `${action.id.replaceAll("/", "_")}-${output}`);
-      const copied = await copyAndHash(join(from.dir, NAMES.files, file.name), copy);
-      if (!copied.ok) return refuse(from.dir, `${file.name}: ${copied.problem.message}`);
-      if (copied.value.digest !== digestOf(file.id))
-        return refuse(from.dir, `${file.name} was changed after it was exported (${file.target})`);
+      const copied = await copyAndHash(join(from.dir, NAMES.files, name), copy);
+      if (!copied.ok) return refuse(from.dir, `${name}: ${copied.problem.message}`);
+      if (copied.value.digest !== digestOf(file.id) || copied.value.size !== file.size)
+        return refuse(from.dir, `${name} was changed after it was exported (${target})`);
+      const met = guarded(copy, action, from, name);
+      if (!met.ok) return met;
       const added = await store.addFile(copy, file.id);
       if (!added.ok) return added;
       const stamp = ownStamp(store.path(file.id));
@@ -149,6 +161,12 @@ async function storeFiles(
     }
   }
   return ok(undefined);
+}
+
+/** What a build here would refuse is no artifact of another machine's either. */
+function guarded(file: string, { guards }: Action, from: Export, name: string): Result<void> {
+  const wrong = checkFileGuards(file, guards);
+  return wrong === null ? ok(undefined) : fail(2, `${from.dir}: ${name}: ${wrong}`, "these are its guards");
 }
 
 const fileOf = ({ index }: Export, action: TargetId, output: string): ExportedFile | undefined =>
