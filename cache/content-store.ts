@@ -29,6 +29,6 @@ export interface ContentStore {
   give(id: ArtifactId): Promise<Result<Giving>>;
   /** Takes what other stores give; digests all of it. Returns what stood in the way, by id: of that nothing is kept. */
   take(givings: readonly Giving[]): Promise<ReadonlyMap<ArtifactId, Problem>>;
-  /** Digests them again. */
+  /** Digests them again; of what is damaged a store that can get it again may remove what is no good. */
   verify(ids: readonly ArtifactId[]): Promise<ReadonlyMap<ArtifactId, Standing>>;
 }

@@ -45,6 +45,10 @@ export const STEPS = {
   "stage removed": "its stage is gone",
   // A run, after its actions.
   performed: "no action runs any more",
+  "shared blob written": "a file is whole in the shared cache under its temporary name, flushed",
+  "blob shared": "it has its name there",
+  "shared result written": "what a key stands for is whole there under its temporary name",
+  "result shared": "other machines find it",
   "lock released": "another run may begin",
   "run kept": "a record says that these words left nothing to do",
 } as const satisfies Readonly<Record<string, string>>;

@@ -18,6 +18,7 @@ export interface GlobalOptions {
   readonly trace?: string;
   readonly json?: boolean;
   readonly expect?: string;
+  readonly cache?: string;
   /** False with --no-wait. */
   readonly wait: boolean;
   /** False with --no-isolation. */

@@ -28,6 +28,7 @@ export function sessionOf(
     wanted,
     datecode,
     force: false,
+    shared: null,
     isolated: true,
     emit: (event) => {
       if (event.type === "phase") tellLine(call, `${event.phase} ${event.detail}`);

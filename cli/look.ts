@@ -38,6 +38,7 @@ export async function look(
         wanted: targets,
         datecode: unwrap(oneDate(selection?.datecode ?? null, opened.datecode)),
         force: call.options.alwaysMake === true,
+        shared: null,
         isolated: call.options.isolation,
         emit: () => undefined,
         signal: never,

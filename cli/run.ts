@@ -104,6 +104,10 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
     .option("--trace <file>", "write a trace for chrome://tracing or Perfetto")
     .option("--json", "data as JSON on stdout")
     .option("--expect <file>", "with -print: exit 1 where the list is not the file's")
+    .option(
+      "--cache <url>",
+      "share results with other machines: file:///srv/imagemake; with ,ro behind it only take them",
+    )
     .option("--no-isolation", "run actions without namespaces; nothing that they make counts with isolation")
     .option("--no-wait", "fail at once when another imagemake is at work here")
     .version(version(), "-V, --version")

@@ -77,6 +77,8 @@ export type BuildEvent =
       readonly type: "done";
       readonly built: number;
       readonly restored: number;
+      /** Of those restored, how many came from a shared cache; not there without one. */
+      readonly taken?: number;
       readonly upToDate: number;
       readonly failed: number;
       readonly skipped: number;

@@ -83,7 +83,9 @@ export function quickWords(argv: readonly string[]): QuickWords | null {
     else if (word === "-q" || word === "--question") question = true;
     else if (word === "-s" || word === "--quiet") silent = true;
     else if (word === "-j" || word === "--jobs") at += /^[1-9]\d*$/.test(argv[at + 1] ?? "") ? 1 : 0;
-    else if (/^-(j[1-9]\d*|k)$/.test(word)) continue;
+    // Where there is nothing to do, nothing is taken.
+    else if (word === "--cache") at += 1;
+    else if (/^-(j[1-9]\d*|k|-cache=.*)$/s.test(word)) continue;
     else if (word.startsWith("-") || word === "") return null;
     else words.push(word);
   }

@@ -67,6 +67,8 @@ export type RestoreReason =
   | { readonly kind: "missing"; readonly path: string }
   | { readonly kind: "edited"; readonly path: string }
   | { readonly kind: "new-name"; readonly path: string }
+  /** Another machine made it: `cache` is where it is taken from, `at` when it was made (ISO). */
+  | { readonly kind: "shared"; readonly cache: string; readonly machine: string; readonly at: string }
   | { readonly kind: "key-known"; readonly from: string; readonly changes: readonly Change[] };
 
 /** What is to be done for one action. */

@@ -188,10 +188,11 @@ test.each([
   ["an absolute path", "/etc/x f0644 0:0 5 0 %"],
   ["a path through a link", "l l0777 0:0 5 /etc\nl/x f0644 0:0 5 0 %"],
   ["what is nowhere", "none/x f0644 0:0 5 0 %"],
+  ["a hard link to what is not in it", "a =../out f0644 0:0 5 0 %\nb =../out f0644 0:0 5 0 %"],
 ])("a manifest that names %s is refused, although its digest is right", (_, lines) =>
   inDir(async (dir) => {
     const { contents } = localIn(join(dir, "to"), ROOT);
-    const manifest = `imagemake-tree 1\n. d0755 0:0 5\n${lines.replace("%", hashBytes(""))}\n`;
+    const manifest = `imagemake-tree 1\n. d0755 0:0 5\n${lines.replaceAll("%", hashBytes(""))}\n`;
     const id = `t:${hashBytes(manifest)}`;
     const copy: Giving["copy"] = () => Promise.resolve({ ok: true, value: undefined });
     const refused = await contents.take([{ id, size: 0, manifest, parent: null, copy }]);

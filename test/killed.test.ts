@@ -121,6 +121,7 @@ class Victim {
     await expectSettled(project, ...scenario.words);
     await project.good("cache", "gc");
     expect(pathsOf(project)).toEqual(now.paths);
+    scenario.after?.(project);
   }
 
   async #begin(): Promise<KilledProject> {

@@ -224,6 +224,12 @@ const restoreWords: Table<RestoreReason> = {
   missing: [[{ kind: "missing", path: "out/a.tar" }, "out/a.tar is missing"]],
   edited: [[{ kind: "edited", path: "out/a.tar" }, "out/a.tar was edited"]],
   "new-name": [[{ kind: "new-name", path: "out/a-20261122.tar" }, "new name out/a-20261122.tar"]],
+  shared: [
+    [
+      { kind: "shared", cache: "file:///srv/c", machine: "builder", at: "2026-11-21T23:41:07.123Z" },
+      "taken from file:///srv/c (built on builder, 2026-11-21 23:41 UTC)",
+    ],
+  ],
   "key-known": [
     [{ kind: "key-known", from: "b7", changes: [] }, "built before (b7)"],
     [

@@ -3,6 +3,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { sameOutputs, type ActionCache, type Disagreement, type Made } from "../action-cache.js";
 import { ioProblem } from "../io.js";
 import { ok, type Result } from "../problem.js";
+import { reached } from "../steps.js";
 import { checksumHolds, withChecksum, writeNew } from "../write.js";
 import { openPlain, type Share } from "./place.js";
 
@@ -47,7 +48,9 @@ export class DirectoryActions implements ActionCache {
       temporary = this.share.temporary();
       writeNew(temporary, withChecksum(JSON.stringify({ ...made, log: null })));
       chmodSync(temporary, 0o444);
+      reached("shared result written", made.action);
       this.share.settle(temporary, this.share.resultPath(made.key));
+      reached("result shared", made.action);
       return ok(undefined);
     } catch (error) {
       if (temporary !== null) rmSync(temporary, { force: true });
@@ -56,8 +59,9 @@ export class DirectoryActions implements ActionCache {
   }
 
   async #read(key: string): Promise<Made | null> {
-    const path = this.share.resultPath(key);
+    let path = `the result ${key}`;
     try {
+      path = this.share.resultPath(key);
       const opened = await openPlain(path);
       if (opened === null) return null;
       try {
@@ -80,6 +84,9 @@ export class DirectoryActions implements ActionCache {
     }
   }
 }
+
+/** No name of an action or a machine is longer. */
+const MOST_TEXT = 1000;
 
 const ID = /^(?:[fxt]:[0-9a-f]{64}|v:pass)$/;
 
@@ -104,7 +111,7 @@ function isMade(value: unknown): value is Made {
   if (!isRecord(value)) return false;
   const { key, action, machine, components, outputs, epoch, started, duration } = value;
   return (
-    [key, action, machine].every((text) => typeof text === "string") &&
+    [key, action, machine].every((text) => typeof text === "string" && text.length <= MOST_TEXT) &&
     [epoch, started, duration].every(isCount) &&
     Array.isArray(components) &&
     components.every(isComponent) &&

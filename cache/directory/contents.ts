@@ -9,6 +9,7 @@ import type { ArtifactId } from "../index.js";
 import { ioProblem, saidOf } from "../io.js";
 import { filesIn } from "../manifests.js";
 import { fail, ok, ProblemError, type Problem, type Result } from "../problem.js";
+import { reached } from "../steps.js";
 import { digestOf } from "../store.js";
 import { flush, writeNew } from "../write.js";
 import { openPlain, type Share } from "./place.js";
@@ -128,18 +129,18 @@ export class DirectoryContents implements ContentStore {
       throw new ProblemError({ exit: 3, message: `${id} is not what its digest says` });
     const missing = [...(await this.share.missing(files))];
     for (let at = 0; at < missing.length; at += BATCH)
-      await this.#takeFiles(missing.slice(at, at + BATCH), copy);
+      await this.#takeFiles(missing.slice(at, at + BATCH), copy, manifest === null);
     if (manifest === null || (await this.share.missing([digest])).size === 0) return;
     const temporary = this.share.temporary();
-    await this.#naming([[digest, temporary]], () => {
+    await this.#naming([[digest, temporary]], true, () => {
       writeNew(temporary, Buffer.from(manifest, "latin1"));
       return Promise.resolve();
     });
   }
 
-  #takeFiles(digests: readonly string[], copy: Giving["copy"]): Promise<void> {
+  #takeFiles(digests: readonly string[], copy: Giving["copy"], durable: boolean): Promise<void> {
     const files = digests.map((digest) => [digest, this.share.temporary()] as const);
-    return this.#naming(files, async () => {
+    return this.#naming(files, durable, async () => {
       const copied = await copy(new Map(files));
       if (!copied.ok) throw new ProblemError(copied.problem);
       const list = files.map(([, path]) => ({ path: toByteString(path), size: statSync(path).size }));
@@ -150,14 +151,23 @@ export class DirectoryContents implements ContentStore {
     });
   }
 
-  /** Names what `write` wrote, once it is on the disk; nothing is left where that fails. */
-  async #naming(files: readonly (readonly [string, string])[], write: () => Promise<void>): Promise<void> {
+  /**
+   * Names what `write` wrote; nothing is left where that fails. `durable`: it is on the disk before. The thousands of files
+   * of a tree are not waited for: one that a crash of the server cuts off is found by its digest, as all damage is.
+   */
+  async #naming(
+    files: readonly (readonly [string, string])[],
+    durable: boolean,
+    write: () => Promise<void>,
+  ): Promise<void> {
     try {
       await write();
       for (const [digest, temporary] of files) {
         chmodSync(temporary, 0o444);
-        flush(temporary);
+        if (durable) flush(temporary);
+        reached("shared blob written", digest);
         this.share.settle(temporary, this.share.blobPath(digest));
+        reached("blob shared", digest);
       }
     } catch (error) {
       for (const [, temporary] of files) remove(temporary);
@@ -178,18 +188,28 @@ export class DirectoryContents implements ContentStore {
     const manifest = id.startsWith("t:") ? await this.#manifest(id) : ok(null);
     if (!manifest.ok) return false;
     const digests = manifest.value === null ? [digestOf(id)] : [...filesIn(manifest.value).keys()];
-    for (const digest of digests) {
-      const opened = await openPlain(this.share.blobPath(digest)).catch(() => null);
+    let whole = true;
+    for (const digest of digests) if (!(await this.#isWholeFile(digest))) whole = false;
+    return whole;
+  }
+
+  /** Removes what is no good where we may. */
+  async #isWholeFile(digest: string): Promise<boolean> {
+    const path = this.share.blobPath(digest);
+    try {
+      const opened = await openPlain(path);
       if (opened === null) return false;
       try {
-        const path = toByteString(pathOf(opened.file.fd));
-        const [now] = await hashMany([{ path, size: opened.size }]);
-        if (now !== digest) return false;
+        const [now] = await hashMany([{ path: toByteString(pathOf(opened.file.fd)), size: opened.size }]);
+        if (now === digest) return true;
+        throw new Error(CHANGED);
       } finally {
         await opened.file.close();
       }
+    } catch (error) {
+      this.#unusable(path, error);
+      return false;
     }
-    return true;
   }
 }
 

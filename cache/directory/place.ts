@@ -1,12 +1,13 @@
 // A cache in a directory that several machines share: where things lie in it, and what is believed of it. Whoever may write
 // there may say what a key stands for; everything else is digested. Nothing in it is followed as a link, opened where it is
 // no regular file, or linked into a store, and nothing has its name before it is whole.
+import { randomBytes } from "node:crypto";
 import { constants, lstatSync, mkdirSync, realpathSync, renameSync, rmSync, type Stats } from "node:fs";
 import { open, readdir, stat, type FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { codeOf, ioProblem, temporaryName } from "../io.js";
-import { fail, ok, type Result } from "../problem.js";
+import { fail, ok, unwrap, type Result } from "../problem.js";
 
 /** The form of what lies in it. Another one lies beside it. */
 const FORM = "v1";
@@ -24,7 +25,13 @@ export class Share {
     readonly name: string,
     private readonly root: string,
     readonly readOnly: boolean,
+    private readonly owners: readonly number[] | null,
   ) {}
+
+  /** Directories that were looked at, and are believed. */
+  readonly #trusted = new Set<string>();
+  /** Two machines may have one name, and processes one number. */
+  readonly #mark = randomBytes(4).toString("hex");
 
   /**
    * Opens the share in `dir`. Exit 3 where it is not there, or where others than `owners` (null: anybody's may be) have or
@@ -41,7 +48,7 @@ export class Share {
         return fail(3, `the cache ${name} does not answer`, "is the server of that file system there?");
       if (!found.isDirectory()) return fail(3, `the cache ${name} is no directory`);
       const root = join(realpathSync(dir), FORM);
-      const share = new Share(name, root, readOnly);
+      const share = new Share(name, root, readOnly, owners);
       for (const place of [dirname(root), root, join(root, "results"), join(root, "blobs")]) {
         const stats = lstatSync(place, { throwIfNoEntry: false });
         const wrong = stats === undefined ? null : distrusted(place, stats, owners);
@@ -54,8 +61,15 @@ export class Share {
     }
   }
 
+  /** Where a result lies. Throws where others may have put it there: what it says is believed. */
   resultPath(key: string): string {
-    return join(this.root, "results", key.slice(0, 2), `${key}.json`);
+    const dir = join(this.root, "results", key.slice(0, 2));
+    const stats = this.#trusted.has(dir) ? undefined : lstatSync(dir, { throwIfNoEntry: false });
+    if (stats !== undefined) {
+      unwrap(distrusted(dir, stats, this.owners) ?? ok(undefined));
+      this.#trusted.add(dir);
+    }
+    return join(dir, `${key}.json`);
   }
 
   blobPath(digest: string): string {
@@ -65,7 +79,7 @@ export class Share {
   /** A name to write under before it is whole: no other process has it, on no machine. */
   temporary(): string {
     mkdirSync(join(this.root, "tmp"), { recursive: true });
-    return temporaryName(join(this.root, "tmp", hostname()));
+    return temporaryName(join(this.root, "tmp", `${hostname()}-${this.#mark}`));
   }
 
   /** What was written gets its name; it is there already where another was quicker. Throws what the system says. */

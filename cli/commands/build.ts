@@ -10,6 +10,7 @@ import {
   unresolvedOf,
   type RunOptions,
 } from "../../engine/build/session.js";
+import type { Shared } from "../../engine/build/shared.js";
 import { removalsRunning } from "../../engine/execute/remove.js";
 import { jobsRunning } from "../../engine/execute/sandbox.js";
 import type { Emit } from "../../engine/events.js";
@@ -79,6 +80,7 @@ function runOptions(
   selection: Selection,
   datecode: string | null,
   emit: Emit,
+  shared: Shared | null,
 ): RunOptions {
   const never = new AbortController().signal;
   return {
@@ -88,6 +90,7 @@ function runOptions(
     wanted: selection.targets,
     datecode,
     force: call.options.alwaysMake === true,
+    shared,
     isolated: call.options.isolation,
     emit,
     signal: never,
@@ -95,6 +98,17 @@ function runOptions(
     now: Date.now,
   };
 }
+
+/** The cache that the command line names; null for none. */
+const sharedOf = async (
+  call: Call,
+  { project }: Opened,
+  emit: Emit,
+  changes: boolean,
+): Promise<Shared | null> =>
+  call.options.cache === undefined
+    ? null
+    : unwrap(await (await import("../shared.js")).sharedOf(call.options, project, emit, changes));
 
 /** -n and -q: decides with what is known here and changes nothing. */
 async function look(
@@ -107,7 +121,8 @@ async function look(
   const emit = warningOnce((event) => {
     if (event.type === "notice" && call.options.question !== true) renderer.event(event);
   });
-  const session = unwrap(openSession(runOptions(call, opened, selection, datecode, emit), true));
+  const shared = await sharedOf(call, opened, emit, false);
+  const session = unwrap(openSession(runOptions(call, opened, selection, datecode, emit, shared), true));
   unwrap(await inputsThere(session));
   unwrap(await session.pins.resolve(session.actions, true));
   const judgements = unwrap(await decideAll(session));
@@ -149,7 +164,7 @@ async function runBuild(
   try {
     noteUnsnapshottable(opened, emit);
     const end = await build({
-      ...runOptions(call, opened, selection, datecode, emit),
+      ...runOptions(call, opened, selection, datecode, emit, await sharedOf(call, opened, emit, true)),
       signal: interrupts.signal,
       killSignal: interrupts.kill,
       jobs: options.jobs ?? cpus().length,

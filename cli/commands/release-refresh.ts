@@ -88,6 +88,7 @@ function runOptions(call: Call, { project, graph }: Opened, datecode: string | n
     wanted: graph.targets.map((target) => target.id),
     datecode,
     force: false,
+    shared: null,
     isolated: true,
     emit: (event) => {
       if (event.type === "waiting") say(call, `waiting for ${event.holder}`);

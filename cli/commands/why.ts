@@ -98,6 +98,12 @@ function lastReason({ session, opened }: Looking, action: Action): Past | null {
 }
 
 function pastDecision({ index, decider: { history } }: Looking["session"], last: BuildRow): Decision | null {
+  const origin = index.originOf(last.id);
+  if (origin !== undefined) {
+    const { machine, source: cache } = origin;
+    const at = new Date(last.started).toISOString();
+    return { kind: "restore", reason: { kind: "shared", cache, machine, at } };
+  }
   const before = index.buildBefore(last);
   if (before?.status === "failed" && before.key === last.key) {
     return { kind: "build", reason: { kind: "failed-before", ...endOf(before), since: null } };

@@ -100,6 +100,8 @@ function describeRestore(reason: RestoreReason): string {
       return `${visible(reason.path)} was edited`;
     case "new-name":
       return `new name ${visible(reason.path)}`;
+    case "shared":
+      return takenFrom(reason);
     case "key-known":
       return `${knownChanges(reason, changesInShort)}${builtBefore(reason.from)}`;
     default:
@@ -113,11 +115,16 @@ function explainRestore(reason: RestoreReason): string[] {
   return [...changes, builtBefore(reason.from)];
 }
 
+const takenFrom = ({ cache, machine, at }: Extract<RestoreReason, { kind: "shared" }>): string =>
+  `taken from ${visible(cache)} (built on ${visible(machine)}, ${moment(at)})`;
+
 /** The engine says when, as an ISO time; any other name of the earlier build is shown as it is. */
 function builtBefore(from: string): string {
-  const when = from.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):[\d.]+Z$/, "$1 $2 UTC");
-  return `built before (${visible(when)})`;
+  return `built before (${moment(from)})`;
 }
+
+const moment = (iso: string): string =>
+  visible(iso.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):[\d.]+Z$/, "$1 $2 UTC"));
 
 const knownChanges = (
   { changes }: Extract<RestoreReason, { kind: "key-known" }>,

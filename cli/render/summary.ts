@@ -7,7 +7,7 @@ import { formatDuration } from "./duration.js";
 export const NOTHING_TO_DO = "nothing to do";
 
 /**
- * `built 3, restored 1, 12 up to date, 2 m 14 s`; with failures their names:
+ * `built 3, restored 1, 12 up to date, 2 m 14 s`; from a shared cache `taken 2`; with failures their names:
  * `built 2, failed 1 (pxe-amd64), skipped 3, 12 up to date, 2 m 14 s`. `stopped` of the failed ones did so
  * because the user interrupted; `left` were planned and not begun after that.
  */
@@ -22,7 +22,9 @@ export function summaryLine(
   if (built + restored + done.failed + skipped + left === 0) return [NOTHING_TO_DO, ...how].join(", ");
   const names = failed.slice(0, 5).join(", ") + (failed.length > 5 ? ", …" : "");
   const parts = [`built ${built}`];
-  if (restored > 0) parts.push(`restored ${restored}`);
+  const taken = done.taken ?? 0;
+  if (taken > 0) parts.push(`taken ${taken}`);
+  if (restored > taken) parts.push(`restored ${restored - taken}`);
   if (done.failed > stopped)
     parts.push(`failed ${done.failed - stopped}${names === "" ? "" : ` (${names})`}`);
   if (stopped > 0) parts.push(`stopped ${stopped}`);

@@ -108,7 +108,7 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   reached("index opened");
   announceRelease(session);
   remember(session);
-  const judged = await resolveAndDecide(session, options.keepGoing);
+  const judged = await decideTaking(session, isolates.ok ? isolates.value : UNISOLATED, options.keepGoing);
   if (!judged.ok) return ended(session, judged.problem);
   noteNewKeys(session, judged.value);
   const needed = session.actions.filter(({ id }) => judged.value.has(id));
@@ -144,7 +144,7 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   if (!fetched.ok) return ended(session, fetched.problem);
   const unfetched = meet(fetched.value);
   if (unfetched !== null) return ended(session, unfetched);
-  const isolation: Isolation = isolates.ok ? isolates.value : { kind: "process-groups" };
+  const isolation: Isolation = isolates.ok ? isolates.value : UNISOLATED;
   const able = await checkTrees(options, { needed, toBuild: wanted }, isolation);
   if (!able.ok) return ended(session, able.problem);
   const planned = new Set(toBuild.map(({ id }) => id));
@@ -163,10 +163,28 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   };
   const tally = await performAll(context, needed, options, obstacles);
   reached("performed");
+  if (!options.signal.aborted) await options.shared?.give(session.decider, isolation, tally.made);
   remember(session);
   emitDone(options, started, tally);
   const interrupted = options.signal.aborted;
   return { exit: tally.exit, problem: null, interrupted, session };
+}
+
+const UNISOLATED: Isolation = { kind: "process-groups" };
+
+/** Decides, and takes what a shared cache has of that; then it counts as if it had been built here. */
+async function decideTaking(
+  session: Session,
+  isolation: Isolation,
+  keepGoing: boolean,
+): Promise<Result<ReadonlyMap<string, Judgement>>> {
+  const { shared } = session.options;
+  for (;;) {
+    const judged = await resolveAndDecide(session, keepGoing);
+    if (!judged.ok || shared === null) return judged;
+    if (session.options.signal.aborted || !(await shared.take(session.decider, isolation)))
+      return ok(new Map([...judged.value].map(([id, one]) => [id, shared.asTaken(id, one)])));
+  }
 }
 
 /**
@@ -230,6 +248,8 @@ interface Tally {
   upToDate: number;
   failed: number;
   skipped: number;
+  /** What was built. */
+  readonly made: Action[];
   exit: 0 | 1 | 2 | 3;
 }
 
@@ -250,7 +270,7 @@ async function performAll(
   const limits = { slots: options.jobs, cpu: Math.max(options.jobs, cpus().length), memory: totalmem() };
   const scheduler = new Scheduler(jobs, limits);
   const actions = new Map(needed.map((action) => [action.id, action]));
-  const tally: Tally = { built: 0, restored: 0, upToDate: 0, failed: 0, skipped: 0, exit: 0 };
+  const tally: Tally = { built: 0, restored: 0, upToDate: 0, failed: 0, skipped: 0, made: [], exit: 0 };
   const skip = (others: readonly string[], because: string): void => {
     for (const other of others) {
       if (obstacles.has(other) || skipped.has(other)) continue;
@@ -281,6 +301,8 @@ async function performAll(
     const { id, end } = await Promise.race(running.values());
     running.delete(id);
     count(tally, end);
+    const action = actions.get(id);
+    if (end.kind === "built" && action !== undefined) tally.made.push(action);
     if (end.kind !== "failed") {
       scheduler.finished(id);
       continue;
@@ -358,6 +380,7 @@ function emitDone(options: RunOptions, started: number, tally: Partial<Tally>): 
     type: "done",
     built,
     restored,
+    ...(options.shared === null ? {} : { taken: options.shared.count }),
     upToDate,
     failed,
     skipped,

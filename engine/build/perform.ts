@@ -67,11 +67,14 @@ export async function perform(context: PerformContext, action: Action): Promise<
 
 async function bringUpToDate(context: PerformContext, action: Action): Promise<Performed> {
   const { decider, options } = context.session;
-  const judged = await decider.decide(action);
+  let judged = await decider.decide(action);
+  if (judged.ok && (await options.shared?.takeNow(decider, context.isolation, action, judged.value)) === true)
+    judged = await decider.decide(action);
   if (!judged.ok) return failed(context, action, null, { kind: "problem", problem: judged.problem });
   reached("looked at", action.id);
-  const { decision, made } = judged.value;
-  if (made === null) return build(context, action, decision);
+  const { made } = judged.value;
+  if (made === null) return build(context, action, judged.value.decision);
+  const decision = options.shared?.taken(action.id) ?? judged.value.decision;
   decider.produced(action.id, made);
   notePublished(decider, [[action, judged.value]]);
   if (decision.kind === "up-to-date") {

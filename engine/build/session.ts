@@ -21,6 +21,7 @@ import { stampOf } from "../sources/stamp.js";
 import { ToolVersions } from "../tools.js";
 import { checkInputs } from "./inputs.js";
 import { settleNeeds } from "./needs.js";
+import type { Shared } from "./shared.js";
 
 /** What the caller wants of a run. */
 export interface RunOptions {
@@ -32,6 +33,8 @@ export interface RunOptions {
   /** A release named on the command line. */
   readonly datecode: string | null;
   readonly force: boolean;
+  /** A cache that machines share; null for none. */
+  readonly shared: Shared | null;
   /** False with --no-isolation: actions run in process groups of their own, and what they make counts only there. */
   readonly isolated: boolean;
   readonly emit: Emit;
@@ -176,14 +179,17 @@ export async function inputsThere({ actions, decider, options }: Session): Promi
 async function decideEach(session: Session): Promise<Result<ReadonlyMap<string, Judgement>>> {
   const there = await inputsThere(session);
   if (!there.ok) return there;
+  const { shared } = session.options;
+  shared?.begin();
   const judgements = new Map<string, Judgement>();
   for (const action of session.actions) {
     const judged = await session.decider.decide(action);
     if (!judged.ok) return judged;
-    const { made } = judged.value;
+    const judgement = (await shared?.ask(session.decider, action, judged.value)) ?? judged.value;
+    const { made } = judgement;
     if (made === null) session.decider.pending(action.id);
     else session.decider.produced(action.id, made);
-    judgements.set(action.id, judged.value);
+    judgements.set(action.id, judgement);
   }
   return ok(settleNeeds(session, judgements));
 }

@@ -99,7 +99,8 @@ function exportedAction(
   const result = index.resultOf(judgement.key ?? "");
   if (result === undefined) return fail(1, `${action.id} is out of date`, `imagemake ${action.id} builds it`);
   const { key, started, duration, epoch } = result;
-  const machine = provenance?.kind === "imported" ? provenance.machine : hostname();
+  const machine =
+    provenance?.kind === "imported" ? provenance.machine : (index.originOf(result.id)?.machine ?? hostname());
   const components = [...judgement.components];
   return ok({ kind: "built", key, components, outputs, started, duration, epoch, machine });
 }

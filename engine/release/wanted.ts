@@ -45,9 +45,11 @@ export function wantedFiles(
     else if (target.pattern !== null && artifact !== undefined && row !== undefined) {
       const [key, digest] = [judged.key ?? "", artifact.slice(2)];
       const before = release.artifacts[id];
-      const at = new Date(session.index.resultOf(key)?.started ?? Date.now()).toISOString();
+      const result = session.index.resultOf(key);
+      const at = new Date(result?.started ?? Date.now()).toISOString();
+      const machine = session.index.originOf(result?.id ?? "")?.machine ?? hostname();
       const provenance: ReleasedArtifact["provenance"] =
-        before?.digest === digest ? before.provenance : { kind: "built", at, machine: hostname() };
+        before?.digest === digest ? before.provenance : { kind: "built", at, machine };
       const name = withDate(target.pattern, release.datecode);
       const executable = artifact.startsWith("x:");
       items.push({

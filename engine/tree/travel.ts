@@ -110,11 +110,12 @@ function trustedManifest(id: ArtifactId, text: string): Result<Manifest> {
     let again = "";
     for (const piece of encodeManifest(manifest)) again += piece;
     const types = new Map<string, Entry["type"]>();
-    for (const { path, type } of entriesOf(manifest)) {
+    for (const { path, type, group } of entriesOf(manifest)) {
       const names = path.split("/");
       const isPlain = path === "" || names.every((name) => name !== "" && name !== "." && name !== "..");
       const lies = path === "" || types.get(names.slice(0, -1).join("/")) === "dir";
-      if (!isPlain || !lies || path.includes("\0"))
+      const linked = group === null || manifest.lines.get(group)?.group === group;
+      if (!isPlain || !lies || !linked || path.includes("\0"))
         return fail(3, `the manifest of ${id} names what is in no tree`);
       types.set(path, type);
     }

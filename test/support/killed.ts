@@ -1,8 +1,19 @@
 // What is killed at each step, what it has to be like afterwards, and which of the many ways are tried. A scenario is a
 // project and a run of it; beside it lies one that is never killed, which says what is right.
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { expect } from "@jest/globals";
+import { hashBytes } from "../../cache/hash.js";
 import type { Step } from "../../cache/steps.js";
 import { makeProject, type TestProject } from "./cli.js";
 import { makePuppet } from "./faults.js";
@@ -22,6 +33,8 @@ export interface Scenario {
   readonly before?: (project: TestProject, words: readonly string[]) => Promise<void>;
   /** The targets. */
   readonly words: readonly string[];
+  /** What is looked at once it was brought to its end after a kill. */
+  readonly after?: (project: KilledProject) => void;
   /** Steps that are tried here alone, since others reach them only when the machine is slow. */
   readonly alone?: readonly Step[];
 }
@@ -133,7 +146,52 @@ export const SCENARIOS: readonly Scenario[] = [
       return Promise.resolve();
     },
   },
+  {
+    name: "with a shared cache",
+    make: shared,
+    contents: 2,
+    lay: laySmall,
+    words: SMALL,
+    before: (project) => {
+      // What is shared is taken, and not shared again.
+      rmSync(`${project.dir}-share`, { recursive: true });
+      mkdirSync(`${project.dir}-share`);
+      return Promise.resolve();
+    },
+    after: ({ dir }) => expectShared(`${dir}-share`),
+  },
 ];
+
+/** The same, with every build sharing what it makes. */
+async function shared(): Promise<KilledProject> {
+  const project = await small();
+  const share = `${project.dir}-share`;
+  mkdirSync(share);
+  return {
+    ...project,
+    start: (options, ...args) => project.start(options, "--cache", `file://${share}`, ...args),
+    remove: () => {
+      project.remove();
+      rmSync(share, { recursive: true });
+    },
+  };
+}
+
+/** Whatever has its name in a shared cache is whole, and every result has its contents. */
+function expectShared(share: string): void {
+  const below = (part: string): string[] => {
+    const dir = join(share, "v1", part);
+    if (!existsSync(dir)) return [];
+    const entries = readdirSync(dir, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  };
+  const blobs = new Set(below("blobs").map((path) => basename(path)));
+  for (const path of below("blobs")) expect(hashBytes(readFileSync(path))).toBe(basename(path));
+  for (const path of below("results")) {
+    const { outputs } = JSON.parse(readFileSync(path, "utf8")) as { outputs: Record<string, { id: string }> };
+    for (const { id } of Object.values(outputs)) expect(blobs).toContain(id.slice(2));
+  }
+}
 
 let repository: PackageProject["repo"] | undefined;
 

@@ -1,0 +1,79 @@
+// `--cache URL[,ro]`: a cache that several machines share, opened. What is wrong with the words is exit 2; what is wrong with
+// the share is a warning, and the build goes on without it.
+import { lstatSync, realpathSync } from "node:fs";
+import { resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { DirectoryActions } from "../cache/directory/actions.js";
+import { DirectoryContents } from "../cache/directory/contents.js";
+import { Share } from "../cache/directory/place.js";
+import { Shared } from "../engine/build/shared.js";
+import type { Emit } from "../engine/events.js";
+import { fail, ok, type Result } from "../engine/problem.js";
+import type { Project } from "../engine/project.js";
+import { requireOwner } from "../engine/release/place.js";
+import type { GlobalOptions } from "./call.js";
+
+/** Where a share is, as its words say. */
+interface Wish {
+  readonly dir: string;
+  readonly name: string;
+  readonly readOnly: boolean;
+}
+
+/** The share that the command line names; null for none, and for one that cannot be used. */
+export async function sharedOf(
+  options: GlobalOptions,
+  project: Project,
+  emit: Emit,
+  changes: boolean,
+): Promise<Result<Shared | null>> {
+  if (options.cache === undefined) return ok(null);
+  // What a cache says that a key stands for is believed, and root would build on it.
+  const owner = requireOwner(project, "name a cache");
+  if (!owner.ok) return owner;
+  const wish = wishOf(options.cache, project);
+  if (!wish.ok) return wish;
+  const warn = (message: string): void => emit({ type: "notice", level: "warning", message, at: Date.now() });
+  if (!options.isolation) {
+    warn(`${wish.value.name} is not used: what is made without isolation is shared with nobody`);
+    return ok(null);
+  }
+  const { dir, name, readOnly } = wish.value;
+  const owners = process.getuid?.() === 0 ? [0, lstatSync(project.dir).uid] : null;
+  const share = await Share.open(dir, name, { readOnly: readOnly || !changes, owners });
+  if (!share.ok) {
+    const { message, hint } = share.problem;
+    warn(`${name} is not used: ${message}${hint === undefined ? "" : ` (${hint})`}`);
+    return ok(null);
+  }
+  const actions = new DirectoryActions(share.value, warn);
+  const contents = new DirectoryContents(share.value);
+  const say = (detail: string): void => emit({ type: "phase", phase: "fetch", detail, at: Date.now() });
+  return ok(new Shared({ name, readOnly: share.value.readOnly, actions, contents }, warn, say));
+}
+
+const FORM = "file:///srv/imagemake, or file:///srv/imagemake,ro to write nothing there";
+
+function wishOf(text: string, project: Project): Result<Wish> {
+  const [, name = "", mode] = /^(.*?)(?:,(ro|rw))?$/s.exec(text) ?? [];
+  if (!URL.canParse(name)) return fail(2, `${text} is no URL of a cache`, FORM);
+  const url = new URL(name);
+  if (url.protocol !== "file:")
+    return fail(2, `${url.protocol}// is no kind of cache that this imagemake knows`, FORM);
+  if (url.host !== "" || url.search !== "" || url.hash !== "" || url.pathname === "/")
+    return fail(2, `${text} names no directory of this machine`, FORM);
+  const dir = resolve(fileURLToPath(url));
+  const place = realOf(dir);
+  for (const own of [project.state, project.out])
+    if (place === own || place.startsWith(`${own}${sep}`))
+      return fail(2, `${dir} is imagemake's own place`, "name a directory elsewhere");
+  return ok({ dir, name, readOnly: mode === "ro" });
+}
+
+function realOf(dir: string): string {
+  try {
+    return realpathSync(dir);
+  } catch {
+    return dir;
+  }
+}

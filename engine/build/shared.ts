@@ -1,0 +1,298 @@
+// Results that several machines share: what is asked for, taken, and given on. A share costs time and a warning where it is
+// broken, never a build; what comes from it is digested before it counts. It knows two interfaces (cache/action-cache.ts,
+// cache/content-store.ts) twice, for what is here and for what is shared.
+import type { ActionCache, Made } from "../../cache/action-cache.js";
+import type { ContentStore } from "../../cache/content-store.js";
+import { hashBytes } from "../../cache/hash.js";
+import type { ArtifactId, Component } from "../../cache/index.js";
+import { problemIn } from "../../cache/io.js";
+import { LocalActions } from "../../cache/local/actions.js";
+import { LocalContents } from "../../cache/local/contents.js";
+import type { Decider, Judgement } from "../decide.js";
+import { checkFileGuards } from "../execute/guards.js";
+import type { Isolation } from "../execute/sandbox.js";
+import type { Action, TargetId } from "../model.js";
+import { fail, ok, type Result } from "../problem.js";
+import type { BuildReason, Decision } from "../reason.js";
+import { ownStamp } from "../sources/stamp.js";
+import { travelling } from "../tree/travel.js";
+
+/** A cache that machines share, opened. */
+export interface SharedCache {
+  /** As people named it. */
+  readonly name: string;
+  readonly readOnly: boolean;
+  readonly actions: ActionCache;
+  readonly contents: ContentStore;
+}
+
+/** A result of the share that does for an action here. */
+interface Offer {
+  readonly action: Action;
+  readonly made: Made;
+  /** As they are here. */
+  readonly components: readonly Component[];
+}
+
+/** Reasons to build for which the share is asked. With -B, and after a person's verdict, it is not. */
+const ASKS: ReadonlySet<BuildReason["kind"]> = new Set([
+  "never-built",
+  "changed",
+  "inserted",
+  "failed-before",
+  "artifact-lost",
+]);
+
+/** One run's dealings with a share. */
+export class Shared {
+  readonly #offers = new Map<TargetId, Offer>();
+  /** Offers whose contents somebody needs. */
+  readonly #wanted = new Set<TargetId>();
+  readonly #taken = new Map<TargetId, Decision>();
+  /** Keys whose contents could not be had. */
+  readonly #refused = new Set<string>();
+  #broken = false;
+
+  constructor(
+    private readonly cache: SharedCache,
+    private readonly warn: (message: string) => void,
+    /** A line about long work. */
+    private readonly say: (line: string) => void,
+  ) {}
+
+  /** Everything is decided again. */
+  begin(): void {
+    this.#offers.clear();
+    this.#wanted.clear();
+  }
+
+  /**
+   * The judgement of an action, where the share has what it would have to build. What is known here and not in the store is
+   * asked for too: it counts once somebody needs it.
+   */
+  async ask(decider: Decider, action: Action, judged: Judgement): Promise<Judgement> {
+    const { decision, key, components, made } = judged;
+    if (key === null || judged.adopted === true || decider.context.force) return judged;
+    const builds = decision.kind === "build" && ASKS.has(decision.reason.kind);
+    const lacks = made !== null && decider.absent(made.outputs).length > 0;
+    if (!builds && !lacks) return judged;
+    const found = await this.#find(decider, action, key, components);
+    if (found === null) return judged;
+    this.#offers.set(action.id, { action, made: found, components });
+    if (!builds) return judged;
+    // What is linked is needed in any case; of the rest only what somebody reads.
+    if (decider.outPaths(action).length > 0) this.#wanted.add(action.id);
+    return { ...judged, decision: this.#decision(found), made: producedBy(found) };
+  }
+
+  /** What is needed of an action and not here can be taken: what is decided then. */
+  want(action: TargetId): Decision | null {
+    const offer = this.#offers.get(action);
+    if (offer === undefined) return null;
+    this.#wanted.add(action);
+    return this.#decision(offer.made);
+  }
+
+  /** Whether an action is offered, and nobody needs what it made: it is enough to know it. */
+  isIdle = (action: TargetId): boolean => this.#offers.has(action) && !this.#wanted.has(action);
+
+  /** Takes what the share has of an action that the plan could not ask for, since its inputs were not made yet. */
+  async takeNow(decider: Decider, isolation: Isolation, action: Action, judged: Judgement): Promise<boolean> {
+    const offered = await this.ask(decider, action, judged);
+    return offered !== judged && (await this.take(decider, isolation, action.id));
+  }
+
+  /** How many actions' results were taken. */
+  get count(): number {
+    return this.#taken.size;
+  }
+
+  /** What the plan says of an action whose result was taken. */
+  asTaken(action: TargetId, judged: Judgement): Judgement {
+    const decision = judged.made === null ? undefined : this.#taken.get(action);
+    return decision === undefined ? judged : { ...judged, decision };
+  }
+
+  /** What was taken in this run, as its decision. */
+  taken = (action: TargetId): Decision | undefined => this.#taken.get(action);
+
+  #decision({ machine, started }: Made): Decision {
+    const at = new Date(started).toISOString();
+    return { kind: "restore", reason: { kind: "shared", cache: this.cache.name, machine, at } };
+  }
+
+  /** Null where the share fails in a way that nobody expects: it is left alone from then on. */
+  async #trying<T>(work: () => Promise<T>): Promise<T | null> {
+    try {
+      return await work();
+    } catch (error) {
+      const problem = problemIn(error);
+      if (problem === null) throw error;
+      this.#broken = true;
+      this.warn(`${this.cache.name} is not used any more: ${problem.message}`);
+      return null;
+    }
+  }
+
+  async #find(
+    decider: Decider,
+    action: Action,
+    key: string,
+    components: readonly Component[],
+  ): Promise<Made | null> {
+    if (this.#broken || this.#refused.has(key) || !isShareable(action, components)) return null;
+    const found = await this.#trying(() => this.cache.actions.find([key]));
+    const made = found?.get(key);
+    if (made === undefined || !fits(action, made)) return null;
+    return decider.rejected(action, producedBy(made).outputs) === null ? made : null;
+  }
+
+  /**
+   * Takes what the judged actions need of the share, so that it counts as if it had been built here. True where anything
+   * came, or could not be had: then all is to be decided again.
+   */
+  async take(decider: Decider, isolation: Isolation, only?: TargetId): Promise<boolean> {
+    const local = here(decider, isolation, this.cache.name);
+    const offers = [...this.#offers.values()].filter(
+      ({ action: { id } }) => only === undefined || id === only,
+    );
+    let changed = false;
+    for (const offer of offers) {
+      const { action, made, components } = offer;
+      const wanted = only !== undefined || this.#wanted.has(action.id);
+      const problem = wanted
+        ? await this.#trying(() => this.#takeContents(decider, local.contents, offer))
+        : ok(undefined);
+      if (problem?.ok === true) {
+        const put = await local.actions.put([{ ...made, action: action.id, components }]);
+        if (put.ok && put.value.length === 0) {
+          changed ||= wanted;
+          if (wanted) this.#taken.set(action.id, this.#decision(made));
+          continue;
+        }
+      } else if (problem !== null)
+        this.warn(`${action.id} is not taken from ${this.cache.name}: ${problem.problem.message}`);
+      this.#refused.add(made.key);
+      changed = true;
+    }
+    for (const { action } of offers) {
+      this.#offers.delete(action.id);
+      this.#wanted.delete(action.id);
+    }
+    return changed;
+  }
+
+  async #takeContents(decider: Decider, local: ContentStore, { action, made }: Offer): Promise<Result<void>> {
+    const { index, store } = decider.context;
+    const outputs = Object.values(made.outputs);
+    const missing = await local.missing(outputs.map(({ id }) => id));
+    for (const { id, parent } of outputs) {
+      if (!missing.has(id)) continue;
+      this.say(`${action.id} from ${this.cache.name}`);
+      const giving = await this.cache.contents.give(id);
+      if (!giving.ok) return giving;
+      const refused = (await local.take([{ ...giving.value, parent }])).get(id);
+      if (refused !== undefined) return { ok: false, problem: refused };
+      const row = index.artifact(id);
+      if (row?.kind === "tree") await decider.whole.note(row);
+      const stamp = row?.kind === "file" ? ownStamp(store.path(id)) : null;
+      if (stamp === null) continue;
+      index.setStamp(store.path(id), stamp, id.slice(2));
+      const wrong = checkFileGuards(store.path(id), action.guards);
+      if (wrong !== null) return fail(3, wrong);
+    }
+    return ok(undefined);
+  }
+
+  /** Gives on what was built here. The first thing that goes wrong is said, and ends it for this run. */
+  async give(decider: Decider, isolation: Isolation, built: readonly Action[]): Promise<void> {
+    if (this.cache.readOnly || this.#broken) return;
+    const { index, project } = decider.context;
+    const local = here(decider, isolation, this.cache.name);
+    for (const action of built) {
+      const key = index.lastBuild(project.line, action.id)?.key ?? "";
+      const made = (await local.actions.find([key])).get(key);
+      if (made === undefined || !isShareable(action, made.components)) continue;
+      const given = await this.#trying(() => this.#giveOne(local.contents, action, made));
+      if (given === null) return;
+      if (given.ok) continue;
+      this.#broken = true;
+      this.warn(`nothing more is shared: ${given.problem.message}`);
+      return;
+    }
+  }
+
+  async #giveContents(local: ContentStore, ids: readonly ArtifactId[]): Promise<Result<void>> {
+    for (const id of await this.cache.contents.missing(ids)) {
+      const giving = await local.give(id);
+      if (!giving.ok) return giving;
+      const refused = (await this.cache.contents.take([giving.value])).get(id);
+      if (refused !== undefined) return { ok: false, problem: refused };
+    }
+    return ok(undefined);
+  }
+
+  async #giveOne(local: ContentStore, action: Action, made: Made): Promise<Result<void>> {
+    const ids = Object.values(made.outputs).map(({ id }) => id);
+    const given = await this.#giveContents(local, ids);
+    if (!given.ok) return given;
+    if (this.#refused.has(made.key)) {
+      // Of a tree that is damaged there, more may be than what was found when it was to be taken.
+      await this.cache.contents.verify(ids);
+      const again = await this.#giveContents(local, ids);
+      if (!again.ok) return again;
+    }
+    const put = await this.cache.actions.put([{ ...made, components: made.components.map(withoutSecrets) }]);
+    if (!put.ok) return put;
+    for (const { machine } of put.value)
+      this.warn(
+        `${action.id} came out otherwise here than on ${machine}, and ${this.cache.name} keeps that one`,
+      );
+    return ok(undefined);
+  }
+}
+
+/** What is kept on this machine, by the same interfaces. */
+function here({ context }: Decider, isolation: Isolation, source: string): SharedHere {
+  const { project, index, store, datecode } = context;
+  const settings = { line: project.line, release: datecode, source };
+  return {
+    actions: new LocalActions(index, settings),
+    contents: new LocalContents(project, index, store, travelling(project, index, isolation)),
+  };
+}
+
+interface SharedHere {
+  readonly actions: ActionCache;
+  readonly contents: ContentStore;
+}
+
+/**
+ * What a key says enough of. Not what a person took part in, nor what was made without isolation; and a verdict is given
+ * where its check ran, since releases are signed on it.
+ */
+const isShareable = (action: Action, components: readonly Component[]): boolean =>
+  !action.interactive &&
+  action.outputs.every(({ kind }) => kind !== "verdict") &&
+  components.every(({ name }) => name !== "isolation");
+
+/** Whether a result has the outputs that the action makes: anybody may have written it. */
+const fits = ({ outputs }: Action, made: Made): boolean =>
+  Object.keys(made.outputs).length === outputs.length &&
+  outputs.every(({ name, kind }) => {
+    const id = made.outputs[name]?.id ?? "";
+    return kind === "tree" ? id.startsWith("t:") : /^[fx]:/.test(id);
+  });
+
+const producedBy = ({ outputs, epoch }: Made): NonNullable<Judgement["made"]> => ({
+  outputs: Object.fromEntries(
+    Object.entries(outputs).map(([name, { id }]): [string, ArtifactId] => [name, id]),
+  ),
+  epoch,
+});
+
+/** Rows that hold nothing that an argument or a variable of the caller's may have brought. */
+const OPEN = /^(?:schema|rule|epoch|date|arch|packages|network|root|tool .*|input .*)$/;
+
+const withoutSecrets = ({ name, value }: Component): Component =>
+  OPEN.test(name) ? { name, value } : { name, value: `sha256:${hashBytes(value)}` };
