@@ -49,8 +49,12 @@ describe("paths under .imagemake", () => {
       .map((name) => join(dir, name)),
   );
 
-  test.each(files)("%s makes none", (file) => {
-    expect(pathsMadeIn(readFileSync(join(root, file), "utf8"), ALLOWED[file])).toEqual([]);
+  test("are made by no file outside of cache/", () => {
+    expect(files.length).toBeGreaterThan(300);
+    const made = files.flatMap((file) =>
+      pathsMadeIn(readFileSync(join(root, file), "utf8"), ALLOWED[file]).map((line) => `${file}: ${line}`),
+    );
+    expect(made).toEqual([]);
   });
 
   test.each([
