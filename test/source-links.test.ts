@@ -190,6 +190,45 @@ export const more = listed("more", files("src"));
   });
 });
 
+describe("a path that goes on beneath a file", () => {
+  const other = makeProject({
+    "Imagefile.ts": `import { files, list, rule, run, step } from "imagemake";
+const base = run({ inputs: {}, cmd: 'mkdir "$OUT/opt"', tree: true });
+export const links = rule.platformfs({ from: base, steps: [step.overlay("src")], out: "links.tar" });
+const shown = (name, S) => run({ inputs: { S }, cmd: 'printf %s "$S" > "$OUT"', out: name });
+export const named = shown("named", files("src/file/x"));
+export const glob = shown("glob", files("src/file/*.x"));
+export const names = shown("names", list("src/file/x"));
+export const maybe = shown("maybe", files("src/file/x", { optional: true }));
+`,
+    "src/file": "file\n",
+  });
+  symlinkSync("file/x", other.path("src/link"));
+  afterAll(() => other.remove());
+
+  test("is nothing: a link there is staged as it is, and who names it is told where", async () => {
+    await other.good("links");
+    expect(execFileSync("tar", ["tvf", other.path("out/links.tar")], { encoding: "utf8" })).toContain(
+      "./link -> file/x\n",
+    );
+    await other.good("maybe");
+    expect(other.read("out/maybe")).toBe("");
+    for (const [target, message] of [
+      ["named", "named: input S: src/file/x does not exist"],
+      ["glob", "glob: input S: nothing matches src/file/*.x"],
+      ["names", "names: input S: list src/file/x cannot be read"],
+    ] as const) {
+      const { status, stderr } = await other.run(target);
+      expect([status, stderr]).toEqual([2, expect.stringContaining(message)]);
+    }
+    other.write("src/file.new", "");
+    rmSync(other.path("src/file"));
+    other.write("src/file/x", "now there\n");
+    await other.good("maybe");
+    expect(other.read("out/maybe")).toBe("src/file/x");
+  });
+});
+
 describe("a link to nothing that is named outright", () => {
   test.each(["key", "keys", "later"])("is said before anything runs: %s", async (target) => {
     for (const words of [[target], ["-n", target], [target]]) {

@@ -1,6 +1,6 @@
 // What of sources does not come along into a tree, which gets contents, x bits and links, as git keeps them: here it is
 // found, so that nobody takes it for granted.
-import { existsSync, lstatSync, readlinkSync, type Stats } from "node:fs";
+import { existsSync, readlinkSync, type Stats } from "node:fs";
 import { dirname, join, normalize, relative, resolve } from "node:path";
 import { grouped } from "../../cache/grouped.js";
 import type { Source } from "../model.js";
@@ -10,6 +10,7 @@ import { attributesOf, LABEL } from "../tree/attributes.js";
 import { lossesOfNames, type Loss } from "../tree/losses.js";
 import { isWithin, type Matched } from "./globs.js";
 import type { SourceFile } from "./resolved.js";
+import { lstatOf } from "./stamp.js";
 
 /** Where sources go into a tree. */
 type Into = NonNullable<Extract<Source, { kind: "files" }>["tree"]>;
@@ -39,7 +40,7 @@ export function droppedOf(
   const base = join("/", tree.base);
   const nameOf = (path: string): string => (isWithin(dir, path) ? relative(dir, path) : path);
   const found = [...new Set([...files, ...directories])].sort().flatMap((path): readonly Found[] => {
-    const stats = looks.get(path) ?? lstatSync(path, { throwIfNoEntry: false });
+    const stats = looks.get(path) ?? lstatOf(path);
     const stage = join(place(path), ".");
     if (stats === undefined || join("/", stage) === base || !isWithin(base, join("/", stage))) return [];
     return [{ path, name: nameOf(path), stage, stats }];

@@ -1,8 +1,9 @@
 // Turns patterns into paths, and remembers the directories that were listed on the way, so that a file
 // added or removed later is noticed by one stat a directory.
-import { existsSync, lstatSync, readdirSync, readlinkSync, statSync, type Dirent, type Stats } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readlinkSync, statSync, type Dirent } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { fail, ok, stop, type Problem, type Result } from "../problem.js";
+import { lstatOf, statOf } from "./stamp.js";
 import { notUtf8, REPLACEMENT } from "./utf8.js";
 
 /** What patterns matched: absolute paths, sorted; and every directory looked into, or name that was not there. */
@@ -60,7 +61,7 @@ export async function matchPatterns(
       named.add(path);
     } else if (isGlob(pattern)) {
       globs.push(pattern);
-    } else if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    } else if (lstatOf(path)?.isSymbolicLink() === true) {
       return dangling(pattern, path);
     } else if (optional) {
       directories.add(path);
@@ -92,16 +93,6 @@ export async function matchPatterns(
 }
 
 const mayBeMissing = (looked: string): string => `${looked}; { optional: true } says that it may be so`;
-
-/** What a path leads to; undefined where that is nothing, or a circle of links. */
-export function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ELOOP") return undefined;
-    throw error;
-  }
-}
 
 /** The problem of a link that leads nowhere, and that somebody names. */
 export function dangling(name: string, path: string): Result<never> {
@@ -151,7 +142,9 @@ async function matchGlob(
       // fast-glob has no other way to say where it looked.
       readdirSync: ((dir: string, options: { withFileTypes: true }) => {
         listed(asNamed(dir));
-        const entries = listDirectory(asNamed(dir), options, hidden);
+        // A file, where the pattern has a directory, has nothing in it.
+        const entries =
+          lstatOf(asNamed(dir))?.isFile() === true ? [] : listDirectory(asNamed(dir), options, hidden);
         for (const entry of entries) entry.name = asMatched(entry.name);
         return entries;
       }) as typeof readdirSync,

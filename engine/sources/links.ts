@@ -1,9 +1,10 @@
 // Where a symlink among sources leads, by its text alone: links on the way are links of the project too, and one that
 // leads out of it leads nowhere. What the build host has there is never asked.
-import { lstatSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fail, ok, type Result } from "../problem.js";
 import { dangling } from "./globs.js";
+import { lstatOf } from "./stamp.js";
 
 /** What counts as the project while links are followed. */
 export interface Scene {
@@ -36,7 +37,7 @@ export function follow(path: string, scene: Scene): Way {
     at = part === ".." ? dirname(at) : join(at, part);
     if (!scene.has(at)) return outside();
     if (part === ".." || scene.directories.has(at)) continue;
-    const stats = lstatSync(at, { throwIfNoEntry: false });
+    const stats = lstatOf(at);
     if (stats === undefined) return { end: "missing", at, links };
     if (stats.isDirectory()) continue;
     if (!stats.isSymbolicLink()) {

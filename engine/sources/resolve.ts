@@ -1,7 +1,7 @@
 // Sources become content: which files, with which digests, under which names in the stage. It reads the
 // disk and the environment, remembers digests by stamp, and notes every fact it used.
 import { isUtf8 } from "node:buffer";
-import { lstatSync, readlinkSync, readFileSync, statSync, type Stats } from "node:fs";
+import { readlinkSync, readFileSync, statSync, type Stats } from "node:fs";
 import { basename, dirname, join, normalize, relative, resolve } from "node:path";
 import { spawnSync } from "node:child_process";
 import { hashBytes, hashFile } from "../../cache/hash.js";
@@ -13,13 +13,22 @@ import { asError, fail, ok, ProblemError, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
 import { lineNotUtf8 } from "../utf8.js";
 import type { Facts } from "./facts.js";
-import { dangling, hinted, isWithin, matchPatterns, stagePath, statOf, walk } from "./globs.js";
+import { dangling, hinted, isWithin, matchPatterns, stagePath, walk } from "./globs.js";
 import { directoriesOf, follow, mustLead, type Scene } from "./links.js";
 import { linesOf, normalised } from "./lists.js";
 import { droppedOf } from "./dropped.js";
 import type { ResolvedSource, SourceFile } from "./resolved.js";
 import { inUtf8 } from "./utf8.js";
-import { fileSystemClock, isRacy, ownStamp, sameStamp, stampOf, stampOfStats } from "./stamp.js";
+import {
+  fileSystemClock,
+  isRacy,
+  lstatOf,
+  ownStamp,
+  sameStamp,
+  stampOf,
+  stampOfStats,
+  statOf,
+} from "./stamp.js";
 
 /** Sources whose place in the stage is their input's. */
 const OF_INPUT: ReadonlySet<Source["kind"]> = new Set(["probe", "list", "text"]);
@@ -193,7 +202,7 @@ export class Sources {
 
   /** One file or link as it is; how it looks goes to `looks`. */
   async #file(path: string, stage: string, looks?: Map<string, Stats>): Promise<Result<SourceFile>> {
-    const stats = lstatSync(path, { throwIfNoEntry: false });
+    const stats = lstatOf(path);
     if (stats === undefined) return fail(2, `${path} vanished while it was looked at`);
     looks?.set(path, stats);
     if (stage.includes("\n"))
@@ -241,7 +250,7 @@ export class Sources {
       for (const path of paths) {
         if (here.has(path) || found.has(path)) continue;
         found.add(path);
-        if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true) pending.push(path);
+        if (lstatOf(path)?.isSymbolicLink() === true) pending.push(path);
       }
     }
     const along: SourceFile[] = [];

@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, lstatSync, openSync, rmSync, statSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import type { Stamp } from "../../cache/index.js";
-import { problemIn, temporaryName } from "../../cache/io.js";
+import { codeOf, problemIn, temporaryName } from "../../cache/io.js";
 
 /** A digest taken within this many milliseconds of a file's change is not used again: a later edit could look the same. */
 export const RACY_MS = 3000;
@@ -16,15 +16,30 @@ export const stampOfStats = (stats: Stats): Stamp => ({
   mode: stats.mode,
 });
 
+/** What a path leads to; undefined where that is nothing: no such name, a name beneath a file, or a circle of links. */
+export const statOf = (path: string): Stats | undefined => there(statSync, path);
+
+/** The same of the path itself, symlink or not. */
+export const lstatOf = (path: string): Stats | undefined => there(lstatSync, path);
+
+function there(look: typeof statSync, path: string): Stats | undefined {
+  try {
+    return look(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (["ENOTDIR", "ELOOP"].includes(codeOf(error))) return undefined;
+    throw error;
+  }
+}
+
 /** The stamp of what the path leads to; null where there is nothing. */
 export function stampOf(path: string): Stamp | null {
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = statOf(path);
   return stats === undefined ? null : stampOfStats(stats);
 }
 
 /** The stamp of the path itself, symlink or not. */
 export function ownStamp(path: string): Stamp | null {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
+  const stats = lstatOf(path);
   return stats === undefined ? null : stampOfStats(stats);
 }
 
