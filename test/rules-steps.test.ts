@@ -347,6 +347,7 @@ describe("step.remove", () => {
       "top.pyc",
       "x/y/d/e/x.pyc",
       "x/y/x.pyc",
+      "dev\\x2da.device",
     ];
     const GONE: Readonly<Record<string, readonly string[]>> = {
       "usr/**/ssh/key": ["a/b/ssh/key", "a/ssh/key"],
@@ -358,11 +359,12 @@ describe("step.remove", () => {
       "usr/a/**": ["a/b/ssh/key", "a/ssh/key", "a/ssh/other", "a/.c/x.pyc"],
       "usr/*/ssh/[ko]*": ["a/ssh/key", "a/ssh/other"],
       "link/*/ssh/key": ["a/ssh/key"],
+      "usr/dev\\x2d*.device": ["dev\\x2da.device"],
       "usr/a/*": ["a/b/ssh/key", "a/ssh/key", "a/ssh/other"],
     };
-    const paths = FILES.map((file) => `usr/${file}`).join(" ");
+    const paths = FILES.map((file) => `'usr/${file}'`).join(" ");
     const here = project(`
-const base = made("for i in ${paths}; do mkdir -p \\$(dirname $i); echo > $i; done; ln -s /usr link");
+const base = made(${JSON.stringify(`for i in ${paths}; do mkdir -p "$(dirname "$i")"; echo >"$i"; done; ln -s /usr link`)});
 export const removed = Object.fromEntries(${JSON.stringify(Object.keys(GONE))}.map((path, i) => [String(i),
   run({ inputs: { TREE: rule.platformfs({ from: base, steps: [step.remove([path])] }) }, out: "removed-" + i,
     cmd: 'cd "$TREE/usr" && find . -type f -printf "%P\\\\n" > "$OLDPWD/$OUT"' })]));

@@ -21,6 +21,8 @@ matches() {
         ma_name=${ma_rest%%/*}
     done
     case $ma_rest in */*) ma_rest=${ma_rest#*/} ;; *) ma_rest= ;; esac
+    # A backslash is one of a name (`dev-disk\x2dby*.device`).
+    ma_name=${ma_name//\\/\\\\}
     (
         cd "${ma_at%/x}"
         if [ -n "$ma_deep" ] && [ -n "$ma_name" ]; then
