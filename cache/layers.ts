@@ -1,20 +1,11 @@
 // Layers of trees in the store: a directory each, under a short name, with a record beside it that says which
 // tree it shows on which parent. It mounts nothing and does not know what is in a tree.
 import { execFile } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fail, ok, stop, type Result } from "./problem.js";
 import type { ArtifactId } from "./index.js";
-import { codeOf, ioProblem, isDirectory, isThere, temporaryName } from "./io.js";
+import { codeOf, ioProblem, isDirectory, isThere, readPlain, temporaryName } from "./io.js";
 import { reached } from "./steps.js";
 import { digestOf } from "./store.js";
 import { ownerIn, writeWhole } from "./write.js";
@@ -63,7 +54,7 @@ export function storedLayer(dir: string, tree: ArtifactId, form: Form): LayerRec
 function readRecord(dir: string, layer: string): LayerRecord | null {
   try {
     // Written by storeLayer; what does not fit is refused by its fields.
-    return JSON.parse(readFileSync(recordOf(dir, layer), "utf8")) as LayerRecord;
+    return JSON.parse(readPlain(recordOf(dir, layer))?.toString("utf8") ?? "null") as LayerRecord | null;
   } catch {
     return null;
   }

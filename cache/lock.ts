@@ -4,16 +4,17 @@ import {
   closeSync,
   constants,
   existsSync,
+  fchmodSync,
   fchownSync,
+  fstatSync,
   lstatSync,
   openSync,
-  readFileSync,
   rmSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
-import { codeOf, ioProblem, isPlain } from "./io.js";
+import { codeOf, ioProblem, isPlain, readPlain } from "./io.js";
 import { isFullCode, lackAt } from "./limits.js";
 import { stop, unwrap } from "./problem.js";
 import { ownerIn } from "./write.js";
@@ -34,8 +35,9 @@ export const isNoted = (file: string): boolean => existsSync(noteOf(file));
 export function tryLock(file: string, note: string): Lock | { readonly holder: string } {
   const holder = noteOf(file);
   try {
-    if (lstatSync(file, { throwIfNoEntry: false }) === undefined) writeOwn(file, "");
+    if (lstatSync(file, { throwIfNoEntry: false }) === undefined) writeOwn(file, "", 0o600);
     else if (!isPlain(file)) return stop(3, `the lock ${file} is no regular file`, "remove it");
+    else keepToOwner(file);
     const db = lockWhole(file);
     if (db === null) return { holder: readHolder(holder) };
     const inherited = existsSync(holder);
@@ -58,10 +60,21 @@ export function tryLock(file: string, note: string): Lock | { readonly holder: s
   }
 }
 
+/** Whoever can read the file can lock it, and hold up everybody for ever. Earlier versions let all. */
+function keepToOwner(file: string): void {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const { mode, uid } = fstatSync(fd);
+    if ((mode & 0o077) !== 0 && [0, uid].includes(process.geteuid?.() ?? uid)) fchmodSync(fd, 0o600);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Where there is no room, it is not said who has it. */
 function noteHolder(holder: string, note: string): void {
   try {
-    writeOwn(holder, note);
+    writeOwn(holder, note, 0o644);
   } catch (error) {
     if (!isFullCode(codeOf(error))) throw error;
   }
@@ -95,9 +108,9 @@ function lockDatabase(file: string): Database.Database | null {
 }
 
 /** Never through a link. The file is given to the owner of its directory before anything is in it. */
-function writeOwn(file: string, text: string): void {
+function writeOwn(file: string, text: string, mode: number): void {
   const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_TRUNC, O_WRONLY } = constants;
-  const fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o644);
+  const fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, mode);
   try {
     const owner = ownerIn(dirname(file));
     if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
@@ -127,7 +140,7 @@ const SOMEBODY = "another imagemake";
 
 function readHolder(file: string): string {
   try {
-    return readFileSync(file, "utf8").trim() || SOMEBODY;
+    return readPlain(file)?.toString("utf8").trim() || SOMEBODY;
   } catch {
     return SOMEBODY;
   }

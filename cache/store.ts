@@ -95,7 +95,7 @@ export function openStore(dir: string, owner: Owner | null): Store {
     addFile: (stagePath, id) => addFile(stagePath, path(id), id, owner),
     linkOut: (id, outPath, how) => linkOut(path(id), outPath, id, how, owner),
     place: (id, toPath) => place(path(id), toPath),
-    remove: (id) => rmSync(path(id), { force: true }),
+    remove: (id) => rmSync(path(id), { force: true, recursive: true }),
     list: () => list(files),
     clean: () => clean(files),
   };
@@ -132,6 +132,8 @@ async function addFile(
       return ok(undefined);
     }
     makeOwned(dirname(path), owner, 0o700);
+    // No file takes the place of a directory.
+    if (held?.isDirectory() === true) rmSync(path, { recursive: true });
     // Another name of the same inode, anywhere on the host, could be written through: only a copy is ours alone.
     if (stats.nlink > 1 || !(await moveIn(stagePath, path, id, owner))) {
       return await copyIn(stagePath, path, id, owner);

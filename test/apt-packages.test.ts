@@ -28,6 +28,16 @@ import { TINY_DEBIAN, tinyDebian } from "./support/tiny-debian.js";
 jest.setTimeout(120_000);
 afterAll(cleanUp);
 
+test("a repository that says that it is another suite is taken with a warning: its keys sign more than one", async () => {
+  const repo = tinyRepo(CHAIN);
+  const release = join(repo.dir, "dists", repo.suite, "Release");
+  writeFileSync(release, readFileSync(release, "utf8").replace(/^(Suite|Codename): .*$/gm, "$1: other"));
+  const said: string[] = [];
+  const warn = (message: string): void => void said.push(message);
+  value(await driver.snapshot(asJson(repo), arch, newDir("snapshot"), { ...context(), warn }));
+  expect(said).toEqual([expect.stringMatching(/says that it is another suite.*expected tiny but got other/)]);
+});
+
 describe("fetch", () => {
   async function resolved(
     want: string,

@@ -187,6 +187,24 @@ describe("what is read by an action is looked at first", () => {
     expect((await project.good("cache", "verify")).stdout).toContain("all whole");
   });
 
+  test.each([
+    ["a directory", (file: string) => mkdirSync(join(file, "x"), { recursive: true })],
+    ["a link", (file: string) => symlinkSync("/etc/passwd", file)],
+    ["a pipe", (file: string) => execFileSync("mkfifo", [file])],
+  ])("%s in the place of a stored file: one build mends it, and so does cache verify", async (_, put) => {
+    const project = await built();
+    const stored = project.path(".imagemake/store/files");
+    for (const mend of [["cache", "verify"], []])
+      for (const part of readdirSync(stored))
+        for (const name of readdirSync(join(stored, part))) {
+          instead(join(stored, part, name), () => put(join(stored, part, name)));
+          await project.run(...mend);
+          await project.good();
+          expect(statSync(join(stored, part, name)).isFile()).toBe(true);
+        }
+    expect((await project.good("cache", "verify")).stdout).toContain("all whole");
+  });
+
   test("a layer that was touched, on a tree whose manifest is gone: one build mends both", async () => {
     const project = await built();
     rmSync((await stored(project, "base")).manifest);

@@ -353,6 +353,32 @@ test("a pipe in the place of a record, a graph or a transpiled module is not wai
   });
 });
 
+test("a pipe in the place of a log, of a note beside the lock or of a layer's record is not waited for", async () => {
+  project.write("tree.ts", `export const tree = run({ inputs: {}, tree: true, cmd: 'echo > "$OUT/f"' });\n`);
+  await project.good("t");
+  await project.good("-f", "tree.ts", "tree");
+  const pipe = (path: string): void => {
+    rmSync(path, { force: true });
+    execFileSync("mkfifo", [path]);
+  };
+  const layers = ".imagemake/store/layers";
+  for (const name of project.names(layers)) if (name.endsWith(".json")) pipe(project.path(layers, name));
+  for (const name of project.names(".imagemake/logs")) pipe(project.path(".imagemake/logs", name));
+  const soon = { under: ["timeout", "--signal=KILL", "30"] };
+  expect(await project.call(soon, "log", "t")).toMatchObject({ status: 2 });
+  expect(await project.call(soon, "cache", "gc", "-n")).toMatchObject({ status: 0 });
+});
+
+test("nobody else can take the lock, and hold up everybody: not that of an earlier version either", async () => {
+  const lock = project.path(".imagemake/lock.db");
+  const others = (): number => statSync(lock).mode & 0o077;
+  await project.good("-B", "t");
+  expect(others()).toBe(0);
+  chmodSync(lock, 0o644);
+  await project.good("-B", "t");
+  expect(others()).toBe(0);
+});
+
 test("a lock that is no database is one again", async () => {
   project.write(".imagemake/lock.db", "junk\n".repeat(100));
   project.write("src", "anew\n");

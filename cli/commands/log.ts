@@ -1,5 +1,6 @@
 // `imagemake log TARGET`: what the target's last build printed, also one that still runs or was stopped.
-import { createReadStream, existsSync, statSync } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
+import { isPlain } from "../../cache/io.js";
 import { unfinishedOf, type Unfinished } from "../../engine/build/unfinished.js";
 import { stop } from "../../engine/problem.js";
 import { judge, look, onlyAction, type Looking } from "../look.js";
@@ -22,7 +23,7 @@ export async function command(call: Call): Promise<number> {
     output.write(`${JSON.stringify(last, null, 2)}\n`);
   } else if (last.log === null) {
     return stop(2, `${action.id} was built on another machine`, "its log is there");
-  } else if (!existsSync(last.log)) {
+  } else if (!isPlain(last.log)) {
     return stop(2, `the log of ${action.id} was removed`, "imagemake clean removes logs");
   } else {
     if (unfinished !== null && call.options.quiet !== true) warn(inWords(unfinished));

@@ -1,8 +1,9 @@
 // Which log belongs to an action that runs, or that was stopped or killed and so left no row: a note beside the logs,
 // one an action, that goes when the end of the action is recorded. It does not know what is in the log.
-import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hashBytes } from "../../cache/hash.js";
 import { logPath, nurseryPath, stageOf, unfinishedPath } from "../../cache/layout.js";
+import { isPlain, readPlain } from "../../cache/io.js";
 import type { TargetId } from "../model.js";
 import type { Project } from "../project.js";
 import { giveFdToUser, giveToUser } from "../execute/own.js";
@@ -57,7 +58,7 @@ export function unfinishedOf(project: Project, action: TargetId): Unfinished | n
   const note = read(noteOf(project, action));
   if (note?.action !== action || note.line !== project.line) return null;
   const log = logPath(project, note.id);
-  if (!existsSync(log)) return null;
+  if (!isPlain(log)) return null;
   const { id, line, started, engine } = note;
   const status = isAlive(engine) && existsSync(stageOf(project, id)) ? "running" : "stopped";
   return { id, line, action, started, status, log };
@@ -66,7 +67,7 @@ export function unfinishedOf(project: Project, action: TargetId): Unfinished | n
 /** Null for none, and for half of one. */
 function read(file: string): Note | null {
   try {
-    const note = JSON.parse(readFileSync(file, "utf8")) as Note;
+    const note = JSON.parse(readPlain(file)?.toString("utf8") ?? "") as Note;
     // It names a file.
     return /^[0-9a-z]+-[0-9a-f]+$/.test(note.id) ? note : null;
   } catch {

@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { hashBytes } from "../../cache/hash.js";
 import type { Stamp } from "../../cache/index.js";
-import { codeOf, ioProblem } from "../../cache/io.js";
+import { codeOf, ioProblem, readPlain } from "../../cache/io.js";
 import { copiesOf } from "../../cache/layout.js";
 import type { KeyInput } from "../key.js";
 import type { Source } from "../model.js";
@@ -202,7 +202,7 @@ function directoriesOf(paths: Iterable<string>): ReadonlySet<string> {
 
 function readWritten(file: string): Written | null {
   try {
-    const written = JSON.parse(readFileSync(file, "utf8")) as Written;
+    const written = JSON.parse(readPlain(file)?.toString("utf8") ?? "") as Written;
     return written.boot === bootId() ? written : null;
   } catch {
     return null;

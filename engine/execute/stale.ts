@@ -1,7 +1,7 @@
 // Clears what a crash left in the stage directory. The caller holds the lock: no stage in there is in use.
 // Mounts of actions died with their namespaces; what is still mounted there was mounted by somebody else.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { writeIfPossible } from "../../cache/io.js";
+import { existsSync, readdirSync } from "node:fs";
+import { readPlain, writeIfPossible } from "../../cache/io.js";
 import { isOurs, leftBehindPath, stageOf } from "../../cache/layout.js";
 import { ownerIn, writeWhole } from "../../cache/write.js";
 import { asError, type Problem } from "../problem.js";
@@ -31,7 +31,7 @@ const isLeft = (value: unknown): value is Left =>
 /** The stages that could not be deleted and are still there; told of once, and then by `imagemake doctor`. */
 export function leftBehind({ state, stage }: Place): readonly Left[] {
   try {
-    const read: unknown = JSON.parse(readFileSync(leftBehindPath({ state }), "utf8"));
+    const read: unknown = JSON.parse(readPlain(leftBehindPath({ state }))?.toString("utf8") ?? "");
     const all = Array.isArray(read) ? read.filter(isLeft) : [];
     return all.filter(({ name }) => isOurs("stage", name) && existsSync(stageOf({ stage }, name)));
   } catch {

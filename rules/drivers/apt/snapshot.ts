@@ -77,12 +77,22 @@ async function update(
     });
     if (!ran.ok) return ran;
     const said = shortcoming(ran.value);
-    if (said === null) return ok(undefined);
+    if (said === null) {
+      const other = OTHER_SUITE.exec(ran.value.stderr)?.[1];
+      if (other !== undefined)
+        context.warn(
+          `${what}: it says that it is another suite, which the same keys may have signed: ${other}`.replace(
+            COPY,
+            "",
+          ),
+        );
+      return ok(undefined);
+    }
     // Debian's mirrors are written file by file: for a moment the index is not the one that Release names.
     const between = /mirror sync in progress|hash sum mismatch|unexpected size/i.test(said);
     if (!between || attempt === ATTEMPTS) {
       // A directory is apt's `copy:`; people write its path.
-      const plain = `cannot read ${what}: ${said}`.replace(/\bcopy:(?=\/)/g, "");
+      const plain = `cannot read ${what}: ${said}`.replace(COPY, "");
       const check =
         "try again later if the repository is being written; else check url, suite, components and keys";
       return fail(3, plain, check);
@@ -90,6 +100,11 @@ async function update(
     await delay(PAUSE, undefined, { signal: context.signal }).catch(() => undefined);
   }
 }
+
+const COPY = /\bcopy:(?=\/)/g;
+
+/** No error to apt: it only warns. */
+const OTHER_SUITE = /^W: (Conflicting distribution: .*)$/m;
 
 /** Why the metadata is not complete, in apt's words; null when it is. */
 function shortcoming(ran: Ran): string | null {
