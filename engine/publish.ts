@@ -13,7 +13,7 @@ import { checkFileGuards } from "./execute/guards.js";
 import { displacedBy, findFile } from "./execute/outputs.js";
 import { removeTree } from "./execute/remove.js";
 import type { Isolation } from "./execute/sandbox.js";
-import type { Staged, StagedOutput } from "./execute/stage.js";
+import type { Staged, StagedOutput } from "./execute/staged.js";
 import { keyOf } from "./key.js";
 import type { Action } from "./model.js";
 import { isDiskImage } from "./names.js";

@@ -51,6 +51,7 @@ describe("what arg() and env() give", () => {
     const file = project.path(".imagemake/index.db");
     const db = new Database(file);
     db.prepare("UPDATE components SET value = ? WHERE name = 'env TOKEN'").run(SECRET);
+    db.exec("DROP TABLE origins");
     db.pragma("user_version = 2");
     db.close();
     expect(project.read(".imagemake/index.db")).toContain(SECRET);

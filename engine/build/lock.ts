@@ -79,9 +79,9 @@ const RELEASE = /^\d{8}(?:\.\d+)?\.json$/;
  * Removes temporary files of what is written without the lock, too: a kill that came before it was taken left no note. They
  * are few directories with few files.
  */
-function clearAllTemporaries({ state, graphs, implicit, releases, line, checked }: Project): void {
+function clearAllTemporaries({ state, graphs, modules, implicit, releases, line, checked }: Project): void {
   const ofAllLines = (dir: string): string[] => withDirectories(line === "" ? dir : dirname(dir));
-  for (const dir of [state, graphs, checked, ...ofAllLines(implicit)]) clearTemporaries(dir);
+  for (const dir of [state, graphs, modules, checked, ...ofAllLines(implicit)]) clearTemporaries(dir);
   // A person's directory: only what can be nobody else's.
   for (const dir of ofAllLines(releases)) clearTemporaries(dir, RELEASE);
 }

@@ -5,7 +5,7 @@ import { basename, dirname, join, relative } from "node:path";
 import type { Failure } from "../reason.js";
 import type { Action } from "../model.js";
 import { datedExpression, hasDate, withDate } from "../names.js";
-import type { Staged, StagedOutput } from "./stage.js";
+import type { Staged, StagedOutput } from "./staged.js";
 
 /** Where the output's file is, or why it does not count. */
 export type Found =
