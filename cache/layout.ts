@@ -283,5 +283,8 @@ export const quickPath = (graphs: string, name: string): string => `${graphs}/${
 export const quickPaths = (layout: Layout): string[] =>
   lyingIn(layout, "graphs").flatMap(({ name, path }) => (name.startsWith(QUICK) ? [path] : []));
 
+/** Says whose state it is: the directory of the Imagefile. */
+export const projectPath = ({ state }: Pick<Layout, "state">): string => join(state, "project");
+
 /** What was told of stages that could not be deleted. */
 export const leftBehindPath = ({ state }: Pick<Layout, "state">): string => join(state, "left-behind.json");

@@ -1,10 +1,10 @@
 // The state directory: made here, with one owner, and used only where nobody else can have written to it. Nothing in it
 // is followed as a link: what lies there is deleted, moved and run with the rights of whoever builds.
-import { lchownSync, lstatSync, mkdirSync, readdirSync, realpathSync, type Stats } from "node:fs";
+import { lchownSync, lstatSync, mkdirSync, readdirSync, realpathSync, statSync, type Stats } from "node:fs";
 import { dirname, relative } from "node:path";
-import { directoriesIn, SIGNS, statePath } from "../cache/layout.js";
-import { ownerIn } from "../cache/write.js";
-import { codeOf, ioProblem } from "../cache/io.js";
+import { directoriesIn, projectPath, SIGNS, statePath } from "../cache/layout.js";
+import { ownerIn, writeWhole } from "../cache/write.js";
+import { codeOf, ioProblem, isThere, readPlain, writeIfPossible } from "../cache/io.js";
 import { mountsBelow } from "./execute/mountinfo.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
@@ -20,10 +20,35 @@ export function makeState(project: Project): Result<void> {
     if (!trusted.ok) return trusted;
     for (const [path, mode] of directoriesIn(project))
       if (statsOf(path) === undefined) makeDirectory(path, mode);
-    return ok(undefined);
+    return claim(project);
   } catch (error) {
     return ioProblem(`make ${project.state}`, error);
   }
+}
+
+/**
+ * Exit 3 where the state is another project's as well: its releases are not looked at here, and what they need would be
+ * removed, packages that no mirror has any more among it. A project that was moved or copied takes what came along.
+ */
+function claim(project: Project): Result<void> {
+  const [file, mine] = [projectPath(project), realpathSync(project.dir)];
+  const other = isThere(file) ? (readPlain(file)?.toString("utf8").trim() ?? "") : "";
+  if (other === mine) return ok(undefined);
+  const leadsHere = other !== "" && isSame(statePath(other), project.state) && !isSame(other, mine);
+  if (leadsHere)
+    return fail(
+      3,
+      `${project.state} is the state directory of ${other}, and of one project only`,
+      `let ${statePath(project.dir)} lead to a directory of its own`,
+    );
+  writeIfPossible(() => writeWhole(file, `${mine}\n`, ownerIn(project.state)));
+  return ok(undefined);
+}
+
+/** Whether two paths lead to the same directory. */
+function isSame(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return a !== undefined && a.ino === b?.ino && a.dev === b.dev;
 }
 
 /** Exit 3 where something of the state directory is a link, a mount, or may have been written by others. */

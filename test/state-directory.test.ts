@@ -137,6 +137,25 @@ describe("the state directory itself", () => {
     untouched();
   });
 
+  test("is one project's: another that leads there is refused, until the first is gone", async () => {
+    const elsewhere = join(outside, "shared");
+    mkdirSync(elsewhere);
+    const first = makeProject({ "Imagefile.ts": IMAGEFILE, src: "x\n" });
+    for (const one of [first, project]) symlinkSync(elsewhere, one.path(".imagemake"));
+    await first.good("t");
+    for (const words of [["t"], ["cache", "gc"], ["clean"]]) {
+      const { status, stderr } = await project.run(...words);
+      expect([stderr, status]).toEqual([
+        expect.stringContaining(`is the state directory of ${first.dir}`),
+        3,
+      ]);
+    }
+    await first.good("-B", "t");
+    first.remove();
+    await project.good("t");
+    rmSync(elsewhere, { recursive: true });
+  });
+
   test("a link to a directory of somebody's own is refused", async () => {
     symlinkSync(outside, project.path(".imagemake"));
     for (const words of [["t"], ["clean"], ["cache", "gc"]]) {
