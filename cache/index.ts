@@ -17,6 +17,9 @@ import type {
 
 export type * from "./rows.js";
 
+/** Up to where the published builds of an index are known: the last row then, and its build; null where there was none. */
+export type Mark = { readonly row: number; readonly build: string } | null;
+
 /** Of so many releases it is kept what was published under an action. */
 const RELEASES_KEPT = 8;
 
@@ -37,6 +40,8 @@ const TABLES = ["builds", "artifacts", "links", "stamps", "closures", "tools"] a
 
 /** Keys of rows, by table. */
 export type Rows = { readonly [table in Table]?: readonly string[] };
+
+const PUBLISHED = "SELECT b.*, p.action, p.release AS under FROM published p JOIN builds b ON b.id = p.build";
 
 /** The index, opened. All calls are synchronous and quick. */
 export class Index {
@@ -90,6 +95,11 @@ export class Index {
         opened?.close();
       },
     };
+  }
+
+  /** A number that is another once somebody else has written. */
+  version(): number {
+    return Number(this.#db.pragma("data_version", { simple: true }));
   }
 
   /** Runs `work` in one transaction: all of it or nothing. */
@@ -151,11 +161,34 @@ export class Index {
 
   /** What is published under each action of a line; of several releases the one that came last at the end. */
   published(line: string): PublishedRow[] {
-    return this.#all<PublishedRow>(
-      `SELECT b.*, p.action, p.release AS under FROM published p JOIN builds b ON b.id = p.build
-       WHERE p.line = ? ORDER BY p.rowid`,
-      line,
+    return this.#all<PublishedRow>(`${PUBLISHED} WHERE p.line = ? ORDER BY p.rowid`, line);
+  }
+
+  /** The same of one action. */
+  publishedUnder(line: string, action: string): PublishedRow[] {
+    const where = "WHERE p.line = ? AND p.action = ?";
+    return this.#all<PublishedRow>(`${PUBLISHED} ${where} ORDER BY p.rowid`, line, action);
+  }
+
+  /** Where what is published ends now. */
+  mark(): Mark {
+    return (
+      this.#get<{ row: number; build: string }>(
+        "SELECT rowid AS row, build FROM published ORDER BY rowid DESC LIMIT 1",
+      ) ?? null
     );
+  }
+
+  /** The actions of a line under which something was published after a mark; null where rows went since, or the index is another. */
+  publishedSince(line: string, mark: Mark): string[] | null {
+    const build =
+      mark && this.#get<{ build: string }>("SELECT build FROM published WHERE rowid = ?", mark.row)?.build;
+    if (mark === null || build !== mark.build) return null;
+    return this.#all<{ action: string }>(
+      "SELECT action FROM published WHERE rowid > ? AND line = ?",
+      mark.row,
+      line,
+    ).map(({ action }) => action);
   }
 
   /** This build is published under the action now. */
@@ -187,6 +220,16 @@ export class Index {
       line,
     );
     return new Map(rows.map((row) => [row.action, row.duration]));
+  }
+
+  /** That of one action. */
+  duration(line: string, action: string): number | undefined {
+    return this.#get<{ duration: number }>(
+      `SELECT duration FROM builds WHERE line = ? AND action = ? AND status = 'built'
+       ORDER BY rowid DESC LIMIT 1`,
+      line,
+      action,
+    )?.duration;
   }
 
   componentsOf(build: string): Component[] {

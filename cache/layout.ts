@@ -39,7 +39,7 @@ const PLACES = {
     holds: "evaluated graphs, and records of runs with nothing to do",
     written: "by every run",
     gc: "none",
-    ours: /^(?:quick|graph)-[0-9a-f]+(?:\.json)?(?:\.[\d-]+\.tmp)?$/,
+    ours: /^(?:quick|known|graph)-[0-9a-f]+(?:\.json)?(?:\.[\d-]+\.tmp)?$/,
   },
   modules: {
     in: "state",
@@ -278,6 +278,10 @@ export const GRAPHS_HERE = `${STATE}/graphs`;
 
 /** The record of a run with nothing to do, in `graphs`; `name` in hexadecimal. */
 export const quickPath = (graphs: string, name: string): string => `${graphs}/${QUICK}${name}`;
+
+/** The file beside such a record that says what of it belongs to which action. */
+export const knownPath = (record: string): string =>
+  join(dirname(record), `known-${basename(record).slice(QUICK.length)}.json`);
 
 /** Every such record. */
 export const quickPaths = (layout: Layout): string[] =>

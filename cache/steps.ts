@@ -19,6 +19,7 @@ export const STEPS = {
   "packages resolved": "a list is resolved; the release does not say so yet",
   "packages fetched": "package files are in the store; that they are verified is not written down yet",
   "packages verified": "that is written down",
+  decided: "the key of an action is known, and so what becomes of it: of what is to wait, once that has run",
   "plan made": "what is to be built is decided and said; nothing runs",
   // An action.
   "looked at": "it is decided what becomes of the action",

@@ -1,5 +1,6 @@
 // What a command is given, and how it says what went wrong. It knows no command.
 import type { Problem } from "../engine/problem.js";
+import type { Looked } from "../engine/quick.js";
 
 /** Options every command understands; they may stand before or after its name. */
 export interface GlobalOptions {
@@ -33,6 +34,8 @@ export interface Call {
   readonly own: Readonly<Record<string, unknown>>;
   /** The command line as it was typed. */
   readonly argv: readonly string[];
+  /** What an earlier run of it found, and what of that is not as it was. */
+  readonly earlier: Looked | null;
 }
 
 /** What a module in commands/ exports: returns the exit status, throws problems as ProblemError. */

@@ -3,14 +3,13 @@
 import { existsSync, statSync } from "node:fs";
 import { reached } from "../cache/steps.js";
 import { ownerIn } from "../cache/write.js";
-import type { Reads } from "../engine/evaluate/fresh.js";
 import { cwd } from "node:process";
 import type { Graph } from "../engine/model.js";
 import type { Drivers } from "../engine/packages/driver.js";
 import { isDatecode } from "../engine/names.js";
 import { fail, ok, type Result } from "../engine/problem.js";
 import { projectOf, type Project } from "../engine/project.js";
-import { savedGraph, saveGraph } from "../engine/remember.js";
+import { savedGraph, saveGraph, type KnownGraph } from "../engine/remember.js";
 import { makeState, trustState } from "../engine/state.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
 import { isLimited } from "../engine/release/place.js";
@@ -33,10 +32,10 @@ function requireAsked(vars: Readonly<Record<string, string>>, { args }: Graph): 
 }
 
 /** An Imagefile, evaluated. */
-export interface Opened {
+export interface Opened extends Pick<KnownGraph, "graph" | "reads"> {
   readonly project: Project;
-  readonly graph: Graph;
-  readonly reads: Reads;
+  /** Of a graph that is saved: the same for the same graph only. */
+  readonly digest: string | null;
   /** `DATECODE=`, where it was given. */
   readonly datecode: string | null;
 }
@@ -109,7 +108,7 @@ async function graphOf(
   project: Project,
   vars: Readonly<Record<string, string>>,
   save: boolean,
-): Promise<Result<Pick<Opened, "graph" | "reads">>> {
+): Promise<Result<Pick<Opened, "graph" | "reads" | "digest">>> {
   Object.assign(process.env, vars);
   const saved = savedGraph(project, vars, save);
   if (saved !== null) return ok(saved);
@@ -121,6 +120,5 @@ async function graphOf(
   const { graph, reads } = evaluated.value;
   const known = requireAsked(vars, graph);
   if (!known.ok) return known;
-  if (save) saveGraph(project, vars, graph, reads);
-  return ok({ graph, reads });
+  return ok(save ? saveGraph(project, vars, graph, reads) : { graph, reads, digest: null });
 }

@@ -9,6 +9,7 @@ import { sudoOwner } from "../cache/write.js";
 import { blameIfIts } from "../engine/evaluate/blame.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
 import { asError, fail, ok, unwrap, type Result } from "../engine/problem.js";
+import type { Looked } from "../engine/quick.js";
 import { say, type Call, type GlobalOptions, type Handler } from "./call.js";
 import { flushed, output, watchOutput } from "./output.js";
 import { splitWords } from "./select.js";
@@ -26,25 +27,26 @@ written to, and nothing is built: what is out of date is started as it is, and t
 On a terminal Ctrl-A X ends the guest, Ctrl-A C is QEMU's monitor, and Ctrl-C is the guest's.`;
 
 /** Runs the command line and ends: a timer or a socket that an Imagefile left open must not hold it up. */
-export const toItsEnd = async (argv: readonly string[]): Promise<never> => process.exit(await run(argv));
+export const toItsEnd = async (argv: readonly string[], earlier: Looked | null): Promise<never> =>
+  process.exit(await run(argv, earlier));
 
 /** Runs the command line. Returns the exit status; prints problems to stderr. */
-async function run(argv: readonly string[]): Promise<number> {
+async function run(argv: readonly string[], earlier: Looked | null): Promise<number> {
   watchOutput();
   // What an Imagefile left behind (a timer, a promise) may throw while something else is done.
   process.on("uncaughtException", (error) => {
     if (process.listenerCount("uncaughtException") === 1) process.exit(explain(error));
   });
-  const status = await carryOut(argv);
+  const status = await carryOut(argv, earlier);
   const lost = await flushed();
   if (lost === null) return status;
   say(lost);
   return status === 0 ? lost.exit : status;
 }
 
-async function carryOut(argv: readonly string[]): Promise<number> {
+async function carryOut(argv: readonly string[], earlier: Looked | null): Promise<number> {
   let status = 0;
-  const program = makeProgram(argv, (end) => (status = end));
+  const program = makeProgram({ argv, earlier }, (end) => (status = end));
   try {
     unwrap(inUtf8(argv));
     await program.parseAsync(ordered(program, argv), { from: "user" });
@@ -65,7 +67,7 @@ function tellOfBuild(program: Command, argv: readonly string[]): void {
   process.stderr.write(`  \`imagemake build ${name}\` builds a target that is called ${name}\n`);
 }
 
-function makeProgram(argv: readonly string[], done: (status: number) => void): Command {
+function makeProgram(run: Pick<Call, "argv" | "earlier">, done: (status: number) => void): Command {
   const program = new Command("imagemake").configureOutput({ writeOut: (text) => void output.write(text) });
   const handle =
     (load: () => Promise<{ readonly command: Handler }>) =>
@@ -74,7 +76,7 @@ function makeProgram(argv: readonly string[], done: (status: number) => void): C
       const { args, names } = splitWords(command.args);
       const { command: handler } = await load();
       const options = command.optsWithGlobals<GlobalOptions>();
-      const call: Call = { options, args, names, own: command.opts(), argv };
+      const call: Call = { options, args, names, own: command.opts(), ...run };
       if (sudoOwner() !== null) (await import("./limited.js")).requireNoFiles(calledBy(command), call);
       done(await handler(call));
     };

@@ -2,7 +2,7 @@
 // in run.ts. Only small modules without imports of their own may be imported at the top.
 import { lstatSync, statSync, type Stats } from "node:fs";
 import { GRAPHS_HERE, STATE } from "../cache/layout.js";
-import { quickWords, stillQuick } from "../engine/quick.js";
+import { isIdle, lookUp, quickWords, type Looked } from "../engine/quick.js";
 import { releaseLine } from "./render/when.js";
 
 /** Runs the command line; the exit status is set. */
@@ -10,9 +10,12 @@ export async function start(argv: readonly string[]): Promise<void> {
   // Whatever the caller's umask: root runs what lies in the state directory.
   process.umask(process.umask(0o077) | 0o022);
   if (process.geteuid?.() === 0) takeOwnGroup();
-  process.exitCode = !isSomewhere()
-    ? 3
-    : (nothingToDo(argv) ?? (await (await import("./run.js")).toItsEnd(argv)));
+  if (!isSomewhere()) {
+    process.exitCode = 3;
+    return;
+  }
+  const earlier = earlierRun(argv);
+  process.exitCode = earlier === "idle" ? 0 : await (await import("./run.js")).toItsEnd(argv, earlier);
 }
 
 /** Root's group is root's own, whoever called it: what actions copy from their stage has it. */
@@ -50,8 +53,11 @@ function isTrusted(): boolean {
   return known(lstatSync(STATE)) && closed(statSync(STATE)) && closed(lstatSync(GRAPHS_HERE));
 }
 
-/** 0 when an earlier run's record says that all is up to date; null when the engine has to look. */
-function nothingToDo(argv: readonly string[]): 0 | null {
+/**
+ * What an earlier run of these words found, held against what is there now; "idle" when it says that all is up to date,
+ * which is said then. Null when the engine has to look at everything.
+ */
+function earlierRun(argv: readonly string[]): Looked | "idle" | null {
   const command = quickWords(argv);
   if (command === null) return null;
   const back = process.cwd();
@@ -59,13 +65,13 @@ function nothingToDo(argv: readonly string[]): 0 | null {
     process.chdir(command.dir);
     if (!isTrusted()) return null;
     const now = Date.now();
-    const header = stillQuick(GRAPHS_HERE, command, now, back);
-    if (header === null) return null;
+    const looked = lookUp(GRAPHS_HERE, command, now, back);
+    if (looked === null || !command.plain || !isIdle(looked)) return looked;
     if (!command.question && !command.silent) {
-      const { datecode, opened } = header.release;
+      const { datecode, opened } = looked.header.release;
       process.stderr.write(`${releaseLine({ datecode, opened, joined: true, at: now })}\nnothing to do\n`);
     }
-    return 0;
+    return "idle";
   } catch {
     // Whatever is wrong here, the long way says it in words.
     return null;

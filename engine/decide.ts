@@ -3,6 +3,7 @@
 // but the links' stamps.
 import { join } from "node:path";
 import type { ArtifactId, ArtifactRow, BuildRow, Component } from "../cache/index.js";
+import { reached } from "../cache/steps.js";
 import { fileId } from "../cache/store.js";
 import { keyFactsOf, type FactContext } from "./key-facts.js";
 import { componentsOf, keyOf, unisolated, type KeyFacts } from "./key.js";
@@ -11,6 +12,8 @@ import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.j
 import { undated, withDate } from "./names.js";
 import { Out } from "./out.js";
 import { fail, ok, type Result } from "./problem.js";
+import type { Produced } from "./produced.js";
+import { Products } from "./products.js";
 import { relationsOf, type Relations } from "./relations.js";
 import type { ReleasedArtifact, Verdict } from "./release/record.js";
 import type { BuildReason, Decision, RestoreReason } from "./reason.js";
@@ -28,27 +31,19 @@ export interface DecideContext extends FactContext, StandingContext {
   readonly rejected: readonly Verdict[];
 }
 
-/** A decision, and what it rests on. `key` is null while an input is pending. */
+/** A decision, and what it rests on. `key` and the facts that it is made of are null while an input is pending. */
 export interface Judgement {
   readonly decision: Decision;
   readonly key: string | null;
-  readonly components: readonly Component[];
+  readonly facts: KeyFacts | null;
   /** What is known to be made, where the decision is not to build. Outputs that nothing links may be absent. */
   readonly made: Produced | null;
   /** A person brought the artifact: what lies beneath it in the graph is not needed for it. */
   readonly adopted?: boolean;
 }
 
-/** What an action made: its outputs by name, and the SOURCE_DATE_EPOCH that it saw, in seconds. */
-export interface Produced {
-  readonly outputs: Readonly<Record<string, ArtifactId>>;
-  readonly epoch: number;
-}
-
 /** Decides action after action, in build order; remembers what each produced. */
 export class Decider {
-  readonly #produced = new Map<TargetId, Produced>();
-  readonly #pending = new Set<TargetId>();
   readonly #required = new Set<TargetId>();
   readonly #origins = new Map<TargetId, Promise<Result<string>>>();
   readonly #relations: Relations;
@@ -62,27 +57,24 @@ export class Decider {
   readonly whole: Whole;
   /** What is published, to compare with. */
   readonly history: History;
+  /** What each action made. */
+  readonly products: Products;
 
   constructor(readonly context: DecideContext) {
+    this.#relations = relationsOf(context.graph);
+    this.products = new Products(this.#relations);
     this.out = new Out(context.project);
     this.whole = new Whole(context);
     this.#standing = new Standing(context, this.whole);
-    this.history = new History(context);
+    this.history = new History({ ...context, products: this.products });
     for (const { pattern, linked } of context.graph.targets) {
       if (pattern !== null && linked) this.#patterns.set(pattern, (this.#patterns.get(pattern) ?? 0) + 1);
     }
-    this.#relations = relationsOf(context.graph);
   }
 
-  /** An action has produced these artifacts: what reads them can be decided. */
-  produced(action: TargetId, made: Produced): void {
-    this.#produced.set(action, made);
-    this.#pending.delete(action);
-  }
-
-  /** An action will run: what reads it waits. */
-  pending(action: TargetId): void {
-    this.#pending.add(action);
+  /** The artifact behind a target; undefined while it is not known. */
+  artifactOf(target: TargetId): ArtifactId | undefined {
+    return this.products.artifactOf(target);
   }
 
   /** Somebody needs what an action made: known outputs that are not here do not do. */
@@ -117,19 +109,6 @@ export class Decider {
     return ok(found);
   }
 
-  /** The artifact behind a target; undefined while it is not known. */
-  artifactOf(target: TargetId): ArtifactId | undefined {
-    const found = this.#relations.target(target);
-    return found && this.#produced.get(found.action)?.outputs[found.output];
-  }
-
-  /** The epoch of the build that made a target, in seconds; null for a verdict, and while it is not known. */
-  #epochOf(target: TargetId): number | null {
-    const found = this.#relations.target(target);
-    if (found === undefined || found.kind === "verdict") return null;
-    return this.#produced.get(found.action)?.epoch ?? null;
-  }
-
   /** The target that one output of an action is. */
   targetOf(action: Action, output: string): TargetId {
     return this.#relations.targetOf(action.id, output) ?? action.id;
@@ -161,7 +140,7 @@ export class Decider {
     if (adopted.value !== null) return ok(adopted.value);
     const problem = this.context.pins.refusal(action);
     if (problem !== undefined) return ok(judge({ kind: "build", reason: { kind: "unresolvable", problem } }));
-    const waiting = this.#waitingFor(action);
+    const waiting = this.products.waitedFor(action);
     if (waiting.length > 0) {
       const otherwise = await this.#whyNotAdopted(action);
       if (!otherwise.ok) return otherwise;
@@ -173,31 +152,53 @@ export class Decider {
     const components = this.#counting(componentsOf(action, facts.value));
     const key = keyOf(components);
     this.history.has(action.id, key);
-    if (this.context.force) return ok(judge({ kind: "build", reason: { kind: "forced" } }, key, components));
+    reached("decided", action.id);
+    if (this.context.force) return ok(judge({ kind: "build", reason: { kind: "forced" } }, key, facts.value));
     const result = this.context.index.resultOf(key);
     if (result === undefined) {
       const reason = await this.#whyBuild(action, key, components);
-      return reason.ok ? ok(judge({ kind: "build", reason: reason.value }, key, components)) : reason;
+      return reason.ok ? ok(judge({ kind: "build", reason: reason.value }, key, facts.value)) : reason;
     }
     const outputs = this.context.index.outputsOf(result.id);
     const rejected = this.rejected(action, outputs);
-    if (rejected !== null) return ok(judge({ kind: "build", reason: rejected }, key, components));
+    if (rejected !== null) return ok(judge({ kind: "build", reason: rejected }, key, facts.value));
     if (await this.context.pins.isUnchecked(action))
-      return ok(judge({ kind: "build", reason: { kind: "unchecked" } }, key, components));
+      return ok(judge({ kind: "build", reason: { kind: "unchecked" } }, key, facts.value));
     const lost = this.#lost(action, outputs);
     const reason = lost === null ? await this.#whyRestore(action, outputs, result, components) : null;
     const gone =
       lost ?? (reason === null ? null : await this.#standing.damaged(outputs, reason.kind === "edited"));
     if (gone !== null) {
       const target = this.targetOf(action, gone);
-      return ok(judge({ kind: "build", reason: { kind: "artifact-lost", target } }, key, components));
+      return ok(judge({ kind: "build", reason: { kind: "artifact-lost", target } }, key, facts.value));
     }
     return ok({
       decision: reason === null ? { kind: "up-to-date" } : { kind: "restore", reason },
       key,
-      components,
-      made: { outputs, epoch: result.epoch },
+      facts: facts.value,
+      made: { outputs, epoch: result.epoch, build: result.id },
     });
+  }
+
+  /**
+   * The judgement of an action that was planned, where nothing happened since that could make it another: what it reads
+   * came out as it was then, what it was to be built for nobody else has built, and what was made is here.
+   */
+  stillHolds(action: Action, judged: Judgement): boolean {
+    const { decision, key, made } = judged;
+    if (key === null || this.products.isNew(action)) return false;
+    if (made !== null) return this.absent(made.outputs).length === 0;
+    return (
+      decision.kind === "build" &&
+      (decision.reason.kind === "forced" || this.context.index.resultOf(key) === undefined)
+    );
+  }
+
+  /** The components of a judgement's key; none while an input is pending. */
+  componentsIn(action: Action, { facts, key }: Pick<Judgement, "facts" | "key">): readonly Component[] {
+    if (facts === null) return [];
+    const components = componentsOf(action, facts);
+    return this.context.isolated || keyOf(components) === key ? components : unisolated(components);
   }
 
   /** What was made in isolation counts without, too; not the other way round. */
@@ -218,7 +219,7 @@ export class Decider {
         const artifact = this.artifactOf(target);
         return artifact === undefined ? fail(1, `${action.id}: ${target} is not there yet`) : ok(artifact);
       },
-      (target) => this.#epochOf(target),
+      (target) => this.products.epochOf(target),
     );
   }
 
@@ -261,14 +262,6 @@ export class Decider {
   stagePathOf(name: string, target: TargetId): string {
     const pattern = this.#relations.target(target)?.pattern;
     return pattern === null || pattern === undefined ? join("in", name) : join("in", name, undated(pattern));
-  }
-
-  #waitingFor(action: Action): TargetId[] {
-    return action.inputs.flatMap((input) => {
-      if (input.kind !== "artifact") return [];
-      const producer = this.#relations.target(input.target)?.action;
-      return producer !== undefined && this.#pending.has(producer) ? [input.target] : [];
-    });
   }
 
   /** A person's failing verdict on one of these outputs. */
@@ -317,8 +310,8 @@ export class Decider {
     return ok({
       decision,
       key: entry.key,
-      components: [],
-      made: { outputs, epoch: this.plainEpoch() },
+      facts: null,
+      made: { outputs, epoch: this.plainEpoch(), build: null },
       adopted: true,
     });
   }
@@ -385,8 +378,9 @@ export class Decider {
   }
 }
 
-const judge = (
-  decision: Decision,
-  key: string | null = null,
-  components: readonly Component[] = [],
-): Judgement => ({ decision, key, components, made: null });
+const judge = (decision: Decision, key: string | null = null, facts: KeyFacts | null = null): Judgement => ({
+  decision,
+  key,
+  facts,
+  made: null,
+});

@@ -8,6 +8,7 @@ import type { Action, Graph, TargetId } from "./model.js";
 import { hasDate } from "./names.js";
 import { packageChanges } from "./packages/closure.js";
 import type { Package } from "./packages/driver.js";
+import type { Products } from "./products.js";
 import type { Project } from "./project.js";
 import type { BuildReason, Differences, Failure } from "./reason.js";
 
@@ -17,7 +18,12 @@ export interface HistoryContext {
   readonly graph: Pick<Graph, "actions">;
   readonly index: Index;
   readonly datecode: string;
+  /** What stands from an earlier run has the keys that it had. */
+  readonly products: Pick<Products, "known">;
 }
+
+/** So many actions are asked for one by one. */
+const FEW = 100;
 
 /** The published builds of a line, and where what they were made from is now. */
 export class History {
@@ -35,7 +41,7 @@ export class History {
 
   /** The build that is published under an action now: in this release, else in the one that came last. */
   published(action: Action): BuildRow | undefined {
-    const rows = this.#rows().get(action.id) ?? [];
+    const rows = this.#under(action.id);
     // A name without a date is the same file in all releases.
     const shared = action.outputs.some(({ kind, ...output }) => kind === "file" && !isDated(output));
     const own = shared ? undefined : rows.find(({ under }) => under === this.context.datecode);
@@ -45,8 +51,9 @@ export class History {
   /** Notes what is published under actions now. Their builds by action; what is known already is not written. */
   publish(builds: ReadonlyMap<Action, BuildRow>): void {
     const { index, project, datecode } = this.context;
+    if (builds.size > FEW) this.#rows();
     const news = [...builds].filter(([action, { id }]) => {
-      const rows = this.#rows().get(action.id) ?? [];
+      const rows = this.#under(action.id);
       const own = rows.find(({ under }) => under === datecode);
       return own?.id !== id || this.published(action)?.id !== id;
     });
@@ -55,8 +62,8 @@ export class History {
       for (const [{ id }, build] of news) index.setPublished(project.line, id, datecode, build.id);
     });
     for (const [{ id }, build] of news) {
-      const others = (this.#rows().get(id) ?? []).filter(({ under }) => under !== datecode);
-      this.#rows().set(id, [...others, { ...build, under: datecode }]);
+      const others = this.#under(id).filter(({ under }) => under !== datecode);
+      this.#published?.set(id, [...others, { ...build, under: datecode }]);
     }
   }
 
@@ -76,7 +83,9 @@ export class History {
     const like = [...this.#rows()]
       .filter(([id]) => id !== action.id && familyOf(id) === family)
       .flatMap(([, rows]) => rows.slice(-1))
-      .filter((build) => !this.#now.has(build.key) && sameWork(build) && !this.#isStill(build, action))
+      .filter(
+        (build) => this.#holder(build, action) === null && sameWork(build) && !this.#isStill(build, action),
+      )
       .map((build) => ({ build, count: this.#changes(build, components).length }))
       .sort((a, b) => a.count - b.count);
     return like[0]?.build ?? (moved ? undefined : own);
@@ -94,8 +103,14 @@ export class History {
 
   /** The action that now does what this one did; null where no other does. */
   movedTo(action: Action): TargetId | null {
-    const now = this.#now.get(this.published(action)?.key ?? "");
-    return now === undefined || now === action.id ? null : now;
+    const build = this.published(action);
+    const now = build === undefined ? null : this.#holder(build, action);
+    return now === action.id ? null : now;
+  }
+
+  /** The action that has the key of a build now; null where none has. */
+  #holder({ key, id }: BuildRow, but: Action): TargetId | null {
+    return this.#now.get(key) ?? this.context.products.known?.otherWith(id, but.id) ?? null;
   }
 
   /** What differs between a build and components; `packages` are those of the latter, where they are not in the index. */
@@ -147,6 +162,13 @@ export class History {
     const digest = valueOf(components, "packages");
     const stored = digest === undefined ? undefined : this.context.index.closure(digest);
     return stored === undefined ? [] : (JSON.parse(stored) as Package[]);
+  }
+
+  /** What is published under one action. Few are asked for one by one, many are all read at once. */
+  #under(action: TargetId): readonly PublishedRow[] {
+    return this.#published === undefined
+      ? this.context.index.publishedUnder(this.context.project.line, action)
+      : (this.#published.get(action) ?? []);
   }
 
   #rows(): Map<TargetId, PublishedRow[]> {

@@ -14,7 +14,6 @@ import { displacedBy, findFile } from "./execute/outputs.js";
 import { removeTree } from "./execute/remove.js";
 import type { Isolation } from "./execute/sandbox.js";
 import type { Staged, StagedOutput } from "./execute/staged.js";
-import { keyOf } from "./key.js";
 import type { Action } from "./model.js";
 import { isDiskImage } from "./names.js";
 import type { Notice } from "./notice.js";
@@ -41,7 +40,6 @@ export type Published =
   | {
       readonly kind: "published";
       readonly outputs: Readonly<Record<string, ArtifactId>>;
-      readonly key: string;
       /** What a person should know of the outputs. */
       readonly notices: readonly Notice[];
     }
@@ -81,10 +79,9 @@ export async function publish(
     outputs[wanted.output.name] = stored.row.id;
   }
   reached("outputs stored", action.id);
-  const key = keyOf(staged.components);
   const { history } = context.decider;
   const replaces = history.before(action, staged.components)?.id ?? null;
-  const row = buildRow(context.decider, action, staged, key, run, {
+  const row = buildRow(context.decider, action, staged, run, {
     status: "built",
     failure: null,
     replaces,
@@ -96,7 +93,7 @@ export async function publish(
   });
   reached("recorded", action.id);
   history.publish(new Map([[action, row]]));
-  return { kind: "published", outputs, key, notices };
+  return { kind: "published", outputs, notices };
 }
 
 /** Keeps a failed run's row, so that `why` and `log` know of it. */
@@ -109,7 +106,7 @@ export function recordFailure(
 ): void {
   const { index } = decider.context;
   const end = { status: "failed", failure: JSON.stringify(failure), replaces: null } as const;
-  const row = buildRow(decider, action, staged, keyOf(staged.components), run, end);
+  const row = buildRow(decider, action, staged, run, end);
   index.transaction(() => index.addBuild(row, staged.components, {}));
 }
 
@@ -275,7 +272,6 @@ function buildRow(
   decider: Decider,
   action: Action,
   staged: Staged,
-  key: string,
   run: RunRecord,
   end: Pick<BuildRow, "status" | "failure" | "replaces">,
 ): BuildRow {
@@ -284,7 +280,7 @@ function buildRow(
     id: staged.id,
     line: project.line,
     action: action.id,
-    key,
+    key: staged.key,
     started: run.started,
     duration: run.duration,
     release: datecode,

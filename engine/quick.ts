@@ -3,12 +3,13 @@
 // and whenever anything differs it answers "no" and leaves the work to the rest of the engine.
 //
 // The file: a magic, the header's length, the header as JSON, rows of five numbers (size, mtime, ctime, ino,
-// mode; size -1 for a thing that was not there), then the paths, each ended by a NUL, and a checksum of all that.
+// mode; size -1 for a thing that was not there; mode with FOLLOWED added for what is looked at through symlinks), then
+// the paths, each ended by a NUL, and a checksum of all that.
 import { lstatSync, readFileSync, statSync } from "node:fs";
 import { quickPath } from "../cache/layout.js";
 
 /** First bytes of a record. */
-export const MAGIC = "imagemake quick 3\n";
+export const MAGIC = "imagemake quick 4\n";
 
 /** Last bytes of a record: its checksum, a little-endian number. */
 export const CHECKSUM_BYTES = 4;
@@ -43,6 +44,9 @@ export const CLOCKS_MS = 24 * 3600 * 1000;
 /** Numbers in a row. */
 export const COLUMNS = 5;
 
+/** More than any mode. */
+export const FOLLOWED = 0x10000;
+
 /** What a record says beside its rows. */
 export interface QuickHeader {
   /** The words it stands for, see `quickWords`. */
@@ -57,10 +61,25 @@ export interface QuickHeader {
     /** Until when an implicit release is joined, in milliseconds since 1970; null for an explicit one. */
     readonly until: number | null;
   };
-  /** How many of the rows are to be looked at through symlinks; the others are looked at as they are. */
-  readonly followed: number;
   readonly rows: number;
+  /** False where some of what was decided rests on what no look can confirm: a command's word, a file too fresh to believe. */
+  readonly sure: boolean;
 }
+
+/** A record that stands for the words and the circumstances of a run, with what is not as it was. */
+export interface Looked {
+  readonly header: QuickHeader;
+  /** Tells this record from others. */
+  readonly checksum: number;
+  /** Relative to the Imagefile's directory. */
+  readonly paths: readonly string[];
+  readonly numbers: Float64Array;
+  /** Rows that differ now. */
+  readonly changed: readonly number[];
+}
+
+/** Whether there is nothing to do. */
+export const isIdle = ({ header, changed }: Looked): boolean => header.sure && changed.length === 0;
 
 /** A command line that the quick path understands. */
 export interface QuickWords {
@@ -68,13 +87,18 @@ export interface QuickWords {
   readonly file: string;
   readonly question: boolean;
   readonly silent: boolean;
+  /** False where more is to be said than the quick path can: the engine says it. */
+  readonly plain: boolean;
   /** All that are no options, as they were typed: the first may be a command, so their order counts. */
   readonly words: readonly string[];
 }
 
-/** Reads the command line; null for anything but a plain build. */
+/** Options that say how a build is told, or that it is not to be done. */
+const TOLD = /^(-n|-v|--dry-run|--verbose|--json|--no-wait|--(progress|events|trace)(=.*)?)$/s;
+
+/** Reads the command line; null for anything but a build that believes what was built before. */
 export function quickWords(argv: readonly string[]): QuickWords | null {
-  let [dir, file, question, silent] = [".", "Imagefile.ts", false, false];
+  let [dir, file, question, silent, plain] = [".", "Imagefile.ts", false, false, true];
   const words: string[] = [];
   for (let at = 0; at < argv.length; at += 1) {
     const word = argv[at] ?? "";
@@ -86,10 +110,13 @@ export function quickWords(argv: readonly string[]): QuickWords | null {
     // Where there is nothing to do, nothing is taken.
     else if (word === "--cache") at += 1;
     else if (/^-(j[1-9]\d*|k|-cache=.*)$/s.test(word)) continue;
-    else if (word.startsWith("-") || word === "") return null;
+    else if (TOLD.test(word)) {
+      plain = false;
+      if (/^--(progress|events|trace)$/.test(word)) at += 1;
+    } else if (word.startsWith("-") || word === "") return null;
     else words.push(word);
   }
-  return file.includes("/") ? null : { dir, file, question, silent, words };
+  return file.includes("/") ? null : { dir, file, question, silent, plain, words };
 }
 
 /** Name of the record's file for a line and words; collisions are harmless, the header holds the words. */
@@ -107,15 +134,10 @@ export const envDigest = (value: string | undefined): string | null =>
     : process.getBuiltinModule("node:crypto").createHash("sha256").update(value).digest("hex");
 
 /**
- * The record's header when everything it rests on is as it was; null otherwise. The current directory must be
- * the Imagefile's; `cwd` is the caller's.
+ * The record of these words, held against what is there now; null where there is none, or circumstances are others. The
+ * current directory must be the Imagefile's; `cwd` is the caller's.
  */
-export function stillQuick(
-  graphs: string,
-  command: QuickWords,
-  now: number,
-  cwd: string,
-): QuickHeader | null {
+export function lookUp(graphs: string, command: QuickWords, now: number, cwd: string): Looked | null {
   let bytes: Buffer;
   try {
     const file = quickFile(graphs, command.file, command.words);
@@ -136,33 +158,37 @@ export function stillQuick(
   if (header.cwd !== null && header.cwd !== cwd) return null;
   for (const name of Object.keys(header.env))
     if (envDigest(process.env[name]) !== header.env[name]) return null;
-  const missing = { throwIfNoEntry: false } as const;
-  for (let row = 0; row < header.rows; row += 1) {
-    const path = paths[row] ?? "";
-    const stats = row < header.followed ? statSync(path, missing) : lstatSync(path, missing);
-    const at = row * COLUMNS;
-    if (stats === undefined) {
-      if (numbers[at] !== -1) return null;
-    } else if (
-      stats.mtimeMs !== numbers[at + 1] ||
-      stats.size !== numbers[at] ||
-      stats.ctimeMs !== numbers[at + 2] ||
-      stats.ino !== numbers[at + 3] ||
-      stats.mode !== numbers[at + 4]
-    ) {
-      return null;
-    }
-  }
-  return header;
+  const changed: number[] = [];
+  for (let row = 0; row < header.rows; row += 1)
+    if (!isSame(paths[row] ?? "", numbers, row * COLUMNS)) changed.push(row);
+  return { ...record, changed };
+}
+
+const missing = { throwIfNoEntry: false } as const;
+
+/** Whether a path looks as the numbers from `at` on say. */
+function isSame(path: string, numbers: Float64Array, at: number): boolean {
+  const mode = numbers[at + 4] ?? 0;
+  const followed = mode >= FOLLOWED;
+  const stats = followed ? statSync(path, missing) : lstatSync(path, missing);
+  if (stats === undefined) return numbers[at] === -1;
+  return (
+    stats.mtimeMs === numbers[at + 1] &&
+    stats.size === numbers[at] &&
+    stats.ctimeMs === numbers[at + 2] &&
+    stats.ino === numbers[at + 3] &&
+    stats.mode === (followed ? mode - FOLLOWED : mode)
+  );
 }
 
 /** Takes a record apart; null when it is not whole. */
-function decode(bytes: Buffer): { header: QuickHeader; numbers: Float64Array; paths: string[] } | null {
+function decode(bytes: Buffer): Omit<Looked, "changed"> | null {
   const start = MAGIC.length + 8;
   if (bytes.length < start + CHECKSUM_BYTES || bytes.toString("latin1", 0, MAGIC.length) !== MAGIC)
     return null;
   const paths = bytes.length - CHECKSUM_BYTES;
-  if (bytes.readUInt32LE(paths) !== checksum(bytes)) return null;
+  const sum = bytes.readUInt32LE(paths);
+  if (sum !== checksum(bytes)) return null;
   const length = bytes.readUInt32LE(MAGIC.length);
   const rowsAt = bytes.readUInt32LE(MAGIC.length + 4);
   const header = JSON.parse(bytes.toString("utf8", start, start + length)) as QuickHeader;
@@ -172,5 +198,5 @@ function decode(bytes: Buffer): { header: QuickHeader; numbers: Float64Array; pa
     offset % 8 === 0
       ? new Float64Array(bytes.buffer, offset, header.rows * COLUMNS)
       : new Float64Array(bytes.buffer.slice(offset, offset + header.rows * COLUMNS * 8));
-  return { header, numbers, paths: bytes.toString("utf8", end, paths).split("\0") };
+  return { header, checksum: sum, numbers, paths: bytes.toString("utf8", end, paths).split("\0") };
 }

@@ -18,6 +18,11 @@ export class Relations {
     return id === undefined ? undefined : this.#targets.get(id);
   }
 
+  /** The action of that id. */
+  action(id: TargetId): Action | undefined {
+    return this.#actions.get(id);
+  }
+
   /** The action that makes a target. */
   producer(target: TargetId | undefined): Action | undefined {
     const made = this.target(target);

@@ -13,7 +13,7 @@ import { builtSince, discard, type Voided } from "./damage.js";
 import type { Isolation } from "./execute/sandbox.js";
 import { asError, type Problem } from "./problem.js";
 import type { Project } from "./project.js";
-import { forgetRecords } from "./remember.js";
+import { forgetRecords } from "./record.js";
 import { formOf, verifyTree } from "./tree/seal.js";
 
 /** What is not as it should be. `unknown`: it could not be looked at, and is left as it is. */

@@ -1,6 +1,7 @@
 // `imagemake [targets]`: builds, or with -n and -q only says what would be done; `-print` lists names.
 import { existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { knownPath } from "../../cache/layout.js";
 import { build } from "../../engine/build/build.js";
 import {
   decideAll,
@@ -20,8 +21,9 @@ import { together } from "../../engine/obstacles.js";
 import { ProblemError, stop, unwrap } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
 import { readReleases, selectRelease } from "../../engine/release/release.js";
-import { saveQuick } from "../../engine/remember.js";
-import { quickWords } from "../../engine/quick.js";
+import type { Earlier } from "../../engine/known.js";
+import { saveRecord } from "../../engine/record.js";
+import { quickFile, quickWords } from "../../engine/quick.js";
 import { drivers, openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { chooseRenderer, combine, type Progress, type Renderer } from "../render/index.js";
@@ -96,6 +98,18 @@ function runOptions(
     signal: never,
     killSignal: never,
     now: Date.now,
+    earlier: earlierOf(call, opened),
+  };
+}
+
+/** What an earlier run of these words found, where this one's graph can be held against that one's. */
+function earlierOf({ argv, earlier }: Call, { project, digest }: Opened): Earlier | null {
+  const quick = quickWords(argv);
+  if (earlier === null || digest === null || quick === null) return null;
+  return {
+    looked: earlier,
+    file: knownPath(quickFile(project.graphs, quick.file, quick.words)),
+    graph: digest,
   };
 }
 
@@ -175,9 +189,8 @@ async function runBuild(
     if (interrupted !== null) return interrupted;
     if (end.problem !== null) throw new ProblemError(end.problem);
     const quick = quickWords(call.argv);
-    if (end.exit === 0 && end.session !== null && quick !== null && !end.session.options.force) {
-      saveQuick(end.session, opened.reads, quick.file, quick.words);
-    }
+    if (end.exit === 0 && end.session !== null && quick !== null && opened.digest !== null)
+      saveRecord(end.session, opened.reads, opened.digest, quick);
     return end.exit;
   } finally {
     interrupts.close();
@@ -187,9 +200,10 @@ async function runBuild(
 
 /** An action that asks a person gets the terminal alone: then there is no live display. */
 const asksPerson = (opened: Opened, selection: Selection): boolean =>
+  opened.graph.actions.some(({ interactive }) => interactive) &&
   relationsOf(opened.graph)
     .closure(selection.targets)
-    .some((action) => action.interactive);
+    .some(({ interactive }) => interactive);
 
 /** What is said on the terminal or in its place. */
 const displayOf = ({ options }: Call, progress: Progress): Promise<Renderer> =>

@@ -19,12 +19,12 @@ export async function command(call: Call): Promise<number> {
   const last = session.index.lastBuild(opened.project.line, action.id);
   const outputs = last?.status === "built" ? session.index.outputsOf(last.id) : {};
   if (call.options.json === true) {
-    const { decision, key, components } = judgement ?? { decision: null, key: null, components: [] };
+    const { decision, key, facts } = judgement ?? { decision: null, key: null, facts: null };
     const data = {
       action,
       decision,
       key,
-      components,
+      components: session.decider.componentsIn(action, { facts, key }),
       packages: closure?.packages ?? null,
       last: last ?? null,
       outputs,

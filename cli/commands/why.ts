@@ -2,7 +2,7 @@
 // attempt failed.
 import { existsSync } from "node:fs";
 import type { BuildRow } from "../../cache/index.js";
-import { lastLines } from "../../engine/build/perform.js";
+import { lastLines } from "../../engine/build/failed.js";
 import { endOf } from "../../engine/history.js";
 import type { Action } from "../../engine/model.js";
 import type { Decision, Failure } from "../../engine/reason.js";

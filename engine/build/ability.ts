@@ -93,6 +93,7 @@ export function restHint(
   toBuild: readonly Action[],
   obstacles: Obstacles,
 ): string | undefined {
+  if (obstacles.size === 0) return undefined;
   const blocked = new Set(obstacles.keys());
   const relations = relationsOf(graph);
   for (const action of graph.actions)

@@ -1,9 +1,9 @@
 // A build from the command line's wish to its end: decide, take the lock, pin packages, plan, schedule,
 // perform, remember. The only module that knows the whole order.
-import { cpus, totalmem } from "node:os";
 import { reached } from "../../cache/steps.js";
 import { statePath } from "../../cache/layout.js";
 import type { Judgement } from "../decide.js";
+import type { Emit } from "../events.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { passNothingOn } from "../execute/plain.js";
 import { clearStaleStages, untold } from "../execute/stale.js";
@@ -11,10 +11,7 @@ import type { Action, TargetId } from "../model.js";
 import { warningOnce } from "../notice.js";
 import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
 import { ok, type Problem, type Result } from "../problem.js";
-import { relationsOf } from "../relations.js";
 import { saveRelease, setDamagedAside } from "../release/release.js";
-import type { Failure } from "../reason.js";
-import { Scheduler } from "../schedule.js";
 import { stampOf } from "../sources/stamp.js";
 import { checkAbility, checkTrees, forbiddenAmong, isolationFor, restHint } from "./ability.js";
 import { checkClaims } from "./claims.js";
@@ -22,9 +19,13 @@ import { cautionsOf } from "./inputs.js";
 import { checkNative } from "./native.js";
 import { clearAfterCrash, takeLock } from "./lock.js";
 import { mend } from "./mend.js";
-import { failed, notePublished, perform, type PerformContext, type Performed } from "./perform.js";
+import { Planned } from "./durations.js";
+import { notePublished } from "./perform.js";
+import { performAll, type CourseOptions, type Tally } from "./course.js";
 import {
   decideAll,
+  isReleaseAsNoted,
+  isStanding,
   noteRelease,
   nothingToDo,
   openSession,
@@ -34,10 +35,7 @@ import {
 } from "./session.js";
 
 /** How a build is to go. */
-export interface BuildOptions extends RunOptions {
-  /** Actions at a time. */
-  readonly jobs: number;
-  readonly keepGoing: boolean;
+export interface BuildOptions extends CourseOptions {
   /** Fail at once when another imagemake holds the lock. */
   readonly noWait: boolean;
 }
@@ -65,35 +63,63 @@ export async function build(given: BuildOptions): Promise<BuildEnd> {
   if (state !== statePath(dir)) notice(options, `the state directory is ${state}`, "info");
   const first = openSession(options, false);
   if (!first.ok) return ended(null, first.problem);
+  const before = first.value.index.version();
   const looked = await decideAll(first.value);
   if (!looked.ok) return ended(first.value, looked.problem);
   if (nothingToDo(looked.value) && first.value.selected.kind === "joined") {
     await clearAfterCrash(options.project);
     announceRelease(first.value);
     emitPlan(first.value, looked.value);
-    const judged = first.value.actions.map((action) => [action, looked.value.get(action.id)] as const);
-    notePublished(
-      first.value.decider,
-      judged.flatMap(([action, one]) => (one === undefined ? [] : [[action, one] as const])),
-    );
+    const judged = first.value.actions.flatMap((action) => {
+      const one = looked.value.get(action.id);
+      return one === undefined || isStanding(one) ? [] : [[action, one] as const];
+    });
+    notePublished(first.value.decider, judged);
     emitDone(options, started, { upToDate: looked.value.size });
     return { exit: 0, problem: null, interrupted: false, session: first.value };
   }
   // Before packages are resolved: that asks the network.
   const forbidden = options.keepGoing ? null : await forbiddenAmong(first.value, looked.value);
   if (forbidden !== null) return ended(first.value, forbidden);
-  first.value.index.close();
-  const locked = await takeLock(options);
+  const others = { wereAtWork: false };
+  const emit: Emit = (event) => {
+    if (event.type === "waiting") others.wereAtWork = true;
+    options.emit(event);
+  };
+  const locked = await takeLock({ ...options, emit });
   if (!locked.ok) return ended(null, locked.problem);
   try {
-    return await buildLocked(options, started);
+    const plan =
+      others.wereAtWork || !isAsBefore(first.value, before)
+        ? null
+        : { session: first.value, judged: looked.value };
+    if (plan === null) first.value.index.close();
+    // What was looked at before others were at work counts no more.
+    return await buildLocked(others.wereAtWork ? { ...options, earlier: null } : options, started, plan);
   } finally {
     locked.value.release();
   }
 }
 
-/** Everything that needs the lock. What was decided before it was taken is decided again. */
-async function buildLocked(options: BuildOptions, started: number): Promise<BuildEnd> {
+/** What was decided before the lock was taken. */
+interface Plan {
+  readonly session: Session;
+  readonly judged: ReadonlyMap<string, Judgement>;
+}
+
+/**
+ * Whether what was decided without the lock counts under it: nobody wrote in between, no packages are to be resolved, and
+ * nothing that is damaged is to be removed.
+ */
+const isAsBefore = (session: Session, version: number): boolean =>
+  session.options.shared === null &&
+  session.index.version() === version &&
+  session.decider.whole.lost.size === 0 &&
+  session.actions.every(({ packages }) => packages === null) &&
+  isReleaseAsNoted(session);
+
+/** Everything that needs the lock. What was decided before it was taken is decided again, unless `plan` may be kept. */
+async function buildLocked(options: BuildOptions, started: number, plan: Plan | null): Promise<BuildEnd> {
   const { stage, copies, store, files, layers, manifests, packages } = options.project;
   const passedOn = passNothingOn([stage, copies, store, files, layers, manifests, packages]);
   if (passedOn !== null) notice(options, passedOn);
@@ -102,13 +128,14 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
   for (const { message } of untold(options.project, problems)) notice(options, message);
   reached("stages cleared");
   setDamagedAside(options.project, (message) => notice(options, message));
-  const opened = openSession(options, false);
+  const opened = plan === null ? openSession(options, false) : ok(plan.session);
   if (!opened.ok) return ended(null, opened.problem);
   const session = opened.value;
   reached("index opened");
   announceRelease(session);
   remember(session);
-  const judged = await decideTaking(session, isolates.ok ? isolates.value : UNISOLATED, options.keepGoing);
+  const isolated = isolates.ok ? isolates.value : UNISOLATED;
+  const judged = plan === null ? await decideTaking(session, isolated, options.keepGoing) : ok(plan.judged);
   if (!judged.ok) return ended(session, judged.problem);
   noteNewKeys(session, judged.value);
   const needed = session.actions.filter(({ id }) => judged.value.has(id));
@@ -156,12 +183,12 @@ async function buildLocked(options: BuildOptions, started: number): Promise<Buil
     const missing = here.ok ? here.value.get(action.id) : here.problem;
     return missing === undefined ? ok(undefined) : { ok: false, problem: missing };
   };
-  const expected = session.index.durations(options.project.line);
   const context = {
-    ...{ session, isolation, overlays: able.value, expected, prepare },
+    ...{ session, isolation, overlays: able.value, plan: judged.value, prepare },
     ...{ making: new Map(), copies: { told: false } },
   };
-  const tally = await performAll(context, needed, options, obstacles);
+  session.decider.products.settle();
+  const tally = await performAll(context, needed, judged.value, obstacles, options);
   reached("performed");
   if (!options.signal.aborted) await options.shared?.give(session.decider, isolation, tally.made);
   remember(session);
@@ -242,98 +269,6 @@ function noteNewKeys({ options, selected }: Session, judged: ReadonlyMap<string,
   );
 }
 
-interface Tally {
-  built: number;
-  restored: number;
-  upToDate: number;
-  failed: number;
-  skipped: number;
-  /** What was built. */
-  readonly made: Action[];
-  exit: 0 | 1 | 2 | 3;
-}
-
-async function performAll(
-  context: PerformContext,
-  needed: readonly Action[],
-  options: BuildOptions,
-  obstacles: Obstacles,
-): Promise<Tally> {
-  const relations = relationsOf(options.graph);
-  const { expected } = context;
-  const jobs = needed.map((action) => ({
-    id: action.id,
-    deps: relations.producers(action).map(({ id }) => id),
-    expected: expected.get(action.id) ?? 0,
-    resources: action.resources,
-  }));
-  const limits = { slots: options.jobs, cpu: Math.max(options.jobs, cpus().length), memory: totalmem() };
-  const scheduler = new Scheduler(jobs, limits);
-  const actions = new Map(needed.map((action) => [action.id, action]));
-  const tally: Tally = { built: 0, restored: 0, upToDate: 0, failed: 0, skipped: 0, made: [], exit: 0 };
-  const skip = (others: readonly string[], because: string): void => {
-    for (const other of others) {
-      if (obstacles.has(other) || skipped.has(other)) continue;
-      skipped.add(other);
-      tally.skipped += 1;
-      options.emit({ type: "skipped", target: other, because, at: options.now() });
-    }
-  };
-  const skipped = new Set<string>();
-  for (const action of needed) {
-    const problem = obstacles.get(action.id);
-    if (problem === undefined) continue;
-    count(tally, failed(context, action, null, { kind: "problem", problem }));
-    skip(scheduler.refused(action.id), action.id);
-  }
-  const running = new Map<string, Promise<{ readonly id: string; readonly end: Performed }>>();
-  for (;;) {
-    const stopping = options.signal.aborted || (tally.failed > 0 && !options.keepGoing);
-    for (const id of stopping ? [] : scheduler.next()) {
-      const action = actions.get(id);
-      if (action !== undefined)
-        running.set(
-          id,
-          perform(context, action).then((end) => ({ id, end })),
-        );
-    }
-    if (running.size === 0) break;
-    const { id, end } = await Promise.race(running.values());
-    running.delete(id);
-    count(tally, end);
-    const action = actions.get(id);
-    if (end.kind === "built" && action !== undefined) tally.made.push(action);
-    if (end.kind !== "failed") {
-      scheduler.finished(id);
-      continue;
-    }
-    skip(scheduler.failed(id), id);
-  }
-  return tally;
-}
-
-function count(tally: Tally, end: Performed): void {
-  switch (end.kind) {
-    case "up-to-date":
-      tally.upToDate += 1;
-      break;
-    case "restored":
-      tally.restored += 1;
-      break;
-    case "built":
-      tally.built += 1;
-      break;
-    case "failed":
-      tally.failed += 1;
-      tally.exit = worse(tally.exit, exitOf(end.failure));
-  }
-}
-
-/** Of several failures the one that a rebuild helps least: the order in which they come must not matter. */
-const worse = (a: Tally["exit"], b: Tally["exit"]): Tally["exit"] => (a > b ? a : b);
-
-const exitOf = (failure: Failure): 1 | 2 | 3 => (failure.kind === "problem" ? failure.problem.exit : 1);
-
 /** Writes the release down: it was built in just now, and this is what it pins. */
 function remember(session: Session): void {
   const { options, pins, facts } = session;
@@ -363,12 +298,9 @@ export function announceRelease(session: Session): void {
 
 /** What is to be done, and why. */
 export function emitPlan(session: Session, judgements: ReadonlyMap<string, Judgement>): void {
-  const expected = session.index.durations(session.options.project.line);
-  const decisions = [...judgements].map(([target, { decision }]) => ({
-    target,
-    decision,
-    expected: expected.get(target) ?? null,
-  }));
+  const decisions = [...judgements].map(
+    ([target, { decision }]) => new Planned(target, decision, session.durations),
+  );
   session.options.emit({ type: "plan", decisions, at: session.options.now() });
 }
 

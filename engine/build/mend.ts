@@ -6,6 +6,7 @@ import type { Decider } from "../decide.js";
 import type { Action } from "../model.js";
 import { ok, type Result } from "../problem.js";
 import type { Failure } from "../reason.js";
+import { forgetRecords } from "../record.js";
 import type { Session } from "./session.js";
 
 /** What is damaged is removed and named, with what was built since from it: all that is made anew. */
@@ -17,6 +18,9 @@ export async function mend(
   // Another action that reads it may have been here already, and may have made it anew.
   if (decider.whole.lost.has(id)) {
     const maker = index.makerOf(id);
+    // They may hold that what is void now is up to date.
+    forgetRecords(options.project);
+    decider.products.spoil();
     const { voided, problem } = await discardDamaged({ project: options.project, index }, damaged);
     if (problem !== null) return { ok: false, problem };
     const since = new Set(voided.map(({ build }) => build.action));

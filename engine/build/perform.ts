@@ -1,11 +1,10 @@
 // One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
 // failure becomes a row, so that `why` and `log` know of it.
-import { appendFileSync, closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { appendFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { randomBytes } from "node:crypto";
 import { problemIn, writeIfPossible } from "../../cache/io.js";
 import type { BuildRow } from "../../cache/index.js";
-import { adviceFor, codeSaid, isFullCode, lackAt } from "../../cache/limits.js";
 import { reached } from "../../cache/steps.js";
 import { logPath, nurseryPath, stageOf } from "../../cache/layout.js";
 import type { Decider, Judgement } from "../decide.js";
@@ -20,12 +19,13 @@ import { untold } from "../execute/stale.js";
 import { stageAction } from "../execute/stage.js";
 import type { Staged } from "../execute/staged.js";
 import { emulatedIn, endedWithin } from "../execute/within.js";
-import type { Action } from "../model.js";
+import type { Action, TargetId } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { noticeAbout } from "../notice.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import { relationsOf } from "../relations.js";
 import { endedInPipe } from "../shell.js";
+import { failed } from "./failed.js";
 import { lossesIn, refused, toldBy } from "./losses.js";
 import { damagedMeanwhile, mend } from "./mend.js";
 import type { Session } from "./session.js";
@@ -42,7 +42,8 @@ export interface PerformContext {
   readonly isolation: Isolation;
   /** Whether the stage can carry an overlay's upper directory. */
   readonly overlays: boolean;
-  readonly expected: ReadonlyMap<string, number>;
+  /** What was decided of the actions before the first of them ran. */
+  readonly plan: ReadonlyMap<TargetId, Judgement>;
   /** Tools, privilege and packages of an action that the plan did not hold; nothing for those that it did. */
   readonly prepare: (action: Action) => Promise<Result<void>>;
   /** Actions that are made anew for a reader that the plan did not hold. */
@@ -50,8 +51,6 @@ export interface PerformContext {
   /** Whether was said that output files are copies: once a run is enough. */
   readonly copies: { told: boolean };
 }
-
-const TAIL_LINES = 20;
 
 /**
  * Brings one action up to date; what it reads must have been produced. Whatever is thrown on the way (a full
@@ -68,15 +67,19 @@ export async function perform(context: PerformContext, action: Action): Promise<
 
 async function bringUpToDate(context: PerformContext, action: Action): Promise<Performed> {
   const { decider, options } = context.session;
-  let judged = await decider.decide(action);
+  const planned = context.plan.get(action.id);
+  let judged =
+    planned !== undefined && options.shared === null && decider.stillHolds(action, planned)
+      ? ok(planned)
+      : await decider.decide(action);
   if (judged.ok && (await options.shared?.takeNow(decider, context.isolation, action, judged.value)) === true)
     judged = await decider.decide(action);
   if (!judged.ok) return failed(context, action, null, { kind: "problem", problem: judged.problem });
   reached("looked at", action.id);
   const { made } = judged.value;
-  if (made === null) return build(context, action, judged.value.decision);
+  if (made === null) return build(context, action, judged.value.decision, judged.value);
   const decision = options.shared?.taken(action.id) ?? judged.value.decision;
-  decider.produced(action.id, made);
+  decider.products.produced(action.id, made);
   notePublished(decider, [[action, judged.value]]);
   if (decision.kind === "up-to-date") {
     options.emit({ type: "up-to-date", target: action.id, at: options.now() });
@@ -126,14 +129,20 @@ async function provide(context: PerformContext, action: Action): Promise<Result<
     const maker = relationsOf(options.graph).producer(target);
     if (maker === undefined) continue;
     const decision: Decision = { kind: "build", reason: { kind: "artifact-lost", target } };
-    const making = context.making.get(maker.id) ?? build(context, maker, decision);
+    const making = context.making.get(maker.id) ?? build(context, maker, decision, null);
     context.making.set(maker.id, making);
     if ((await making).kind === "failed") return fail(1, `${target}, which it reads, could not be made anew`);
   }
   return ok(undefined);
 }
 
-async function build(context: PerformContext, action: Action, decision: Decision): Promise<Performed> {
+/** `judged`: of what is to be made anew although it is known, none. */
+async function build(
+  context: PerformContext,
+  action: Action,
+  decision: Decision,
+  judged: Judgement | null,
+): Promise<Performed> {
   const { decider, options } = context.session;
   const provided = await provide(context, action);
   if (!provided.ok) return failed(context, action, null, { kind: "problem", problem: provided.problem });
@@ -141,7 +150,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
   const { isolation, overlays } = context;
   const id = `${options.now().toString(36)}-${randomBytes(4).toString("hex")}`;
   const started = options.now();
-  const expected = context.expected.get(action.id) ?? null;
+  const expected = context.session.durations.of(action.id);
   options.emit({ type: "started", target: action.id, build: id, reason: decision, expected, at: started });
   const log = logPath(project, id);
   makeLog(log, nurseryPath(project, id, "log"));
@@ -150,7 +159,12 @@ async function build(context: PerformContext, action: Action, decision: Decision
   let copies: Copies | null = null;
   const staging = performance.now();
   try {
-    const staged = await stageAction({ decider, signal: options.signal, isolation, overlays }, action, id);
+    const staged = await stageAction(
+      { decider, signal: options.signal, isolation, overlays },
+      action,
+      id,
+      judged,
+    );
     if (!staged.ok) {
       forgetUnfinished(project, action.id);
       return failed(
@@ -206,7 +220,7 @@ async function build(context: PerformContext, action: Action, decision: Decision
         at: options.now(),
       });
     }
-    decider.produced(action.id, { outputs, epoch: staged.value.epoch });
+    decider.products.produced(action.id, { outputs, epoch: staged.value.epoch, build: id });
     const linked = await linkOutputs(decider, action, outputs);
     if ("problem" in linked)
       return failed(
@@ -306,32 +320,6 @@ const devicesFor = (action: Action): readonly string[] =>
     action.resources.named.filter((name) => name !== "kvm" || process.env["IMAGEMAKE_ACCEL"] !== "tcg"),
   );
 
-/** Says that an action failed; one that was not even tried is not staged. */
-export function failed(
-  context: Pick<PerformContext, "session">,
-  action: Action,
-  staged: Staged | null,
-  failure: Failure,
-  duration = 0,
-  log: string | null = null,
-): Performed {
-  const { options } = context.session;
-  const tail = log === null ? [] : lastLines(log, TAIL_LINES);
-  const why = staged === null ? null : ranOut(failure, tail, staged.dir);
-  options.emit({
-    type: "failed",
-    target: action.id,
-    build: staged?.id ?? null,
-    failure,
-    log,
-    tail: why === null ? tail : [...tail, `imagemake: ${why}`],
-    command: staged === null ? null : describeCommand(action, staged),
-    duration,
-    at: options.now(),
-  });
-  return { kind: "failed", failure };
-}
-
 /** What is copied for want of hard links takes its room twice. */
 function noteCopied({ session, copies }: PerformContext, path: string | null): void {
   if (path === null || copies.told) return;
@@ -342,58 +330,4 @@ function noteCopied({ session, copies }: PerformContext, path: string | null): v
     message: `${path} is a copy of what the store holds, because no hard link can be made there: files in out/ take their room twice`,
     at: session.options.now(),
   });
-}
-
-/** What helps where a command complained that something ran out; null where it did not. `dir`: its stage. */
-function ranOut(failure: Failure, tail: readonly string[], dir: string): string | null {
-  if (failure.kind === "signal" && failure.signal === "SIGXFSZ") return adviceFor("EFBIG", dir) ?? null;
-  if (failure.kind !== "exit") return null;
-  const stages = dirname(dir);
-  const lack = lackAt(dir);
-  if (lack !== null) return `${stages}: ${lack.why}; ${lack.hint}`;
-  const code = codeSaid(tail.join("\n"));
-  const advice = code === null ? undefined : adviceFor(code, dir);
-  if (code === null || advice === undefined) return null;
-  // It may have been a file system of its own making.
-  return isFullCode(code) || code === "EROFS" || code === "EIO"
-    ? `if that was in ${stages}: ${advice}`
-    : advice;
-}
-
-/** The command as a person would type it; a recipe by its name. What comes from the caller's environment may be secret. */
-function describeCommand(action: Action, staged: Staged): string {
-  const { command } = action;
-  if (command.kind === "shell") return command.text;
-  const secret = new Set(
-    action.inputs.flatMap((input) =>
-      input.kind === "source" && input.source.kind === "env" ? [`$${input.name}`] : [],
-    ),
-  );
-  const asWritten = (word: string): boolean => secret.has(word.replace(/\/.*/s, ""));
-  return staged.argv
-    .map((word, at) => {
-      const written = command.kind === "argv" ? command.argv[at] : undefined;
-      return written !== undefined && asWritten(written) ? written : word;
-    })
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
-    .join(" ");
-}
-
-/** The last lines of a file, read from its end. */
-export function lastLines(file: string, count: number): string[] {
-  let fd: number;
-  try {
-    fd = openSync(file, "r");
-  } catch {
-    return [];
-  }
-  try {
-    const { size } = fstatSync(fd);
-    const bytes = Buffer.alloc(Math.min(size, 16_384));
-    readSync(fd, bytes, 0, bytes.length, size - bytes.length);
-    const lines = bytes.toString("utf8").replace(/\n$/, "").split("\n");
-    return lines.length === 1 && lines[0] === "" ? [] : lines.slice(-count);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -5,6 +5,7 @@ import { openStore } from "../../cache/store.js";
 import { ownerIn } from "../../cache/write.js";
 import { Decider, type Judgement } from "../decide.js";
 import type { Emit } from "../events.js";
+import { Known, releaseDigest, type Earlier } from "../known.js";
 import type { Action, Graph, TargetId } from "../model.js";
 import type { Drivers } from "../packages/driver.js";
 import { Pins } from "../packages/pins.js";
@@ -17,8 +18,9 @@ import { isOfFuture, readReleases, releaseFile, selectRelease, type Selected } f
 import { requireState } from "../release/states.js";
 import { Facts } from "../sources/facts.js";
 import { Sources } from "../sources/resolve.js";
-import { stampOf } from "../sources/stamp.js";
+import { sameStamp, stampOf } from "../sources/stamp.js";
 import { ToolVersions } from "../tools.js";
+import { Durations } from "./durations.js";
 import { checkInputs } from "./inputs.js";
 import { settleNeeds } from "./needs.js";
 import type { Shared } from "./shared.js";
@@ -43,6 +45,8 @@ export interface RunOptions {
   readonly killSignal: AbortSignal;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** An earlier run of the same words; null for none. */
+  readonly earlier?: Earlier | null;
 }
 
 /** An opened run. */
@@ -53,6 +57,7 @@ export interface Session {
   readonly pins: Pins;
   readonly decider: Decider;
   readonly facts: Facts;
+  readonly durations: Durations;
   /** The actions behind the wanted targets and all they read, each after what it reads. */
   readonly actions: readonly Action[];
 }
@@ -88,6 +93,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
   const tools = new ToolVersions(index, facts, readOnly);
   const store = openStore(project.store, readOnly ? null : ownerIn(project.store));
   const { force, isolated } = options;
+  const rejected = standing(releases.value);
   const decider = new Decider({
     project,
     graph,
@@ -101,8 +107,22 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
     readOnly,
     force,
     isolated,
-    rejected: standing(releases.value),
+    rejected,
   });
+  const { earlier = null } = options;
+  const { release } = selected.value;
+  // With -B nothing stands, what opens a release compares with none, and a shared cache is asked for all that is needed.
+  if (earlier !== null && !force && options.shared === null && selected.value.kind === "joined")
+    decider.products.stand(
+      Known.read(earlier, {
+        graph,
+        index,
+        line: project.line,
+        release: releaseDigest(pins.release, rejected),
+        releases: releaseFiles(project, release),
+        dir: project.dir,
+      }),
+    );
   return ok({
     options,
     index,
@@ -110,6 +130,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
     pins,
     decider,
     facts,
+    durations: new Durations(index, project.line),
     actions: relationsOf(graph).closure(options.wanted),
   });
 }
@@ -119,6 +140,18 @@ export function noteRelease(project: Project, facts: Facts, release: Release): v
   const file = releaseFile(project, release);
   facts.file(file, stampOf(file));
 }
+
+/** Whether nobody wrote to the release since it was noted, or began another beside it. */
+export const isReleaseAsNoted = ({ options: { project }, facts, selected }: Session): boolean =>
+  releaseFiles(project, selected.release).every((path) => {
+    const [before, now] = [facts.files.get(path) ?? null, stampOf(path)];
+    return before === null || now === null ? before === now : sameStamp(before, now);
+  });
+
+const releaseFiles = (project: Project, release: Release): string[] => [
+  project.releases,
+  releaseFile(project, release),
+];
 
 /** What is done with an artifact that is damaged, before all is decided again. */
 export type Mend = (damaged: ArtifactRow) => Promise<Result<void>>;
@@ -132,6 +165,7 @@ export async function decideAll(
   session: Session,
   mend?: Mend,
 ): Promise<Result<ReadonlyMap<string, Judgement>>> {
+  const { products } = session.decider;
   const handled = new Set<string>();
   for (;;) {
     const judged = await decideEach(session);
@@ -139,13 +173,26 @@ export async function decideAll(
     const found = await damagedInputs(session, judged.value);
     if (!found.ok) return found;
     const damaged = found.value.filter(({ id }) => !handled.has(id));
-    if (damaged.length === 0) return judged;
+    if (damaged.length === 0 && !isShort(session, judged.value)) return judged;
+    products.doubt();
     for (const row of damaged) {
       handled.add(row.id);
       const mended = mend === undefined ? ok(undefined) : await mend(row);
       if (!mended.ok) return mended;
     }
   }
+}
+
+/** Whether something stands of which more is needed than that it did: outputs that are not here. */
+function isShort({ actions, decider }: Session, judged: ReadonlyMap<string, Judgement>): boolean {
+  if (decider.products.known === null) return false;
+  return actions.some((action) => {
+    const judgement = judged.get(action.id);
+    if (judgement === undefined || judgement === STANDS) return false;
+    return judgement.decision.kind === "build"
+      ? decider.lacks(action).length > 0
+      : decider.absent(judgement.made?.outputs ?? {}).length > 0;
+  });
 }
 
 /** What is damaged of what the actions that are to be built read. */
@@ -170,28 +217,47 @@ async function damagedInputs(
 export async function inputsThere({ actions, decider, options }: Session): Promise<Result<void>> {
   const { project, drivers, emit, now } = options;
   const { sources } = decider.context;
-  const lost = await checkInputs(actions, { dir: project.dir, sources, drivers });
+  const { known } = decider.products;
+  const asked = known === null ? actions : actions.filter((action) => known.reaches(action));
+  const lost = await checkInputs(asked, { dir: project.dir, sources, drivers });
   if (!lost.ok) return lost;
   for (const notice of lost.value) emit({ type: "notice", level: "warning", ...notice, at: now() });
   return ok(undefined);
 }
 
+/** The judgement of what is as an earlier run found it. */
+const STANDS: Judgement = { decision: { kind: "up-to-date" }, key: null, facts: null, made: null };
+
+/** Whether an action was not decided, since all that it rests on is as it was when it was found up to date. */
+export const isStanding = (judgement: Judgement | undefined): boolean => judgement === STANDS;
+
 async function decideEach(session: Session): Promise<Result<ReadonlyMap<string, Judgement>>> {
+  const { actions, decider } = session;
+  const { products } = decider;
   const there = await inputsThere(session);
   if (!there.ok) return there;
   const { shared } = session.options;
   shared?.begin();
   const judgements = new Map<string, Judgement>();
-  for (const action of session.actions) {
-    const judged = await session.decider.decide(action);
+  for (const action of actions) {
+    if (products.known?.stands(action) === true) {
+      judgements.set(action.id, STANDS);
+      continue;
+    }
+    if (!products.recalls(action)) {
+      products.doubt();
+      return decideEach(session);
+    }
+    const judged = await decider.decide(action);
     if (!judged.ok) return judged;
-    const judgement = (await shared?.ask(session.decider, action, judged.value)) ?? judged.value;
+    const judgement = (await shared?.ask(decider, action, judged.value)) ?? judged.value;
     const { made } = judgement;
-    if (made === null) session.decider.pending(action.id);
-    else session.decider.produced(action.id, made);
+    products.known?.decided(action.id, made);
+    if (made === null) products.pending(action.id);
+    else products.produced(action.id, made);
     judgements.set(action.id, judgement);
   }
-  return ok(settleNeeds(session, judgements));
+  return ok(products.known === null ? settleNeeds(session, judgements) : judgements);
 }
 
 /** What cannot be resolved among what would have to be built. */

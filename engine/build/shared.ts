@@ -71,11 +71,12 @@ export class Shared {
    * asked for too: it counts once somebody needs it.
    */
   async ask(decider: Decider, action: Action, judged: Judgement): Promise<Judgement> {
-    const { decision, key, components, made } = judged;
+    const { decision, key, made } = judged;
     if (key === null || judged.adopted === true || decider.context.force) return judged;
     const builds = decision.kind === "build" && ASKS.has(decision.reason.kind);
     const lacks = made !== null && decider.absent(made.outputs).length > 0;
     if (!builds && !lacks) return judged;
+    const components = decider.componentsIn(action, judged);
     const found = await this.#find(decider, action, key, components);
     if (found === null) return judged;
     this.#offers.set(action.id, { action, made: found, components });
@@ -289,6 +290,7 @@ const producedBy = ({ outputs, epoch }: Made): NonNullable<Judgement["made"]> =>
     Object.entries(outputs).map(([name, { id }]): [string, ArtifactId] => [name, id]),
   ),
   epoch,
+  build: null,
 });
 
 /** Rows that hold nothing that an argument or a variable of the caller's may have brought. */

@@ -4,7 +4,8 @@ import { chmodSync, chownSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { stageOf } from "../../cache/layout.js";
 import { reached } from "../../cache/steps.js";
-import { componentsOf, unisolated, usesDate, type KeyInput } from "../key.js";
+import type { Judgement } from "../decide.js";
+import { componentsOf, keyOf, unisolated, usesDate, type KeyInput } from "../key.js";
 import type { Action, Source } from "../model.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource } from "../sources/resolved.js";
@@ -17,11 +18,15 @@ import { placeArtifact, stageOutput, stageRoot } from "./stage-trees.js";
 import type { Stage, StageContext, Staged, StagedOutput } from "./staged.js";
 import { WORK_INSIDE } from "./within.js";
 
-/** Makes `<stage>/<id>` and everything in it. The caller removes it. */
+/**
+ * Makes `<stage>/<id>` and everything in it. The caller removes it. What was judged of the action holds for what was
+ * copied, or is corrected by that.
+ */
 export async function stageAction(
   context: StageContext,
   action: Action,
   id: string,
+  judged: Pick<Judgement, "facts"> | null,
 ): Promise<Result<Staged>> {
   const { project } = context.decider.context;
   const dir = stageOf(project, id);
@@ -82,7 +87,8 @@ export async function stageAction(
   const root = await stageRoot(stage, inputs);
   if (!root.ok) return root;
   const [cwd, ceiling] = context.isolation.kind === "namespaces" ? [WORK_INSIDE, "/"] : [work, dir];
-  const facts = await context.decider.keyFacts(action);
+  const known = judged?.facts ?? null;
+  const facts = known === null ? await context.decider.keyFacts(action) : ok(known);
   if (!facts.ok) return facts;
   const epoch = await epochOf(stage, facts.value.epoch);
   const datecode = usesDate(action) ? context.decider.context.datecode : null;
@@ -105,6 +111,7 @@ export async function stageAction(
     outputs,
     sources,
     components,
+    key: keyOf(components),
     epoch,
     copies,
     notes: variables.notes,

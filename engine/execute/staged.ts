@@ -31,6 +31,7 @@ export interface Staged {
   readonly sources: readonly string[];
   /** What the key is made of, with the digests of the copies that were staged. */
   readonly components: readonly Component[];
+  readonly key: string;
   /** SOURCE_DATE_EPOCH, in seconds. */
   readonly epoch: number;
   /** Copies of sources that are kept for the next action; null where there are too few, or they could not be told. */

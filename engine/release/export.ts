@@ -101,7 +101,7 @@ function exportedAction(
   const { key, started, duration, epoch } = result;
   const machine =
     provenance?.kind === "imported" ? provenance.machine : (index.originOf(result.id)?.machine ?? hostname());
-  const components = [...judgement.components];
+  const components = [...decider.componentsIn(action, judgement)];
   return ok({ kind: "built", key, components, outputs, started, duration, epoch, machine });
 }
 

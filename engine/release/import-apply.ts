@@ -109,7 +109,7 @@ export async function applyImport(
       if (closureDigest(packages) === digest) index.addClosure(digest, JSON.stringify(packages));
   });
   for (const { action, exported, key } of accepted) {
-    decider.produced(action.id, madeBy(session, exported));
+    decider.products.produced(action.id, madeBy(session, exported));
     const linked = await linkOutputs(decider, action, exported.outputs);
     if ("problem" in linked) return { ok: false, problem: linked.problem };
     const row = index.resultOf(key);

@@ -2,7 +2,7 @@
 // the sources up, and against what is here or in another export. It decides; import-apply.ts does.
 import type { ArtifactId, Component } from "../../cache/index.js";
 import type { Session } from "../build/session.js";
-import type { Produced } from "../decide.js";
+import type { Produced } from "../produced.js";
 import { compareComponents, componentsOf, keyOf } from "../key.js";
 import type { Action, TargetId } from "../model.js";
 import { ok, type Result } from "../problem.js";
@@ -123,10 +123,10 @@ async function judgeExport(judging: Judging, from: Export): Promise<Result<Reado
       // Nothing that reads it can be held against anything.
       const id = action.id;
       wrong.set(id, { kind: "incomplete", action: id });
-      session.decider.pending(id);
+      session.decider.products.pending(id);
       continue;
     }
-    session.decider.produced(action.id, madeBy(session, exported));
+    session.decider.products.produced(action.id, madeBy(session, exported));
     if (readsUnknown(session, action, wrong)) {
       wrong.set(action.id, { kind: "incomplete", action: action.id });
       continue;
@@ -156,6 +156,7 @@ async function judgeExport(judging: Judging, from: Export): Promise<Result<Reado
 export const madeBy = ({ decider }: Session, exported: ExportedAction): Produced => ({
   outputs: exported.outputs,
   epoch: exported.kind === "adopted" ? decider.plainEpoch() : exported.epoch,
+  build: null,
 });
 
 /** Whether an input's maker is missing in the export. */

@@ -1,19 +1,23 @@
-// Everything a decision rested on, collected while deciding: if none of it has changed, a later run need
-// not decide again (quick.ts). It holds data only.
+// Everything a decision rested on, collected while deciding: while none of it has changed, a later run need not decide
+// again (quick.ts, known.ts). It holds data only.
 import type { Stamp } from "../../cache/index.js";
 
-/** What was looked at. `null` is a thing that was not there. */
-export class Facts {
+/** What was looked at for one source. `null` is a thing that was not there. */
+export class Grounds {
   readonly files = new Map<string, Stamp | null>();
   /** Symlinks, looked at as they are. */
   readonly links = new Map<string, Stamp>();
-  readonly env = new Map<string, string | null>();
-  /** Commands whose output is an input, with the digest of that output. */
-  readonly probes: { readonly argv: readonly string[]; readonly digest: string }[] = [];
-  /** Something was too fresh to be believed next time: the next run decides again. */
-  racy = false;
+  /** No later look can confirm it: something was too fresh to be believed, or a command said it. */
+  doubtful = false;
+  /** There is something to say of it in each run. */
+  told = false;
 
   file(path: string, stamp: Stamp | null): void {
     this.files.set(path, stamp);
   }
+}
+
+/** The same for a whole run: what is no single source's, and what was found out beside files. */
+export class Facts extends Grounds {
+  readonly env = new Map<string, string | null>();
 }

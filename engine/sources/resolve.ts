@@ -1,7 +1,7 @@
 // Sources become content: which files, with which digests, under which names in the stage. It reads the
 // disk and the environment, remembers digests by stamp, and notes every fact it used.
 import { isUtf8 } from "node:buffer";
-import { readlinkSync, readFileSync, statSync, type Stats } from "node:fs";
+import { readlinkSync, type Stats } from "node:fs";
 import { basename, dirname, join, normalize, relative, resolve } from "node:path";
 import { spawnSync } from "node:child_process";
 import { hashBytes, hashFile } from "../../cache/hash.js";
@@ -9,37 +9,33 @@ import type { Index, Stamp } from "../../cache/index.js";
 import { stageOf, statePath } from "../../cache/layout.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
-import { asError, fail, ok, ProblemError, type Result } from "../problem.js";
+import { fail, ok, ProblemError, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
-import { lineNotUtf8 } from "../utf8.js";
-import type { Facts } from "./facts.js";
+import { Grounds, type Facts } from "./facts.js";
 import { dangling, hinted, isWithin, matchPatterns, stagePath, walk } from "./globs.js";
 import { directoriesOf, follow, mustLead, type Scene } from "./links.js";
-import { linesOf, normalised } from "./lists.js";
+import { Lists, normalised } from "./lists.js";
 import { droppedOf } from "./dropped.js";
 import type { ResolvedSource, SourceFile } from "./resolved.js";
 import { inUtf8 } from "./utf8.js";
-import {
-  fileSystemClock,
-  isRacy,
-  lstatOf,
-  ownStamp,
-  sameStamp,
-  stampOf,
-  stampOfStats,
-  statOf,
-} from "./stamp.js";
+import { fileSystemClock, isRacy, lstatOf, sameStamp, stampOf, stampOfStats, statOf } from "./stamp.js";
 
 /** Sources whose place in the stage is their input's. */
 const OF_INPUT: ReadonlySet<Source["kind"]> = new Set(["probe", "list", "text"]);
 
 type Kind<K extends Source["kind"]> = Extract<Source, { readonly kind: K }>;
 
+/** A source that was looked at, and what that rests on. */
+interface Resolving {
+  readonly resolved: Promise<Result<ResolvedSource>>;
+  readonly grounds: Grounds;
+}
+
 /** Resolves sources for one run; the same source is looked at once. */
 export class Sources {
-  readonly #memo = new Map<string, Promise<Result<ResolvedSource>>>();
-  readonly #digests = new Map<string, Promise<string>>();
-  readonly #lists = new Map<string, Result<ReadonlyMap<string, number>>>();
+  readonly #memo = new Map<string, Resolving>();
+  readonly #digests = new Map<string, Promise<{ readonly digest: string; readonly racy: boolean }>>();
+  readonly #lists: Lists;
   readonly #clock: () => number;
   /** What no pattern matches. */
   readonly #ours: readonly string[];
@@ -52,75 +48,59 @@ export class Sources {
   ) {
     const { dir, state, out } = project;
     this.#ours = [statePath(dir), state, out];
+    this.#lists = new Lists(dir);
     this.#clock = readOnly ? Date.now : fileSystemClock(project.state);
   }
 
   /** The content of `source` for the input called `name`. */
   resolve(source: Source, name: string): Promise<Result<ResolvedSource>> {
-    const id = JSON.stringify([source, OF_INPUT.has(source.kind) ? name : ""]);
+    const id = idOf(source, name);
     let found = this.#memo.get(id);
     if (found === undefined) {
-      found = this.#resolve(source, name)
+      const grounds = new Grounds();
+      const resolved = this.#resolve(source, name, grounds)
         .catch(asResult)
-        .then((resolved) => inUtf8(resolved, source.kind === "env" ? source.name : name));
+        .then((done) => inUtf8(done, source.kind === "env" ? source.name : name));
+      found = { resolved, grounds };
       this.#memo.set(id, found);
     }
-    return found;
+    return found.resolved;
+  }
+
+  /** What a source that was resolved rests on. */
+  groundsOf(source: Source, name: string): Grounds | undefined {
+    return this.#memo.get(idOf(source, name))?.grounds;
   }
 
   /** The text of a list file, normalised; the same for a whole run. */
-  list(file: string): Result<string> {
-    const lines = this.lines(file);
+  list(file: string, grounds: Grounds = this.facts): Result<string> {
+    const lines = this.lines(file, grounds);
     return lines.ok ? ok(normalised(lines.value.keys())) : lines;
   }
 
   /** The names in a list file, and the line of each. */
-  lines(file: string): Result<ReadonlyMap<string, number>> {
-    const path = resolve(this.project.dir, file);
-    let found = this.#lists.get(path);
-    if (found === undefined) {
-      found = this.#list(path, file);
-      this.#lists.set(path, found);
-    }
-    return found;
-  }
-
-  #list(path: string, file: string): Result<ReadonlyMap<string, number>> {
-    try {
-      const stamp = stampOf(path);
-      this.facts.file(path, stamp);
-      this.#noteRace(stamp);
-      const there = stamp === null ? null : statSync(path);
-      if (there?.isDirectory() === true)
-        return fail(2, `list ${file} is a directory`, "name a file in it that has one name a line");
-      if (there?.isFile() === false)
-        return fail(2, `list ${file} is no regular file`, "pipes and devices cannot be inputs");
-      const bytes = readFileSync(path);
-      const bad = lineNotUtf8(bytes);
-      if (bad > 0) return fail(2, `list ${file}:${bad}: not UTF-8`, "save it as UTF-8");
-      return ok(linesOf(bytes.toString("utf8")));
-    } catch (error) {
-      if (stampOf(path) === null && ownStamp(path) !== null) return dangling(`list ${file}`, path);
-      return fail(2, `list ${file} cannot be read`, asError(error).message);
-    }
+  lines(file: string, grounds: Grounds = this.facts): Result<ReadonlyMap<string, number>> {
+    const { path, stamp, lines } = this.#lists.read(file);
+    grounds.file(path, stamp);
+    this.#noteRace(stamp, grounds);
+    return lines;
   }
 
   /** Digests of the files that patterns mean, through whatever links lead to them; sorted. */
   async contents(patterns: readonly string[]): Promise<Result<readonly string[]>> {
     const matched = await matchPatterns(this.project.dir, patterns);
     if (!matched.ok) return matched;
-    this.#directories(matched.value.directories);
+    this.#directories(matched.value.directories, this.facts);
     const digests: string[] = [];
     for (const path of matched.value.files) {
       const stamp = stampOf(path);
       if (stamp === null) return dangling(this.#name(path), path);
-      this.#noteRace(stamp);
-      digests.push(await this.#digest(path, stamp));
+      digests.push(await this.#digest(path, stamp, this.facts));
     }
     return ok(digests.sort());
   }
 
-  async #resolve(source: Source, name: string): Promise<Result<ResolvedSource>> {
+  async #resolve(source: Source, name: string, grounds: Grounds): Promise<Result<ResolvedSource>> {
     switch (source.kind) {
       case "env": {
         const set = process.env[source.name];
@@ -135,7 +115,7 @@ export class Sources {
           : ok({ kind: "value", value });
       }
       case "list": {
-        const text = this.list(source.file);
+        const text = this.list(source.file, grounds);
         if (!text.ok) return text;
         // Not at its own path: another input may want the file as it is.
         const stage = join("in", name, basename(source.file));
@@ -146,13 +126,14 @@ export class Sources {
         return ok(asText(join("in", name, file), text, hashBytes(text)));
       }
       case "probe":
+        grounds.doubtful = true;
         return this.#probe(source, name);
       case "files":
-        return this.#files(source);
+        return this.#files(source, grounds);
     }
   }
 
-  async #files(source: Kind<"files">): Promise<Result<ResolvedSource>> {
+  async #files(source: Kind<"files">, grounds: Grounds): Promise<Result<ResolvedSource>> {
     const { dir } = this.project;
     const base = resolve(dir, source.from ?? "");
     const ignore = this.#ours;
@@ -162,14 +143,14 @@ export class Sources {
       empty: source.tree !== undefined,
     });
     if (!matched.ok) return hinted(matched, source.hint);
-    this.#directories(matched.value.directories);
+    this.#directories(matched.value.directories, grounds);
     const place = (path: string): string =>
       source.stage === undefined ? stagePath(dir, path) : normalize(join(source.stage, relative(base, path)));
     const files: SourceFile[] = [];
     const links: string[] = [];
     const looks = new Map<string, Stats>();
     for (const path of matched.value.files) {
-      const file = await this.#file(path, place(path), looks);
+      const file = await this.#file(path, place(path), grounds, looks);
       if (!file.ok) return file;
       if (file.value.kind !== "directory" && file.value.stage === source.tree?.base)
         return fail(2, `${this.#name(path)} is a file, not a directory`, `files("…") takes a single file`);
@@ -177,6 +158,7 @@ export class Sources {
       if (file.value.kind === "link") links.push(path);
     }
     const dropped = source.tree === undefined ? [] : droppedOf(matched.value, looks, source.tree, place, dir);
+    grounds.told = dropped.length > 0;
     if (links.length === 0) return ok({ kind: "files", files, along: [], dropped });
     const mine = (path: string): boolean =>
       (source.from !== undefined && isWithin(base, path)) ||
@@ -193,7 +175,7 @@ export class Sources {
       const leads = mustLead(path, this.#name(path), scene);
       if (!leads.ok) return hinted(leads, source.hint);
     }
-    const along = await this.#along(matched.value.files, links, scene, place);
+    const along = await this.#along(matched.value.files, links, scene, place, grounds);
     if (!along.ok) return along;
     const all = { kind: "files", files, along: along.value, dropped } as const;
     const unread = source.links === "watched" ? this.#unread(all, scene, place) : ok(undefined);
@@ -201,7 +183,12 @@ export class Sources {
   }
 
   /** One file or link as it is; how it looks goes to `looks`. */
-  async #file(path: string, stage: string, looks?: Map<string, Stats>): Promise<Result<SourceFile>> {
+  async #file(
+    path: string,
+    stage: string,
+    grounds: Grounds,
+    looks?: Map<string, Stats>,
+  ): Promise<Result<SourceFile>> {
     const stats = lstatOf(path);
     if (stats === undefined) return fail(2, `${path} vanished while it was looked at`);
     looks?.set(path, stats);
@@ -213,15 +200,15 @@ export class Sources {
       );
     const stamp = stampOfStats(stats);
     if (stats.isSymbolicLink()) {
-      this.facts.links.set(path, stamp);
-      this.#noteRace(stamp);
+      grounds.links.set(path, stamp);
+      this.#noteRace(stamp, grounds);
       return ok({ kind: "link", path, stage, to: readlinkSync(path) });
     }
     if (stats.isDirectory()) return ok({ kind: "directory", path, stage });
     if (!stats.isFile())
       return fail(2, `${path} is neither a file nor a link`, "sockets, pipes and devices cannot be inputs");
     const executable = (stats.mode & 0o100) !== 0;
-    return ok({ kind: "file", path, stage, digest: await this.#digest(path, stamp), executable });
+    return ok({ kind: "file", path, stage, digest: await this.#digest(path, stamp, grounds), executable });
   }
 
   /**
@@ -233,6 +220,7 @@ export class Sources {
     links: readonly string[],
     scene: Scene,
     place: (path: string) => string,
+    grounds: Grounds,
   ): Promise<Result<readonly SourceFile[]>> {
     const here = new Set(matched);
     const found = new Set<string>();
@@ -240,12 +228,12 @@ export class Sources {
     for (let link = pending.pop(); link !== undefined; link = pending.pop()) {
       const { end, at, links: through } = follow(link, scene);
       const paths = new Set(through);
-      if (end === "missing") this.facts.file(at, stampOf(at));
+      if (end === "missing") grounds.file(at, stampOf(at));
       if (end === "file" || end === "other") paths.add(at);
       if (end === "directory") {
         const directories = new Set<string>();
         walk(at, this.#ours, paths, directories);
-        this.#directories(directories);
+        this.#directories(directories, grounds);
       }
       for (const path of paths) {
         if (here.has(path) || found.has(path)) continue;
@@ -255,7 +243,7 @@ export class Sources {
     }
     const along: SourceFile[] = [];
     for (const path of [...found].sort()) {
-      const file = await this.#file(path, place(path));
+      const file = await this.#file(path, place(path), grounds);
       if (!file.ok) return file;
       along.push(file.value);
     }
@@ -291,41 +279,45 @@ export class Sources {
     return isWithin(dir, path) ? relative(dir, path) : path;
   }
 
-  #directories(directories: Iterable<string>): void {
+  #directories(directories: Iterable<string>, grounds: Grounds): void {
     for (const directory of directories) {
       const stamp = stampOf(directory);
-      this.facts.file(directory, stamp);
-      this.#noteRace(stamp);
+      grounds.file(directory, stamp);
+      this.#noteRace(stamp, grounds);
     }
   }
 
   /** The digest of a file's bytes, from the index where its stamp may be believed. */
-  #digest(path: string, stamp: Stamp): Promise<string> {
+  async #digest(path: string, stamp: Stamp, grounds: Grounds): Promise<string> {
+    grounds.file(path, stamp);
     let found = this.#digests.get(path);
     if (found === undefined) {
       found = this.#lookUp(path, stamp);
       this.#digests.set(path, found);
     }
-    return found;
-  }
-
-  async #lookUp(path: string, before: Stamp): Promise<string> {
-    this.facts.file(path, before);
-    const known = this.index.stamp(path);
-    if (known !== undefined && sameStamp(known, before)) return known.digest;
-    const digest = await hashFile(path, before.size);
-    const after = stampOf(path);
-    if (this.#noteRace(after)) return digest;
-    if (!this.readOnly && after !== null && sameStamp(before, after))
-      this.index.setStamp(path, before, digest);
+    const { digest, racy } = await found;
+    if (racy) grounds.doubtful = true;
     return digest;
   }
 
-  /** Notes, and says, when a thing changed too lately for its stamp to be believed. */
-  #noteRace(stamp: Stamp | null): boolean {
-    const racy = stamp !== null && isRacy(stamp, this.#clock());
-    if (racy) this.facts.racy = true;
-    return racy;
+  async #lookUp(path: string, before: Stamp): Promise<{ digest: string; racy: boolean }> {
+    const known = this.index.stamp(path);
+    if (known !== undefined && sameStamp(known, before)) return { digest: known.digest, racy: false };
+    const digest = await hashFile(path, before.size);
+    const after = stampOf(path);
+    const racy = this.#isRacy(after);
+    if (!racy && !this.readOnly && after !== null && sameStamp(before, after))
+      this.index.setStamp(path, before, digest);
+    return { digest, racy };
+  }
+
+  /** A thing changed too lately for its stamp to be believed. */
+  #noteRace(stamp: Stamp | null, grounds: Grounds): void {
+    if (this.#isRacy(stamp)) grounds.doubtful = true;
+  }
+
+  #isRacy(stamp: Stamp | null): boolean {
+    return stamp !== null && isRacy(stamp, this.#clock());
   }
 
   #probe({ argv, what }: Kind<"probe">, name: string): Result<ResolvedSource> {
@@ -352,11 +344,13 @@ export class Sources {
     if (!isUtf8(run.stdout))
       return fail(2, `probe ${asWritten(argv)}: its output is not UTF-8`, "let it say that in text");
     const text = run.stdout.toString("utf8");
-    const digest = hashBytes(text);
-    this.facts.probes.push({ argv, digest });
-    return ok(asText(join("in", name, "probe"), text, digest));
+    return ok(asText(join("in", name, "probe"), text, hashBytes(text)));
   }
 }
+
+/** The same source under two names of inputs may lie in two places. */
+const idOf = (source: Source, name: string): string =>
+  JSON.stringify([source, OF_INPUT.has(source.kind) ? name : ""]);
 
 function asResult(error: unknown): Result<never> {
   if (error instanceof ProblemError) return { ok: false, problem: error.problem };

@@ -1,0 +1,91 @@
+// What is said of an action that failed: how it ended, the last lines of its log, its command, and what may help. It stops
+// nothing.
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { dirname } from "node:path";
+import { adviceFor, codeSaid, isFullCode, lackAt } from "../../cache/limits.js";
+import type { Staged } from "../execute/staged.js";
+import type { Action } from "../model.js";
+import type { Failure } from "../reason.js";
+import type { Session } from "./session.js";
+
+const TAIL_LINES = 20;
+
+/** Says that an action failed; one that was not even tried is not staged. */
+export function failed(
+  context: { readonly session: Session },
+  action: Action,
+  staged: Staged | null,
+  failure: Failure,
+  duration = 0,
+  log: string | null = null,
+): { readonly kind: "failed"; readonly failure: Failure } {
+  const { options } = context.session;
+  const tail = log === null ? [] : lastLines(log, TAIL_LINES);
+  const why = staged === null ? null : ranOut(failure, tail, staged.dir);
+  options.emit({
+    type: "failed",
+    target: action.id,
+    build: staged?.id ?? null,
+    failure,
+    log,
+    tail: why === null ? tail : [...tail, `imagemake: ${why}`],
+    command: staged === null ? null : describeCommand(action, staged),
+    duration,
+    at: options.now(),
+  });
+  return { kind: "failed", failure };
+}
+
+/** What helps where a command complained that something ran out; null where it did not. `dir`: its stage. */
+function ranOut(failure: Failure, tail: readonly string[], dir: string): string | null {
+  if (failure.kind === "signal" && failure.signal === "SIGXFSZ") return adviceFor("EFBIG", dir) ?? null;
+  if (failure.kind !== "exit") return null;
+  const stages = dirname(dir);
+  const lack = lackAt(dir);
+  if (lack !== null) return `${stages}: ${lack.why}; ${lack.hint}`;
+  const code = codeSaid(tail.join("\n"));
+  const advice = code === null ? undefined : adviceFor(code, dir);
+  if (code === null || advice === undefined) return null;
+  // It may have been a file system of its own making.
+  return isFullCode(code) || code === "EROFS" || code === "EIO"
+    ? `if that was in ${stages}: ${advice}`
+    : advice;
+}
+
+/** The command as a person would type it; a recipe by its name. What comes from the caller's environment may be secret. */
+function describeCommand(action: Action, staged: Staged): string {
+  const { command } = action;
+  if (command.kind === "shell") return command.text;
+  const secret = new Set(
+    action.inputs.flatMap((input) =>
+      input.kind === "source" && input.source.kind === "env" ? [`$${input.name}`] : [],
+    ),
+  );
+  const asWritten = (word: string): boolean => secret.has(word.replace(/\/.*/s, ""));
+  return staged.argv
+    .map((word, at) => {
+      const written = command.kind === "argv" ? command.argv[at] : undefined;
+      return written !== undefined && asWritten(written) ? written : word;
+    })
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(" ");
+}
+
+/** The last lines of a file, read from its end. */
+export function lastLines(file: string, count: number): string[] {
+  let fd: number;
+  try {
+    fd = openSync(file, "r");
+  } catch {
+    return [];
+  }
+  try {
+    const { size } = fstatSync(fd);
+    const bytes = Buffer.alloc(Math.min(size, 16_384));
+    readSync(fd, bytes, 0, bytes.length, size - bytes.length);
+    const lines = bytes.toString("utf8").replace(/\n$/, "").split("\n");
+    return lines.length === 1 && lines[0] === "" ? [] : lines.slice(-count);
+  } finally {
+    closeSync(fd);
+  }
+}
