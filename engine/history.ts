@@ -28,6 +28,8 @@ const FEW = 100;
 /** The published builds of a line, and where what they were made from is now. */
 export class History {
   #published: Map<TargetId, PublishedRow[]> | undefined;
+  /** The actions of each family under which something is published. */
+  readonly #families = new Map<string, Set<TargetId>>();
   /** Keys of the present graph, with the action that has each. */
   readonly #now = new Map<string, TargetId>();
   #work: ReadonlyMap<Action, string> | undefined;
@@ -64,6 +66,7 @@ export class History {
     for (const [{ id }, build] of news) {
       const others = this.#under(id).filter(({ under }) => under !== datecode);
       this.#published?.set(id, [...others, { ...build, under: datecode }]);
+      if (this.#published !== undefined) this.#join(id);
     }
   }
 
@@ -80,9 +83,9 @@ export class History {
     const moved = this.movedTo(action) !== null;
     if (own !== undefined && !moved && sameWork(own)) return own;
     const family = familyOf(action.id);
-    const like = [...this.#rows()]
-      .filter(([id]) => id !== action.id && familyOf(id) === family)
-      .flatMap(([, rows]) => rows.slice(-1))
+    const rows = this.#rows();
+    const like = [...(this.#families.get(family) ?? [])]
+      .flatMap((id) => (id === action.id ? [] : (rows.get(id) ?? []).slice(-1)))
       .filter(
         (build) => this.#holder(build, action) === null && sameWork(build) && !this.#isStill(build, action),
       )
@@ -174,10 +177,17 @@ export class History {
   #rows(): Map<TargetId, PublishedRow[]> {
     if (this.#published === undefined) {
       this.#published = new Map();
-      for (const row of this.context.index.published(this.context.project.line))
+      for (const row of this.context.index.published(this.context.project.line)) {
         addTo(this.#published, row.action, row);
+        this.#join(row.action);
+      }
     }
     return this.#published;
+  }
+
+  #join(action: TargetId): void {
+    const family = familyOf(action);
+    this.#families.set(family, (this.#families.get(family) ?? new Set()).add(action));
   }
 }
 

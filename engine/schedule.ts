@@ -31,7 +31,8 @@ export class Scheduler {
   readonly #running = new Map<string, Entry>();
   readonly #used = { cpu: 0, memory: 0, named: new Set<string>() };
   readonly #refused = new Set<string>();
-  #ready: Entry[] = [];
+  /** The next one is the last: taking the first of very many moves all others. */
+  readonly #ready: Entry[];
 
   constructor(
     jobs: readonly Job[],
@@ -51,7 +52,10 @@ export class Scheduler {
       entry.chain =
         entry.job.expected + entry.dependents.reduce((longest, next) => Math.max(longest, next.chain), 0);
     }
-    for (const entry of this.#entries.values()) if (entry.waiting === 0) this.#insert(entry);
+    this.#ready = [...this.#entries.values()]
+      .filter(({ waiting }) => waiting === 0)
+      .reverse()
+      .sort((a, b) => a.chain - b.chain);
   }
 
   /** The jobs to start now; they count as running. */
@@ -61,7 +65,7 @@ export class Scheduler {
     while (this.#running.size < this.limits.slots) {
       // With all cores taken nothing fits; looking through thousands of ready jobs would only cost time.
       if (this.#running.size > 0 && this.#used.cpu >= this.limits.cpu) break;
-      const entry = this.#ready.shift();
+      const entry = this.#ready.pop();
       if (entry === undefined) break;
       if (this.#fits(entry.job.resources)) {
         this.#use(entry.job.resources);
@@ -71,7 +75,7 @@ export class Scheduler {
         passed.push(entry);
       }
     }
-    this.#ready = [...passed, ...this.#ready];
+    for (const entry of passed.reverse()) this.#ready.push(entry);
     return started;
   }
 
@@ -94,7 +98,8 @@ export class Scheduler {
     const entry = this.#entries.get(id);
     if (entry === undefined) return [];
     this.#refused.add(id);
-    this.#ready = this.#ready.filter((one) => one !== entry);
+    const at = this.#ready.indexOf(entry);
+    if (at >= 0) this.#ready.splice(at, 1);
     return this.#drop(entry);
   }
 
@@ -153,7 +158,7 @@ export class Scheduler {
     let [low, high] = [0, this.#ready.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#ready[middle]?.chain ?? 0) >= entry.chain) low = middle + 1;
+      if ((this.#ready[middle]?.chain ?? 0) < entry.chain) low = middle + 1;
       else high = middle;
     }
     this.#ready.splice(low, 0, entry);
