@@ -1,11 +1,12 @@
 // `--cache URL[,ro]`: a cache that several machines share, opened. What is wrong with the words is exit 2; what is wrong with
 // the share is a warning, and the build goes on without it.
-import { lstatSync, realpathSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DirectoryActions } from "../cache/directory/actions.js";
 import { DirectoryContents } from "../cache/directory/contents.js";
 import { Share } from "../cache/directory/place.js";
+import { leadsTo } from "../cache/io.js";
 import { Shared } from "../engine/build/shared.js";
 import type { Emit } from "../engine/events.js";
 import { fail, ok, type Result } from "../engine/problem.js";
@@ -35,7 +36,7 @@ export async function sharedOf(
   if (!wish.ok) return wish;
   const warn = (message: string): void => emit({ type: "notice", level: "warning", message, at: Date.now() });
   if (!options.isolation) {
-    warn(`${wish.value.name} is not used: what is made without isolation is shared with nobody`);
+    warn(`the cache ${wish.value.name} is not used: what is made without isolation is shared with nobody`);
     return ok(null);
   }
   const { dir, name, readOnly } = wish.value;
@@ -43,7 +44,7 @@ export async function sharedOf(
   const share = await Share.open(dir, name, { readOnly: readOnly || !changes, owners });
   if (!share.ok) {
     const { message, hint } = share.problem;
-    warn(`${name} is not used: ${message}${hint === undefined ? "" : ` (${hint})`}`);
+    warn(`the cache ${name} is not used: ${message}${hint === undefined ? "" : ` (${hint})`}`);
     return ok(null);
   }
   const actions = new DirectoryActions(share.value, warn);
@@ -63,17 +64,9 @@ function wishOf(text: string, project: Project): Result<Wish> {
   if (url.host !== "" || url.search !== "" || url.hash !== "" || url.pathname === "/")
     return fail(2, `${text} names no directory of this machine`, FORM);
   const dir = resolve(fileURLToPath(url));
-  const place = realOf(dir);
+  const place = leadsTo(dir) ?? dir;
   for (const own of [project.state, project.out])
     if (place === own || place.startsWith(`${own}${sep}`))
       return fail(2, `${dir} is imagemake's own place`, "name a directory elsewhere");
   return ok({ dir, name, readOnly: mode === "ro" });
-}
-
-function realOf(dir: string): string {
-  try {
-    return realpathSync(dir);
-  } catch {
-    return dir;
-  }
 }

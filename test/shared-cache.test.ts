@@ -317,7 +317,7 @@ describe("a share that", () => {
   };
 
   test("is not there is named, and the build goes on", async () => {
-    expect(await warned(`${url}/nowhere`)).toContain(`${url}/nowhere is not used`);
+    expect(await warned(`${url}/nowhere`)).toContain(`${url}/nowhere is not used: there is no directory`);
   });
 
   test("is a file, or was made of links, is named", async () => {

@@ -45,8 +45,8 @@ export class Share {
     try {
       const found = await within(stat(dir), PATIENCE_MS);
       if (found === null)
-        return fail(3, `the cache ${name} does not answer`, "is the server of that file system there?");
-      if (!found.isDirectory()) return fail(3, `the cache ${name} is no directory`);
+        return fail(3, `${dir} does not answer`, "is the server of that file system there?");
+      if (!found.isDirectory()) return fail(3, `${dir} is no directory`);
       const root = join(realpathSync(dir), FORM);
       const share = new Share(name, root, readOnly, owners);
       for (const place of [dirname(root), root, join(root, "results"), join(root, "blobs")]) {
@@ -57,6 +57,9 @@ export class Share {
       if (!readOnly) await share.#clean();
       return ok(share);
     } catch (error) {
+      // Not made here: where a share should be mounted, it would fill this machine's own disk.
+      if (codeOf(error) === "ENOENT")
+        return fail(3, `there is no directory ${dir}`, "make it, or mount what it should be on");
       return ioProblem(`use the cache ${name}`, error);
     }
   }
