@@ -61,7 +61,9 @@ export function saveRecord(
   const shared = sharedRows(session, reads, rows);
   if (shared === null) return;
   const { sure, ...owned } = ownedRows(session, rows);
-  for (const row of decider.products.known?.saved.shared ?? []) shared.add(rows.keep(row));
+  // What this run looked at again is as it is now: the release was written since.
+  for (const row of decider.products.known?.saved.shared ?? [])
+    if (!rows.isNew(row)) shared.add(rows.keep(row));
   const { release } = pins;
   const header: QuickHeader = {
     words,

@@ -57,6 +57,12 @@ export class Rows {
     return kept;
   }
 
+  /** Whether a row of the earlier record is of something that was looked at again. */
+  isNew(at: number): boolean {
+    const followed = (this.earlier?.numbers[at * COLUMNS + 4] ?? 0) >= FOLLOWED;
+    return (followed ? this.#followed : this.#plain).has(this.earlier?.paths[at] ?? "");
+  }
+
   #push(name: string, numbers: ArrayLike<number>): number {
     for (let at = 0; at < COLUMNS; at += 1) this.#numbers.push(numbers[at] ?? 0);
     return this.paths.push(name) - 1;
