@@ -41,6 +41,7 @@ export const deleted = copy(files("deleted.txt"), "deleted.txt");
 export const edited = copy(files("edited.txt"), "edited.txt");
 export const linked = copy(files("linked.txt"), "linked.txt");
 export const mode = copy(files("mode.txt"), "mode.txt");
+export const again = copy(files("again.txt"), "again-{date}.txt");
 export const tree = run({ inputs: {}, cmd: 'echo > "$OUT/f"', tree: true });
 export const flavour = copy(files("flavour.txt"), \`flavour-\${arg("FLAVOUR", "plain")}.txt\`);
 `;
@@ -74,6 +75,7 @@ const SOURCES = [
   "edited",
   "linked",
   "mode",
+  "again",
 ];
 
 /** Writes every resolved URL to the file in MODULES. */
@@ -217,6 +219,16 @@ describe("a run with nothing to do", () => {
     const built = await project.good("plain", "FLAVOUR=other", "flavour");
     expect(built.stderr).toContain("built 1");
     expect(wasQuick(await watched({}, "plain", "FLAVOUR=other", "flavour"))).toBe(true);
+  });
+
+  test("is quick again after one of several targets was built anew, time after time", async () => {
+    await project.good("again", "same");
+    for (const content of ["one\n", "another\n"]) {
+      project.write("again.txt", content);
+      await settled();
+      expect((await project.good("again", "same")).stderr).toMatch(/\nbuilt 1, /);
+      expect(wasQuick(await watched({}, "again", "same"))).toBe(true);
+    }
   });
 
   test("an unrelated file leaves it quick; another environment does not, and the first one does again", async () => {
