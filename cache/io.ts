@@ -21,7 +21,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { threadId } from "node:worker_threads";
 import { PACKAGE } from "./installed.js";
-import { adviceFor, isFullCode, lackAt, limitOf } from "./limits.js";
+import { adviceFor, codeSaid, isFullCode, lackAt, limitOf } from "./limits.js";
 import { fail, ProblemError, type Problem, type Result } from "./problem.js";
 
 let counter = 0;
@@ -93,11 +93,13 @@ function hintFor(code: string, path: string | null): string | undefined {
 }
 
 /**
- * Node says that a directory is not there when it could not make it, with those above it, for most other reasons (MKDirp in its
- * src/node_file.cc): then one is made for a trial.
+ * The code of what really went wrong. Node says that a directory is not there when it could not make it, with those above it,
+ * for most other reasons (MKDirp in its src/node_file.cc): then one is made for a trial.
  */
 function codeBehind(thrown: unknown): string {
   const code = codeOf(thrown);
+  // A library's native part is opened by the loader of programs, which has words alone.
+  if (code === "ERR_DLOPEN_FAILED") return codeSaid(textIn(thrown, "message")) ?? code;
   const path = textIn(thrown, "path");
   if (code !== "ENOENT" || textIn(thrown, "syscall") !== "mkdir" || !isAbsolute(path)) return code;
   let above = dirname(path);
