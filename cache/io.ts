@@ -100,6 +100,7 @@ function codeBehind(thrown: unknown): string {
   const code = codeOf(thrown);
   // A library's native part is opened by the loader of programs, which has words alone.
   if (code === "ERR_DLOPEN_FAILED") return codeSaid(textIn(thrown, "message")) ?? code;
+  if (isUnloaded(thrown)) return "EMFILE";
   const path = textIn(thrown, "path");
   if (code !== "ENOENT" || textIn(thrown, "syscall") !== "mkdir" || !isAbsolute(path)) return code;
   let above = dirname(path);
@@ -153,7 +154,7 @@ const FEW_FILES = 256;
 
 /** Whether a module is missing only because no file could be opened to look for it. */
 function isUnloaded(thrown: unknown): boolean {
-  if (codeOf(thrown) !== "ERR_MODULE_NOT_FOUND") return false;
+  if (!/^(?:ERR_)?MODULE_NOT_FOUND$/.test(codeOf(thrown))) return false;
   const limit = limitOf("open files");
   // To ask for the limit takes a file, too.
   return limit !== "unlimited" && !(Number(limit) >= FEW_FILES);
