@@ -19,7 +19,7 @@ unpacked() {
     }
     cat "$TMPDIR/said" >&2
     # One that was cut off between two members is whole to tar.
-    tail -n 2 "$TMPDIR/blocks" | grep -q '^block [0-9]*: \*\* Block of NULs \*\*$' ||
+    tail -n 2 "$TMPDIR/blocks" | grep '^block [0-9]*: \*\* Block of NULs \*\*$' >/dev/null ||
         die "${FROM##*/} ends without a tarball's end: it was cut off"
     ! grep -q acl_from_text "$TMPDIR/said"
 }
