@@ -159,6 +159,19 @@ test("verify of what was never collected refuses; collect -n makes nothing", asy
   expect(project.exists(".imagemake")).toBe(false);
 });
 
+test.each(["sha256sum.txt", "sha256sum.sig"])("verify does not wait for a pipe as %s", async (pipe) => {
+  project = makeProject({
+    "Imagefile.ts": imagefile(),
+    "d/sha256sum.txt": "x",
+    "d/sha256sum.sig": "x",
+    "k.pub": "untrusted comment: k\nx\n",
+  });
+  rmSync(project.path("d", pipe));
+  spawnSync("mkfifo", [project.path("d", pipe)]);
+  const { status, stderr } = await project.run("release", "verify", "d", "--public-key", "k.pub");
+  expect([status, stderr]).toEqual([1, expect.stringContaining(`${pipe} is no regular file`)]);
+});
+
 test("collect as data, and with -n nothing is there", async () => {
   project = await builtRelease();
   expect((await project.good("release", "collect", "-n")).stderr).toContain("would collect 2 files");

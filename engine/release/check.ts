@@ -1,8 +1,9 @@
 // A collected directory against its checksums and its signature, by the real program. It needs no Imagefile and
 // changes nothing.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import { isPlain, isThere } from "../../cache/io.js";
 import { fail, ok, type Result } from "../problem.js";
 import { toolOf, verifyFile } from "./signers.js";
 import { compareWithSums, readSums } from "./sums.js";
@@ -37,7 +38,11 @@ export interface ToVerify {
 /** Verifies signature and checksums; the problem (exit 1) names every file that is wrong. */
 export async function verifyDirectory({ dir, sums, publicKey, keyFile }: ToVerify): Promise<Result<number>> {
   const [file, signature] = [join(dir, sums), join(dir, signatureName(sums))];
-  for (const path of [file, signature]) if (!existsSync(path)) return fail(1, `${path} is missing`);
+  for (const path of [file, signature]) {
+    if (!isThere(path)) return fail(1, `${path} is missing`);
+    // A pipe would never end.
+    if (!isPlain(path)) return fail(1, `${path} is no regular file`);
+  }
   const signed = verifySignature(publicKey, file, signature);
   if (!signed.ok) return signed;
   const listed = readSums(readFileSync(file, "utf8"), file);
