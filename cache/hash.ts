@@ -107,6 +107,13 @@ export async function hashMany(files: readonly ToHash[], root = ""): Promise<str
   return result;
 }
 
+/** The first digest whose file is not what it says; null where all are. Rejects with the system error. */
+export async function misnamed(files: ReadonlyMap<string, string>): Promise<string | null> {
+  const list = [...files.values()].map((path) => ({ path: toByteString(path), size: statSync(path).size }));
+  const found = await hashMany(list);
+  return [...files.keys()].find((digest, at) => found[at] !== digest) ?? null;
+}
+
 const sizeAt = (files: readonly ToHash[], index: number): number => files[index]?.size ?? 0;
 
 /** Most worker threads there will be. */

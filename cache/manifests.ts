@@ -1,22 +1,13 @@
 // Manifests of trees in the store: a text each, under its SHA-256, which is the digest of the tree. What is in a manifest
 // is engine/tree/manifest.ts's.
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { hashBytes, hashFile, hashFileHere } from "./hash.js";
 import type { ArtifactId } from "./index.js";
 import { ioProblem, isDirectory, isPlain, isThere, temporaryName } from "./io.js";
 import { fail, ok, type Result } from "./problem.js";
 import { digestOf } from "./store.js";
+import { writeNew } from "./write.js";
 
 /** Where the manifest of a tree lies, or would. */
 export const manifestPath = (manifests: string, tree: ArtifactId): string => join(manifests, digestOf(tree));
@@ -69,7 +60,7 @@ export function readManifestHead(manifests: string, digest: string): Result<stri
   }
 }
 
-/** Stores the text that comes in pieces and has this digest, by rename; answers with the digest. */
+/** Stores the text (ASCII) that comes in pieces and has this digest, by rename; answers with the digest. */
 export function storeManifest(manifests: string, digest: string, pieces: Iterable<string>): Result<string> {
   const file = join(manifests, digest);
   const temporary = temporaryName(file);
@@ -77,16 +68,7 @@ export function storeManifest(manifests: string, digest: string, pieces: Iterabl
     if (isPlain(file) && hashFileHere(file) === digest) return ok(digest);
     if (isDirectory(file)) rmSync(file, { recursive: true });
     mkdirSync(manifests, { recursive: true, mode: 0o700 });
-    const fd = openSync(temporary, "wx", 0o444);
-    try {
-      for (const text of pieces) {
-        const bytes = Buffer.from(text, "latin1");
-        for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-      }
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    writeNew(temporary, pieces, 0o444);
     renameSync(temporary, file);
     return ok(digest);
   } catch (error) {

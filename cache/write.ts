@@ -67,9 +67,7 @@ export function writeWhole(file: string, content: string | Uint8Array, owner = s
     const fd = openNew(temporary);
     try {
       if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
-      const bytes = typeof content === "string" ? Buffer.from(content) : content;
-      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-      fsyncSync(fd);
+      writeFlushed(fd, [content]);
     } finally {
       closeSync(fd);
     }
@@ -82,16 +80,22 @@ export function writeWhole(file: string, content: string | Uint8Array, owner = s
   }
 }
 
-/** Writes a file that nobody else has made. Throws what the file system says. */
-export function writeNew(path: string, content: string | Uint8Array): void {
-  const fd = openSync(path, "wx", 0o644);
+/** Writes a file, piece by piece, that nobody else has made. Throws what the file system says. */
+export function writeNew(path: string, pieces: Iterable<string | Uint8Array>, mode = 0o644): void {
+  const fd = openSync(path, "wx", mode);
   try {
-    const bytes = typeof content === "string" ? Buffer.from(content) : content;
-    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-    fsyncSync(fd);
+    writeFlushed(fd, pieces);
   } finally {
     closeSync(fd);
   }
+}
+
+function writeFlushed(fd: number, pieces: Iterable<string | Uint8Array>): void {
+  for (const piece of pieces) {
+    const bytes = typeof piece === "string" ? Buffer.from(piece) : piece;
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+  }
+  fsyncSync(fd);
 }
 
 /** What was written to a file is on the disk. */

@@ -1,10 +1,11 @@
 // What the commands between machines share: a session in the release they are about, and words for people. It knows
 // none of the commands.
-import { openSession, type RunOptions, type Session } from "../engine/build/session.js";
+import { openSession, type Session } from "../engine/build/session.js";
+import type { Emit } from "../engine/events.js";
 import type { TargetId } from "../engine/model.js";
 import { stop, unwrap } from "../engine/problem.js";
 import type { Selected } from "../engine/release/release.js";
-import { drivers, type Opened } from "./open.js";
+import { runOf, type Opened } from "./open.js";
 import type { Call } from "./call.js";
 
 /** A line on stderr, unless it should be quiet. */
@@ -15,33 +16,19 @@ export function tellLine({ options }: Call, line: string): void {
 /** A session over these targets, or over all. */
 export function sessionOf(
   call: Call,
-  { project, graph }: Opened,
+  opened: Opened,
   datecode: string | null,
   wanted: readonly TargetId[],
   readOnly: boolean,
 ): Session {
-  const never = new AbortController().signal;
-  const options: RunOptions = {
-    project,
-    graph,
-    drivers,
-    wanted,
-    datecode,
-    force: false,
-    shared: null,
-    isolated: true,
-    emit: (event) => {
-      if (event.type === "phase") tellLine(call, `${event.phase} ${event.detail}`);
-      if (event.type === "notice") tellLine(call, event.message);
-    },
-    signal: never,
-    killSignal: never,
-    now: Date.now,
+  const emit: Emit = (event) => {
+    if (event.type === "phase") tellLine(call, `${event.phase} ${event.detail}`);
+    if (event.type === "notice") tellLine(call, event.message);
   };
-  return unwrap(openSession(options, readOnly));
+  return unwrap(openSession(runOf(opened, { wanted, datecode, emit }), readOnly));
 }
 
-/** The release, if it is there already: neither export nor adoption opens one. */
+/** The release, if it is there already: export, adoption and refresh open none. */
 export function joined(selected: Selected, datecode: string | null): Selected {
   if (selected.kind === "joined") return selected;
   return stop(

@@ -4,7 +4,7 @@ import { decideAll, inputsThere, openSession, type Session } from "../engine/bui
 import type { Judgement } from "../engine/decide.js";
 import type { Action, Graph, TargetId } from "../engine/model.js";
 import { fail, ok, stop, unwrap, type Result } from "../engine/problem.js";
-import { drivers, openImagefile, type Opened } from "./open.js";
+import { openImagefile, runOf, type Opened } from "./open.js";
 import type { Call } from "./call.js";
 import { oneDate, select } from "./select.js";
 import { relationsOf } from "../engine/relations.js";
@@ -23,31 +23,18 @@ export async function look(
   others?: (graph: Graph) => readonly TargetId[],
 ): Promise<Looking> {
   const opened = unwrap(await openImagefile(call.options, call.args, false));
-  const { project, graph } = opened;
+  const { graph } = opened;
   const everything =
     others?.(graph) ?? graph.targets.filter((target) => target.exported).map((target) => target.id);
   const selection = names.length === 0 ? null : unwrap(select(graph, names));
   const targets = selection?.targets ?? everything;
-  const never = new AbortController().signal;
-  const session = unwrap(
-    openSession(
-      {
-        project,
-        graph,
-        drivers,
-        wanted: targets,
-        datecode: unwrap(oneDate(selection?.datecode ?? null, opened.datecode)),
-        force: call.options.alwaysMake === true,
-        shared: null,
-        isolated: call.options.isolation,
-        emit: () => undefined,
-        signal: never,
-        killSignal: never,
-        now: Date.now,
-      },
-      true,
-    ),
-  );
+  const run = runOf(opened, {
+    wanted: targets,
+    datecode: unwrap(oneDate(selection?.datecode ?? null, opened.datecode)),
+    force: call.options.alwaysMake === true,
+    isolated: call.options.isolation,
+  });
+  const session = unwrap(openSession(run, true));
   return { opened, session, targets };
 }
 

@@ -4,6 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { reached } from "../cache/steps.js";
 import { ownerIn } from "../cache/write.js";
 import { cwd } from "node:process";
+import type { RunOptions } from "../engine/build/session.js";
 import type { Graph } from "../engine/model.js";
 import type { Drivers } from "../engine/packages/driver.js";
 import { isDatecode } from "../engine/names.js";
@@ -22,6 +23,21 @@ export const drivers: Drivers = {
   nix: async () => (await import("../rules/drivers/nix.js")).driver,
   xbps: async () => (await import("../rules/drivers/xbps.js")).driver,
 };
+
+/** What nobody interrupts. */
+const never = new AbortController().signal;
+
+/** The options of a run over an Imagefile: those of one that is told of nothing, but for what `about` says. */
+export const runOf = (
+  { project, graph }: Pick<Opened, "project" | "graph">,
+  about: Pick<RunOptions, "wanted" | "datecode"> & Partial<RunOptions>,
+): RunOptions => ({
+  ...{ project, graph, drivers },
+  ...{ force: false, shared: null, isolated: true },
+  emit: () => undefined,
+  ...{ signal: never, killSignal: never, now: Date.now },
+  ...about,
+});
 
 /** Exit 2 for a name that the Imagefile does not ask for. */
 function requireAsked(vars: Readonly<Record<string, string>>, { args }: Graph): Result<void> {

@@ -1,8 +1,9 @@
 // Results of actions in a shared directory: a small file each, with a checksum, under the key.
 import { chmodSync, rmSync } from "node:fs";
 import { sameOutputs, type ActionCache, type Disagreement, type Made } from "../action-cache.js";
-import { ioProblem } from "../io.js";
+import { ioProblem, saidOf } from "../io.js";
 import { ok, type Result } from "../problem.js";
+import { each, fields, is, list, matching, orNull, size, text } from "../shape.js";
 import { reached } from "../steps.js";
 import { checksumHolds, withChecksum, writeNew } from "../write.js";
 import { openPlain, type Share } from "./place.js";
@@ -46,7 +47,7 @@ export class DirectoryActions implements ActionCache {
     let temporary: string | null = null;
     try {
       temporary = this.share.temporary();
-      writeNew(temporary, withChecksum(JSON.stringify({ ...made, log: null })));
+      writeNew(temporary, [withChecksum(JSON.stringify({ ...made, log: null }))]);
       chmodSync(temporary, 0o444);
       reached("shared result written", made.action);
       this.share.settle(temporary, this.share.resultPath(made.key));
@@ -66,56 +67,34 @@ export class DirectoryActions implements ActionCache {
       if (opened === null) return null;
       try {
         if (opened.size > MOST) throw new Error("it is too large");
-        const text = await opened.file.readFile("utf8");
-        if (checksumHolds(text) !== true) throw new Error("it is cut off, or was changed");
-        const value: unknown = JSON.parse(text);
-        if (!isMade(value) || value.key !== key) throw new Error("it is no result of this key");
-        const { action, components, outputs, epoch, started, duration, machine } = value;
+        const json = await opened.file.readFile("utf8");
+        if (checksumHolds(json) !== true) throw new Error("it is cut off, or was changed");
+        const value: unknown = JSON.parse(json);
+        const wrong = wrongInResult(value);
+        if (wrong !== null) throw new Error(`it is no result (${wrong})`);
+        const made = value as Made;
+        if (made.key !== key) throw new Error("it is the result of another key");
+        const { action, components, outputs, epoch, started, duration, machine } = made;
         return { key, action, components, outputs, epoch, started, duration, machine, log: null };
       } finally {
         await opened.file.close();
       }
     } catch (error) {
-      const why = ioProblem("", error);
-      this.doubt(
-        `${path} in the cache cannot be used${why.ok ? "" : why.problem.message.replace(/^cannot /, "")}`,
-      );
+      this.doubt(`${path} in the cache cannot be used: ${saidOf(error)}`);
       return null;
     }
   }
 }
 
+const id = matching(/^(?:[fxt]:[0-9a-f]{64}|v:pass)$/);
+
 /** No name of an action or a machine is longer. */
-const MOST_TEXT = 1000;
+const short = is((value) => typeof value === "string" && value.length <= 1000);
 
-const ID = /^(?:[fxt]:[0-9a-f]{64}|v:pass)$/;
-
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const isId = (value: unknown): boolean => typeof value === "string" && ID.test(value);
-
-const isOutput = (value: unknown): boolean =>
-  isRecord(value) &&
-  isId(value["id"]) &&
-  isCount(value["size"]) &&
-  (value["parent"] === null || isId(value["parent"]));
-
-const isComponent = (value: unknown): boolean =>
-  isRecord(value) && typeof value["name"] === "string" && typeof value["value"] === "string";
-
-/** Whether it has the fields of a result: anybody may have written it. */
-function isMade(value: unknown): value is Made {
-  if (!isRecord(value)) return false;
-  const { key, action, machine, components, outputs, epoch, started, duration } = value;
-  return (
-    [key, action, machine].every((text) => typeof text === "string" && text.length <= MOST_TEXT) &&
-    [epoch, started, duration].every(isCount) &&
-    Array.isArray(components) &&
-    components.every(isComponent) &&
-    isRecord(outputs) &&
-    Object.values(outputs).every(isOutput)
-  );
-}
+/** The first field that a result does not have so: anybody may have written it. */
+const wrongInResult = fields({
+  ...{ key: short, action: short, machine: short },
+  ...{ epoch: size, started: size, duration: size },
+  components: list(fields({ name: text, value: text })),
+  outputs: each(fields({ id, size, parent: orNull(id) })),
+});

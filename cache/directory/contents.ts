@@ -1,14 +1,14 @@
 // Files and trees in a shared directory: blobs under their digests. A tree is the blob of its manifest and those of the files
 // that this names.
-import { chmodSync, rmSync, statSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import type { ContentStore, Giving, Standing } from "../content-store.js";
 import { copyAndHash } from "../copy.js";
-import { hashBytes, hashMany, toByteString } from "../hash.js";
+import { hashBytes, hashFile, misnamed } from "../hash.js";
 import { pathOf } from "../held.js";
 import type { ArtifactId } from "../index.js";
 import { ioProblem, saidOf } from "../io.js";
 import { filesIn } from "../manifests.js";
-import { fail, ok, ProblemError, type Problem, type Result } from "../problem.js";
+import { fail, ok, ProblemError, stop, unwrap, type Problem, type Result } from "../problem.js";
 import { reached } from "../steps.js";
 import { digestOf } from "../store.js";
 import { flush, writeNew } from "../write.js";
@@ -41,14 +41,15 @@ export class DirectoryContents implements ContentStore {
   async give(id: ArtifactId): Promise<Result<Giving>> {
     const manifest = id.startsWith("t:") ? await this.#manifest(id) : ok(null);
     if (!manifest.ok) return manifest;
-    const wanted = manifest.value === null ? [digestOf(id)] : [...filesIn(manifest.value).keys()];
-    const [lost] = await this.share.missing(wanted);
+    const sizes =
+      manifest.value === null
+        ? new Map([[digestOf(id), await this.#sizeOf(digestOf(id))]])
+        : filesIn(manifest.value);
+    const [lost] = await this.share.missing(sizes.keys());
     if (lost !== undefined) return fail(3, `${lost} is not in the cache ${this.share.name}`);
-    const sizes = manifest.value === null ? null : filesIn(manifest.value);
-    const size = sizes === null ? await this.#sizeOf(digestOf(id)) : total(sizes.values());
     return ok({
-      ...{ id, size, manifest: manifest.value, parent: null },
-      copy: (files) => this.#copy(files, sizes ?? new Map([[digestOf(id), size]])),
+      ...{ id, size: total(sizes.values()), manifest: manifest.value, parent: null },
+      copy: (files) => this.#copy(files, sizes),
     });
   }
 
@@ -126,14 +127,14 @@ export class DirectoryContents implements ContentStore {
     const digest = digestOf(id);
     const files = manifest === null ? [digest] : [...filesIn(manifest).keys()];
     if (manifest !== null && hashBytes(Buffer.from(manifest, "latin1")) !== digest)
-      throw new ProblemError({ exit: 3, message: `${id} is not what its digest says` });
+      stop(3, `${id} is not what its digest says`);
     const missing = [...(await this.share.missing(files))];
     for (let at = 0; at < missing.length; at += BATCH)
       await this.#takeFiles(missing.slice(at, at + BATCH), copy, manifest === null);
     if (manifest === null || (await this.share.missing([digest])).size === 0) return;
     const temporary = this.share.temporary();
     await this.#naming([[digest, temporary]], true, () => {
-      writeNew(temporary, Buffer.from(manifest, "latin1"));
+      writeNew(temporary, [Buffer.from(manifest, "latin1")]);
       return Promise.resolve();
     });
   }
@@ -141,13 +142,10 @@ export class DirectoryContents implements ContentStore {
   #takeFiles(digests: readonly string[], copy: Giving["copy"], durable: boolean): Promise<void> {
     const files = digests.map((digest) => [digest, this.share.temporary()] as const);
     return this.#naming(files, durable, async () => {
-      const copied = await copy(new Map(files));
-      if (!copied.ok) throw new ProblemError(copied.problem);
-      const list = files.map(([, path]) => ({ path: toByteString(path), size: statSync(path).size }));
-      const found = await hashMany(list);
-      const wrong = digests.find((digest, at) => found[at] !== digest);
-      if (wrong !== undefined)
-        throw new ProblemError({ exit: 3, message: `${wrong} is not what its digest says` });
+      const wanted = new Map(files);
+      unwrap(await copy(wanted));
+      const wrong = await misnamed(wanted);
+      if (wrong !== null) stop(3, `${wrong} is not what its digest says`);
     });
   }
 
@@ -200,8 +198,7 @@ export class DirectoryContents implements ContentStore {
       const opened = await openPlain(path);
       if (opened === null) return false;
       try {
-        const [now] = await hashMany([{ path: toByteString(pathOf(opened.file.fd)), size: opened.size }]);
-        if (now === digest) return true;
+        if ((await hashFile(pathOf(opened.file.fd), opened.size)) === digest) return true;
         throw new Error(CHANGED);
       } finally {
         await opened.file.close();

@@ -24,7 +24,7 @@ import { readReleases, selectRelease } from "../../engine/release/release.js";
 import type { Earlier } from "../../engine/known.js";
 import { saveRecord } from "../../engine/record.js";
 import { quickFile, quickWords } from "../../engine/quick.js";
-import { drivers, openImagefile, type Opened } from "../open.js";
+import { openImagefile, runOf, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { chooseRenderer, combine, type Progress, type Renderer } from "../render/index.js";
 import { describeDecision } from "../render/reason.js";
@@ -84,22 +84,15 @@ function runOptions(
   emit: Emit,
   shared: Shared | null,
 ): RunOptions {
-  const never = new AbortController().signal;
-  return {
-    project: opened.project,
-    graph: opened.graph,
-    drivers,
+  return runOf(opened, {
     wanted: selection.targets,
     datecode,
     force: call.options.alwaysMake === true,
     shared,
     isolated: call.options.isolation,
     emit,
-    signal: never,
-    killSignal: never,
-    now: Date.now,
     earlier: earlierOf(call, opened),
-  };
+  });
 }
 
 /** What an earlier run of these words found, where this one's graph can be held against that one's. */

@@ -7,10 +7,11 @@ import { openSession, type RunOptions, type Session } from "../../engine/build/s
 import type { TargetId } from "../../engine/model.js";
 import { Pins } from "../../engine/packages/pins.js";
 import { worstOf } from "../../engine/obstacles.js";
-import { stop, unwrap } from "../../engine/problem.js";
+import { unwrap } from "../../engine/problem.js";
 import { refresh, requireOwn, type Refreshed, type Row } from "../../engine/release/refresh.js";
 import { saveRelease } from "../../engine/release/release.js";
-import { drivers, openImagefile, type Opened } from "../open.js";
+import { drivers, openImagefile, runOf, type Opened } from "../open.js";
+import { joined } from "../exchange.js";
 import { output } from "../output.js";
 import { counted } from "../render/count.js";
 import { changesInFull } from "../render/change.js";
@@ -73,23 +74,14 @@ async function previewed(
 
 function openOrStop(run: RunOptions, readOnly: boolean): Session {
   const session = unwrap(openSession(run, readOnly));
-  if (session.selected.kind === "joined") return session;
-  const { datecode } = session.selected.release;
-  const what = run.datecode === null ? "no release is open" : `there is no release ${datecode}`;
-  return stop(2, what, "imagemake release start opens one; a build opens one by itself");
+  joined(session.selected, run.datecode);
+  return session;
 }
 
-function runOptions(call: Call, { project, graph }: Opened, datecode: string | null): RunOptions {
-  const never = new AbortController().signal;
-  return {
-    project,
-    graph,
-    drivers,
-    wanted: graph.targets.map((target) => target.id),
+function runOptions(call: Call, opened: Opened, datecode: string | null): RunOptions {
+  return runOf(opened, {
+    wanted: opened.graph.targets.map((target) => target.id),
     datecode,
-    force: false,
-    shared: null,
-    isolated: true,
     emit: (event) => {
       if (event.type === "waiting") say(call, `waiting for ${event.holder}`);
       if (event.type === "notice")
@@ -97,10 +89,7 @@ function runOptions(call: Call, { project, graph }: Opened, datecode: string | n
       // Each fetched file is an event; here the steps are enough.
       if (event.type === "phase" && event.phase !== "fetch") say(call, `${event.phase} ${event.detail}`);
     },
-    signal: never,
-    killSignal: never,
-    now: Date.now,
-  };
+  });
 }
 
 const whenOf = ({ selected: { release } }: Session): { datecode: string; opened: number } => ({

@@ -171,6 +171,8 @@ export class Shared {
           if (wanted) this.#taken.set(action.id, this.#decision(made));
           continue;
         }
+        const why = put.ok ? "it was made here, and came out otherwise" : put.problem.message;
+        this.warn(`${action.id} is not taken from ${this.cache.name}: ${why}`);
       } else if (problem !== null)
         this.warn(`${action.id} is not taken from ${this.cache.name}: ${problem.problem.message}`);
       this.#refused.add(made.key);

@@ -1,63 +1,25 @@
 // What a release file may hold. People merge such files by hand, other machines make them, and under sudo they are the
 // caller's: names and digests in them become paths.
 import { PACKAGE_DIGEST } from "../../cache/packages.js";
+import {
+  each,
+  fields,
+  is,
+  isObject,
+  list,
+  matching,
+  oneOf,
+  optional,
+  orNull,
+  sha256,
+  size,
+  text,
+  time,
+  yesOrNo,
+  type Check,
+} from "../../cache/shape.js";
 import type { Release, ReleaseState, SumsForm } from "./record.js";
 
-/** What is wrong with a value, as the path of the field that is; null where nothing is. */
-type Check = (value: unknown) => string | null;
-
-const is =
-  (test: (value: unknown) => boolean): Check =>
-  (value) =>
-    test(value) ? null : "";
-const matching = (pattern: RegExp): Check => is((value) => typeof value === "string" && pattern.test(value));
-/** The keys of a record that TypeScript makes whole. */
-const oneOf = (names: Readonly<Record<string, true>>): Check =>
-  is((value) => typeof value === "string" && Object.hasOwn(names, value));
-const optional =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined ? null : check(value);
-const orNull =
-  (check: Check): Check =>
-  (value) =>
-    value === null ? null : check(value);
-
-const inside = (key: string, found: string | null): string | null =>
-  found === null ? null : found === "" ? key : `${key}.${found}`;
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** Fields that are not named are left alone: a newer imagemake may have more. */
-const fields =
-  (checks: Readonly<Record<string, Check>>): Check =>
-  (value) =>
-    isObject(value)
-      ? first(Object.keys(checks), (key) => inside(key, checks[key]?.(value[key]) ?? null))
-      : "";
-const each =
-  (check: Check): Check =>
-  (value) =>
-    isObject(value) ? first(Object.keys(value), (key) => inside(key, check(value[key]))) : "";
-const list =
-  (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) ? first(value.keys(), (at) => inside(`${at}`, check(value[at]))) : "";
-
-function first<K>(keys: Iterable<K>, wrong: (key: K) => string | null): string | null {
-  for (const key of keys) {
-    const found = wrong(key);
-    if (found !== null) return found;
-  }
-  return null;
-}
-
-const text = is((value) => typeof value === "string");
-/** ISO 8601. */
-const time = is((value) => typeof value === "string" && !Number.isNaN(Date.parse(value)));
-const yesOrNo = is((value) => typeof value === "boolean");
-const size = is((value) => Number.isSafeInteger(value) && Number(value) >= 0);
-const sha256 = matching(/^[0-9a-f]{64}$/);
 /** A part of the name of a package's file. */
 // eslint-disable-next-line no-control-regex -- these are what it refuses
 const word = matching(/^(?!\.{1,2}$)[^/\s\0-\x1f]+$/);

@@ -52,10 +52,14 @@ export const unescapeBytes = (word: string): string =>
 export const pathWord = (path: string): string => (path === "" ? "." : escapeBytes(path));
 export const pathOfWord = (word: string): string => (word === "." ? "" : unescapeBytes(word));
 
-const BILLION = 1_000_000_000n;
+/** The directory a path lies in; the root's is the root. */
+export const dirOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
+
+/** Nanoseconds in a second. */
+export const BILLION = 1_000_000_000n;
 
 /** Seconds, and nine digits of nanoseconds where there are any; before 1970 the fraction still counts upwards. */
-function timeWord(mtime: bigint): string {
+export function timeWord(mtime: bigint): string {
   const fraction = ((mtime % BILLION) + BILLION) % BILLION;
   const seconds = (mtime - fraction) / BILLION;
   return fraction === 0n ? seconds.toString() : `${seconds}.${fraction.toString().padStart(9, "0")}`;

@@ -6,8 +6,9 @@ import { addTo } from "../../cache/grouped.js";
 import { bytePath } from "../../cache/hash.js";
 import { complaint } from "../../cache/limits.js";
 import { fail, ok, type Result } from "../problem.js";
+import { dirOf } from "./entry.js";
 import { isWhiteoutNode, pathIn, type Node } from "./scan.js";
-import { dirOf, setTime } from "./settle.js";
+import { setTime } from "./settle.js";
 
 /** Files that have more names than the tree has of them, all their names in the tree together. */
 export function sharedWithOthers(nodes: readonly Node[]): readonly (readonly Node[])[] {

@@ -1,6 +1,7 @@
 // What overlayfs shows when a layer lies on a tree, computed from the tree's manifest and the layer's entries
 // alone. It reads no file. Rules: Documentation/filesystems/overlayfs.rst of Linux, with redirect_dir, metacopy
 // and index off.
+import { dirOf } from "./entry.js";
 import type { Line, Manifest } from "./manifest.js";
 
 /** One path of a layer. */
@@ -39,7 +40,7 @@ function* visible(parent: Manifest, layer: readonly LayerEntry[]): Generator<[st
   // Each directory comes before what it holds: bytewise order puts a prefix first.
   for (const [path, line] of parent.lines) {
     const here = over.get(path);
-    if (hidden.has(parentOf(path)) && path !== "") {
+    if (hidden.has(dirOf(path)) && path !== "") {
       hidden.add(path);
       continue;
     }
@@ -47,8 +48,6 @@ function* visible(parent: Manifest, layer: readonly LayerEntry[]): Generator<[st
     else if (!here.transparent) hidden.add(path);
   }
 }
-
-const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
 
 /** Names each group by its first path; a group of one is none. */
 function regroup(merged: readonly Merged[]): Manifest {

@@ -1,13 +1,12 @@
 // Entries of a tree as a tar archive in the pax format (POSIX.1-2017, pax), for GNU tar to unpack: every entry with an
-// extended header, so that no name, time or attribute is cut. It reads the files that it is given, and knows no layers.
+// extended header, so that no name, time or attribute is cut. By us, since names and values are bytes, which libraries take for
+// text. It reads the files that it is given, and knows no layers.
 import { createReadStream } from "node:fs";
 import { devNull } from "node:os";
-import type { Entry } from "./entry.js";
+import { timeWord, type Entry } from "./entry.js";
 
 /** Bytes in a block of a tar archive. */
 const BLOCK = 512;
-
-const BILLION = 1_000_000_000n;
 
 /** One letter a type, as tar has them; whatever is a name of a file that came before is `1`. */
 const TYPES = { file: "0", symlink: "2", char: "3", block: "4", dir: "5", fifo: "6", socket: "6" } as const;
@@ -50,11 +49,9 @@ export async function* archiveOf(
 type Record = readonly [name: string, value: string];
 
 function recordsOf(entry: Entry): Record[] {
-  const fraction = ((entry.mtime % BILLION) + BILLION) % BILLION;
-  const seconds = (entry.mtime - fraction) / BILLION;
   return [
     ["path", entry.path === "" ? "." : entry.path],
-    ["mtime", `${seconds}.${fraction.toString().padStart(9, "0")}`],
+    ["mtime", timeWord(entry.mtime)],
     ["uid", String(entry.uid)],
     ["gid", String(entry.gid)],
     ...(entry.type === "symlink" ? ([["linkpath", entry.target]] as const) : []),

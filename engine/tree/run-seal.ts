@@ -7,9 +7,9 @@ import { programUrl } from "../../cache/installed.js";
 import { codeOf, ioProblem, saidOf, startProgram } from "../../cache/io.js";
 import { complaint } from "../../cache/limits.js";
 import { fail, ok, type Result } from "../problem.js";
-import type { CopyRequest } from "./copy-files.js";
 import { layerStamp, type LayerStamp } from "./layer-stamp.js";
 import type { Sealed, SealRequest } from "./seal-layer.js";
+import type { CopyRequest } from "./seal-main.js";
 
 /**
  * Words before a program that runs it where the layer was made: none as root, `unshare --user …` where actions
@@ -40,7 +40,7 @@ export async function stampLayer(layer: string, inside: Inside): Promise<Result<
     : fail(3, ...complaint(`cannot look at the layer ${layer}`, said, layer));
 }
 
-/** Copies files out of layers (copy-files.ts), from the inside. */
+/** Copies files out of layers, from the inside. */
 export async function copyOut(request: CopyRequest, inside: Inside): Promise<Result<void>> {
   const argv = [...inside, process.execPath, fileURLToPath(PROGRAM)];
   const { status, out, said } = await run(argv, "/", JSON.stringify(request));
@@ -115,7 +115,15 @@ function run(argv: readonly string[], cwd: string, input: string | AsyncIterable
     // A program that dies before it has read everything says so by its status.
     child.stdin?.on("error", () => undefined);
     if (typeof input === "string") child.stdin?.end(input);
-    else if (child.stdin !== null) Readable.from(input).pipe(child.stdin);
+    else if (child.stdin !== null) {
+      const from = Readable.from(input);
+      // Where there is no more to read of what it is given, it must not take that for the end.
+      from.on("error", (error) => {
+        said.push(Buffer.from(`${saidOf(error)}\n`));
+        child.kill("SIGKILL");
+      });
+      from.pipe(child.stdin);
+    }
   });
 }
 

@@ -4,11 +4,9 @@ import { spawnSync } from "node:child_process";
 import { closeSync, lutimesSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { bytePath, toByteString } from "../../cache/hash.js";
 import { noticeOf, type Notice } from "../notice.js";
-import { escapeBytes } from "./entry.js";
+import { BILLION, dirOf, escapeBytes, timeWord } from "./entry.js";
 import type { Manifest } from "./manifest.js";
 import { isWhiteoutNode, pathIn, type Node } from "./scan.js";
-
-const BILLION = 1_000_000_000n;
 
 /** What is left of the nodes, and what a person should know. */
 export interface Settled {
@@ -75,9 +73,6 @@ function dirsAbove(path: string): string[] {
   return [...dirs, ""];
 }
 
-/** The directory a path lies in. */
-export const dirOf = (path: string): string => dirsAbove(path)[0] ?? "";
-
 function isUnwanted(node: Node, hasParent: boolean): boolean {
   if (node.type === "socket") return true;
   if (isWhiteoutNode(node)) return !hasParent;
@@ -92,13 +87,14 @@ function makeWhiteout(root: string, path: string): void {
   renameSync(plain, bytePath(pathIn(root, path)));
 }
 
-/** Puts a directory's time back. Node's times are doubles, which cannot hold nanoseconds. The directory is given as an open file, for its name's sake. */
+/**
+ * Puts a directory's time back. Node's times are doubles, which cannot hold nanoseconds. The directory is given as an open
+ * file, for its name's sake.
+ */
 export function setTime(root: string, dir: Node): void {
   const fd = openSync(bytePath(pathIn(root, dir.path)), "r");
   try {
-    const fraction = ((dir.mtime % BILLION) + BILLION) % BILLION;
-    const seconds = (dir.mtime - fraction) / BILLION;
-    run("touch", ["-m", "-d", `@${seconds}.${fraction.toString().padStart(9, "0")}`, "/proc/self/fd/3"], fd);
+    run("touch", ["-m", "-d", `@${timeWord(dir.mtime)}`, "/proc/self/fd/3"], fd);
   } finally {
     closeSync(fd);
   }

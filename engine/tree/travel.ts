@@ -1,9 +1,9 @@
 // Trees on their way between stores: files out of layers, and a layer made of a manifest and the files that it names. What
 // comes from elsewhere is believed only once its layer, digested here, shows the tree that was promised.
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Giving } from "../../cache/content-store.js";
-import { hashBytes, hashMany, toByteString } from "../../cache/hash.js";
+import { hashBytes, misnamed } from "../../cache/hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../../cache/index.js";
 import { ioProblem } from "../../cache/io.js";
 import { layerChain, layerPath, MAX_LAYERS, storedLayer, storeLayer } from "../../cache/layers.js";
@@ -13,7 +13,7 @@ import { digestOf } from "../../cache/store.js";
 import { removeTree } from "../execute/remove.js";
 import type { Isolation } from "../execute/sandbox.js";
 import { fail, ok, type Result } from "../problem.js";
-import type { Entry } from "./entry.js";
+import { dirOf, type Entry } from "./entry.js";
 import { decodeManifest, encodeManifest, entriesOf, readManifest, type Manifest } from "./manifest.js";
 import { archiveOf, type Packed } from "./pax.js";
 import { copyOut, runSeal, unpackInto } from "./run-seal.js";
@@ -162,8 +162,6 @@ function membersOf({ lines }: Manifest): ReadonlyMap<string, string> {
   return members;
 }
 
-const dirOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
-
 /** The files that the entries need, digested. */
 async function bring(giving: Giving, entries: readonly Packed[], blobs: string): Promise<Result<void>> {
   const sizes = new Map<string, number>();
@@ -173,10 +171,8 @@ async function bring(giving: Giving, entries: readonly Packed[], blobs: string):
   const copied = await giving.copy(files);
   if (!copied.ok) return copied;
   try {
-    const list = [...files.values()].map((path) => ({ path: toByteString(path), size: statSync(path).size }));
-    const found = await hashMany(list);
-    const wrong = [...files.keys()].find((digest, at) => found[at] !== digest);
-    return wrong === undefined ? ok(undefined) : fail(3, `${wrong} is not what its digest says`);
+    const wrong = await misnamed(files);
+    return wrong === null ? ok(undefined) : fail(3, `${wrong} is not what its digest says`);
   } catch (error) {
     return ioProblem(`take ${giving.id}`, error);
   }
