@@ -1,7 +1,8 @@
 // What lies under .imagemake: every directory there, who writes it, what gc and clean may take. Paths in there are made in
 // cache/ alone; everybody else asks for one by what it is. It makes none of them.
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, realpathSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { leadsTo } from "./io.js";
 
 /** The state directory's name, beside the Imagefile. */
 export const STATE = ".imagemake";
@@ -148,7 +149,7 @@ export interface Layout extends Readonly<Record<Exclude<PlaceName, "releases">, 
 
 /** The state of the Imagefile's directory `dir`, as its `line` sees it. Where .imagemake is a link, where that leads. */
 export function layoutOf(dir: string, line: string): Layout {
-  const state = leadsTo(statePath(dir));
+  const state = stateAt(statePath(dir));
   const at = (name: PlaceName): string =>
     join(PLACES[name].in === "store" ? join(state, "store") : state, name);
   const places = Object.fromEntries(NAMES.map((name) => [name, at(name)])) as Record<PlaceName, string>;
@@ -165,15 +166,10 @@ export function layoutOf(dir: string, line: string): Layout {
 /** The name of the state directory of `dir`, wherever that leads. */
 export const statePath = (dir: string): string => join(dir, STATE);
 
-/** The path itself where nothing is there, or a link that leads nowhere. */
-function leadsTo(path: string): string {
-  try {
-    return join(realpathSync(dirname(path)), basename(path)) === realpathSync(path)
-      ? path
-      : realpathSync(path);
-  } catch {
-    return path;
-  }
+/** Where a link leads; the path itself where it is none, or leads nowhere. */
+function stateAt(path: string): string {
+  const [to, above] = [leadsTo(path), leadsTo(dirname(path))];
+  return to === null || above === null || join(above, basename(path)) === to ? path : to;
 }
 
 /** The directories, each after what it lies in, with their modes. */

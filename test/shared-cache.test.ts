@@ -386,6 +386,22 @@ export default project({ default: [when] });`;
     expect(JSON.stringify(told.events)).toContain("when came out otherwise here than on");
     expect(readFileSync(result, "utf8")).toBe(before);
   });
+
+  test("has another result than was known here does not count, and that is said", async () => {
+    const imagefile = `import { project, run } from "imagemake";
+export const when = run({ inputs: {}, cmd: 'cat /proc/sys/kernel/random/uuid > "$OUT"', out: "when" });
+export default project({ default: [when] });`;
+    await builder(imagefile);
+    const other = machine(imagefile);
+    await other.good();
+    rmSync(other.path(".imagemake/store/files"), { recursive: true });
+    rmSync(other.path("out"), { recursive: true });
+    const told = await other.events({}, "--cache", url);
+    expect([told.status, told.which("built")]).toEqual([0, ["when"]]);
+    expect(JSON.stringify(told.events)).toContain(
+      `when is not taken from ${url}: it was made here, and came out otherwise`,
+    );
+  });
 });
 
 describe("--cache", () => {

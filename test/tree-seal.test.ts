@@ -6,6 +6,7 @@ import { expect, test } from "@jest/globals";
 import { diffManifests } from "../engine/tree/diff.js";
 import { entryAt, type Manifest } from "../engine/tree/manifest.js";
 import type { Entry } from "../engine/tree/entry.js";
+import { unpackInto } from "../engine/tree/run-seal.js";
 import { EPOCH, inDir, look, manifestOf, seal, sh, treesIn, type Trees } from "./support/trees.js";
 
 /** One of everything that a root filesystem may hold; run as root in an empty directory. */
@@ -252,4 +253,16 @@ test("a broken guard is reported and no manifest is written", () =>
     const { digest, broken } = await seal(trees, "tree", null, { guards: { has: ["there", "not/there"] } });
     expect(broken).toEqual(["not/there is missing"]);
     expect(() => manifestOf(trees, digest)).toThrow();
+  }));
+
+test("what ends while a tree is unpacked from it ends in words, and is not taken for whole", () =>
+  inDir(async (dir) => {
+    const archive = async function* (): AsyncGenerator<Uint8Array> {
+      yield Buffer.alloc(512);
+      await Promise.reject(Object.assign(new Error("gone"), { code: "EIO" }));
+    };
+    expect(await unpackInto(dir, archive(), [])).toMatchObject({
+      ok: false,
+      problem: { message: expect.stringContaining("input or output error") },
+    });
   }));
