@@ -12,7 +12,6 @@ import {
   readdirSync,
   readFileSync,
   readSync,
-  realpathSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -186,15 +185,6 @@ export const isPlain = (path: string): boolean =>
 /** Whether it is a directory, not a link to one. */
 export const isDirectory = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-
-/** Where a path leads, through all links; null where nothing is there. */
-export function leadsTo(path: string): string | null {
-  try {
-    return realpathSync(path);
-  } catch {
-    return null;
-  }
-}
 
 /** Whether anything is there, be it a link that leads nowhere. */
 export const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;

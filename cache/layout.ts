@@ -1,8 +1,7 @@
 // What lies under .imagemake: every directory there, who writes it, what gc and clean may take. Paths in there are made in
-// cache/ alone; everybody else asks for one by what it is. It makes none of them.
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync } from "node:fs";
+// cache/ alone; everybody else asks for one by what it is. It imports nothing of ours: each start loads it.
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { leadsTo } from "./io.js";
 
 /** The state directory's name, beside the Imagefile. */
 export const STATE = ".imagemake";
@@ -165,6 +164,15 @@ export function layoutOf(dir: string, line: string): Layout {
 
 /** The name of the state directory of `dir`, wherever that leads. */
 export const statePath = (dir: string): string => join(dir, STATE);
+
+/** Where a path leads, through all links; null where nothing is there. */
+export function leadsTo(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
+}
 
 /** Where a link leads; the path itself where it is none, or leads nowhere. */
 function stateAt(path: string): string {

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { DirectoryActions } from "../cache/directory/actions.js";
 import { DirectoryContents } from "../cache/directory/contents.js";
 import { Share } from "../cache/directory/place.js";
-import { leadsTo } from "../cache/io.js";
+import { leadsTo } from "../cache/layout.js";
 import { Shared } from "../engine/build/shared.js";
 import type { Emit } from "../engine/events.js";
 import { fail, ok, type Result } from "../engine/problem.js";

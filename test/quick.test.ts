@@ -181,6 +181,9 @@ describe("a run with nothing to do", () => {
     expect(
       names.filter((name) => !/^run\/(?:imagemake|node|start2?|rolldown-runtime)\.js$/.test(name)),
     ).toEqual([]);
+    // What a bundled file takes along is not seen by its name.
+    const heavy = ["node:child_process", "node:worker_threads", "node:crypto"];
+    expect(run.modules.filter((url) => heavy.includes(url))).toEqual([]);
   });
 
   test("the witness sees what other runs load: the saved graph spares jiti and zod, an edited Imagefile does not", async () => {

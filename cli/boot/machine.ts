@@ -2,7 +2,7 @@
 // file. What fits, rules/guest.ts knows; wrong options are told here.
 import { statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { leadsTo } from "../../cache/io.js";
+import { leadsTo } from "../../cache/layout.js";
 import type { Accel, Guest, Machine, Qemu, Role } from "../../rules/guest.js";
 import { fail, ok, type Result } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";

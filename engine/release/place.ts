@@ -3,7 +3,7 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { holdDirectory, trustedBelow, type Held } from "../../cache/held.js";
-import { leadsTo } from "../../cache/io.js";
+import { leadsTo } from "../../cache/layout.js";
 import { sudoOwner } from "../../cache/write.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
