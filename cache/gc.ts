@@ -39,7 +39,7 @@ export interface Resisting {
 }
 
 /**
- * Removes what the plan names; `remove` deletes a directory tree (engine/execute/remove.ts). What resists is left,
+ * Removes what the plan names; `remove` deletes a directory tree (engine/execute/local/remove.ts). What resists is left,
  * and said. Where `noRoom` is left to write rows in, they go last: nobody believes a row without its thing.
  */
 export async function collect(

@@ -158,7 +158,7 @@ export function listLayers(dir: string): LayerRecord[] {
     .flatMap((name) => readRecord(dir, name.slice(0, -".json".length)) ?? []);
 }
 
-/** Deletes a layer; nobody sees half of one. `remove` is what deletes trees (engine/execute/remove.ts). */
+/** Deletes a layer; nobody sees half of one. `remove` is what deletes trees (engine/execute/local/remove.ts). */
 export async function deleteLayer(
   dir: string,
   layer: string,

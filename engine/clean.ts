@@ -7,7 +7,7 @@ import type { Index, LinkRow } from "../cache/index.js";
 import { ioProblem } from "../cache/io.js";
 import { lyingIn } from "../cache/layout.js";
 import { digestOf } from "../cache/store.js";
-import { removeTree } from "./execute/remove.js";
+import { removeTree } from "./execute/local/remove.js";
 import type { Reads } from "./evaluate/fresh.js";
 import type { Graph } from "./model.js";
 import { ok, type Problem, type Result } from "./problem.js";

@@ -5,7 +5,7 @@ import type { ArtifactId, ArtifactRow, BuildRow, Index } from "../cache/index.js
 import { deleteLayer, layerPath } from "../cache/layers.js";
 import { openStore } from "../cache/store.js";
 import { removeManifest } from "../cache/manifests.js";
-import { removeTree } from "./execute/remove.js";
+import { removeTree } from "./execute/local/remove.js";
 import type { Problem } from "./problem.js";
 import type { Project } from "./project.js";
 import { ownStamp } from "./sources/stamp.js";

@@ -5,7 +5,7 @@ import { dirname, relative } from "node:path";
 import { directoriesIn, projectPath, SIGNS, statePath } from "../cache/layout.js";
 import { ownerIn, writeWhole } from "../cache/write.js";
 import { codeOf, ioProblem, isThere, readPlain, writeIfPossible } from "../cache/io.js";
-import { mountsBelow } from "./execute/mountinfo.js";
+import { mountsBelow } from "./execute/local/mountinfo.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
 

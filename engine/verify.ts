@@ -10,7 +10,7 @@ import { verifyManifest } from "../cache/manifests.js";
 import { packagePath, removePackage } from "../cache/packages.js";
 import { Snapshots } from "../cache/snapshots.js";
 import { builtSince, discard, type Voided } from "./damage.js";
-import type { Isolation } from "./execute/sandbox.js";
+import type { Isolation } from "./execute/local/sandbox.js";
 import { asError, type Problem } from "./problem.js";
 import type { Project } from "./project.js";
 import { forgetRecords } from "./record.js";

@@ -21,7 +21,7 @@ import { layoutOf } from "../cache/layout.js";
 import { LocalContents } from "../cache/local/contents.js";
 import { openStore } from "../cache/store.js";
 import { unwrap } from "../cache/problem.js";
-import type { Isolation } from "../engine/execute/sandbox.js";
+import type { Isolation } from "../engine/execute/local/sandbox.js";
 import { sealTree } from "../engine/tree/seal.js";
 import { travelling } from "../engine/tree/travel.js";
 import { EPOCH, inDir, sh } from "./support/trees.js";

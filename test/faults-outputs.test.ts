@@ -18,7 +18,7 @@ import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
-import { displacedBy } from "../engine/execute/outputs.js";
+import { displacedBy } from "../engine/execute/local/outputs.js";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { expectBuilds, expectSettled } from "./support/faults.js";
 import { interfere, interfered, systemCalls, type SystemCall } from "./support/system-calls.js";

@@ -4,7 +4,7 @@ import { chmodSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSyn
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
-import { Stopper } from "../engine/execute/stop.js";
+import { Stopper } from "../engine/execute/local/stop.js";
 import { finish, makeProject, MAIN, type Ended, type TestProject } from "./support/cli.js";
 import { expectBuilds, expectSettled, makePuppet, noneLeft, processesIn } from "./support/faults.js";
 import { until } from "./support/sandbox.js";

@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toldBy } from "../engine/build/losses.js";
-import { makePlain } from "../engine/execute/plain.js";
+import { makePlain } from "../engine/execute/local/plain.js";
 import { MAIN, makeProject, type TestProject, type Told } from "./support/cli.js";
 import { asUser, makeTrial, USER } from "./support/sandbox.js";
 import { inDir, sh } from "./support/trees.js";

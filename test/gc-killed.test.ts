@@ -11,7 +11,7 @@ import { directoriesIn, layoutOf, type Layout } from "../cache/layout.js";
 import { storeLayer } from "../cache/layers.js";
 import type { Needed } from "../cache/mark.js";
 import { openStore } from "../cache/store.js";
-import { removeTree } from "../engine/execute/remove.js";
+import { removeTree } from "../engine/execute/local/remove.js";
 import { fail, unwrap } from "../engine/problem.js";
 
 let dir: string;

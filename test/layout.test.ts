@@ -29,7 +29,7 @@ const MADE = [
 /** Lines that only look so. */
 const ALLOWED: Readonly<Record<string, RegExp>> = {
   "engine/release/collect.ts": /const MARK = /,
-  "engine/execute/stale.ts": /startsWith\(`\$\{place\.stage\}\/`\)/,
+  "engine/execute/local/stale.ts": /startsWith\(`\$\{place\.stage\}\/`\)/,
   // Those of a copy, and of a source.
   "engine/execute/kept-copies.ts": /\bfiles\b/,
   "engine/sources/resolve.ts": /join\(source\.stage,/,

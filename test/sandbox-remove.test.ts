@@ -12,10 +12,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
-import { mountPoints } from "../engine/execute/mountinfo.js";
+import { mountPoints } from "../engine/execute/local/mountinfo.js";
 import { giveToUser, sudoOwner } from "../engine/execute/own.js";
-import { removeTree } from "../engine/execute/remove.js";
-import { clearStaleStages } from "../engine/execute/stale.js";
+import { removeTree } from "../engine/execute/local/remove.js";
+import { clearStaleStages } from "../engine/execute/local/stale.js";
 import { asUser, drive, driveJob, inMounts, makeTrial, type Trial } from "./support/sandbox.js";
 
 jest.setTimeout(60_000);

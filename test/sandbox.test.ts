@@ -16,10 +16,16 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
-import { canHoldTrees, probeIsolation } from "../engine/execute/capability.js";
-import { removeTree } from "../engine/execute/remove.js";
+import { canHoldTrees, probeIsolation } from "../engine/execute/local/capability.js";
+import { removeTree } from "../engine/execute/local/remove.js";
 import { unwrap } from "../engine/problem.js";
-import { runJob, type Isolation, type Job, type Mount, type Outcome } from "../engine/execute/sandbox.js";
+import {
+  runJob,
+  type Isolation,
+  type Job,
+  type Mount,
+  type Outcome,
+} from "../engine/execute/local/sandbox.js";
 import {
   PROJECT,
   asUser,
@@ -438,7 +444,7 @@ describe("capability", () => {
   test("init.pl is clean under the checks it does without at run time", () => {
     const done = spawnSync(
       "perl",
-      ["-Mstrict", "-Mwarnings", "-c", join(PROJECT, "engine/execute/init.pl")],
+      ["-Mstrict", "-Mwarnings", "-c", join(PROJECT, "engine/execute/local/init.pl")],
       {
         encoding: "utf8",
       },

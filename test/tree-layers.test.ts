@@ -17,9 +17,9 @@ import {
 } from "../cache/layers.js";
 import type { ArtifactRow } from "../cache/index.js";
 import { unwrap } from "../cache/problem.js";
-import { inUserNamespace } from "../engine/execute/ids.js";
-import { removeTree } from "../engine/execute/remove.js";
-import type { Isolation } from "../engine/execute/sandbox.js";
+import { inUserNamespace } from "../engine/execute/local/ids.js";
+import { removeTree } from "../engine/execute/local/remove.js";
+import type { Isolation } from "../engine/execute/local/sandbox.js";
 import { entryAt } from "../engine/tree/manifest.js";
 import { flatten, runSeal } from "../engine/tree/run-seal.js";
 import { makeTreeRoot, sealTree, verifyTree } from "../engine/tree/seal.js";

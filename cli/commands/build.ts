@@ -12,8 +12,8 @@ import {
   type RunOptions,
 } from "../../engine/build/session.js";
 import type { Shared } from "../../engine/build/shared.js";
-import { removalsRunning } from "../../engine/execute/remove.js";
-import { jobsRunning } from "../../engine/execute/sandbox.js";
+import { removalsRunning } from "../../engine/execute/local/remove.js";
+import { jobsRunning } from "../../engine/execute/local/sandbox.js";
 import type { Emit } from "../../engine/events.js";
 import { warningOnce } from "../../engine/notice.js";
 import { withDate } from "../../engine/names.js";

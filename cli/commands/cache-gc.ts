@@ -3,7 +3,7 @@ import { lstatSync, existsSync, rmSync } from "node:fs";
 import { collect, planGc, type Doomed, type Plan } from "../../cache/gc.js";
 import { Index } from "../../cache/index.js";
 import { diskUse } from "../../engine/execute/disk-use.js";
-import { removeTree } from "../../engine/execute/remove.js";
+import { removeTree } from "../../engine/execute/local/remove.js";
 import { unwrap, type Problem } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import { neededBy, readLines, releasesOver, type Over } from "../../engine/release/needed.js";

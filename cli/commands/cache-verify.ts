@@ -1,7 +1,7 @@
 // `imagemake cache verify`: digests everything in the store again, and removes what is no good, so that the next
 // build makes it anew; with -n only says.
 import { Index } from "../../cache/index.js";
-import { probeIsolation } from "../../engine/execute/capability.js";
+import { probeIsolation } from "../../engine/execute/local/capability.js";
 import { verifyAll, type Finding, type Verified } from "../../engine/verify.js";
 import { output } from "../output.js";
 import { counted, listed } from "../render/count.js";

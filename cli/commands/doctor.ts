@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { Index } from "../../cache/index.js";
 import { checkInputs } from "../../engine/build/inputs.js";
-import { leftBehind } from "../../engine/execute/stale.js";
+import { leftBehind } from "../../engine/execute/local/stale.js";
 import type { Action } from "../../engine/model.js";
 import { stop, unwrap } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";

@@ -1,9 +1,9 @@
 // Whether this machine and this user can carry an action out: tools, a terminal, root or a user namespace with ids of many
 // owners; and what is left to do where not. It is asked before anything runs, and runs nothing.
 import type { Judgement } from "../decide.js";
-import { canHoldTrees, probeIsolation } from "../execute/capability.js";
-import { moreIds } from "../execute/ids.js";
-import type { Isolation } from "../execute/sandbox.js";
+import { canHoldTrees, probeIsolation } from "../execute/local/capability.js";
+import { moreIds } from "../execute/local/ids.js";
+import type { Isolation } from "../execute/local/sandbox.js";
 import type { Action, Tool } from "../model.js";
 import { obstaclesOf, together, type Obstacles } from "../obstacles.js";
 import { fail, ok, type Problem, type Result } from "../problem.js";

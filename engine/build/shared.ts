@@ -10,7 +10,7 @@ import { LocalActions } from "../../cache/local/actions.js";
 import { LocalContents } from "../../cache/local/contents.js";
 import type { Decider, Judgement } from "../decide.js";
 import { checkFileGuards } from "../execute/guards.js";
-import type { Isolation } from "../execute/sandbox.js";
+import type { Isolation } from "../execute/local/sandbox.js";
 import type { Action, TargetId } from "../model.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { BuildReason, Decision } from "../reason.js";

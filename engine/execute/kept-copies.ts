@@ -21,7 +21,7 @@ import type { Source } from "../model.js";
 import { ok, type Result } from "../problem.js";
 import type { ResolvedSource } from "../sources/resolved.js";
 import { fileSystemNow, ownStamp, sameStamp, stampOfStats } from "../sources/stamp.js";
-import { removeTree } from "./remove.js";
+import { removeTree } from "./local/remove.js";
 
 /** From how many files on copies are kept: fewer are copied again in a moment. */
 const MANY = 2000;

@@ -10,13 +10,13 @@ import type { Action, Source } from "../model.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource } from "../sources/resolved.js";
 import { manyFiles, recordCopies, takeCopies } from "./kept-copies.js";
-import type { Mount } from "./sandbox.js";
+import type { Mount } from "./local/sandbox.js";
 import { argvOf, environmentOf, setVariable, type Variables } from "./stage-command.js";
 import { epochOf, stageRepository } from "./stage-packages.js";
 import { Laid, stageSource } from "./stage-source.js";
-import { placeArtifact, stageOutput, stageRoot } from "./stage-trees.js";
+import { placeArtifact, stageOutput, stageRoot } from "./local/stage-trees.js";
 import type { Stage, StageContext, Staged, StagedOutput } from "./staged.js";
-import { WORK_INSIDE } from "./within.js";
+import { WORK_INSIDE } from "./local/within.js";
 
 /**
  * Makes `<stage>/<id>` and everything in it. The caller removes it. What was judged of the action holds for what was

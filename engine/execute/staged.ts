@@ -3,7 +3,7 @@ import type { Component } from "../../cache/index.js";
 import type { Decider } from "../decide.js";
 import type { Action, Output } from "../model.js";
 import type { Copies } from "./kept-copies.js";
-import type { Isolation, Mount } from "./sandbox.js";
+import type { Isolation, Mount } from "./local/sandbox.js";
 
 /** Where an output is expected. Paths are absolute. */
 export interface StagedOutput {

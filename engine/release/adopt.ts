@@ -10,7 +10,7 @@ import { makeScratch } from "../../cache/layout.js";
 import { checkClaims } from "../build/claims.js";
 import type { Session } from "../build/session.js";
 import { checkFileGuards } from "../execute/guards.js";
-import { removeTree } from "../execute/remove.js";
+import { removeTree } from "../execute/local/remove.js";
 import type { Action, TargetId } from "../model.js";
 import { withDate } from "../names.js";
 import { obstaclesOf, unlessAny } from "../obstacles.js";

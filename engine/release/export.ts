@@ -15,7 +15,7 @@ import { copySnapshot, Snapshots } from "../../cache/snapshots.js";
 import type { Session } from "../build/session.js";
 import type { Judgement } from "../decide.js";
 import { giveToUser } from "../execute/own.js";
-import { removeTree } from "../execute/remove.js";
+import { removeTree } from "../execute/local/remove.js";
 import type { Action, Graph, TargetId } from "../model.js";
 import { withDate } from "../names.js";
 import { fail, ok, type Result } from "../problem.js";

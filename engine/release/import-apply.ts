@@ -13,7 +13,7 @@ import { Snapshots } from "../../cache/snapshots.js";
 import { checkClaims } from "../build/claims.js";
 import type { Session } from "../build/session.js";
 import { checkFileGuards } from "../execute/guards.js";
-import { removeTree } from "../execute/remove.js";
+import { removeTree } from "../execute/local/remove.js";
 import type { Action, TargetId } from "../model.js";
 import { obstaclesOf, unlessAny } from "../obstacles.js";
 import { fail, ok, type Result } from "../problem.js";

@@ -1,8 +1,8 @@
 // Copies a whole tree, for state directories that cannot carry an overlay's upper directory (themselves on an
 // overlay, as in most containers). It knows neither parents nor digests.
 import { execFile } from "node:child_process";
-import { inUserNamespace } from "../execute/ids.js";
-import type { Isolation } from "../execute/sandbox.js";
+import { inUserNamespace } from "../execute/local/ids.js";
+import type { Isolation } from "../execute/local/sandbox.js";
 import { layerPath } from "../../cache/layers.js";
 import { complaint } from "../../cache/limits.js";
 import { fail, ok, type Result } from "../problem.js";

@@ -3,7 +3,7 @@
 import { hashMany, toByteString } from "../../cache/hash.js";
 import { ioProblem } from "../../cache/io.js";
 import type { Form } from "../../cache/layers.js";
-import { mountsBelow } from "../execute/mountinfo.js";
+import { mountsBelow } from "../execute/local/mountinfo.js";
 import type { Notice } from "../notice.js";
 import { fail, ok, type Result } from "../problem.js";
 import { contentAttributes, readAttributes, type TreeAttributes } from "./attributes.js";

@@ -15,8 +15,8 @@ import {
 import { digestOf } from "../../cache/store.js";
 import { reached } from "../../cache/steps.js";
 import type { Failure } from "../reason.js";
-import { inUserNamespace } from "../execute/ids.js";
-import type { Isolation } from "../execute/sandbox.js";
+import { inUserNamespace } from "../execute/local/ids.js";
+import type { Isolation } from "../execute/local/sandbox.js";
 import type { Guards } from "../model.js";
 import type { Notice } from "../notice.js";
 import { fail, ok, type Result } from "../problem.js";

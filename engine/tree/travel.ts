@@ -10,8 +10,8 @@ import { layerChain, layerPath, MAX_LAYERS, storedLayer, storeLayer } from "../.
 import type { Trees } from "../../cache/local/contents.js";
 import { storeManifest } from "../../cache/manifests.js";
 import { digestOf } from "../../cache/store.js";
-import { removeTree } from "../execute/remove.js";
-import type { Isolation } from "../execute/sandbox.js";
+import { removeTree } from "../execute/local/remove.js";
+import type { Isolation } from "../execute/local/sandbox.js";
 import { fail, ok, type Result } from "../problem.js";
 import { dirOf, type Entry } from "./entry.js";
 import { decodeManifest, encodeManifest, entriesOf, readManifest, type Manifest } from "./manifest.js";

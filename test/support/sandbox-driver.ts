@@ -1,10 +1,10 @@
 // A process of its own that runs one job or one deletion and prints what came of it as JSON: to be killed, to
 // be started as another user, or in a mount namespace that may be spoilt.
 import { unwrap } from "../../engine/problem.js";
-import { canHoldTrees, probeIsolation } from "../../engine/execute/capability.js";
-import { removeTree } from "../../engine/execute/remove.js";
-import { runJob, type Isolation, type Job } from "../../engine/execute/sandbox.js";
-import { clearStaleStages } from "../../engine/execute/stale.js";
+import { canHoldTrees, probeIsolation } from "../../engine/execute/local/capability.js";
+import { removeTree } from "../../engine/execute/local/remove.js";
+import { runJob, type Isolation, type Job } from "../../engine/execute/local/sandbox.js";
+import { clearStaleStages } from "../../engine/execute/local/stale.js";
 
 /** What the driver can be asked for. A job without isolation runs in the best there is. */
 export type Order =

@@ -5,7 +5,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Isolation, Job, Outcome } from "../../engine/execute/sandbox.js";
+import type { Isolation, Job, Outcome } from "../../engine/execute/local/sandbox.js";
 import { ACTION_PATH } from "../../engine/tools.js";
 import { openWay } from "./reach.js";
 import type { Order } from "./sandbox-driver.js";

@@ -2,10 +2,10 @@
 // with a date of its own. It judges names and kinds only; contents are the guards' matter.
 import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
-import type { Failure } from "../reason.js";
-import type { Action } from "../model.js";
-import { datedExpression, hasDate, withDate } from "../names.js";
-import type { Staged, StagedOutput } from "./staged.js";
+import type { Failure } from "../../reason.js";
+import type { Action } from "../../model.js";
+import { datedExpression, hasDate, withDate } from "../../names.js";
+import type { Staged, StagedOutput } from "../staged.js";
 
 /** Where the output's file is, or why it does not count. */
 export type Found =

@@ -2,11 +2,11 @@
 // overlays. It reads no version numbers and knows no distribution.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { problemIn } from "../../cache/io.js";
-import { makeTrial, trialsIn } from "../../cache/layout.js";
-import { adviceFor, codeSaid } from "../../cache/limits.js";
-import { asError, fail, ok, type Problem, type Result } from "../problem.js";
-import { ACTION_PATH } from "../tools.js";
+import { problemIn } from "../../../cache/io.js";
+import { makeTrial, trialsIn } from "../../../cache/layout.js";
+import { adviceFor, codeSaid } from "../../../cache/limits.js";
+import { asError, fail, ok, type Problem, type Result } from "../../problem.js";
+import { ACTION_PATH } from "../../tools.js";
 import { ownIds } from "./ids.js";
 import { removeTree } from "./remove.js";
 import { WORK_INSIDE } from "./within.js";

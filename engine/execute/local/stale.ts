@@ -1,11 +1,11 @@
 // Clears what a crash left in the stage directory. The caller holds the lock: no stage in there is in use.
 // Mounts of actions died with their namespaces; what is still mounted there was mounted by somebody else.
 import { existsSync, readdirSync } from "node:fs";
-import { readPlain, writeIfPossible } from "../../cache/io.js";
-import { isOurs, leftBehindPath, stageOf } from "../../cache/layout.js";
-import { ownerIn, writeWhole } from "../../cache/write.js";
-import { asError, type Problem } from "../problem.js";
-import type { Project } from "../project.js";
+import { readPlain, writeIfPossible } from "../../../cache/io.js";
+import { isOurs, leftBehindPath, stageOf } from "../../../cache/layout.js";
+import { ownerIn, writeWhole } from "../../../cache/write.js";
+import { asError, type Problem } from "../../problem.js";
+import type { Project } from "../../project.js";
 import { removeTree } from "./remove.js";
 
 /** Names of the stages that were cleared, and what stood in the way of the others. */

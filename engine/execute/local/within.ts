@@ -2,13 +2,13 @@
 // takes whatever is written and goes with the stage. It does not know what runs in there.
 import { chmodSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ArtifactId } from "../../cache/index.js";
-import { ioProblem } from "../../cache/io.js";
-import type { Action } from "../model.js";
-import { ok, type Result } from "../problem.js";
-import { emulatedCpu } from "../tools.js";
-import { copyLayers } from "../tree/copy.js";
-import { makeTreeRoot } from "../tree/seal.js";
+import type { ArtifactId } from "../../../cache/index.js";
+import { ioProblem } from "../../../cache/io.js";
+import type { Action } from "../../model.js";
+import { ok, type Result } from "../../problem.js";
+import { emulatedCpu } from "../../tools.js";
+import { copyLayers } from "../../tree/copy.js";
+import { makeTreeRoot } from "../../tree/seal.js";
 import type { Isolation, Mount } from "./sandbox.js";
 
 /** Where an isolated action sees its working directory, on every machine: a name that no system has. */

@@ -3,8 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { codeOf, startProgram } from "../../cache/io.js";
-import { asError, fail, ok, type Result } from "../problem.js";
+import { codeOf, startProgram } from "../../../cache/io.js";
+import { asError, fail, ok, type Result } from "../../problem.js";
 import { inUserNamespace, ownIds } from "./ids.js";
 import { mountsBelow } from "./mountinfo.js";
 

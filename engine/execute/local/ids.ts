@@ -2,7 +2,7 @@
 // namespace with them. It does not know what runs in there.
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { findTool } from "../tools.js";
+import { findTool } from "../../tools.js";
 
 /** All the ids of /etc/subuid, or root alone. */
 export type Ids = "all" | "one";

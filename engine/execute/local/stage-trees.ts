@@ -2,15 +2,15 @@
 // mounts nothing.
 import { copyFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { layerChain, layerPath } from "../../cache/layers.js";
-import type { KeyInput } from "../key.js";
-import type { Output, TargetId } from "../model.js";
-import { undated } from "../names.js";
-import { fail, ok, type Result } from "../problem.js";
-import { copyLayers, copyTree } from "../tree/copy.js";
-import { makeTreeRoot } from "../tree/seal.js";
-import { requireFree, stageDirectory } from "./stage-source.js";
-import type { Stage } from "./staged.js";
+import { layerChain, layerPath } from "../../../cache/layers.js";
+import type { KeyInput } from "../../key.js";
+import type { Output, TargetId } from "../../model.js";
+import { undated } from "../../names.js";
+import { fail, ok, type Result } from "../../problem.js";
+import { copyLayers, copyTree } from "../../tree/copy.js";
+import { makeTreeRoot } from "../../tree/seal.js";
+import { requireFree, stageDirectory } from "../stage-source.js";
+import type { Stage } from "../staged.js";
 import { placeRoot } from "./within.js";
 
 /** An input that lies in the stage. */

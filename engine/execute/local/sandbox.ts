@@ -8,13 +8,13 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
-import { PACKAGE } from "../../cache/installed.js";
-import { saidOf } from "../../cache/io.js";
-import { reached } from "../../cache/steps.js";
-import { adviceFor, codeSaid } from "../../cache/limits.js";
-import { tooLong, tooLongTogether, unheld, variableWord } from "../argument.js";
-import { asError, fail, ok, type Problem, type Result } from "../problem.js";
-import { ACTION_PATH } from "../tools.js";
+import { PACKAGE } from "../../../cache/installed.js";
+import { saidOf } from "../../../cache/io.js";
+import { reached } from "../../../cache/steps.js";
+import { adviceFor, codeSaid } from "../../../cache/limits.js";
+import { tooLong, tooLongTogether, unheld, variableWord } from "../../argument.js";
+import { asError, fail, ok, type Problem, type Result } from "../../problem.js";
+import { ACTION_PATH } from "../../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
 import { makePlain } from "./plain.js";
 import { mountWords, type Mount } from "./mounts.js";
@@ -78,7 +78,7 @@ export type Outcome =
   | { readonly kind: "problem"; readonly problem: Problem };
 
 /** The asset beside the sources; nothing but TypeScript is copied into dist. */
-const INIT = fileURLToPath(new URL("engine/execute/init.pl", PACKAGE));
+const INIT = fileURLToPath(new URL("engine/execute/local/init.pl", PACKAGE));
 
 /**
  * Runs the job. `signal` asks it to stop: TERM, and KILL after the grace time; `now` does not wait. Must be

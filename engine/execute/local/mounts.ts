@@ -1,6 +1,6 @@
 // What is mounted for an action, as data, and in the words that init.pl reads. It mounts nothing itself.
-import { layerPath } from "../../cache/layers.js";
-import { fail, ok, type Result } from "../problem.js";
+import { layerPath } from "../../../cache/layers.js";
+import { fail, ok, type Result } from "../../problem.js";
 
 /**
  * A mount inside an action's namespace; paths absolute. `to` is made where it is missing. A bind leaves out

@@ -4,11 +4,11 @@
 import { spawnSync } from "node:child_process";
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { LABEL, parseAttributes } from "../tree/attributes.js";
-import { lossText, lossesOfNames } from "../tree/losses.js";
-import type { Notice } from "../notice.js";
-import { asError } from "../problem.js";
-import { findTool } from "../tools.js";
+import { LABEL, parseAttributes } from "../../tree/attributes.js";
+import { lossText, lossesOfNames } from "../../tree/losses.js";
+import type { Notice } from "../../notice.js";
+import { asError } from "../../problem.js";
+import { findTool } from "../../tools.js";
 import type { Stripped } from "./started.js";
 
 /** Takes extended attributes from files (relative to `cwd`, as `Job.plain`), and says which there were. */
