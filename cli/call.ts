@@ -1,45 +1,33 @@
-// What a command is given, and how it says what went wrong. It knows no command.
+// What a command is given, and how it says what went wrong.
 import type { Problem } from "../engine/problem.js";
 import type { Looked } from "../engine/quick.js";
+import type { CommandName, OptionsOf } from "./commands.js";
+import type { GlobalName, GlobalOptions } from "./option.js";
 
-/** Options every command understands; they may stand before or after its name. */
-export interface GlobalOptions {
-  readonly directory?: string;
-  readonly file?: string;
-  readonly release?: string;
-  readonly dryRun?: boolean;
-  readonly question?: boolean;
-  readonly jobs?: number;
-  readonly keepGoing?: boolean;
-  readonly alwaysMake?: boolean;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
-  readonly progress: "auto" | "tty" | "plain" | "json";
-  readonly events?: string;
-  readonly trace?: string;
-  readonly json?: boolean;
-  readonly expect?: string;
-  readonly cache?: string;
-  /** False with --no-wait. */
-  readonly wait: boolean;
-  /** False with --no-isolation. */
-  readonly isolation: boolean;
-}
-
-/** A called command: its options, VAR=value words, the other words, and the options of its own. */
-export interface Call {
-  readonly options: GlobalOptions;
+/** The words of a call. */
+export interface Words {
+  /** VAR=value words. */
   readonly args: Readonly<Record<string, string>>;
+  /** The others. */
   readonly names: readonly string[];
-  readonly own: Readonly<Record<string, unknown>>;
   /** The command line as it was typed. */
   readonly argv: readonly string[];
   /** What an earlier run of it found, and what of that is not as it was. */
   readonly earlier: Looked | null;
 }
 
+/** A called command. */
+export interface Call<K extends CommandName> extends Words {
+  readonly options: OptionsOf<K>;
+}
+
+/** A call of any command that takes these options. */
+export interface CallWith<N extends GlobalName> extends Words {
+  readonly options: GlobalOptions<N>;
+}
+
 /** What a module in commands/ exports: returns the exit status, throws problems as ProblemError. */
-export type Handler = (call: Call) => Promise<number>;
+export type Handler<K extends CommandName> = (call: Call<K>) => Promise<number>;
 
 /** A problem in words. */
 export function say(problem: Problem): void {

@@ -5,11 +5,11 @@ import type { Project } from "../engine/project.js";
 import { collectedPlace, isLimited, ownPlace } from "../engine/release/place.js";
 import type { Collected, Release } from "../engine/release/record.js";
 import { openImagefile } from "./open.js";
-import type { Call } from "./call.js";
+import type { CallWith } from "./call.js";
 
 /** The place, with its directory absolute, or why it is not believed. */
 export async function collectedOf(
-  call: Call,
+  call: CallWith<"directory" | "file" | "release">,
   project: Project,
   release: Release,
 ): Promise<Result<Collected>> {
@@ -18,7 +18,7 @@ export async function collectedOf(
 }
 
 async function ownOf(
-  { options, args }: Call,
+  { options, args }: CallWith<"directory" | "file" | "release">,
   project: Project,
   { datecode }: Release,
 ): Promise<Result<string | null>> {

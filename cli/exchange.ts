@@ -6,16 +6,16 @@ import type { TargetId } from "../engine/model.js";
 import { stop, unwrap } from "../engine/problem.js";
 import type { Selected } from "../engine/release/release.js";
 import { runOf, type Opened } from "./open.js";
-import type { Call } from "./call.js";
+import type { CallWith } from "./call.js";
 
 /** A line on stderr, unless it should be quiet. */
-export function tellLine({ options }: Call, line: string): void {
+export function tellLine({ options }: CallWith<"quiet">, line: string): void {
   if (options.quiet !== true) process.stderr.write(`${line}\n`);
 }
 
 /** A session over these targets, or over all. */
 export function sessionOf(
-  call: Call,
+  call: CallWith<"quiet">,
   opened: Opened,
   datecode: string | null,
   wanted: readonly TargetId[],

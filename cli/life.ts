@@ -9,11 +9,18 @@ import { readReleases, releaseFile, saveRelease } from "../engine/release/releas
 import { requireState } from "../engine/release/states.js";
 import { meantOf } from "../engine/release/which.js";
 import { output } from "./output.js";
-import type { Call } from "./call.js";
+import type { CallWith } from "./call.js";
 import { projectOfCall, whileLocked } from "./state.js";
 
+/** A call that changes a release. */
+export type Changing = CallWith<"directory" | "file" | "release" | "dryRun" | "json" | "quiet" | "wait">;
+
 /** The release of the call, among those on disk; `states` are those that the command leads on from. */
-export const meant = (project: Project, call: Call, states: readonly ReleaseState[]): Result<Release> =>
+export const meant = (
+  project: Project,
+  call: CallWith<"release">,
+  states: readonly ReleaseState[],
+): Result<Release> =>
   meantOf(unwrap(readReleases(project)), call.options.release ?? call.args["DATECODE"], states);
 
 /**
@@ -21,7 +28,7 @@ export const meant = (project: Project, call: Call, states: readonly ReleaseStat
  * to be written.
  */
 export async function moveRelease(
-  call: Call,
+  call: Changing,
   states: readonly ReleaseState[],
   would: (release: Release, project: Project) => string | Promise<string>,
   work: (release: Release, project: Project) => Release | Promise<Release>,
@@ -42,7 +49,7 @@ export async function moveRelease(
 }
 
 /** The state, on stderr, or as data. */
-export function tell(call: Call, project: Project, release: Release): void {
+export function tell(call: CallWith<"json" | "quiet">, project: Project, release: Release): void {
   const { datecode, state, collected } = release;
   const dir = collected === null ? null : resolve(project.dir, collected.dir);
   const file = releaseFile(project, release);
@@ -59,10 +66,4 @@ export function readGiven(path: string, what: string): Result<string> {
   } catch (error) {
     return fail(2, `${path} cannot be read as ${what}`, asError(error).message);
   }
-}
-
-/** An option of a command's own, if it is text. */
-export function text(call: Call, name: string): string | null {
-  const value = call.own[name];
-  return typeof value === "string" ? value : null;
 }

@@ -5,26 +5,28 @@ import { cwd } from "node:process";
 import { projectOf } from "../engine/project.js";
 import { unwrap } from "../engine/problem.js";
 import { requireOwner } from "../engine/release/place.js";
-import type { Call, GlobalOptions } from "./call.js";
+import { declared, type CommandName } from "./commands.js";
+import { flagOf, GLOBAL, type Declarations, type GlobalOptions } from "./option.js";
 
 /** Commands that are nothing but that, and what they do. A guest's monitor writes files, and runs programs. */
-const COMMANDS: Readonly<Record<string, string>> = {
+const COMMANDS: Readonly<Partial<Record<CommandName, string>>> = {
   boot: "start guests as root",
   init: "write an Imagefile",
   "release export": "export",
 };
 
-/** Options that name a file. */
-const GLOBAL = ["events", "trace", "expect"] as const satisfies readonly (keyof GlobalOptions)[];
-const OWN = ["export", "import", "publicKey", "passphraseFile", "sums"];
-
-/** Exit 2 where such a caller names a file; `command` as it is typed. */
-export function requireNoFiles(command: string, { options, own }: Call): void {
-  const named = [
-    ...GLOBAL.filter((name) => options[name] !== undefined),
-    ...OWN.filter((name) => own[name] !== undefined),
-  ].map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
-  const does = COMMANDS[command] ?? (named.length === 0 ? null : `name files (${named.join(", ")})`);
+/** Exit 2 where such a caller names a file; the Imagefile itself may be any that they may read. */
+export function requireNoFiles(
+  name: CommandName,
+  options: Readonly<Record<string, unknown>> & GlobalOptions<"directory" | "file">,
+): void {
+  const all: Declarations = { ...GLOBAL, ...declared(name).options };
+  const named = Object.entries(all)
+    .filter(
+      ([key, one]) => key !== "file" && "names" in one && one.names === "file" && options[key] !== undefined,
+    )
+    .map(([key, one]) => flagOf(key, one));
+  const does = COMMANDS[name] ?? (named.length === 0 ? null : `name files (${named.join(", ")})`);
   if (does === null) return;
   const project = projectOf(options.directory ?? cwd(), options.file ?? "Imagefile.ts");
   if (existsSync(project.dir))

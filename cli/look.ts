@@ -5,7 +5,7 @@ import type { Judgement } from "../engine/decide.js";
 import type { Action, Graph, TargetId } from "../engine/model.js";
 import { fail, ok, stop, unwrap, type Result } from "../engine/problem.js";
 import { openImagefile, runOf, type Opened } from "./open.js";
-import type { Call } from "./call.js";
+import type { CallWith } from "./call.js";
 import { oneDate, select } from "./select.js";
 import { relationsOf } from "../engine/relations.js";
 
@@ -18,7 +18,7 @@ export interface Looking {
 
 /** Opens the Imagefile and looks at the named targets; where none is named at `others`, or at all exported ones. */
 export async function look(
-  call: Call,
+  call: CallWith<"directory" | "file" | "release" | "alwaysMake" | "isolation">,
   names: readonly string[],
   others?: (graph: Graph) => readonly TargetId[],
 ): Promise<Looking> {

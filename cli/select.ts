@@ -3,6 +3,7 @@
 import type { Graph, Target, TargetId } from "../engine/model.js";
 import { DATECODE, datedExpression, escapeRegExp, isDatecode, withDate } from "../engine/names.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
+import { counted } from "./render/count.js";
 import { fail, ok, type Result } from "../engine/problem.js";
 import { ASSIGNMENT } from "./words.js";
 import { relationsOf } from "../engine/relations.js";
@@ -99,6 +100,17 @@ function knownWords(graph: Graph, name: string): string[] {
     ...exported.map((target) => target.id),
     ...graph.groups.flatMap((one) => groupWords(one.name, graph).flatMap((word) => [word, `${word}-print`])),
     ...exported.flatMap(({ pattern }) => (pattern === null ? [] : [withDate(pattern, date)])),
+  ];
+}
+
+/** Targets and groups by the words that name them, each with what it is; none without a graph. */
+export function offered(graph: Graph | null): (readonly [word: string, about: string])[] {
+  if (graph === null) return [];
+  return [
+    ...graph.targets
+      .filter((target) => target.exported)
+      .map(({ id, pattern }) => [id, pattern ?? ""] as const),
+    ...graph.groups.map(({ name, members }) => [`${name}-all`, counted(members.length, "target")] as const),
   ];
 }
 

@@ -12,7 +12,7 @@ import type { Emit } from "../engine/events.js";
 import { fail, ok, type Result } from "../engine/problem.js";
 import type { Project } from "../engine/project.js";
 import { requireOwner } from "../engine/release/place.js";
-import type { GlobalOptions } from "./call.js";
+import type { GlobalOptions } from "./option.js";
 
 /** Where a share is, as its words say. */
 interface Wish {
@@ -23,7 +23,7 @@ interface Wish {
 
 /** The share that the command line names; null for none, and for one that cannot be used. */
 export async function sharedOf(
-  options: GlobalOptions,
+  options: GlobalOptions<"cache" | "isolation">,
   project: Project,
   emit: Emit,
   changes: boolean,

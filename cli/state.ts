@@ -8,10 +8,10 @@ import { takeLock } from "../engine/build/lock.js";
 import { unwrap } from "../engine/problem.js";
 import { projectOf, type Project } from "../engine/project.js";
 import { makeState, trustState } from "../engine/state.js";
-import type { Call } from "./call.js";
+import type { CallWith } from "./call.js";
 
 /** The project that the command line means, with a state directory to be trusted. Its Imagefile need not be there. */
-export function projectOfCall({ options }: Call): Project {
+export function projectOfCall({ options }: CallWith<"directory" | "file">): Project {
   const project = projectOf(options.directory ?? cwd(), options.file ?? "Imagefile.ts");
   unwrap(trustState(project));
   return project;
@@ -24,7 +24,11 @@ export const hasState = (project: Project): boolean => existsSync(project.state)
 export const warn = (message: string): void => void process.stderr.write(`imagemake: ${message}\n`);
 
 /** Runs `work` while holding the lock; waits for whoever has it, unless --no-wait. */
-export async function whileLocked<T>(call: Call, project: Project, work: () => T | Promise<T>): Promise<T> {
+export async function whileLocked<T>(
+  call: CallWith<"wait">,
+  project: Project,
+  work: () => T | Promise<T>,
+): Promise<T> {
   unwrap(makeState(project));
   const lock = unwrap(
     await takeLock({

@@ -1,16 +1,12 @@
-// The order of the words on the command line: what stands where it may stand, as commander takes it. It knows the
-// options only by what commander knows of them.
-import type { Command } from "commander";
-
-/** Actions at a time of a `-j` without number. */
-export const ANY_NUMBER = 64;
+// The order of the words on the command line: what stands where it may stand, as commander takes it.
+import { COMMANDS, type CommandDeclaration } from "./commands.js";
+import { ANY_NUMBER, flagOf, GLOBAL, type OptionDeclaration } from "./option.js";
 
 /** `VAR=value`. */
 export const ASSIGNMENT = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
 
 /** The words as commander takes them: `-j` with its number, and a command's name before what is set for it. */
-export const ordered = (program: Command, argv: readonly string[]): string[] =>
-  commandFirst(program, jobsOfAnyNumber(argv));
+export const ordered = (argv: readonly string[]): string[] => commandFirst(jobsOfAnyNumber(argv));
 
 /** As make has it: what follows `-j` is its number only if it is one, else it is a target. */
 const jobsOfAnyNumber = (argv: readonly string[]): string[] =>
@@ -24,8 +20,7 @@ const jobsOfAnyNumber = (argv: readonly string[]): string[] =>
  * VAR=value words go last: commander takes the first word that is no option for a command's name. What the words
  * set does not depend on where they stand.
  */
-function commandFirst(program: Command, argv: readonly string[]): string[] {
-  const takes = optionsWithValue(program);
+function commandFirst(argv: readonly string[]): string[] {
   const [others, assignments]: [string[], string[]] = [[], []];
   for (let at = 0; at < argv.length; at += 1) {
     const word = argv[at] ?? "";
@@ -35,7 +30,7 @@ function commandFirst(program: Command, argv: readonly string[]): string[] {
     }
     (ASSIGNMENT.test(word) ? assignments : others).push(word);
     const value = argv[at + 1];
-    if (value !== undefined && takesNext(word, takes)) {
+    if (value !== undefined && takesNext(word)) {
       others.push(value);
       at += 1;
     }
@@ -44,16 +39,21 @@ function commandFirst(program: Command, argv: readonly string[]): string[] {
 }
 
 /** Flags of all commands that the next word belongs to. */
-function optionsWithValue(command: Command): ReadonlySet<string> {
-  const own = command.options.filter((option) => option.required).flatMap(({ short, long }) => [short, long]);
-  const flags = own.filter((flag) => flag !== undefined);
-  return new Set([...flags, ...command.commands.flatMap((inner) => [...optionsWithValue(inner)])]);
-}
+const TAKES: ReadonlySet<string> = new Set(
+  [GLOBAL, ...Object.values<CommandDeclaration>(COMMANDS).map(({ options = {} }) => options)].flatMap(
+    (options) =>
+      Object.entries<OptionDeclaration>(options).flatMap(([name, declaration]) =>
+        "value" in declaration && declaration.value.startsWith("<")
+          ? [flagOf(name, declaration), `-${declaration.short ?? ""}`]
+          : [],
+      ),
+  ),
+);
 
 /** `-C`, `--file`; of letters written together (`-kC`) the last, where none before it takes the rest. */
-function takesNext(word: string, takes: ReadonlySet<string>): boolean {
-  if (word.startsWith("--")) return takes.has(word);
+export function takesNext(word: string): boolean {
+  if (word.startsWith("--")) return TAKES.has(word);
   if (!/^-[^-]/.test(word)) return false;
   const letters = Array.from(word.slice(1));
-  return letters.findIndex((letter) => takes.has(`-${letter}`)) === letters.length - 1;
+  return letters.findIndex((letter) => TAKES.has(`-${letter}`)) === letters.length - 1;
 }

@@ -188,9 +188,12 @@ test.each([
   [["tinny"], /unknown target tinny\n {2}did you mean tiny/],
   [["tiny", "cd"], /name one target, not 2/],
   [["tiny", "--memory", "1GB"], /--memory: expected a size such as 2GiB, found 1GB/],
-  [["tiny", "--as", "floppy"], /--as: expected cd, usb, disk, pxe, found floppy/],
-  [["tiny", "--firmware", "efi"], /--firmware: expected bios, uefi, found efi/],
-  [["tiny", "--cpus", "0"], /--cpus: expected a number from 1 to 64, found 0/],
+  [
+    ["tiny", "--as", "floppy"],
+    /--as <medium>' argument 'floppy' is invalid\. Allowed choices are cd, usb, disk, pxe/,
+  ],
+  [["tiny", "--firmware", "efi"], /'efi' is invalid\. Allowed choices are bios, uefi/],
+  [["tiny", "--cpus", "0"], /'0' is invalid\. it must be a number from 1 up/],
   [["cd", "--keep", "x"], /--keep: a cd is never written to/],
   [
     ["tiny", "--keep", "out/new.img"],

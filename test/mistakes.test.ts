@@ -269,6 +269,10 @@ export const value = run({ inputs: { SRC: env("ODD") }, cmd, out: "value" });
   test("wrong usage is status 2, says what there is, and prints nothing on stdout", async () => {
     const cases: readonly (readonly [readonly string[], string])[] = [
       [["--jbos", "3", "a"], "unknown option '--jbos'\n(Did you mean --jobs?)"],
+      [["list", "-B"], "list has no use for --always-make\n  imagemake help list says what it takes"],
+      [["cache", "gc", "--release", "20260101"], "cache gc has no use for --release"],
+      [["release", "sign", "--cache", "file:///x"], "release sign has no use for --cache"],
+      [["help", "why", "--no-isolation"], "help has no use for --no-isolation"],
       [["-j0", "a"], "it must be a number from 1 up"],
       [["--progress", "loud", "a"], "Allowed choices are auto, tty, plain, json"],
       [["why"], "missing required argument 'target'"],

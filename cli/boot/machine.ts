@@ -28,21 +28,16 @@ export function machineOf(
     guest.as === null && own.as === undefined && image !== undefined && rules.isTarball(image.name)
       ? qemu.mediumOf(qemu.namesIn(image.path))
       : undefined;
-  const as = choice("--as", own.as, ["cd", "usb", "disk", "pxe"]);
-  if (!as.ok) return as;
-  if (as.value !== undefined && image === undefined)
+  if (own.as !== undefined && image === undefined)
     return fail(2, `--as: ${target} starts a kernel, and no medium`);
-  const medium = as.value ?? guest.as ?? peeked;
+  const medium = own.as ?? guest.as ?? peeked;
   if (medium === undefined)
     return fail(2, `${target}: it cannot be told how this is started`, "--as cd, usb, disk or pxe says so");
-  const firmware = choice("--firmware", own.firmware, ["bios", "uefi"]);
-  if (!firmware.ok) return firmware;
   const memory = own.memory === undefined ? undefined : rules.memoryIn(own.memory);
   if (own.memory !== undefined && memory === undefined)
     return fail(2, `--memory: expected a size such as 2GiB, found ${own.memory}`);
-  const cpus = own.cpus === undefined ? undefined : Number(own.cpus);
-  if (cpus !== undefined && !(Number.isInteger(cpus) && cpus >= 1 && cpus <= 64))
-    return fail(2, `--cpus: expected a number from 1 to 64, found ${own.cpus ?? ""}`);
+  if (own.cpus !== undefined && own.cpus > 64)
+    return fail(2, `--cpus: expected a number from 1 to 64, found ${own.cpus}`);
   if (own.keep !== undefined && medium !== "disk" && medium !== "usb")
     return fail(2, `--keep: a ${medium} is never written to`);
   const { asked } = guest;
@@ -50,23 +45,12 @@ export function machineOf(
     ...(asked.cmdline === undefined ? {} : { cmdline: asked.cmdline }),
     ...(own.keep === undefined ? {} : { keep: resolve(own.keep) }),
     as: medium,
-    firmware: firmware.value ?? asked.firmware ?? "bios",
+    firmware: own.firmware ?? asked.firmware ?? "bios",
     memory: memory ?? asked.memory ?? rules.memoryFor(medium, image?.size ?? 0),
-    cpus: cpus ?? asked.cpus ?? 2,
+    cpus: own.cpus ?? asked.cpus ?? 2,
     // By hand somebody may want to fetch something; a check has a card only where it says so.
     net: own.net ?? (guest.check === null ? true : (asked.net ?? false)),
   });
-}
-
-function choice<T extends string>(
-  name: string,
-  given: string | undefined,
-  of: readonly T[],
-): Result<T | undefined> {
-  const found = of.find((one) => one === given);
-  return given === undefined || found !== undefined
-    ? ok(found)
-    : fail(2, `${name}: expected ${of.join(", ")}, found ${given}`);
 }
 
 /**
@@ -98,9 +82,5 @@ export function keepIn(
 }
 
 /** IMAGEMAKE_ACCEL=tcg keeps KVM out of reach here as in a build. */
-export function accelOf(own: BootOptions): Result<Accel | undefined> {
-  const asked = choice<Accel>("--accel", own.accel, ["kvm", "tcg"]);
-  return asked.ok && asked.value === undefined && process.env["IMAGEMAKE_ACCEL"] === "tcg"
-    ? ok("tcg")
-    : asked;
-}
+export const accelOf = (own: BootOptions): Accel | undefined =>
+  own.accel ?? (process.env["IMAGEMAKE_ACCEL"] === "tcg" ? "tcg" : undefined);

@@ -3,22 +3,10 @@
 import { existsSync, lstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { fail, ok, type Result } from "../../engine/problem.js";
+import type { OptionsOf } from "../commands.js";
 
-/** As commander hands them over. */
-export interface BootOptions {
-  readonly memory?: string;
-  readonly cpus?: string;
-  readonly firmware?: string;
-  readonly as?: string;
-  readonly accel?: string;
-  readonly net?: boolean;
-  readonly graphics?: boolean;
-  readonly serial?: boolean;
-  readonly serialSocket?: string;
-  readonly monitorSocket?: string;
-  readonly snapshot?: boolean;
-  readonly keep?: string;
-}
+/** Its options, and those of every command. */
+export type BootOptions = OptionsOf<"boot">;
 
 /** What QEMU is told of its outside, and what we have to do for it. */
 export interface Outside {

@@ -27,8 +27,8 @@ interface Start {
 }
 
 /** Starts the guest, or with -n prints QEMU's command line. */
-export async function command(call: Call): Promise<number> {
-  const own: BootOptions = call.own;
+export async function command(call: Call<"boot">): Promise<number> {
+  const own: BootOptions = call.options;
   const rules = await import("../../rules/guest.js");
   const qemu = await rules.qemu();
   const looking = await look(call, call.names);
@@ -51,7 +51,7 @@ export async function command(call: Call): Promise<number> {
     machine: unwrap(machineOf(rules, qemu, target, guest, found, own)),
     files: found,
     outside: unwrap(outsideOf(own, qemu.quoted)),
-    accel: unwrap(accelOf(own)),
+    accel: accelOf(own),
     quiet: call.options.quiet === true,
   };
   const { keep } = start.machine;

@@ -33,7 +33,7 @@ import { drift } from "../expect.js";
 import { isPrint, oneDate, select, type Selection } from "../select.js";
 
 /** Builds the named targets. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"build">): Promise<number> {
   const { options } = call;
   const changes = options.dryRun !== true && options.question !== true;
   const lists = call.names.some(isPrint);
@@ -49,7 +49,7 @@ function print(
   opened: Opened,
   selection: Selection,
   datecode: string | null,
-  options: Call["options"],
+  options: Call<"build">["options"],
 ): number {
   const releases = unwrap(readReleases(opened.project));
   const { release } = unwrap(selectRelease(releases, datecode, Date.now()));
@@ -77,7 +77,7 @@ function compared(file: string, names: readonly string[]): number {
 }
 
 function runOptions(
-  call: Call,
+  call: Call<"build">,
   opened: Opened,
   selection: Selection,
   datecode: string | null,
@@ -96,7 +96,7 @@ function runOptions(
 }
 
 /** What an earlier run of these words found, where this one's graph can be held against that one's. */
-function earlierOf({ argv, earlier }: Call, { project, digest }: Opened): Earlier | null {
+function earlierOf({ argv, earlier }: Call<"build">, { project, digest }: Opened): Earlier | null {
   const quick = quickWords(argv);
   if (earlier === null || digest === null || quick === null) return null;
   return {
@@ -108,7 +108,7 @@ function earlierOf({ argv, earlier }: Call, { project, digest }: Opened): Earlie
 
 /** The cache that the command line names; null for none. */
 const sharedOf = async (
-  call: Call,
+  call: Call<"build">,
   { project }: Opened,
   emit: Emit,
   changes: boolean,
@@ -119,7 +119,7 @@ const sharedOf = async (
 
 /** -n and -q: decides with what is known here and changes nothing. */
 async function look(
-  call: Call,
+  call: Call<"build">,
   opened: Opened,
   selection: Selection,
   datecode: string | null,
@@ -156,7 +156,7 @@ async function look(
 }
 
 async function runBuild(
-  call: Call,
+  call: Call<"build">,
   opened: Opened,
   selection: Selection,
   datecode: string | null,
@@ -199,7 +199,7 @@ const asksPerson = (opened: Opened, selection: Selection): boolean =>
     .some(({ interactive }) => interactive);
 
 /** What is said on the terminal or in its place. */
-const displayOf = ({ options }: Call, progress: Progress): Promise<Renderer> =>
+const displayOf = ({ options }: Call<"build">, progress: Progress): Promise<Renderer> =>
   chooseRenderer({
     progress,
     verbosity: options.quiet === true ? "quiet" : options.verbose === true ? "verbose" : "normal",
@@ -209,7 +209,7 @@ const displayOf = ({ options }: Call, progress: Progress): Promise<Renderer> =>
     jobs: options.jobs ?? cpus().length,
   });
 
-async function makeRenderer(call: Call, asks: boolean): Promise<Renderer> {
+async function makeRenderer(call: Call<"build">, asks: boolean): Promise<Renderer> {
   const { options } = call;
   const progress = asks && options.progress === "auto" ? "plain" : options.progress;
   const renderers = [await displayOf(call, progress)];

@@ -16,7 +16,7 @@ import { say, type Call } from "../call.js";
 import { hasState, makersOf, projectOfCall, warn, whileLocked } from "../state.js";
 
 /** Removes, or with -n only says; exit 3 when something resisted. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"cache gc">): Promise<number> {
   const project = projectOfCall(call);
   if (!hasState(project) || call.options.dryRun === true) {
     const index = Index.look(project.index);
@@ -79,7 +79,7 @@ function isOnlyName(path: string): boolean {
   return stats !== undefined && (stats.isDirectory() || stats.nlink === 1);
 }
 
-function print(call: Call, { plan, rows }: Found, problems: readonly Problem[]): void {
+function print(call: Call<"cache gc">, { plan, rows }: Found, problems: readonly Problem[]): void {
   const dryRun = call.options.dryRun === true;
   const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
   const { builds = [] } = plan.marked.doomed;
@@ -104,7 +104,7 @@ function print(call: Call, { plan, rows }: Found, problems: readonly Problem[]):
 }
 
 /** Packages, manifests and logs are too many to be of interest; -v has them too. */
-function table(call: Call, rows: readonly Row[]): string[] {
+function table(call: Call<"cache gc">, rows: readonly Row[]): string[] {
   const many: readonly Row["kind"][] = ["package", "manifest", "log"];
   const shown = rows.filter(({ kind }) => call.options.verbose === true || !many.includes(kind));
   if (shown.length === 0) return [];

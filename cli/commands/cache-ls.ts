@@ -8,7 +8,7 @@ import type { Call } from "../call.js";
 import { makersOf, projectOfCall } from "../state.js";
 
 /** One line an artifact, the newest first; changes nothing. */
-export function command(call: Call): Promise<number> {
+export function command(call: Call<"cache ls">): Promise<number> {
   const project = projectOfCall(call);
   const index = Index.look(project.index);
   const makers = makersOf(index);

@@ -12,7 +12,7 @@ import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 
 /** Counts and measures; changes nothing. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"cache stats">): Promise<number> {
   const rows = await measure(projectOfCall(call));
   output.write(call.options.json === true ? asJson(rows) : asTable(rows));
   return 0;

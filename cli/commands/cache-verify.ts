@@ -9,7 +9,7 @@ import { say, type Call } from "../call.js";
 import { hasState, makersOf, projectOfCall, warn, whileLocked } from "../state.js";
 
 /** Exit 1 if anything was wrong, 3 if something could not be looked at. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"cache verify">): Promise<number> {
   const project = projectOfCall(call);
   const run = async (index: Index, repair: boolean): Promise<number> => {
     try {
@@ -36,7 +36,7 @@ function statusOf({ findings, problems }: Verified): number {
 }
 
 function print(
-  call: Call,
+  call: Call<"cache verify">,
   verified: Verified,
   madeBy: (finding: Finding) => string | null,
   repaired: boolean,

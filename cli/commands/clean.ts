@@ -20,7 +20,7 @@ import { say, type Call } from "../call.js";
 import { hasState, projectOfCall, warn, whileLocked } from "../state.js";
 
 /** Removes, or with -n only says; exit 3 when something resisted. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"clean">): Promise<number> {
   const project = projectOfCall(call);
   const dryRun = call.options.dryRun === true;
   if (!hasState(project)) {
@@ -47,7 +47,7 @@ export async function command(call: Call): Promise<number> {
 }
 
 /** Of a broken Imagefile nobody can say what it reads: then every output might be an input. */
-async function inputs(call: Call, project: Project): Promise<CleanContext["isInput"]> {
+async function inputs(call: Call<"clean">, project: Project): Promise<CleanContext["isInput"]> {
   if (!existsSync(project.imagefile)) return () => false;
   const opened = await openImagefile(call.options, call.args, false);
   if (opened.ok) return inputsOf(project, opened.value.graph, opened.value.reads);
@@ -57,7 +57,7 @@ async function inputs(call: Call, project: Project): Promise<CleanContext["isInp
 }
 
 function print(
-  call: Call,
+  call: Call<"clean">,
   removed: readonly Removable[],
   kept: readonly Kept[],
   problems: readonly Problem[],

@@ -23,7 +23,7 @@ import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 
 /** Exit 3 when something is lacking, 2 when the Imagefile is broken; without an Imagefile the general things. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"doctor">): Promise<number> {
   const project = projectOfCall(call);
   if (!existsSync(project.dir)) return stop(2, `there is no directory ${project.dir}`);
   const { finding, actions, exit } = await imagefile(call, project);
@@ -42,7 +42,7 @@ export async function command(call: Call): Promise<number> {
 
 /** What the Imagefile, or the named targets, want done. */
 async function imagefile(
-  call: Call,
+  call: Call<"doctor">,
   project: Project,
 ): Promise<{ readonly finding: Finding; readonly actions: readonly Action[]; readonly exit: number }> {
   const name = basename(project.imagefile);
@@ -70,7 +70,7 @@ async function imagefile(
   return { finding, actions, exit: there.ok ? 0 : there.problem.exit };
 }
 
-function print(call: Call, findings: readonly Finding[]): void {
+function print(call: Call<"doctor">, findings: readonly Finding[]): void {
   if (call.options.json === true) {
     output.write(`${JSON.stringify(findings, null, 2)}\n`);
     return;

@@ -8,7 +8,7 @@ import { select } from "../select.js";
 import { relationsOf, targetsRead } from "../../engine/relations.js";
 
 /** Prints every target and what it reads, or only what the named targets need. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"graph">): Promise<number> {
   const { graph } = unwrap(await openImagefile(call.options, call.args, false));
   const all = graph.targets.map((target) => target.id);
   const relations = relationsOf(graph);

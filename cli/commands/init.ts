@@ -10,7 +10,7 @@ import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 
 /** Writes the files; exit 2, and nothing written, where one is there already. */
-export function command(call: Call): Promise<number> {
+export function command(call: Call<"init">): Promise<number> {
   const { dir, imagefile } = projectOfCall(call);
   if (!existsSync(dir)) return stop(2, `there is no directory ${dir}`);
   const [config, ignore] = [join(dir, "tsconfig.json"), join(dir, ".gitignore")];
@@ -40,7 +40,7 @@ export function command(call: Call): Promise<number> {
 }
 
 /** What to type now. */
-function next({ options }: Call, debian: boolean): string {
+function next({ options }: Call<"init">, debian: boolean): string {
   const { directory, file } = options;
   const words = [
     ...(directory === undefined ? [] : [`-C ${directory}`]),

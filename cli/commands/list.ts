@@ -11,7 +11,7 @@ import type { Call } from "../call.js";
 import { select } from "../select.js";
 
 /** One line a target: id, output name, and the rule that makes it. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"list">): Promise<number> {
   const { graph, project, datecode } = unwrap(await openImagefile(call.options, call.args, false));
   const selected = call.names.length === 0 ? null : new Set(unwrap(select(graph, call.names)).targets);
   const { release } = unwrap(selectRelease(unwrap(readReleases(project)), datecode, Date.now()));

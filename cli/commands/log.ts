@@ -11,7 +11,7 @@ import type { Call } from "../call.js";
 import { warn } from "../state.js";
 
 /** Prints the log to stdout, as it is. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"log">): Promise<number> {
   const looking = await look(call, call.names);
   const action = onlyAction(looking);
   const { project } = looking.opened;

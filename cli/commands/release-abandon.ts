@@ -3,7 +3,7 @@ import { changeState, from } from "../../engine/release/states.js";
 import { moveRelease } from "../life.js";
 import type { Call } from "../call.js";
 
-export const command = (call: Call): Promise<number> =>
+export const command = (call: Call<"release abandon">): Promise<number> =>
   moveRelease(
     call,
     from("abandon"),

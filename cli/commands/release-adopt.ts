@@ -5,7 +5,6 @@ import { adopt, judgeAdoption, type Adoption } from "../../engine/release/adopt.
 import { requireOwner } from "../../engine/release/place.js";
 import { stop, unwrap } from "../../engine/problem.js";
 import { joined, sessionOf, tellLine } from "../exchange.js";
-import { text } from "../life.js";
 import { openImagefile } from "../open.js";
 import { output } from "../output.js";
 import type { Call } from "../call.js";
@@ -13,13 +12,13 @@ import { oneDate, select } from "../select.js";
 import { whileLocked } from "../state.js";
 
 /** With -n only judges it. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"release adopt">): Promise<number> {
   const { options } = call;
   const preview = options.dryRun === true;
   const [name = "", file = "", ...more] = call.names;
   if (file === "" || more.length > 0) return stop(2, "name one target and one file");
   const because =
-    text(call, "because") ?? stop(2, "an adoption is recorded with its reason", "--because TEXT gives it");
+    call.options.because ?? stop(2, "an adoption is recorded with its reason", "--because TEXT gives it");
   const opened = unwrap(await openImagefile(options, call.args, !preview));
   unwrap(requireOwner(opened.project, "adopt files"));
   const selection = unwrap(select(opened.graph, [name]));

@@ -19,7 +19,7 @@ import type { Call } from "../call.js";
 import { projectOfCall, whileLocked } from "../state.js";
 
 /** Refuses, naming each target that is not what this release wants of it. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"release collect">): Promise<number> {
   const project = projectOfCall(call);
   const work = async (): Promise<number> => {
     const release = unwrap(requireState(unwrap(meant(project, call, from("collect"))), from("collect")));

@@ -1,12 +1,12 @@
 // `imagemake release drop TARGET --because TEXT`: takes a target off the roster, recorded.
 import { stop } from "../../engine/problem.js";
-import { moveRelease, text } from "../life.js";
+import { moveRelease } from "../life.js";
 import type { Call } from "../call.js";
 
-export function command(call: Call): Promise<number> {
+export function command(call: Call<"release drop">): Promise<number> {
   const [target = ""] = call.names;
   const because =
-    text(call, "because") ?? stop(2, "a drop is recorded with its reason", "--because TEXT gives it");
+    call.options.because ?? stop(2, "a drop is recorded with its reason", "--because TEXT gives it");
   return moveRelease(
     call,
     ["open"],

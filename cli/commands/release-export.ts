@@ -20,24 +20,24 @@ import { oneDate, select, type Selection } from "../select.js";
 import { whileLocked } from "../state.js";
 
 /** With -n only says what would be written. */
-export async function command(call: Call): Promise<number> {
-  const { options, own, names } = call;
+export async function command(call: Call<"release export">): Promise<number> {
+  const { options, names } = call;
   const preview = options.dryRun === true;
   const dir = names.at(-1) ?? stop(2, "name the directory to write: release export [TARGET…] DIR");
   const opened = unwrap(await openImagefile(options, call.args, !preview));
   const selection = names.length === 1 ? null : unwrap(select(opened.graph, names.slice(0, -1)));
-  const run = (): Promise<number> => write(call, opened, selection, dir, own["pins"] === true);
+  const run = (): Promise<number> => write(call, opened, selection, dir, options.pins === true);
   return preview ? run() : whileLocked(call, opened.project, run);
 }
 
 async function write(
-  call: Call,
+  call: Call<"release export">,
   opened: Opened,
   selection: Selection | null,
   dir: string,
   pins: boolean,
 ): Promise<number> {
-  const { options, own } = call;
+  const { options } = call;
   const preview = options.dryRun === true;
   const { graph, project } = opened;
   const datecode = unwrap(oneDate(selection?.datecode ?? null, opened.datecode));
@@ -67,7 +67,7 @@ async function write(
       "nothing of the roster is up to date here",
       "imagemake builds it; --pins exports what it starts from",
     );
-  const packagesOf = own["packages"] === true ? relationsOf(graph).closure(pins ? asked : targets) : [];
+  const packagesOf = options.packages === true ? relationsOf(graph).closure(pins ? asked : targets) : [];
   if (!preview) {
     unwrap(unlessAny(unwrap(await session.pins.fetch(packagesOf, false))));
     if (session.pins.release !== session.selected.release) saveRelease(project, session.pins.release);
@@ -109,7 +109,7 @@ function requireFiles(graph: Graph, targets: readonly TargetId[]): void {
     stop(2, `${tree.id} is a tree, and trees are not exported`, "name the file packed from it");
 }
 
-function report(call: Call, session: Session, dir: string, index: ExportIndex): void {
+function report(call: Call<"release export">, session: Session, dir: string, index: ExportIndex): void {
   const { files, packages, snapshots, targets, pins, datecode } = index;
   const preview = call.options.dryRun === true;
   if (call.options.json === true) {

@@ -10,7 +10,6 @@ import { requireOwner } from "../../engine/release/place.js";
 import type { Release } from "../../engine/release/record.js";
 import { readReleases } from "../../engine/release/release.js";
 import { sessionOf, tellLine } from "../exchange.js";
-import { text } from "../life.js";
 import { openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { changesInFull } from "../render/change.js";
@@ -19,15 +18,15 @@ import type { Call } from "../call.js";
 import { whileLocked } from "../state.js";
 
 /** With -n only says what would be taken over, and what refused. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"release import">): Promise<number> {
   const { options, names } = call;
   const preview = options.dryRun === true;
   if (names.length === 0) stop(2, "name the directories to import: release import DIR…");
   const exports: Export[] = [];
   for (const dir of new Set(names.map((name) => resolve(name)))) exports.push(unwrap(readExport(dir)));
-  const wanted = text(call, "prefer");
-  const prefer = exports.find(({ dir }) => wanted !== null && dir === resolve(wanted)) ?? null;
-  if (wanted !== null && prefer === null)
+  const wanted = call.options.prefer;
+  const prefer = exports.find(({ dir }) => wanted !== undefined && dir === resolve(wanted)) ?? null;
+  if (wanted !== undefined && prefer === null)
     stop(2, `--prefer ${wanted} is none of the directories to import`, names.join(" "));
   const opened = unwrap(await openImagefile(options, call.args, !preview));
   unwrap(requireOwner(opened.project, "import builds of other machines"));
@@ -40,7 +39,7 @@ export async function command(call: Call): Promise<number> {
 }
 
 async function take(
-  call: Call,
+  call: Call<"release import">,
   opened: Opened,
   exports: readonly Export[],
   datecode: string,
@@ -88,7 +87,12 @@ const nothingTaken = (refused: readonly Refusal[]): ReturnType<typeof fail> =>
       : "both machines need the same Imagefile, sources and pins; release export --pins hands the pins on",
   );
 
-function report(call: Call, release: Release, exports: readonly Export[], plan: ImportPlan): void {
+function report(
+  call: Call<"release import">,
+  release: Release,
+  exports: readonly Export[],
+  plan: ImportPlan,
+): void {
   const { datecode } = release;
   const preview = call.options.dryRun === true;
   const { targets, skipped, refused, tools, accepted } = plan;

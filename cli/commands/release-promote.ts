@@ -9,7 +9,7 @@ import { collectedOf } from "../collected.js";
 import { moveRelease } from "../life.js";
 import type { Call } from "../call.js";
 
-export const command = (call: Call): Promise<number> =>
+export const command = (call: Call<"release promote">): Promise<number> =>
   moveRelease(
     call,
     from("promote"),

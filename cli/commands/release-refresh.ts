@@ -21,7 +21,7 @@ import { oneDate, select } from "../select.js";
 import { whileLocked } from "../state.js";
 
 /** Takes the snapshots, resolves, prints the difference. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"release refresh">): Promise<number> {
   const { options } = call;
   const preview = options.dryRun === true;
   const opened = unwrap(await openImagefile(options, call.args, !preview));
@@ -43,7 +43,11 @@ export async function command(call: Call): Promise<number> {
 }
 
 /** Holding the lock, and written down. Where anything fails, the release stays as it was. */
-function refreshed(call: Call, run: RunOptions, targets: readonly TargetId[] | null): Promise<Refreshed> {
+function refreshed(
+  call: Call<"release refresh">,
+  run: RunOptions,
+  targets: readonly TargetId[] | null,
+): Promise<Refreshed> {
   return whileLocked(call, run.project, async () => {
     const session = openOrStop(run, false);
     const refreshed = unwrap(
@@ -56,7 +60,7 @@ function refreshed(call: Call, run: RunOptions, targets: readonly TargetId[] | n
 
 /** The same with snapshots that are thrown away. */
 async function previewed(
-  call: Call,
+  call: Call<"release refresh">,
   session: Session,
   targets: readonly TargetId[] | null,
 ): Promise<Refreshed> {
@@ -78,7 +82,7 @@ function openOrStop(run: RunOptions, readOnly: boolean): Session {
   return session;
 }
 
-function runOptions(call: Call, opened: Opened, datecode: string | null): RunOptions {
+function runOptions(call: Call<"release refresh">, opened: Opened, datecode: string | null): RunOptions {
   return runOf(opened, {
     wanted: opened.graph.targets.map((target) => target.id),
     datecode,
@@ -100,6 +104,6 @@ const whenOf = ({ selected: { release } }: Session): { datecode: string; opened:
 const inWords = ({ target, changes }: Row): string =>
   [target, ...changesInFull([], changes).map((line) => `  ${line}`)].map((line) => `${line}\n`).join("");
 
-function say({ options }: Call, line: string): void {
+function say({ options }: Call<"release refresh">, line: string): void {
   if (options.quiet !== true) process.stderr.write(`${line}\n`);
 }

@@ -2,16 +2,16 @@
 // those on the target back.
 import { stop } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
-import { moveRelease, text } from "../life.js";
+import { moveRelease } from "../life.js";
 import { judge, look } from "../look.js";
 import type { Call } from "../call.js";
 
 /** Its digest is never linked again, in no release; the target is out of date though its key is unchanged. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"release reject">): Promise<number> {
   const [target = ""] = call.names;
   const because =
-    text(call, "because") ?? stop(2, "a rejection is recorded with its reason", "--because TEXT gives it");
-  const undo = call.own["undo"] === true;
+    call.options.because ?? stop(2, "a rejection is recorded with its reason", "--because TEXT gives it");
+  const undo = call.options.undo === true;
   const does = undo ? "take back what was said of" : "reject";
   const would = ({ datecode }: { datecode: string }): string => `${does} ${target} of release ${datecode}`;
   return moveRelease(call, ["open"], would, async (release) => {

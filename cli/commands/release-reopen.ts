@@ -11,7 +11,7 @@ import { tellLine } from "../exchange.js";
 import { moveRelease } from "../life.js";
 import type { Call } from "../call.js";
 
-export const command = (call: Call): Promise<number> =>
+export const command = (call: Call<"release reopen">): Promise<number> =>
   moveRelease(
     call,
     from("reopen"),

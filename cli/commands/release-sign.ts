@@ -32,16 +32,16 @@ import { sumsText } from "../../engine/release/sums.js";
 import { digestsIn, present, waived } from "../../engine/release/to-sign.js";
 import type { SignSettings } from "../../engine/model.js";
 import { collectedOf } from "../collected.js";
-import { meant, moveRelease, readGiven, text } from "../life.js";
+import { meant, moveRelease, readGiven } from "../life.js";
 import { openImagefile } from "../open.js";
 import type { Call } from "../call.js";
 import { askSecret } from "../secret.js";
 
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"release sign">): Promise<number> {
   const { graph, project } = unwrap(await openImagefile(call.options, call.args, false));
   const settings = graph.project.release;
-  const handedOut = text(call, "export");
-  if (handedOut !== null) {
+  const handedOut = call.options.export;
+  if (handedOut !== undefined) {
     const release = unwrap(requireState(unwrap(meant(project, call, from("sign"))), from("sign")));
     const place = unwrap(await collectedOf(call, project, release));
     unwrap(await present(release, place));
@@ -57,8 +57,8 @@ export async function command(call: Call): Promise<number> {
     from("sign"),
     ({ datecode }) => `sign release ${datecode}`,
     async (given) => {
-      const [check, because] = [text(call, "waive"), text(call, "because")];
-      const release = unwrap(waived(given, settings.gate, check, because));
+      const [check, because] = [call.options.waive, call.options.because];
+      const release = unwrap(waived(given, settings.gate, check ?? null, because ?? null));
       const place = unwrap(await collectedOf(call, project, release));
       const { file, signature } = unwrap(await present(release, place));
       const scratch = mkdtempSync(join(tmpdir(), "imagemake-"));
@@ -68,13 +68,13 @@ export async function command(call: Call): Promise<number> {
         const { form } = release.collected ?? stop(2, `release ${release.datecode} is not collected`);
         writeFileSync(message, sumsText(digestsIn(release), form));
         const keys = keysOf(project, settings.sign, release);
-        const elsewhere = text(call, "import");
+        const elsewhere = call.options.import;
         const key =
-          elsewhere === null
+          elsewhere === undefined
             ? own(call, release, settings.sign, keys, message, signed)
             : taken(call, release, elsewhere, signed);
         unwrap(verifySignature(key, message, signed));
-        if (elsewhere !== null) keys.use((place) => keep(place, key));
+        if (elsewhere !== undefined) keys.use((place) => keep(place, key));
         const words = readFileSync(signed, "utf8");
         unwrap(putSignature(project, signature, words));
         return changeState(release, "sign", Date.now(), {
@@ -111,14 +111,14 @@ function keysOf(project: Project, sign: SignSettings, { datecode }: Release): Ke
 }
 
 function own(
-  call: Call,
+  call: Call<"release sign">,
   { datecode }: Release,
   sign: SignSettings,
   keys: Keys,
   file: string,
   to: string,
 ): string {
-  const anew = call.own["newKey"] === true;
+  const anew = call.options.newKey === true;
   const given = passphrase(call, anew || !existsSync(keys.dir));
   return keys.use((place) => {
     const made = unwrap(ensureKeys(sign, place, datecode, given, anew));
@@ -136,22 +136,22 @@ function keep(place: KeyPlace, publicKey: string): void {
 }
 
 /** A person's passphrase, from a file or the terminal (twice for a key that is to be made); null for one of our making. */
-function passphrase(call: Call, fresh: boolean): string | null {
-  const file = text(call, "passphraseFile");
-  if (file !== null) {
+function passphrase(call: Call<"release sign">, fresh: boolean): string | null {
+  const file = call.options.passphraseFile;
+  if (file !== undefined) {
     const [first = ""] = unwrap(readGiven(file, "a passphrase")).split("\n");
     return first === "" ? stop(2, `${file} has no passphrase in its first line`) : first;
   }
-  if (call.own["askPassphrase"] !== true) return null;
+  if (call.options.askPassphrase !== true) return null;
   const typed = unwrap(askSecret("passphrase of the release's key: "));
   if (fresh && unwrap(askSecret("the same again: ")) !== typed)
     return stop(2, "the two are not the same; nothing was made");
   return typed;
 }
 
-function taken(call: Call, { datecode }: Release, from: string, to: string): string {
-  const key = text(call, "publicKey");
-  if (key === null)
+function taken(call: Call<"release sign">, { datecode }: Release, from: string, to: string): string {
+  const key = call.options.publicKey;
+  if (key === undefined)
     return stop(2, "a signature from elsewhere needs its public key", "--public-key FILE gives it");
   const publicKey = unwrap(requireDate(unwrap(readGiven(key, "a public key")), "public key", datecode));
   // minisign's trusted comment is signed like the rest.

@@ -18,7 +18,7 @@ import { oneDate, select } from "../select.js";
 import { whileLocked } from "../state.js";
 
 /** Writes the release's file once all snapshots are there; nothing is built. With -n only says what it would do. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"release start">): Promise<number> {
   const preview = call.options.dryRun === true;
   const opened = unwrap(await openImagefile(call.options, call.args, !preview));
   const { project, graph } = opened;
@@ -40,7 +40,7 @@ export async function command(call: Call): Promise<number> {
 }
 
 async function start(
-  call: Call,
+  call: Call<"release start">,
   opened: Opened,
   named: string | null,
   roster: readonly TargetId[],

@@ -18,7 +18,7 @@ import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 
 /** Says the state of each target on the roster; exit 0 also while something is missing. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"release status">): Promise<number> {
   const releases = unwrap(readReleases(projectOfCall(call)));
   const shown = shownRelease(releases, call.options.release ?? call.args["DATECODE"]);
   const named = shown === undefined ? {} : { release: shown.datecode };

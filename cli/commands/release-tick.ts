@@ -6,7 +6,7 @@ import type { ReleaseState } from "../../engine/release/record.js";
 import { formatWhen } from "../render/when.js";
 import type { Call } from "../call.js";
 
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"release tick">): Promise<number> {
   const { graph } = unwrap(await openImagefile(call.options, call.args, false));
   const step = unwrap(stepMeant(graph.project.release.steps, call.names.join(" ").trim()));
   let before: string | undefined;

@@ -7,12 +7,12 @@ import { requireDate } from "../../engine/release/keys.js";
 import { collectedPlace, real } from "../../engine/release/place.js";
 import type { Release } from "../../engine/release/record.js";
 import { readReleases } from "../../engine/release/release.js";
-import { meant, readGiven, text } from "../life.js";
+import { meant, readGiven } from "../life.js";
 import { output } from "../output.js";
 import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"release verify">): Promise<number> {
   const release = releaseOf(call);
   if (call.names.length === 0 && release?.collected === null)
     stop(2, `release ${release.datecode} is not collected`, "imagemake release verify DIR names a directory");
@@ -21,14 +21,14 @@ export async function command(call: Call): Promise<number> {
       ? unwrap(collectedPlace(projectOfCall(call), release, null)).dir
       : resolve(call.names[0] ?? ".");
   if (!existsSync(dir)) stop(2, `there is no directory ${dir}`);
-  const keyFile = text(call, "publicKey");
+  const keyFile = call.options.publicKey;
   const publicKey =
-    keyFile === null ? release?.signature?.publicKey : unwrap(readGiven(keyFile, "a public key"));
+    keyFile === undefined ? release?.signature?.publicKey : unwrap(readGiven(keyFile, "a public key"));
   if (publicKey === undefined)
     return stop(2, `no public key is known for ${dir}`, "--public-key FILE gives it");
   if (release !== undefined) unwrap(requireDate(publicKey, "public key", release.datecode));
-  const sums = text(call, "sums") ?? release?.collected?.sums ?? "sha256sum.txt";
-  const files = unwrap(await verifyDirectory({ dir, sums, publicKey, keyFile }));
+  const sums = call.options.sums ?? release?.collected?.sums ?? "sha256sum.txt";
+  const files = unwrap(await verifyDirectory({ dir, sums, publicKey, keyFile: keyFile ?? null }));
   if (call.options.json === true) output.write(`${JSON.stringify({ dir, sums: join(dir, sums), files })}\n`);
   else if (call.options.quiet !== true)
     process.stderr.write(`${dir}: the signature is good, and so are ${files} files\n`);
@@ -36,7 +36,7 @@ export async function command(call: Call): Promise<number> {
 }
 
 /** The release that was collected there, also where a link (`current`) leads there; of a directory from elsewhere there is none. */
-function releaseOf(call: Call): Release | undefined {
+function releaseOf(call: Call<"release verify">): Release | undefined {
   const project = projectOfCall(call);
   const [given] = call.names;
   if (given === undefined) return unwrap(meant(project, call, ["signed", "promoted"]));

@@ -10,7 +10,7 @@ import { utcMinute } from "../render/when.js";
 import type { Call } from "../call.js";
 
 /** Shows the action; with --json all of it, the recipe's text included. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"show">): Promise<number> {
   const looking = await look(call, call.names);
   const { session, opened } = looking;
   const action = onlyAction(looking);

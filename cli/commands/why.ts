@@ -17,7 +17,7 @@ import type { Call } from "../call.js";
 const TAIL_LINES = 20;
 
 /** Explains the target, and everything beneath it that has to be built first. */
-export async function command(call: Call): Promise<number> {
+export async function command(call: Call<"why">): Promise<number> {
   const looking = await look(call, call.names);
   const action = onlyAction(looking);
   const judgements = await judge(looking.session);

@@ -1,0 +1,155 @@
+// The declared commands as commander has them: what is typed becomes a command's name, words and options.
+import { readFileSync } from "node:fs";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { PACKAGE } from "../cache/installed.js";
+import { nearestHint } from "../engine/evaluate/nearest.js";
+import { fail, ok, type Result } from "../engine/problem.js";
+import { COMMANDS, declared, FAMILIES, type CommandName, type Word } from "./commands.js";
+import { EVERYWHERE, flagOf, GLOBAL, type GlobalName, type OptionDeclaration } from "./option.js";
+import { output } from "./output.js";
+
+const HELP = `
+VAR=value words set what the Imagefile asks for by arg("VAR", …); DATECODE=20261121 is --release 20261121.
+<group>-all builds a group, <group>-all-print lists its output names, -C DIR and -f FILE find the Imagefile.
+Exit status: 0 done, 1 a target failed (-q: is out of date), 2 wrong usage or a broken Imagefile,
+3 the environment lacks something, 130/143 interrupted.`;
+
+/** Called with the name of what was called, its words, and the options that were given or have a default. */
+export type Perform = (
+  name: CommandName,
+  words: readonly string[],
+  options: Readonly<Record<string, unknown>>,
+) => Promise<void>;
+
+/** All commands; `perform` carries out what is called. */
+export function makeProgram(perform: Perform): Command {
+  const program = new Command("imagemake").configureOutput({ writeOut: (text) => void output.write(text) });
+  program
+    .description("the make for operating-system images: builds what is out of date, and says why")
+    .argument("[words...]", "targets, groups (<group>-all), file names, globs, VAR=value")
+    .version(version(), "-V, --version")
+    .addHelpText("after", HELP)
+    .showHelpAfterError("(imagemake --help says what there is)")
+    .action(called(perform, "build", program));
+  for (const [name, declaration] of Object.entries(GLOBAL)) addOption(program, name, declaration);
+  const families = new Map<string, Command>();
+  for (const name of Object.keys(COMMANDS) as CommandName[]) {
+    const [first = "", second] = name.split(" ");
+    let parent = program;
+    if (second !== undefined) {
+      parent = families.get(first) ?? program.command(first).description(FAMILIES[first] ?? "");
+      families.set(first, parent);
+    }
+    addCommand(
+      program,
+      parent.command(second ?? first, { hidden: declared(name).hidden === true }),
+      name,
+      perform,
+    );
+  }
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)])
+    command.exitOverride();
+  return program;
+}
+
+function addCommand(program: Command, command: Command, name: CommandName, perform: Perform): void {
+  const { about, more, words = [], sets, takes = [], options = {} } = declared(name);
+  for (const one of words) command.argument(inBrackets(one));
+  // What is set goes among the words of a command that takes any number of them.
+  if (sets === true && !words.some(({ many }) => many)) command.argument("[VAR=value...]");
+  for (const [option, declaration] of Object.entries(options)) addOption(command, option, declaration);
+  const taken: readonly string[] = [...EVERYWHERE, ...takes];
+  command
+    .description(about)
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: () => program.options.filter((one) => taken.includes(one.attributeName())),
+    })
+    .addHelpText("after", more ?? "")
+    .action(called(perform, name, command));
+}
+
+const called =
+  (perform: Perform, name: CommandName, command: Command): (() => Promise<void>) =>
+  () =>
+    perform(name, command.args, command.optsWithGlobals());
+
+/** As a help has it: `<target>`, `[groups...]`. */
+export const inBrackets = ({ name, optional, many }: Word): string => {
+  const word = `${name}${many === true ? "..." : ""}`;
+  return optional === true ? `[${word}]` : `<${word}>`;
+};
+
+/** As a help has it: `-j, --jobs [n]`. */
+export function written(name: string, declaration: OptionDeclaration): string {
+  const { short } = declaration;
+  const value = "value" in declaration ? ` ${declaration.value}` : "";
+  return `${short === undefined ? "" : `-${short}, `}${flagOf(name, declaration)}${value}`;
+}
+
+function addOption(command: Command, name: string, declaration: OptionDeclaration): void {
+  const option = new Option(written(name, declaration), declaration.about);
+  switch (declaration.kind) {
+    case "number":
+      option.argParser(positive);
+      if (declaration.bare !== undefined) option.preset(declaration.bare);
+      break;
+    case "choice":
+      option.choices([...declaration.of]);
+      if (declaration.default !== undefined) option.default(declaration.default);
+      break;
+    case "either":
+      command.addOption(new Option(flagOf(name, { ...declaration, kind: "off" }), declaration.off));
+      break;
+    case "flag":
+    case "off":
+    case "text":
+  }
+  command.addOption(option);
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("it must be a number from 1 up");
+  return value;
+}
+
+/** As package.json has it. */
+function version(): string {
+  const text = readFileSync(new URL("package.json", PACKAGE), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+/** Exit 2 for an option that the command would drop in silence. */
+export function requireTaken(name: CommandName, options: Readonly<Record<string, unknown>>): Result<void> {
+  const taken: readonly string[] = [...EVERYWHERE, ...(declared(name).takes ?? [])];
+  for (const [option, declaration] of Object.entries(GLOBAL) as [GlobalName, OptionDeclaration][]) {
+    const given = options[option] !== (declaration.kind === "off" ? true : undefined);
+    if (given && !taken.includes(option))
+      return fail(
+        2,
+        `${name} has no use for ${flagOf(option, declaration)}`,
+        `imagemake help ${name} says what it takes`,
+      );
+  }
+  return ok(undefined);
+}
+
+/** The command of these words; the program where there are none. */
+export function commandOf(program: Command, names: readonly string[]): Result<Command> {
+  let found = program;
+  for (const name of names) {
+    const inner = found.commands.find((one) => one.name() === name);
+    if (inner === undefined)
+      return fail(
+        2,
+        `there is no command ${names.join(" ")}`,
+        nearestHint(
+          name,
+          found.commands.map((one) => one.name()),
+        ) ?? "imagemake help says what there is",
+      );
+    found = inner;
+  }
+  return ok(found);
+}
