@@ -1,7 +1,7 @@
 // Bundles what tsc compiled into dist/run/, so that a start loads a few files and not hundreds. Commands, drivers,
-// renderers and large libraries stay apart, loaded when they are needed. `npm run build` runs it; --verbose names the files.
+// renderers and large libraries stay apart, loaded when they are needed. And writes the manual page. `npm run build` runs it; --verbose names the files.
 import { log } from "node:console";
-import { chmodSync, existsSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { argv } from "node:process";
 import { fileURLToPath, URL } from "node:url";
 import { rolldown } from "rolldown";
@@ -89,3 +89,9 @@ rmSync(path("dist/run.old"), { recursive: true, force: true });
 if (existsSync(path("dist/run"))) renameSync(path("dist/run"), path("dist/run.old"));
 renameSync(path("dist/run.new"), path("dist/run"));
 rmSync(path("dist/run.old"), { recursive: true, force: true });
+
+// The manual page, from the same declarations as the help.
+const { manualPage } = await import("./dist/cli/reference.js");
+const { version } = JSON.parse(readFileSync(path("package.json"), "utf8"));
+mkdirSync(path("dist/man"), { recursive: true });
+writeFileSync(path("dist/man/imagemake.1"), manualPage(version));

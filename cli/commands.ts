@@ -289,6 +289,22 @@ export const FAMILIES: Readonly<Record<string, string>> = {
   cache: "the store and its index",
 };
 
+/** What the program is. */
+export const ABOUT = "the make for operating-system images: builds what is out of date, and says why";
+
+/** What words mean that call no command. */
+export const WORDS = `VAR=value words set what the Imagefile asks for by arg("VAR", …); DATECODE=20261121 is --release 20261121.
+<group>-all builds a group, <group>-all-print lists its output names, -C DIR and -f FILE find the Imagefile.`;
+
+/** Exit statuses, of every command. */
+export const EXITS: Readonly<Record<string, string>> = {
+  0: "done",
+  1: "a target failed (-q: is out of date)",
+  2: "wrong usage or a broken Imagefile",
+  3: "the environment lacks something",
+  "130/143": "interrupted",
+};
+
 /** The words that call a command. */
 export type CommandName = keyof typeof COMMANDS;
 

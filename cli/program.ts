@@ -4,15 +4,24 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { PACKAGE } from "../cache/installed.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
 import { fail, ok, type Result } from "../engine/problem.js";
-import { COMMANDS, declared, FAMILIES, type CommandName, type Word } from "./commands.js";
+import {
+  ABOUT,
+  COMMANDS,
+  declared,
+  EXITS,
+  FAMILIES,
+  WORDS,
+  type CommandName,
+  type Word,
+} from "./commands.js";
 import { EVERYWHERE, flagOf, GLOBAL, type GlobalName, type OptionDeclaration } from "./option.js";
 import { output } from "./output.js";
 
 const HELP = `
-VAR=value words set what the Imagefile asks for by arg("VAR", …); DATECODE=20261121 is --release 20261121.
-<group>-all builds a group, <group>-all-print lists its output names, -C DIR and -f FILE find the Imagefile.
-Exit status: 0 done, 1 a target failed (-q: is out of date), 2 wrong usage or a broken Imagefile,
-3 the environment lacks something, 130/143 interrupted.`;
+${WORDS}
+Exit status: ${Object.entries(EXITS)
+  .map(([status, what]) => `${status} ${what}`)
+  .join(", ")}.`;
 
 /** Called with the name of what was called, its words, and the options that were given or have a default. */
 export type Perform = (
@@ -25,7 +34,7 @@ export type Perform = (
 export function makeProgram(perform: Perform): Command {
   const program = new Command("imagemake").configureOutput({ writeOut: (text) => void output.write(text) });
   program
-    .description("the make for operating-system images: builds what is out of date, and says why")
+    .description(ABOUT)
     .argument("[words...]", "targets, groups (<group>-all), file names, globs, VAR=value")
     .version(version(), "-V, --version")
     .addHelpText("after", HELP)
@@ -99,13 +108,14 @@ function addOption(command: Command, name: string, declaration: OptionDeclaratio
       if (declaration.default !== undefined) option.default(declaration.default);
       break;
     case "either":
-      command.addOption(new Option(flagOf(name, { ...declaration, kind: "off" }), declaration.off));
-      break;
     case "flag":
     case "off":
     case "text":
   }
   command.addOption(option);
+  // Were it there first, what is not given would count as yes.
+  if (declaration.kind === "either")
+    command.addOption(new Option(flagOf(name, { ...declaration, kind: "off" }), declaration.off));
 }
 
 function positive(text: string): number {

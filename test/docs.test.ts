@@ -1,14 +1,34 @@
 // Pages that are made from the code are the code's, and what they tell to type works.
 import { expect, test } from "@jest/globals";
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { evaluate } from "../engine/evaluate/load.js";
 import { makeProject } from "./support/cli.js";
-import { PAGE, rulesPage } from "../targets/document.js";
+import { COMMANDS } from "../cli/commands.js";
+import { commandsPage } from "../cli/reference.js";
+import { COMMANDS_PAGE, PAGE, rulesPage } from "../targets/document.js";
 
 const ROOT = new URL("../../", import.meta.url);
 
 test("docs/rules.md says what the schemas say (npm run docs)", () => {
   expect(readFileSync(PAGE, "utf8")).toBe(rulesPage());
+});
+
+test("docs/commands.md says what the declarations say (npm run docs)", () => {
+  expect(readFileSync(COMMANDS_PAGE, "utf8")).toBe(commandsPage());
+});
+
+test("the manual page is one: every command and option is in it, and groff has nothing to say", () => {
+  const page = fileURLToPath(new URL("dist/man/imagemake.1", ROOT));
+  const { stdout, stderr } = spawnSync("groff", ["-man", "-Tascii", "-ww", "-P-c", "-P-b", "-P-u", page], {
+    encoding: "utf8",
+  });
+  expect(stderr).toBe("");
+  for (const name of Object.keys(COMMANDS).filter((one) => !one.startsWith("_")))
+    expect(stdout).toMatch(new RegExp(`^ +${name}$`, "m"));
+  for (const word of ["--public-key <file>", "-j, --jobs [n]", "imagemake release drop [options] <target>"])
+    expect(stdout).toContain(word);
 });
 
 test("docs/rules.md says of everything how it is called, words first", () => {

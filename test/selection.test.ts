@@ -195,7 +195,7 @@ describe("the command line", () => {
     };
     const [plain, before, middle, twoDeep, build, value, last] = await Promise.all([
       says("list", "flavour", "FLAVOUR=fancy", "DATECODE=20261121"),
-      says("FLAVOUR=fancy", "-k", "DATECODE=20261121", "list", "flavour"),
+      says("FLAVOUR=fancy", "-v", "DATECODE=20261121", "list", "flavour"),
       says("-C", ".", "FLAVOUR=fancy", "list", "DATECODE=20261121", "flavour"),
       says("FLAVOUR=fancy", "release", "BOARDS=rpi", "status"),
       says("FLAVOUR=fancy", "build", "-n", "flavour"),
