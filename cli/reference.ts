@@ -1,4 +1,6 @@
 // The command line as a page of Markdown and as a manual page, written from the declarations.
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import {
   ABOUT,
   COMMANDS,
@@ -49,7 +51,10 @@ const everywhere = Object.fromEntries(
   Object.entries(GLOBAL).filter(([name]) => (EVERYWHERE as readonly string[]).includes(name)),
 );
 
-/** The page of the documents. */
+/** Where the page of the documents lies. */
+export const PAGE = fileURLToPath(new URL("../../docs/commands.md", import.meta.url));
+
+/** That page. */
 export function commandsPage(): string {
   const table = (rows: readonly (readonly [string, string])[]): string[] => [
     "| option | is |",
@@ -132,3 +137,5 @@ const roff = (text: string): string =>
     .replaceAll("-", "\\-")
     .replaceAll("…", "...")
     .replace(/^(['.])/, "\\&$1");
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(PAGE, commandsPage());

@@ -1,4 +1,4 @@
-// docs/rules.md and docs/commands.md, written from what checks Imagefiles and command lines: `npm run docs`. It lies above rules and
+// docs/rules.md, written from the schemas that check Imagefiles: `npm run docs`. It lies above rules and
 // presets, and knows Markdown.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -6,16 +6,12 @@ import { describeRules, type OptionText, type RuleText } from "../rules/describe
 import type { Trait } from "../engine/model.js";
 import { traits } from "../engine/tree/losses.js";
 import { HOLDS } from "../rules/formats.js";
-import { commandsPage } from "../cli/reference.js";
 import { voidLinuxSchema } from "./void.js";
 import { voidLiveSchema } from "./void-live.js";
 import { xcpNgSchema } from "./xcp-ng.js";
 
 /** Where the page lies. */
 export const PAGE = fileURLToPath(new URL("../../docs/rules.md", import.meta.url));
-
-/** And that of the command line. */
-export const COMMANDS_PAGE = fileURLToPath(new URL("../../docs/commands.md", import.meta.url));
 
 /** The whole page. */
 export function rulesPage(): string {
@@ -78,7 +74,4 @@ function rows({ name, required, type, description, options }: OptionText, inside
   return [row, ...options.flatMap((option) => rows(option, `${inside}${name}.`))];
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(PAGE, rulesPage());
-  writeFileSync(COMMANDS_PAGE, commandsPage());
-}
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(PAGE, rulesPage());

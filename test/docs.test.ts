@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { evaluate } from "../engine/evaluate/load.js";
 import { makeProject } from "./support/cli.js";
 import { COMMANDS } from "../cli/commands.js";
-import { commandsPage } from "../cli/reference.js";
-import { COMMANDS_PAGE, PAGE, rulesPage } from "../targets/document.js";
+import { commandsPage, PAGE as COMMANDS_PAGE } from "../cli/reference.js";
+import { PAGE, rulesPage } from "../targets/document.js";
 
 const ROOT = new URL("../../", import.meta.url);
 

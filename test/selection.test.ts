@@ -199,7 +199,7 @@ describe("the command line", () => {
       says("-C", ".", "FLAVOUR=fancy", "list", "DATECODE=20261121", "flavour"),
       says("FLAVOUR=fancy", "release", "BOARDS=rpi", "status"),
       says("FLAVOUR=fancy", "build", "-n", "flavour"),
-      says("-kC", "FLAVOUR=fancy", "list"),
+      says("-vC", "FLAVOUR=fancy", "list"),
       says("-f", "A=b", "list"),
     ]);
     expect(plain).toContain("flavour-fancy.txt");
