@@ -19,7 +19,7 @@ import { isDiskImage } from "./names.js";
 import type { Notice } from "./notice.js";
 import { asError, ok, type Problem, type Result } from "./problem.js";
 import type { Failure } from "./reason.js";
-import { ownStamp, sameStamp } from "./sources/stamp.js";
+import { isOwnDoubtful, noteOwn, ownStamp, sameStamp } from "./sources/stamp.js";
 import { sealTree } from "./tree/seal.js";
 
 /** What publishing needs beyond the decider's context. */
@@ -139,12 +139,13 @@ export async function linkOutputs(
     // Our own link changed the change time: nobody has to digest it again for that.
     const now = ownStamp(store.path(id));
     if (held !== null && now !== null && known !== undefined && sameStamp(held, known))
-      index.setStamp(store.path(id), now, known.digest);
+      noteOwn(index, store.path(id), known.digest, project.state, now);
     const stamp = ownStamp(path);
     if (stamp === null) return { problem: { exit: 3, message: `${path} vanished right after it was made` } };
     facts.file(path, stamp);
     const target = decider.targetOf(action, output);
-    const { size, mtime, ctime, ino } = stamp;
+    const { size, mtime, ino } = stamp;
+    const ctime = isOwnDoubtful(path, stamp, project.state) ? NO_TIME : stamp.ctime;
     index.setLink({
       path,
       line: project.line,
@@ -161,6 +162,9 @@ export async function linkOutputs(
   }
   return { paths, copied };
 }
+
+/** Of a file that is digested when it is looked at next. */
+const NO_TIME = -1;
 
 async function linkInto(decider: Decider, id: ArtifactId, path: string): Promise<Result<Linked>> {
   const held = decider.out.hold(path);
@@ -182,7 +186,7 @@ async function storeFile(
   staged: Staged,
   wanted: StagedOutput,
 ): Promise<Stored> {
-  const { index, store, datecode } = context.decider.context;
+  const { index, store, datecode, project } = context.decider.context;
   const found = findFile(action, staged, wanted, datecode);
   if (found.kind === "failure") return found;
   const wrong = checkFileGuards(found.path, action.guards);
@@ -196,8 +200,7 @@ async function storeFile(
     const added = await store.addFile(found.path, id);
     if (!added.ok) return { failure: { kind: "problem", problem: added.problem } };
     reached("stored", action.id);
-    const stamp = ownStamp(store.path(id));
-    if (stamp !== null) index.setStamp(store.path(id), stamp, digest);
+    noteOwn(index, store.path(id), digest, project.state);
     return {
       row: { id, kind: "file", size: stats.size, layer: null, parent: null, form: null },
       notices: [],

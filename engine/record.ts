@@ -8,6 +8,7 @@ import { knownPath, quickPaths } from "../cache/layout.js";
 import { manifestPath } from "../cache/manifests.js";
 import { reached } from "../cache/steps.js";
 import { ownerIn, withChecksum, writeWhole } from "../cache/write.js";
+import type { Stamp } from "../cache/index.js";
 import type { Session } from "./build/session.js";
 import { readsChanged, type Reads } from "./evaluate/fresh.js";
 import { each, numbersOf, releaseDigest, type SavedKnown } from "./known.js";
@@ -18,7 +19,8 @@ import { JOIN_MS } from "./release/release.js";
 import { engineFiles } from "./remember.js";
 import { Rows } from "./rows.js";
 import type { Grounds } from "./sources/facts.js";
-import { fileSystemNow, isRacy, ownStamp, stampOf } from "./sources/stamp.js";
+import { fileSystemNow, isDoubtful, isOwnDoubtful, ownStamp, stampOf } from "./sources/stamp.js";
+import { tellsChanges } from "./sources/telling.js";
 
 /** At most this many records of command lines are kept. */
 const KEPT_RECORDS = 64;
@@ -124,12 +126,14 @@ function ownedRows(session: Session, rows: Rows): Owned {
     if (known?.stands(action) === true) continue;
     const number = numbers.get(action.id) ?? -1;
     decided[number] = 1;
-    bundles.add(rowsMade(session, action, rows), [number]);
+    const made = rowsMade(session, action, rows);
+    bundles.add(made.rows, [number]);
     const grounds = groundsOf(session, action);
     for (const one of grounds) addTo(sources, one, number);
     builds[number] = decider.products.of(action.id)?.build ?? "";
-    if (grounds.some(({ doubtful }) => doubtful)) sure = false;
-    if (grounds.some(({ doubtful, told }) => doubtful || told)) open.push(number);
+    const doubtful = made.doubtful || grounds.some((one) => one.doubtful);
+    if (doubtful) sure = false;
+    if (doubtful || grounds.some(({ told }) => told)) open.push(number);
   }
   for (const [grounds, owners] of sources) bundles.add(rowsOf(grounds, rows), owners);
   if (known !== null)
@@ -162,14 +166,23 @@ const rowsOf = ({ files, links }: Grounds, rows: Rows): number[] => [
 ];
 
 /** Its links in the output directory, and what the store holds of the outputs that are not linked anywhere: its loss must be noticed. */
-function rowsMade({ decider, index, facts, options }: Session, action: Action, rows: Rows): number[] {
+function rowsMade(
+  { decider, index, facts, options }: Session,
+  action: Action,
+  rows: Rows,
+): { readonly rows: readonly number[]; readonly doubtful: boolean } {
   const { project } = options;
   const found: number[] = [];
+  let doubtful = false;
+  const add = (path: string, stamp: Stamp | null): void => {
+    found.push(rows.add(path, stamp, false));
+    if (stamp !== null && isOwnDoubtful(path, stamp, project.state)) doubtful = true;
+  };
   const linked = new Set<string>();
   for (const { output, path } of decider.outPaths(action)) {
     linked.add(output);
     const stamp = facts.files.get(path);
-    if (stamp !== undefined) found.push(rows.add(path, stamp, false));
+    if (stamp !== undefined) add(path, stamp);
   }
   for (const output of action.outputs) {
     if (output.kind === "verdict" || linked.has(output.name)) continue;
@@ -182,9 +195,9 @@ function rowsMade({ decider, index, facts, options }: Session, action: Action, r
         : layer === null
           ? []
           : [layerPath(project.layers, layer), manifestPath(project.manifests, id)];
-    for (const path of paths) found.push(rows.add(path, ownStamp(path), false));
+    for (const path of paths) add(path, ownStamp(path));
   }
-  return found;
+  return { rows: found, doubtful };
 }
 
 /** The rows that no action owns: of the engine, of the Imagefile, of the release, of tools; null where one cannot be believed. */
@@ -195,13 +208,16 @@ function sharedRows(session: Session, reads: Reads, rows: Rows): Set<number> | n
   const shared = new Set<number>();
   const looked = actions.filter((action) => known?.stands(action) !== true);
   const links = new Set(looked.flatMap((action) => decider.outPaths(action).map(({ path }) => path)));
-  for (const [path, stamp] of facts.files) if (!links.has(path)) shared.add(rows.add(path, stamp, true));
-  for (const path of engineFiles()) shared.add(rows.add(path, stampOf(path), true));
+  const others = [...facts.files].filter(([path]) => !links.has(path));
+  for (const [path, stamp] of [...others, ...engineFiles().map((path) => [path, stampOf(path)] as const)]) {
+    if (stamp !== null && !tellsChanges(path, stamp.mtime, stamp.ctime, stamp.mode)) return null;
+    shared.add(rows.add(path, stamp, true));
+  }
   const now = fileSystemNow(project.state);
   for (const { path, use } of reads.files) {
     const itself = use === "lstat" || use === "readlink";
     const stamp = itself ? ownStamp(path) : stampOf(path);
-    if (stamp !== null && isRacy(stamp, now)) return null;
+    if (stamp !== null && isDoubtful(path, stamp, now)) return null;
     shared.add(rows.add(path, stamp, !itself));
   }
   // The run may have taken hours, and the Imagefile may have been edited while actions ran.

@@ -9,7 +9,7 @@ import { hasManifest } from "../cache/manifests.js";
 import { isDiskImage } from "./names.js";
 import type { Project } from "./project.js";
 import type { Facts } from "./sources/facts.js";
-import { ownStamp } from "./sources/stamp.js";
+import { isOwnDoubtful, ownStamp } from "./sources/stamp.js";
 import type { Whole } from "./whole.js";
 
 /** The form of layers that this process can mount. */
@@ -87,7 +87,8 @@ export class Standing {
     if ((stamp.mode & 0o7777) !== linkedMode(artifact, isDiskImage(path))) return "edited";
     // Only the change time differs: a link was made or removed elsewhere, or somebody edited and put the time back.
     if ((await hashFile(path, stamp.size)) !== artifact.slice(2)) return "edited";
-    if (!this.context.readOnly) this.context.index.setLink({ ...link, ctime: stamp.ctime });
+    if (!this.context.readOnly && !isOwnDoubtful(path, stamp, this.context.project.state))
+      this.context.index.setLink({ ...link, ctime: stamp.ctime });
     return "good";
   }
 }

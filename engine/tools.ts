@@ -9,6 +9,7 @@ import type { Tool } from "./model.js";
 import { fail, ok, type Result } from "./problem.js";
 import type { Facts } from "./sources/facts.js";
 import { stampOf } from "./sources/stamp.js";
+import { tellsChanges } from "./sources/telling.js";
 
 /** PATH of every action: the system's directories, whatever the user's says. */
 export const ACTION_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -117,9 +118,10 @@ export class ToolVersions {
     if (path === null || stamp === null) return MISSING;
     const text = JSON.stringify(stamp);
     const known = this.index.tool(path);
-    if (known?.stamp === text) return known.version;
+    const tells = tellsChanges(path, stamp.mtime, stamp.ctime, stamp.mode);
+    if (tells && known?.stamp === text) return known.version;
     const version = saysVersion(path, stamp.mode) ?? `sha256:${await hashFile(path, stamp.size)}`;
-    if (!this.readOnly) this.index.setTool(path, text, version);
+    if (tells && !this.readOnly) this.index.setTool(path, text, version);
     return version;
   }
 }

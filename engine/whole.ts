@@ -10,7 +10,8 @@ import { ownIds } from "./execute/local/ids.js";
 import type { Isolation } from "./execute/local/sandbox.js";
 import { ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
-import { ownStamp, sameStamp } from "./sources/stamp.js";
+import type { LayerStamp } from "./tree/layer-stamp.js";
+import { noteOwn, ownStamp, sameStamp } from "./sources/stamp.js";
 
 /** Where to look. */
 export interface WholeContext {
@@ -81,9 +82,9 @@ export class Whole {
   async note({ id, layer }: Pick<ArtifactRow, "id" | "layer">): Promise<void> {
     const { project } = this.context;
     if (layer === null) return;
-    this.#note(manifestPath(project.manifests, id), digestOf(id));
+    noteOwn(this.context.index, manifestPath(project.manifests, id), digestOf(id), project.state);
     const looks = await this.#looksOf(layerPath(project.layers, layer));
-    if (looks.ok) this.#note(layerPath(project.layers, layer), looks.value);
+    if (looks.ok) this.#noteLayer(layerPath(project.layers, layer), looks.value);
   }
 
   /** Whether the layer of a tree that is to be stored again is good; false where nobody can tell. */
@@ -132,18 +133,17 @@ export class Whole {
     const { index, project, readOnly } = this.context;
     const looks = await this.#looksOf(layer);
     if (!looks.ok) return looks;
-    if (index.stamp(layer)?.digest === looks.value) return ok(true);
+    if (index.stamp(layer)?.digest === looks.value.digest) return ok(true);
     const { verifyTree } = await import("./tree/seal.js");
     const whole = await verifyTree(project, row, this.#isolation());
-    if (whole.ok && whole.value && !readOnly) this.#note(layer, looks.value);
+    if (whole.ok && whole.value && !readOnly) this.#noteLayer(layer, looks.value);
     return whole;
   }
 
-  async #looksOf(layer: string): Promise<Result<string>> {
+  async #looksOf(layer: string): Promise<Result<LayerStamp>> {
     const { stampLayer } = await import("./tree/run-seal.js");
     const { insideOf } = await import("./tree/seal.js");
-    const looks = await stampLayer(layer, insideOf(this.#isolation()));
-    return looks.ok ? ok(looks.value.digest) : looks;
+    return stampLayer(layer, insideOf(this.#isolation()));
   }
 
   /** Believes the whole stamp or, where any of it is another (links come and go), the digest. */
@@ -157,13 +157,16 @@ export class Whole {
     if (stamp === null) return true;
     if (!doubted && known?.digest === digest && sameStamp(stamp, known)) return true;
     if (!(await verify())) return false;
-    if (!this.context.readOnly) this.context.index.setStamp(path, stamp, digest);
+    const { index, project, readOnly } = this.context;
+    if (!readOnly) noteOwn(index, path, digest, project.state, stamp);
     return true;
   }
 
-  #note(path: string, digest: string): void {
+  /** As late as the newest thing in it. */
+  #noteLayer(path: string, { digest, changed }: LayerStamp): void {
+    const { index, project } = this.context;
     const stamp = ownStamp(path);
-    if (stamp !== null) this.context.index.setStamp(path, stamp, digest);
+    if (stamp !== null) noteOwn(index, path, digest, project.state, { ...stamp, ctime: changed });
   }
 
   /** How the layers that can be mounted here are entered. */

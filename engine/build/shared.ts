@@ -14,7 +14,7 @@ import type { Isolation } from "../execute/local/sandbox.js";
 import type { Action, TargetId } from "../model.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { BuildReason, Decision } from "../reason.js";
-import { ownStamp } from "../sources/stamp.js";
+import { noteOwn } from "../sources/stamp.js";
 import { travelling } from "../tree/travel.js";
 
 /** A cache that machines share, opened. */
@@ -186,7 +186,7 @@ export class Shared {
   }
 
   async #takeContents(decider: Decider, local: ContentStore, { action, made }: Offer): Promise<Result<void>> {
-    const { index, store } = decider.context;
+    const { index, store, project } = decider.context;
     const outputs = Object.values(made.outputs);
     const missing = await local.missing(outputs.map(({ id }) => id));
     for (const { id, parent } of outputs) {
@@ -198,9 +198,8 @@ export class Shared {
       if (refused !== undefined) return { ok: false, problem: refused };
       const row = index.artifact(id);
       if (row?.kind === "tree") await decider.whole.note(row);
-      const stamp = row?.kind === "file" ? ownStamp(store.path(id)) : null;
-      if (stamp === null) continue;
-      index.setStamp(store.path(id), stamp, id.slice(2));
+      if (row?.kind !== "file") continue;
+      noteOwn(index, store.path(id), id.slice(2), project.state);
       const wrong = checkFileGuards(store.path(id), action.guards);
       if (wrong !== null) return fail(3, wrong);
     }

@@ -2,6 +2,7 @@
 // nothing to do, so it imports next to nothing. It does not know how reads are noticed (track.ts).
 import { lstatSync, readFileSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import type { Stats } from "node:fs";
+import { tellsChanges } from "../sources/telling.js";
 import { short } from "./place.js";
 
 /** What the file system says of a path. Sizes in bytes, times in milliseconds since 1970. */
@@ -25,7 +26,7 @@ export interface FileRead {
   readonly stat: Stamp | null;
   /** The directory's names were read. */
   readonly listed: boolean;
-  /** Stamped so soon after a change that another one might not show in the stamp. */
+  /** Another change might not show in the stamp: it was taken too soon after one, or never tells. */
   readonly racy: boolean;
   /** Of what was read: contents up to 1 MiB, names, the link's target; null where only the stamp counts. */
   readonly digest: string | null;
@@ -81,7 +82,7 @@ export function restamped(reads: Reads): Reads | null {
 function restampedFile(file: FileRead): FileRead {
   const stat = stampOf(file.path, file.use);
   if (stat === null || file.stat === null || file.digest === null) return file;
-  const racy = isRacy(stat);
+  const racy = isRacy(file.path, file.use, stat);
   if (same(stat, file.stat) && (!file.racy || racy)) return file;
   // Contents are compared after the stamp was taken, so it cannot be of later ones.
   return digestOf(file.path, file.use) === file.digest ? { ...file, stat, racy } : file;
@@ -91,7 +92,7 @@ function restampedFile(file: FileRead): FileRead {
 export function fileRead(path: string, use: Use): FileRead {
   const stat = stampOf(path, use);
   const digest = stat === null ? null : digestOf(path, use);
-  return { path, use, stat, listed: use === "list", racy: stat !== null && isRacy(stat), digest };
+  return { path, use, stat, listed: use === "list", racy: stat !== null && isRacy(path, use, stat), digest };
 }
 
 /** Digest over all of the environment, with VAR=value words in it. */
@@ -117,8 +118,10 @@ const same = (a: Stamp, b: Stamp): boolean =>
   a.ino === b.ino &&
   a.mode === b.mode;
 
-/** Also where the file is from the future: then nothing can be said. */
-const isRacy = (stamp: Stamp): boolean => Date.now() - stamp.mtimeMs < RACY;
+/** Also where the file is from the future: then nothing can be said. Who asked for no more than the stamp has the same answer. */
+const isRacy = (path: string, use: Use, { mtimeMs, ctimeMs, mode }: Stamp): boolean =>
+  !["exists", "stat", "lstat"].includes(use) &&
+  (Date.now() - Math.max(mtimeMs, ctimeMs) < RACY || !tellsChanges(path, mtimeMs, ctimeMs, mode));
 
 function stampOf(path: string, use: Use): Stamp | null {
   const stat = use === "lstat" || use === "readlink" ? lstatSync : statSync;

@@ -3,7 +3,7 @@
 import { DIGEST_BYTES, hasDigest, hashMany, toByteString } from "../../cache/hash.js";
 import type { Index } from "../../cache/index.js";
 import { packagePath, removePackage } from "../../cache/packages.js";
-import { ownStamp, sameStamp } from "../sources/stamp.js";
+import { noteOwn, ownStamp, sameStamp } from "../sources/stamp.js";
 import type { Package } from "./driver.js";
 
 /** The package files in a directory, each named by its SHA-256, and looked at once. */
@@ -38,7 +38,7 @@ export class StoredPackages {
       // A repository may name it by a longer digest alone.
       const longer = sha256.length > 2 * DIGEST_BYTES;
       if (longer ? await hasDigest(path, sha256, stamp.size) : digests[at] === sha256) {
-        this.index.setStamp(path, stamp, sha256);
+        noteOwn(this.index, path, sha256, this.dir, stamp);
         this.#whole.add(sha256);
         continue;
       }

@@ -20,7 +20,7 @@ import { fail, ok, type Result } from "../problem.js";
 import { closureDigest } from "../packages/closure.js";
 import type { Project } from "../project.js";
 import { linkOutputs } from "../publish.js";
-import { ownStamp } from "../sources/stamp.js";
+import { noteOwn } from "../sources/stamp.js";
 import { nameOfExport, NAMES, type Export, type ExportedFile } from "./exchange.js";
 import { madeBy, type Accepted, type ImportPlan } from "./import.js";
 import type { Provenance, Release, ReleasedArtifact } from "./record.js";
@@ -130,7 +130,7 @@ async function storeFiles(
   scratch: string,
   progress: Progress,
 ): Promise<Result<void>> {
-  const { store } = decider.context;
+  const { store, project } = decider.context;
   for (const { action, from, exported } of accepted) {
     for (const { output, path } of decider.outPaths(action)) {
       const file = fileOf(from, action.id, output);
@@ -156,8 +156,7 @@ async function storeFiles(
       if (!met.ok) return met;
       const added = await store.addFile(copy, file.id);
       if (!added.ok) return added;
-      const stamp = ownStamp(store.path(file.id));
-      if (stamp !== null) index.setStamp(store.path(file.id), stamp, digestOf(file.id));
+      noteOwn(index, store.path(file.id), digestOf(file.id), project.state);
     }
   }
   return ok(undefined);

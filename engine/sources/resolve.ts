@@ -18,7 +18,7 @@ import { Lists, normalised } from "./lists.js";
 import { droppedOf } from "./dropped.js";
 import type { ResolvedSource, SourceFile } from "./resolved.js";
 import { inUtf8 } from "./utf8.js";
-import { fileSystemClock, isRacy, lstatOf, sameStamp, stampOf, stampOfStats, statOf } from "./stamp.js";
+import { fileSystemClock, isDoubtful, lstatOf, sameStamp, stampOf, stampOfStats, statOf } from "./stamp.js";
 
 /** Sources whose place in the stage is their input's. */
 const OF_INPUT: ReadonlySet<Source["kind"]> = new Set(["probe", "list", "text"]);
@@ -34,7 +34,7 @@ interface Resolving {
 /** Resolves sources for one run; the same source is looked at once. */
 export class Sources {
   readonly #memo = new Map<string, Resolving>();
-  readonly #digests = new Map<string, Promise<{ readonly digest: string; readonly racy: boolean }>>();
+  readonly #digests = new Map<string, Promise<{ readonly digest: string; readonly doubtful: boolean }>>();
   readonly #lists: Lists;
   readonly #clock: () => number;
   /** What no pattern matches. */
@@ -82,7 +82,7 @@ export class Sources {
   lines(file: string, grounds: Grounds = this.facts): Result<ReadonlyMap<string, number>> {
     const { path, stamp, lines } = this.#lists.read(file);
     grounds.file(path, stamp);
-    this.#noteRace(stamp, grounds);
+    this.#noteDoubt(path, stamp, grounds);
     return lines;
   }
 
@@ -201,7 +201,7 @@ export class Sources {
     const stamp = stampOfStats(stats);
     if (stats.isSymbolicLink()) {
       grounds.links.set(path, stamp);
-      this.#noteRace(stamp, grounds);
+      this.#noteDoubt(path, stamp, grounds);
       return ok({ kind: "link", path, stage, to: readlinkSync(path) });
     }
     if (stats.isDirectory()) return ok({ kind: "directory", path, stage });
@@ -283,7 +283,7 @@ export class Sources {
     for (const directory of directories) {
       const stamp = stampOf(directory);
       grounds.file(directory, stamp);
-      this.#noteRace(stamp, grounds);
+      this.#noteDoubt(directory, stamp, grounds);
     }
   }
 
@@ -295,29 +295,29 @@ export class Sources {
       found = this.#lookUp(path, stamp);
       this.#digests.set(path, found);
     }
-    const { digest, racy } = await found;
-    if (racy) grounds.doubtful = true;
+    const { digest, doubtful } = await found;
+    if (doubtful) grounds.doubtful = true;
     return digest;
   }
 
-  async #lookUp(path: string, before: Stamp): Promise<{ digest: string; racy: boolean }> {
+  async #lookUp(path: string, before: Stamp): Promise<{ digest: string; doubtful: boolean }> {
     const known = this.index.stamp(path);
-    if (known !== undefined && sameStamp(known, before)) return { digest: known.digest, racy: false };
+    if (known !== undefined && sameStamp(known, before)) return { digest: known.digest, doubtful: false };
     const digest = await hashFile(path, before.size);
     const after = stampOf(path);
-    const racy = this.#isRacy(after);
-    if (!racy && !this.readOnly && after !== null && sameStamp(before, after))
+    const doubtful = this.#isDoubtful(path, after);
+    if (!doubtful && !this.readOnly && after !== null && sameStamp(before, after))
       this.index.setStamp(path, before, digest);
-    return { digest, racy };
+    return { digest, doubtful };
   }
 
-  /** A thing changed too lately for its stamp to be believed. */
-  #noteRace(stamp: Stamp | null, grounds: Grounds): void {
-    if (this.#isRacy(stamp)) grounds.doubtful = true;
+  /** The stamp of a thing may not be believed. */
+  #noteDoubt(path: string, stamp: Stamp | null, grounds: Grounds): void {
+    if (this.#isDoubtful(path, stamp)) grounds.doubtful = true;
   }
 
-  #isRacy(stamp: Stamp | null): boolean {
-    return stamp !== null && isRacy(stamp, this.#clock());
+  #isDoubtful(path: string, stamp: Stamp | null): boolean {
+    return stamp !== null && isDoubtful(path, stamp, this.#clock());
   }
 
   #probe({ argv, what }: Kind<"probe">, name: string): Result<ResolvedSource> {

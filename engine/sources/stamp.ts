@@ -1,8 +1,9 @@
 // How a file looks from outside, and whether that may be believed. It reads no contents.
 import { closeSync, fstatSync, lstatSync, openSync, rmSync, statSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import type { Stamp } from "../../cache/index.js";
+import type { Index, Stamp } from "../../cache/index.js";
 import { codeOf, problemIn, temporaryName } from "../../cache/io.js";
+import { tellsChanges } from "./telling.js";
 
 /** A digest taken within this many milliseconds of a file's change is not used again: a later edit could look the same. */
 export const RACY_MS = 3000;
@@ -47,9 +48,29 @@ export function ownStamp(path: string): Stamp | null {
 export const sameStamp = (a: Stamp, b: Stamp): boolean =>
   a.size === b.size && a.mtime === b.mtime && a.ctime === b.ctime && a.ino === b.ino && a.mode === b.mode;
 
-/** Whether the file changed so lately that another change might leave the same stamp. `now` is the file system's. */
-export const isRacy = (stamp: Stamp, now: number): boolean =>
-  Math.abs(now - stamp.mtime) < RACY_MS || Math.abs(now - stamp.ctime) < RACY_MS;
+/** Whether another change might leave the same stamp: it changed very lately (`now` is the file system's), or never tells. */
+export const isDoubtful = (path: string, stamp: Stamp, now: number): boolean =>
+  Math.abs(now - stamp.mtime) < RACY_MS ||
+  Math.abs(now - stamp.ctime) < RACY_MS ||
+  !tellsChanges(path, stamp.mtime, stamp.ctime, stamp.mode);
+
+/**
+ * The same of a file that we have just made and nobody else knew: only where the clock is as coarse as a second, and is not
+ * asked where it is not. `state` is a directory to ask it in.
+ */
+export const isOwnDoubtful = (path: string, stamp: Stamp, state: string): boolean =>
+  stamp.ctime % 1000 === 0 && isDoubtful(path, stamp, fileSystemNow(state));
+
+/** Notes what a file of ours has that looks so (null: it is gone); not where it could be another that looks so. */
+export function noteOwn(
+  index: Index,
+  path: string,
+  digest: string,
+  state: string,
+  stamp: Stamp | null = ownStamp(path),
+): void {
+  if (stamp !== null && !isOwnDoubtful(path, stamp, state)) index.setStamp(path, stamp, digest);
+}
 
 /**
  * The file system's own clock, in milliseconds: the time it gives to a file written just now. The process's
