@@ -33,6 +33,8 @@ export type BuildEvent =
       readonly build: string;
       readonly reason: Decision;
       readonly expected: number | null;
+      /** The file that what it says goes to. */
+      readonly log: string;
       readonly at: number;
     }
   | { readonly type: "up-to-date"; readonly target: string; readonly at: number }
@@ -40,6 +42,8 @@ export type BuildEvent =
       readonly type: "restored";
       readonly target: string;
       readonly outputs: readonly string[];
+      /** Of each of them, in bytes. */
+      readonly sizes: readonly number[];
       readonly reason: Decision;
       readonly at: number;
     }
@@ -48,6 +52,8 @@ export type BuildEvent =
       readonly target: string;
       readonly build: string;
       readonly outputs: readonly string[];
+      /** Of each of them, in bytes. */
+      readonly sizes: readonly number[];
       readonly digests: readonly string[];
       readonly duration: number;
       readonly at: number;

@@ -116,7 +116,8 @@ export async function linkOutputs(
   action: Action,
   outputs: Readonly<Record<string, ArtifactId>>,
 ): Promise<
-  { readonly paths: readonly string[]; readonly copied: string | null } | { readonly problem: Problem }
+  | { readonly paths: readonly string[]; readonly sizes: readonly number[]; readonly copied: string | null }
+  | { readonly problem: Problem }
 > {
   const rejected = decider.rejected(action, outputs);
   if (rejected?.kind === "rejected") {
@@ -125,6 +126,7 @@ export async function linkOutputs(
   }
   const { index, store, project, datecode, facts } = decider.context;
   const paths: string[] = [];
+  const sizes: number[] = [];
   let copied: string | null = null;
   for (const { output, path } of decider.outPaths(action)) {
     const id = outputs[output];
@@ -158,9 +160,10 @@ export async function linkOutputs(
       ino,
     });
     reached("linked", path);
+    sizes.push(size);
     paths.push(path);
   }
-  return { paths, copied };
+  return { paths, sizes, copied };
 }
 
 /** Of a file that is digested when it is looked at next. */

@@ -92,6 +92,7 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
     type: "restored",
     target: action.id,
     outputs: linked.paths,
+    sizes: linked.sizes,
     reason: decision,
     at: options.now(),
   });
@@ -151,8 +152,16 @@ async function build(
   const id = `${options.now().toString(36)}-${randomBytes(4).toString("hex")}`;
   const started = options.now();
   const expected = context.session.durations.of(action.id);
-  options.emit({ type: "started", target: action.id, build: id, reason: decision, expected, at: started });
   const log = logPath(project, id);
+  options.emit({
+    type: "started",
+    target: action.id,
+    build: id,
+    reason: decision,
+    expected,
+    log,
+    at: started,
+  });
   makeLog(log, nurseryPath(project, id, "log"));
   noteUnfinished(project, { id, action: action.id, started });
   reached("claimed", action.id);
@@ -237,6 +246,7 @@ async function build(
       target: action.id,
       build: id,
       outputs: linked.paths,
+      sizes: linked.sizes,
       digests: Object.values(outputs),
       duration,
       at: options.now(),

@@ -34,13 +34,21 @@ export const after = (...targets: string[]): Decision => ({
 export const missing = (path: string): Decision => ({ kind: "restore", reason: { kind: "missing", path } });
 
 export const started = (seconds: number, target: string, reason: Decision, expected: number | null = null) =>
-  at(seconds, { type: "started", target, build: `b-${target}`, reason, expected });
+  at(seconds, {
+    type: "started",
+    target,
+    build: `b-${target}`,
+    reason,
+    expected,
+    log: `/project/.imagemake/logs/b-${target}.log`,
+  });
 export const built = (seconds: number, target: string, duration: number) =>
   at(seconds, {
     type: "built",
     target,
     build: `b-${target}`,
     outputs: [`out/${target}.tar`],
+    sizes: [3_145_728],
     digests: ["a".repeat(64)],
     duration: duration * 1000,
   });
@@ -93,6 +101,7 @@ function example(): BuildEvent[] {
       type: "restored",
       target: "platformfs-generic.tree",
       outputs: ["out/debian-generic-20261121.tar.xz"],
+      sizes: [44_040_192],
       reason: missing("out/debian-generic-20261121.tar.xz"),
     }),
     built(17, "rootfs-amd64-mini.tree", 11),
