@@ -3,30 +3,15 @@
 import { z } from "zod";
 import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
 import type { Tool } from "../engine/model.js";
-import { check, option, typed } from "./options.js";
+import { callable, declaration, type Checked, type Given } from "./declaration.js";
+import { option, typed } from "./options.js";
 import { recipe } from "./recipes.js";
-import { fileTarget, size } from "./schema.js";
-import { asCheck, type CheckTarget, type FileTarget, type Size } from "./types.js";
+import { arrayOf, fileTarget, size } from "./schema.js";
+import { asCheck, type CheckTarget, type FileTarget } from "./types.js";
 
-/**
- * What the console must say, in this order: text, a regular expression (`^` and `$` are line ends), or
- * something to type. `"\n"` is sent as the Enter key. What is typed comes back as an echo: expect something
- * that was not typed (`echo $((6*7))`, then `"42"`).
- */
-export type Expect = string | RegExp | readonly (string | RegExp | { readonly send: string })[];
-
+const MEDIA = ["cd", "usb", "disk", "pxe"] as const;
 /** How the image is presented: a CD, a USB stick, a virtio disk, or a tarball served over TFTP. */
-export type BootMedium = "cd" | "usb" | "disk" | "pxe";
-
-/** Options of `boot`. `timeout` in seconds; `net` is a card with address and DNS but nothing behind it. */
-export type BootOptions = {
-  expect: Expect;
-  firmware?: "bios" | "uefi";
-  memory?: Size;
-  cpus?: number;
-  net?: boolean;
-  timeout?: number;
-} & ({ image: FileTarget; as: BootMedium } | { kernel: FileTarget; initrd: FileTarget; cmdline: string });
+export type BootMedium = (typeof MEDIA)[number];
 
 /**
  * Seconds until the last pattern must have come: five times what systemd images took under TCG on two slow
@@ -49,50 +34,68 @@ const SLACK = 90;
 const text = z.string().min(1);
 const expression = z.instanceof(RegExp);
 const pattern = z.union([text, expression]);
-const sequence = z.array(
-  typed(z.union([pattern, z.strictObject({ send: text })]), "text, a regular expression or { send }"),
+const sequence = arrayOf(
+  typed(
+    z.union([pattern, z.strictObject({ send: option(text, "text", "What is typed.") })]),
+    "text, a regular expression or { send }",
+  ),
 );
 
-export const bootSchema = z.strictObject({
-  expect: option(
-    z.union([pattern, sequence]),
-    "text, a regular expression, or an array of these and { send }",
-    "What the serial console must say, in this order; `{ send }` is typed when what stands before it has come. " +
-      "In a regular expression `^` and `$` are line ends. `\\n` is sent as the Enter key.",
-  ),
-  image: option(fileTarget.optional(), "a file target", "The image to boot; `as` says how."),
-  as: option(
-    z.enum(["cd", "usb", "disk", "pxe"]).optional(),
-    "cd, usb, disk or pxe",
-    "How the image is presented: a CD, a USB stick, a virtio disk, or a tarball that is unpacked and served " +
-      "over TFTP. It is never written.",
-  ),
-  kernel: option(fileTarget.optional(), "a file target", "A kernel to start directly, instead of an image."),
-  initrd: option(fileTarget.optional(), "a file target", "The kernel's initial RAM file system."),
-  cmdline: option(
-    z.string().optional(),
-    "text",
-    "The kernel's command line; it must say `console=ttyS0`, because that is where we listen.",
-  ),
-  firmware: option(z.enum(["bios", "uefi"]).optional(), "bios or uefi", "Firmware; bios unless given."),
-  memory: option(size.optional(), `a size such as "1GiB"`, "Memory of the guest; 1 GiB unless given."),
-  cpus: option(z.number().int().min(1).max(64).optional(), "a number from 1", "Processors; 1 unless given."),
-  net: option(
-    z.boolean().optional(),
-    "true or false",
-    "A network card with DHCP, with nothing behind it. `pxe` always has one.",
-  ),
-  timeout: option(
-    z.number().positive().optional(),
-    "a number of seconds",
-    "Seconds until all must have come: 120 for a kernel, 450 for a disk, CD or stick, 750 for pxe unless given.",
-  ),
-});
-type Given = z.output<typeof bootSchema>;
+const declared = declaration(
+  "rule.boot",
+  "Boots an image in QEMU; its verdict is whether all that is expected came on the serial console.",
+  {
+    expect: option(
+      z.union([pattern, sequence]),
+      "text, a regular expression, or an array of these and { send }",
+      "What the serial console must say, in this order; `{ send }` is typed when what stands before it has come. " +
+        "In a regular expression `^` and `$` are line ends. `\\n` is sent as the Enter key.",
+    ),
+    image: option(fileTarget.optional(), "a file target", "The image to boot; `as` says how."),
+    as: option(
+      z.enum(MEDIA).optional(),
+      "cd, usb, disk or pxe",
+      "How the image is presented: a CD, a USB stick, a virtio disk, or a tarball that is unpacked and served " +
+        "over TFTP. It is never written.",
+    ),
+    kernel: option(
+      fileTarget.optional(),
+      "a file target",
+      "A kernel to start directly, instead of an image.",
+    ),
+    initrd: option(fileTarget.optional(), "a file target", "The kernel's initial RAM file system."),
+    cmdline: option(
+      z.string().optional(),
+      "text",
+      "The kernel's command line; it must say `console=ttyS0`, because that is where we listen.",
+    ),
+    firmware: option(z.enum(["bios", "uefi"]).optional(), "bios or uefi", "Firmware; bios unless given."),
+    memory: option(size.optional(), `a size such as "1GiB"`, "Memory of the guest; 1 GiB unless given."),
+    cpus: option(
+      z.number().int().min(1).max(64).optional(),
+      "a number from 1",
+      "Processors; 1 unless given.",
+    ),
+    net: option(
+      z.boolean().optional(),
+      "true or false",
+      "A network card with DHCP, with nothing behind it. `pxe` always has one.",
+    ),
+    timeout: option(
+      z.number().positive().optional(),
+      "a number of seconds",
+      "Seconds until all must have come: 120 for a kernel, 450 for a disk, CD or stick, 750 for pxe unless given.",
+    ),
+  },
+);
+/** An image and how it is presented, or a kernel that is started directly. */
+export type BootOptions = Given<typeof declared> &
+  ({ image: FileTarget; as: BootMedium } | { kernel: FileTarget; initrd: FileTarget; cmdline: string });
+/** What the console must say. */
+export type Expect = BootOptions["expect"];
 
-/** Boots an image in QEMU; its verdict is whether all that is expected came on the serial console. */
-export function boot(given: BootOptions): CheckTarget {
-  const o = check("boot", bootSchema, given);
+export const boot = callable(declared, (given: BootOptions): CheckTarget => {
+  const o = declared.check(given);
   const { as, inputs } = guest(o);
   const expect = expectations(o.expect);
   const firmware = o.firmware ?? "bios";
@@ -112,10 +115,13 @@ export function boot(given: BootOptions): CheckTarget {
       resources: { cpu: cpus, memory: memory + QEMU_MEMORY, named: ["kvm"] },
     }),
   );
-}
+});
 
 /** Which of the two forms it is, complete and not mixed. */
-function guest(o: Given): { as: BootMedium | "kernel"; inputs: Readonly<Record<string, Handle>> } {
+function guest(o: Checked<typeof declared>): {
+  as: BootMedium | "kernel";
+  inputs: Readonly<Record<string, Handle>>;
+} {
   const { image, as, kernel, initrd, cmdline } = o;
   const direct = kernel !== undefined || initrd !== undefined || cmdline !== undefined;
   if (direct && (image !== undefined || as !== undefined)) {
@@ -133,9 +139,12 @@ function guest(o: Given): { as: BootMedium | "kernel"; inputs: Readonly<Record<s
   wrongOption("boot", `${form}; missing: ${missing.map(([name]) => name).join(", ")}`);
 }
 
+type Patterns = Checked<typeof declared>["expect"];
+const isSequence = (expect: Patterns): expect is z.output<typeof sequence> => Array.isArray(expect);
+
 /** Regular expressions travel as source and flags; those about where a search begins mean nothing here. */
-function expectations(expect: Given["expect"]): readonly object[] {
-  const list = Array.isArray(expect) ? expect : [expect];
+function expectations(expect: Patterns): readonly object[] {
+  const list = isSequence(expect) ? expect : [expect];
   const first = list[0];
   if (first === undefined) wrongOption("boot", "expect: expected at least one pattern, found none");
   if (typeof first === "object" && !(first instanceof RegExp)) {

@@ -1,31 +1,8 @@
-// The options of every rule and step as data, from the very schemas that check them: documentation is made from
-// this, so it cannot drift. It does not know how a page looks.
+// What was declared as data: of everything in the module "imagemake" that takes options, its name, text, call and options.
+// docs/rules.md, `imagemake explain` and the texts that editors show are made of this.
 import { z } from "zod";
-import { aptSchema } from "./apt.js";
-import { bootSchema } from "./boot.js";
-import { diskSchema } from "./disk.js";
-import { dnfSchema } from "./dnf.js";
-import { extractSchema } from "./extract.js";
-import { initramfsSchema } from "./initramfs.js";
-import { installerIsoSchema } from "./installer-iso.js";
-import { isoSchema } from "./iso.js";
-import { kernelSchema } from "./kernel.js";
-import { mirrorSchema } from "./mirror.js";
-import { squashfsSchema } from "./squashfs.js";
-import { nixSchema } from "./nix.js";
+import { declarationOf, type Declaration } from "./declaration.js";
 import { callForm, typeOf } from "./options.js";
-import { pacmanSchema } from "./pacman.js";
-import { platformfsSchema } from "./platformfs.js";
-import { projectSchema } from "./project.js";
-import { pxeSchema } from "./pxe.js";
-import { signerSchema } from "./signers.js";
-import { rootfsSchema } from "./rootfs.js";
-import { checkSchema, runSchema } from "./run.js";
-import { layersSchema } from "./search-path.js";
-import { stepSchemas } from "./steps.js";
-import { uniqueSchema } from "./unique.js";
-import { unpackSchema } from "./unpack.js";
-import { xbpsSchema } from "./xbps.js";
 
 /** One option. `type` is in words, `description` a sentence or two of Markdown. */
 export interface OptionText {
@@ -40,78 +17,69 @@ export interface OptionText {
 /** A rule, a step or a function of the module, and its options in the order in which they are declared. */
 export interface RuleText {
   readonly name: string;
+  /** What it is, a sentence or two of Markdown. */
+  readonly text: string;
   /** How it is called. */
   readonly form: string;
   readonly options: readonly OptionText[];
 }
 
-const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
-  "rule.run": runSchema,
-  "rule.check": checkSchema,
-  "rule.rootfs": rootfsSchema,
-  "rule.platformfs": platformfsSchema,
-  "rule.unpack": unpackSchema,
-  "rule.kernel": kernelSchema,
-  "rule.initramfs": initramfsSchema,
-  "rule.extract": extractSchema,
-  "rule.squashfs": squashfsSchema,
-  "rule.iso": isoSchema,
-  "rule.disk": diskSchema,
-  "rule.pxe": pxeSchema,
-  "rule.nix": nixSchema,
-  "rule.mirror": mirrorSchema,
-  "rule.installerIso": installerIsoSchema,
-  "rule.boot": bootSchema,
-  "rule.unique": uniqueSchema,
-  ...Object.fromEntries(Object.entries(stepSchemas).map(([name, schema]) => [`step.${name}`, schema])),
-  apt: aptSchema,
-  xbps: xbpsSchema,
-  pacman: pacmanSchema,
-  dnf: dnfSchema,
-  layers: layersSchema,
-  project: projectSchema,
-  "signify, minisign": signerSchema,
-};
+/** In which order they are read. */
+const KINDS = ["rule.", "step.", "", "preset."];
+const rank = (name: string): number =>
+  KINDS.findIndex((kind) => (kind === "" ? !name.includes(".") : name.startsWith(kind)));
 
-/** Everything that takes options; `more` is what is built on the rules. */
-export function describeRules(more: Readonly<Record<string, z.ZodObject>> = {}): readonly RuleText[] {
-  return Object.entries({ ...SCHEMAS, ...more }).map(([name, schema]) => ({
-    name,
-    // Several may be alike.
-    form: name
-      .split(", ")
-      .map((one) => callForm(one, schema))
-      .join(", "),
-    options: optionsOf(schema),
-  }));
+/** All declarations of a module, by kind and name. */
+export function declarationsIn(module: object): readonly Declaration[] {
+  const all = new Map(found(module).map((one) => [one.name, one]));
+  return [...all.values()].sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1));
 }
+
+/** In `rule`, `step` and `preset` too. */
+const found = (module: object): readonly Declaration[] =>
+  Object.values(module).flatMap((value: unknown) =>
+    typeof value === "object" && value !== null ? found(value) : (declarationOf(value) ?? []),
+  );
+
+/** A declaration in words. */
+export const describe = ({ name, text, schema }: Declaration): RuleText => ({
+  name,
+  text,
+  form: callForm(name, schema),
+  options: optionsOf(schema),
+});
 
 function optionsOf(schema: z.ZodObject): readonly OptionText[] {
   const fields = Object.entries<z.ZodType>(schema.shape);
   return fields.map(([name, field]) => {
-    const inner = unwrap(field);
     return {
       name,
       required: !field.safeParse(undefined).success,
       type: typeOf(field) ?? "",
       description: descriptionOf(field),
-      options: optionsIn(inner),
+      options: optionsIn(field),
     };
   });
 }
 
-/** Of an object, and of what a record has under each name. */
-function optionsIn(schema: z.core.$ZodType): readonly OptionText[] {
-  if (schema instanceof z.ZodObject) return optionsOf(schema);
-  if (!(schema instanceof z.ZodRecord)) return [];
-  const below = unwrap(schema.valueType);
-  return below instanceof z.ZodObject
-    ? optionsOf(below).map((one) => ({ ...one, name: `NAME.${one.name}` }))
-    : [];
+/** Of objects in it: itself, each of an array, one of several forms, or what a record has under each name. */
+const optionsIn = (schema: z.core.$ZodType): readonly OptionText[] =>
+  objectsIn(schema).flatMap((one) =>
+    optionsOf(one).map((option) => (isRecord(schema) ? { ...option, name: `NAME.${option.name}` } : option)),
+  );
+
+/** The objects that an option takes. */
+export function objectsIn(schema: z.core.$ZodType): readonly z.ZodObject[] {
+  if (schema instanceof z.ZodObject) return [schema];
+  if (schema instanceof z.ZodOptional) return objectsIn(schema.unwrap());
+  if (schema instanceof z.ZodArray) return objectsIn(schema.element);
+  if (schema instanceof z.ZodRecord) return objectsIn(schema.valueType);
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap(objectsIn);
+  return [];
 }
 
-const unwrap = (schema: z.core.$ZodType): z.core.$ZodType =>
-  schema instanceof z.ZodOptional ? unwrap(schema.unwrap()) : schema;
+const isRecord = (schema: z.core.$ZodType): boolean =>
+  schema instanceof z.ZodOptional ? isRecord(schema.unwrap()) : schema instanceof z.ZodRecord;
 
 function descriptionOf(schema: z.core.$ZodType): string {
   const own = z.globalRegistry.get(schema)?.description;

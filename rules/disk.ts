@@ -7,11 +7,13 @@ import type { Guards, Tool } from "../engine/model.js";
 import { cpuOf, emulation } from "./arch.js";
 import { holding } from "./formats.js";
 import { grubCpus } from "./grub.js";
-import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
-import { check, option } from "./options.js";
+import { cmdlineOption, menuOption, menuText, waitOption } from "./menu.js";
+import { option } from "./options.js";
+import { rule, type CheckedBy } from "./declaration.js";
 import { packTools } from "./pack.js";
 import { INSIDE, recipe } from "./recipes.js";
 import {
+  arrayOf,
   asTreeHandle,
   common,
   fileTarget,
@@ -23,7 +25,7 @@ import {
   limits,
   type Limits,
 } from "./schema.js";
-import { asFile, type AnyTree, type Common, type FileTarget, type Size } from "./types.js";
+import { asFile, type FileTarget } from "./types.js";
 
 const FILE_SYSTEMS = ["ext4", "btrfs", "vfat"] as const;
 const LOADERS = ["grub-bios", "grub-efi", "grub", "rpi", "uboot"] as const;
@@ -38,150 +40,138 @@ const FORMS = {
   ".tar.gz": { magic: "1f8b", tool: { name: "pigz", package: "pigz" } },
 } as const;
 
-const blob = z.strictObject({ file: imagePath, at: size });
-
-export const diskSchema = z.strictObject({
-  from: option(treeLike, "a tree", "The root file system."),
-  fs: option(
-    z.enum(FILE_SYSTEMS).optional(),
-    FILE_SYSTEMS.join(", "),
-    "Its file system; ext4 unless said, and that one is the same bit for bit when it is made again (btrfs is not).",
-  ),
-  size: option(
-    size.optional(),
-    `a size such as "4GiB"`,
-    "Size of the whole image; computed from the tree, with 64 MiB to spare, unless said.",
-  ),
-  label: option(
-    z
-      .string()
-      .regex(/^[A-Za-z0-9_.-]{1,16}$/)
-      .optional(),
-    "at most 16 letters, digits, . _ and -",
-    "The root file system's label.",
-  ),
-  boot: option(
-    z.enum(LOADERS).optional(),
-    LOADERS.join(", "),
-    "How it starts: GRUB for BIOS, for UEFI, or (`grub`) both; `rpi`, whose firmware reads a FAT partition that is " +
-      "the tree's /boot; `uboot`, the same with a boot loader written before the partitions (see `raw`). Unless said " +
-      "it does not start by itself.",
-  ),
-  bootSize: option(
-    size.optional(),
-    `a size such as "256MiB"`,
-    "With rpi and uboot, size of the FAT partition that is /boot; 256 MiB unless said.",
-  ),
-  raw: option(
-    z.array(blob).optional(),
-    "an array of { file, at }",
-    "Files of the tree that are written to places of the disk, before the first partition, which begins at 16 MiB then.",
-  ),
-  journal: option(
-    z.boolean().optional(),
-    "true or false",
-    "Whether ext4 has a journal; it has unless said. Flash memory lasts longer without.",
-  ),
-  kernel: option(
-    fileTarget.optional(),
-    "a file target",
-    "With GRUB, the kernel. Unless said those of the tree: the one that the links of its packages lead to (`/vmlinuz`), " +
-      "else the newest, also after an upgrade on the machine.",
-  ),
-  initrd: option(
-    fileTarget.optional(),
-    "a file target",
-    "With GRUB, its initial RAM file system. Unless said each kernel's own; where the tree has none, its initramfs-tools, " +
-      "dracut or mkinitcpio makes it.",
-  ),
-  cmdline: cmdlineOption,
-  menu: menuOption,
-  wait: waitOption,
-  out,
-  ...common,
+const blob = z.strictObject({
+  file: option(imagePath, "a path inside the tree", "The file."),
+  at: option(size, `bytes or a size such as "1MiB"`, "Where its first byte goes."),
 });
-type Given = z.output<typeof diskSchema>;
 
-/** A disk image of `from`: `.img`, the same packed (`.img.xz`), or the `disk.raw` in `.tar.gz` that clouds want. */
-export function disk(
-  given: Common & {
-    from: AnyTree;
-    fs?: (typeof FILE_SYSTEMS)[number];
-    size?: Size;
-    label?: string;
-    boot?: (typeof LOADERS)[number];
-    bootSize?: Size;
-    raw?: readonly { readonly file: string; readonly at: Size }[];
-    journal?: boolean;
-    kernel?: FileTarget;
-    initrd?: FileTarget;
-    cmdline?: string;
-    menu?: readonly MenuEntry[];
-    wait?: number;
-    out: string;
+type Given = CheckedBy<typeof disk>;
+
+export const disk = rule(
+  "rule.disk",
+  "A disk image of `from`: `.img`, the same packed (`.img.xz`), or the `disk.raw` in `.tar.gz` that clouds want.",
+  {
+    from: option(treeLike, "a tree", "The root file system."),
+    fs: option(
+      z.enum(FILE_SYSTEMS).optional(),
+      FILE_SYSTEMS.join(", "),
+      "Its file system; ext4 unless said, and that one is the same bit for bit when it is made again (btrfs is not).",
+    ),
+    size: option(
+      size.optional(),
+      `a size such as "4GiB"`,
+      "Size of the whole image; computed from the tree, with 64 MiB to spare, unless said.",
+    ),
+    label: option(
+      z
+        .string()
+        .regex(/^[A-Za-z0-9_.-]{1,16}$/)
+        .optional(),
+      "at most 16 letters, digits, . _ and -",
+      "The root file system's label.",
+    ),
+    boot: option(
+      z.enum(LOADERS).optional(),
+      LOADERS.join(", "),
+      "How it starts: GRUB for BIOS, for UEFI, or (`grub`) both; `rpi`, whose firmware reads a FAT partition that is " +
+        "the tree's /boot; `uboot`, the same with a boot loader written before the partitions (see `raw`). Unless said " +
+        "it does not start by itself.",
+    ),
+    bootSize: option(
+      size.optional(),
+      `a size such as "256MiB"`,
+      "With rpi and uboot, size of the FAT partition that is /boot; 256 MiB unless said.",
+    ),
+    raw: option(
+      arrayOf(blob).optional(),
+      "an array of { file, at }",
+      "Files of the tree that are written to places of the disk, before the first partition, which begins at 16 MiB then.",
+    ),
+    journal: option(
+      z.boolean().optional(),
+      "true or false",
+      "Whether ext4 has a journal; it has unless said. Flash memory lasts longer without.",
+    ),
+    kernel: option(
+      fileTarget.optional(),
+      "a file target",
+      "With GRUB, the kernel. Unless said those of the tree: the one that the links of its packages lead to (`/vmlinuz`), " +
+        "else the newest, also after an upgrade on the machine.",
+    ),
+    initrd: option(
+      fileTarget.optional(),
+      "a file target",
+      "With GRUB, its initial RAM file system. Unless said each kernel's own; where the tree has none, its initramfs-tools, " +
+        "dracut or mkinitcpio makes it.",
+    ),
+    cmdline: cmdlineOption,
+    menu: menuOption,
+    wait: waitOption,
+    out,
+    ...common,
   },
-): FileTarget {
-  const o = check("disk", diskSchema, given);
-  const form = Object.entries(FORMS)
-    .filter(([suffix]) => o.out.endsWith(suffix))
-    .at(-1);
-  if (form === undefined) {
-    const names = Object.keys(FORMS).join(", ");
-    wrongOption("disk", `out: expected a name that ends in ${names}, found "${o.out}"`);
-  }
-  const hasGrub = o.boot === "grub" || o.boot === "grub-bios" || o.boot === "grub-efi";
-  for (const name of ["kernel", "initrd", "cmdline", "menu", "wait"] as const) {
-    if (o[name] !== undefined && !hasGrub) {
-      wrongOption("disk", `${name}: it is GRUB's; expected boot: "grub", "grub-bios" or "grub-efi"`);
+  (o): FileTarget => {
+    const form = Object.entries(FORMS)
+      .filter(([suffix]) => o.out.endsWith(suffix))
+      .at(-1);
+    if (form === undefined) {
+      const names = Object.keys(FORMS).join(", ");
+      wrongOption("disk", `out: expected a name that ends in ${names}, found "${o.out}"`);
     }
-  }
-  const hasBootPartition = o.boot === "rpi" || o.boot === "uboot";
-  if (o.bootSize !== undefined && !hasBootPartition) {
-    wrongOption("disk", `bootSize: only rpi and uboot have a partition for /boot`);
-  }
-  if (hasGrub && o.fs === "vfat")
-    wrongOption("disk", "fs: GRUB's menu and a system's links need ext4 or btrfs");
-  const tree = asTreeHandle(o.from);
-  const ids = idsOf(o);
-  const root = prepared(o, tree, ids, hasGrub);
-  const [suffix, { magic, tool }] = form;
-  const grub = grubOf(tree);
-  return asFile(
-    declareOne({
-      rule: "disk",
-      command: recipe("disk.sh", ["lib.sh", "space.sh", "tell.sh", "disk.sh"]),
-      env: {
-        ...ids,
-        FS: o.fs ?? "ext4",
-        SIZE: o.size === undefined ? "" : String(o.size),
-        LABEL: o.label ?? "",
-        BOOT: o.boot ?? "",
-        BOOT_SIZE: String(o.bootSize ?? (hasBootPartition ? 256 * 1024 ** 2 : 0)),
-        JOURNAL: o.journal === false ? "" : "yes",
-        RAW: (o.raw ?? []).map(({ file, at }) => `${at} ${file}`).join("\n"),
-        FORM: suffix,
-        EFI_NAME: grub.file,
-        GRUB_PLATFORM: grub.platform,
-      },
-      inputs: { TREE: root },
-      outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
-      tools: [
-        ...TOOLS,
-        ...FS_TOOLS[o.fs ?? "ext4"],
-        ...loaderTools(o.boot, grub.tool),
-        ...(tool === null ? [] : [tool]),
-      ],
-      root: true,
-      holds: [
-        ...holding(o.fs ?? "ext4", "TREE", { without: hasBootPartition ? ["boot"] : [] }),
-        ...(hasBootPartition ? holding("vfat", "TREE", { beneath: "boot" }) : []),
-      ],
-      guards: guardsOf(o.guards, diskGuards(magic)),
-      resources: { cpu: tool === null ? 1 : 2, memory: 1024 ** 3 },
-      ...limits(o),
-    }),
-  );
-}
+    const hasGrub = o.boot === "grub" || o.boot === "grub-bios" || o.boot === "grub-efi";
+    for (const name of ["kernel", "initrd", "cmdline", "menu", "wait"] as const) {
+      if (o[name] !== undefined && !hasGrub) {
+        wrongOption("disk", `${name}: it is GRUB's; expected boot: "grub", "grub-bios" or "grub-efi"`);
+      }
+    }
+    const hasBootPartition = o.boot === "rpi" || o.boot === "uboot";
+    if (o.bootSize !== undefined && !hasBootPartition) {
+      wrongOption("disk", `bootSize: only rpi and uboot have a partition for /boot`);
+    }
+    if (hasGrub && o.fs === "vfat")
+      wrongOption("disk", "fs: GRUB's menu and a system's links need ext4 or btrfs");
+    const tree = asTreeHandle(o.from);
+    const ids = idsOf(o);
+    const root = prepared(o, tree, ids, hasGrub);
+    const [suffix, { magic, tool }] = form;
+    const grub = grubOf(tree);
+    return asFile(
+      declareOne({
+        rule: "disk",
+        command: recipe("disk.sh", ["lib.sh", "space.sh", "tell.sh", "disk.sh"]),
+        env: {
+          ...ids,
+          FS: o.fs ?? "ext4",
+          SIZE: o.size === undefined ? "" : String(o.size),
+          LABEL: o.label ?? "",
+          BOOT: o.boot ?? "",
+          BOOT_SIZE: String(o.bootSize ?? (hasBootPartition ? 256 * 1024 ** 2 : 0)),
+          JOURNAL: o.journal === false ? "" : "yes",
+          RAW: (o.raw ?? []).map(({ file, at }) => `${at} ${file}`).join("\n"),
+          FORM: suffix,
+          EFI_NAME: grub.file,
+          GRUB_PLATFORM: grub.platform,
+        },
+        inputs: { TREE: root },
+        outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
+        tools: [
+          ...TOOLS,
+          ...FS_TOOLS[o.fs ?? "ext4"],
+          ...loaderTools(o.boot, grub.tool),
+          ...(tool === null ? [] : [tool]),
+        ],
+        root: true,
+        holds: [
+          ...holding(o.fs ?? "ext4", "TREE", { without: hasBootPartition ? ["boot"] : [] }),
+          ...(hasBootPartition ? holding("vfat", "TREE", { beneath: "boot" }) : []),
+        ],
+        guards: guardsOf(o.guards, diskGuards(magic)),
+        resources: { cpu: tool === null ? 1 : 2, memory: 1024 ** 3 },
+        ...limits(o),
+      }),
+    );
+  },
+);
 
 const diskGuards = (magic: string | null): Guards => ({
   minSize: 4096,

@@ -8,27 +8,40 @@ import { imagefileDirectory } from "../engine/evaluate/home.js";
 import { asError } from "../engine/problem.js";
 import { isOn, readConf, words, type Conf, type Options } from "./drivers/dnf/conf.js";
 import type { Section } from "./drivers/dnf/repository.js";
-import { check, option, typed } from "./options.js";
-import { filesSource, patternsOf, placeOf } from "./schema.js";
+import { option, typed } from "./options.js";
+import { callable, declaration, type Checked, type Given, type Others } from "./declaration.js";
+import { filesSource, patternsOf, placeOf, takes } from "./schema.js";
 import { SearchPath, type Layers } from "./search-path.js";
 import type { Repo, Source, Vars } from "./types.js";
 
 const place = placeOf("http", "https", "ftp", "file");
-const textSource = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "text");
+const textSource = takes<Source>()(z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "text"));
 
-export const dnfSchema = z
-  .strictObject({
+const declared = declaration(
+  "dnf",
+  "RPM repositories.",
+  {
     from: option(
       z.union([
-        z.instanceof(SearchPath),
+        takes<Layers>()(z.instanceof(SearchPath)),
         filesSource,
         textSource,
-        z.strictObject({ url: place, name: z.string().regex(/^\S+$/).optional() }),
+        z.strictObject({
+          url: option(
+            place,
+            "a URL or a directory",
+            "A browsable directory: all repositories below it, but for sources.",
+          ),
+          name: option(
+            z.string().regex(/^\S+$/).optional(),
+            "a name",
+            "What a release calls it; its last directory unless said.",
+          ),
+        }),
       ]),
       `layers(…), files("yum.conf"), or { url, name }`,
       "Where the repositories are named: in the sections of a `yum.conf`; in layers, by the first `yum.conf.tmpl`, the " +
-        "`yum-repos.conf.tmpl` of all, and `defineRepo`; or all those below `url`, a browsable directory, but for sources. `name` is " +
-        "what a release calls that, its last directory unless said.",
+        "`yum-repos.conf.tmpl` of all, and `defineRepo`; or all those below a directory.",
     ),
     keys: option(
       filesSource.optional(),
@@ -47,8 +60,9 @@ export const dnfSchema = z
       'What other variables of a configuration stand for, as files in `/etc/dnf/vars` say it: `{ stream: "9-stream" }`. One ' +
         "that nobody fills is an error.",
     ),
-  })
-  .meta({ positional: ["from"] });
+  },
+  ["from"],
+);
 
 /** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
 export interface DnfRepo {
@@ -64,23 +78,22 @@ export interface DnfRepo {
   readonly docs: boolean;
 }
 
-/** RPM repositories. */
-export function dnf(
-  from: Source | Layers | { url: string; name?: string },
-  o: { keys?: Source; releasever?: string; vars?: Vars } = {},
-): Repo<"dnf"> {
-  const given = check("dnf", dnfSchema, { from, ...o });
-  const keys = given.keys === undefined ? null : patternsOf(given.keys);
-  // The brand exists only for the compiler.
-  return Object.freeze(repoOf(given.from, keys, given)) as unknown as Repo<"dnf">;
-}
+export const dnf = callable(
+  declared,
+  (from: Given<typeof declared>["from"], o: Others<typeof declared, "from"> = {}): Repo<"dnf"> => {
+    const given = declared.check({ from, ...o });
+    const keys = given.keys === undefined ? null : patternsOf(given.keys);
+    // The brand exists only for the compiler.
+    return Object.freeze(repoOf(given.from, keys, given)) as unknown as Repo<"dnf">;
+  },
+);
 
-type From = z.output<typeof dnfSchema>["from"];
+type From = Checked<typeof declared>["from"];
 
 function repoOf(
   from: From,
   keys: readonly string[] | null,
-  { releasever, vars }: Pick<z.output<typeof dnfSchema>, "releasever" | "vars">,
+  { releasever, vars }: Pick<Checked<typeof declared>, "releasever" | "vars">,
 ): DnfRepo {
   if ("url" in from) {
     const { url: tree, name = basename(decodeURIComponent(tree)) } = from;

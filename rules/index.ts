@@ -1,21 +1,4 @@
 // What `import … from "imagemake"` gives an Imagefile. Only names; each is in a file of its own.
-import { boot } from "./boot.js";
-import { disk } from "./disk.js";
-import { extract } from "./extract.js";
-import { initramfs } from "./initramfs.js";
-import { installerIso } from "./installer-iso.js";
-import { iso } from "./iso.js";
-import { kernel } from "./kernel.js";
-import { check, run } from "./run.js";
-import { mirror } from "./mirror.js";
-import { nix } from "./nix.js";
-import { platformfs } from "./platformfs.js";
-import { pxe } from "./pxe.js";
-import { rootfs } from "./rootfs.js";
-import { squashfs } from "./squashfs.js";
-import { unique } from "./unique.js";
-import { unpack } from "./unpack.js";
-
 export { apt } from "./apt.js";
 export { dnf } from "./dnf.js";
 export { both, each } from "./each.js";
@@ -28,17 +11,11 @@ export type { Layers, LayersOptions } from "./search-path.js";
 export { arg, env, files, list, probe } from "./sources.js";
 export { minisign, signify } from "./signers.js";
 export type { Signer } from "./signers.js";
-export { step } from "./steps.js";
+export * as rule from "./rules.js";
+export { run } from "./run.js";
+export * as step from "./steps.js";
 export type { UserOptions } from "./steps/users.js";
 export { xbps } from "./xbps.js";
-export { run };
-
-/** The rules. */
-export const rule = {
-  ...{ run, check, rootfs, platformfs, unpack, kernel, initramfs, extract },
-  ...{ squashfs, iso, disk, pxe, nix, boot, unique, mirror, installerIso },
-} as const;
-
 export type { InstallerIsoOptions } from "./installer-iso.js";
 export type { BootFile } from "./installer/files.js";
 export type { Signing } from "./installer/signing.js";

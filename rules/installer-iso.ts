@@ -6,19 +6,13 @@ import type { Tool, Wanted } from "../engine/model.js";
 import { dnfRequest, isDnfRepo, type DnfRepo } from "./dnf.js";
 import { RPM } from "./drivers/dnf/tools.js";
 import { holding } from "./formats.js";
-import {
-  bootFilesOption,
-  GRUB_BUILT,
-  GRUB_MODULES,
-  XCPNG_FILES,
-  type BootFile,
-  type TakenFile,
-} from "./installer/files.js";
-import { signed, signOption, type Signing } from "./installer/signing.js";
+import { bootFilesOption, GRUB_BUILT, GRUB_MODULES, XCPNG_FILES, type BootFile } from "./installer/files.js";
+import { signed, signOption } from "./installer/signing.js";
 import { layered } from "./layers.js";
 import { CREATEREPO } from "./mirror.js";
 import { checkLabel, labelOption } from "./label.js";
-import { check, option } from "./options.js";
+import { callable, declaration, type Given } from "./declaration.js";
+import { option } from "./options.js";
 import { recipe } from "./recipes.js";
 import {
   common,
@@ -29,73 +23,63 @@ import {
   losslessOf,
   out,
   packageNames,
+  takes,
 } from "./schema.js";
 import { SearchPath, type Layers } from "./search-path.js";
 import { overlay as overlayStep } from "./steps/overlay.js";
-import { asFile, type Common, type FileTarget, type Packages, type Repo, type Source } from "./types.js";
+import { asFile, type FileTarget, type Repo } from "./types.js";
 
-export const installerIsoSchema = z.strictObject({
-  kind: option(
-    z.enum(["full", "netinstall"]),
-    "full or netinstall",
-    "`full` has a repository, `netinstall` tells the installer to ask for one on the network.",
-  ),
-  layers: option(
-    z.instanceof(SearchPath),
-    "layers(…)",
-    "Configuration: the `installer-bootargs.lst` of all layers are arguments of the installer's kernel; " +
-      "`grub-efiboot-cfg.patch` of the first that has it is applied to GRUB's menu in the EFI image.",
-  ),
-  repo: option(
-    z.custom<DnfRepo>(isDnfRepo),
-    "dnf(…)",
-    "Where packages come from: those it boots with, and those in its repository.",
-  ),
-  installimg: option(
-    fileTarget,
-    "a file target",
-    'The installer\'s root, `install.img` in the image: a RAM file system (`pack: "cpio.bz2"`).',
-  ),
-  label: labelOption,
-  overlay: option(
-    z.union([z.string().min(1), filesSource]),
-    "a directory, or files(…)",
-    "What else is in the image: menus (`boot/isolinux/isolinux.cfg`, `EFI/xenserver/grub.cfg`) and, for `full`, `.treeinfo`.",
-  ),
-  packages: option(
-    packageNames.optional(),
-    `package names in an array, or list("file")`,
-    "What the repository has, with all that they need; `xcp-ng-deps` and `kernel-alt` unless said. Only for `full`.",
-  ),
-  files: bootFilesOption,
-  efi: option(
-    z.enum(["rpm", "mkimage"]).optional(),
-    "rpm or mkimage",
-    "Where GRUB for UEFI comes from: as `grub-efi` has it built (unless said), or made of its modules here.",
-  ),
-  sign: signOption,
-  out,
-  ...common,
-});
-
-/** What both kinds are made of. */
-interface Base extends Common {
-  layers: Layers;
-  repo: Repo<"dnf">;
-  installimg: FileTarget;
-  label: string;
-  overlay: string | Source;
-  files?: readonly BootFile[];
-  efi?: "rpm" | "mkimage";
-  out: string;
-}
+const declared = declaration(
+  "rule.installerIso",
+  "An installer's ISO, for CD and USB stick, BIOS and UEFI.",
+  {
+    kind: option(
+      z.enum(["full", "netinstall"]),
+      "full or netinstall",
+      "`full` has a repository, `netinstall` tells the installer to ask for one on the network.",
+    ),
+    layers: option(
+      takes<Layers>()(z.instanceof(SearchPath)),
+      "layers(…)",
+      "Configuration: the `installer-bootargs.lst` of all layers are arguments of the installer's kernel; " +
+        "`grub-efiboot-cfg.patch` of the first that has it is applied to GRUB's menu in the EFI image.",
+    ),
+    repo: option(
+      takes<Repo<"dnf">>()(z.custom<DnfRepo>(isDnfRepo)),
+      "dnf(…)",
+      "Where packages come from: those it boots with, and those in its repository.",
+    ),
+    installimg: option(
+      fileTarget,
+      "a file target",
+      'The installer\'s root, `install.img` in the image: a RAM file system (`pack: "cpio.bz2"`).',
+    ),
+    label: labelOption,
+    overlay: option(
+      z.union([z.string().min(1), filesSource]),
+      "a directory, or files(…)",
+      "What else is in the image: menus (`boot/isolinux/isolinux.cfg`, `EFI/xenserver/grub.cfg`) and, for `full`, `.treeinfo`.",
+    ),
+    packages: option(
+      packageNames.optional(),
+      `package names in an array, or list("file")`,
+      "What the repository has, with all that they need; `xcp-ng-deps` and `kernel-alt` unless said. Only for `full`.",
+    ),
+    files: bootFilesOption,
+    efi: option(
+      z.enum(["rpm", "mkimage"]).optional(),
+      "rpm or mkimage",
+      "Where GRUB for UEFI comes from: as `grub-efi` has it built (unless said), or made of its modules here.",
+    ),
+    sign: signOption,
+    out,
+    ...common,
+  },
+);
 
 /** A full image has packages and can be signed; a netinstall has nothing to sign. */
-export type InstallerIsoOptions = Base &
-  (
-    | { kind: "full"; packages?: Packages; sign?: Source | Signing }
-    | { kind: "netinstall"; packages?: never; sign?: never }
-  );
+export type InstallerIsoOptions = Given<typeof declared> &
+  ({ kind: "full" } | { kind: "netinstall"; packages?: never; sign?: never });
 
 const ARCH = "x86_64";
 /** What the installer puts on a machine. */
@@ -103,9 +87,8 @@ const PACKAGES = ["xcp-ng-deps", "kernel-alt"];
 /** Arguments that the installer of a version does not know. */
 const UNKNOWN: Readonly<Record<string, readonly string[]>> = { "8.2": ["no-gpgcheck"] };
 
-/** An installer's ISO, for CD and USB stick, BIOS and UEFI. */
-export function installerIso(given: InstallerIsoOptions): FileTarget {
-  const o = check("installerIso", installerIsoSchema, given);
+export const installerIso = callable(declared, (given: InstallerIsoOptions): FileTarget => {
+  const o = declared.check(given);
   checkLabel("installerIso", o.label);
   if (o.kind === "netinstall") {
     const odd = (["sign", "packages"] as const).find((name) => o[name] !== undefined);
@@ -151,7 +134,7 @@ export function installerIso(given: InstallerIsoOptions): FileTarget {
       ...limits(o),
     }),
   );
-}
+});
 
 const CONTENTS: readonly Tool[] = [
   { name: "mkfs.vfat", package: "dosfstools" },
@@ -175,7 +158,7 @@ const repository = (repo: DnfRepo, want: readonly Wanted[]): Handle =>
   });
 
 /** What the image has out of packages, each without what it depends on. */
-function bootTree(repo: DnfRepo, files: readonly TakenFile[], beneath: Handle | null): Handle {
+function bootTree(repo: DnfRepo, files: readonly BootFile[], beneath: Handle | null): Handle {
   const lines = files.map(({ package: name, take, but = "", as, optional = false }) =>
     [name, take, but, as, optional ? "optional" : ""].join("|"),
   );

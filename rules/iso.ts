@@ -12,14 +12,15 @@ import {
 import type { Source as EngineSource, Tool } from "../engine/model.js";
 import { cpuOf } from "./arch.js";
 import { grubCpus } from "./grub.js";
-import { cmdlineOption, menuOption, menuText, waitOption, type MenuEntry } from "./menu.js";
+import { cmdlineOption, menuOption, menuText, waitOption } from "./menu.js";
 import { holding } from "./formats.js";
 import { checkLabel, labelOption } from "./label.js";
-import { check, option, typed } from "./options.js";
+import { option, typed } from "./options.js";
+import { rule } from "./declaration.js";
 import { directoryName, directoryOf, isOutside, staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
 import { anyInput, common, fileTarget, guardsOf, out, limits } from "./schema.js";
-import { asFile, type Common, type FileTarget, type Input } from "./types.js";
+import { asFile, type FileTarget } from "./types.js";
 
 const place = typed(
   z
@@ -34,76 +35,70 @@ const place = typed(
 /** What the image has for itself. */
 const OWN = ["boot/vmlinuz", "boot/initrd.img", "boot/grub", "isolinux", ".disk", "EFI"];
 
-export const isoSchema = z.strictObject({
-  kernel: option(fileTarget, "a file target", "The kernel, `boot/vmlinuz` in the image."),
-  initrd: option(fileTarget, "a file target", "Its initial RAM file system, `boot/initrd.img` in the image."),
-  contents: option(
-    z.record(place, anyInput),
-    "{ path: a target, or files() }",
-    "What else is in the image, by its path in it: a file, a tree (a directory with all that is in it), or files " +
-      "of the project (with their paths from their globs' directory on, where the path ends in `/`).",
-  ),
-  label: labelOption,
-  cmdline: cmdlineOption,
-  menu: menuOption,
-  wait: waitOption,
-  out,
-  ...common,
-});
-
-/** A live image for CD and disk, BIOS and UEFI. */
-export function iso(
-  given: Common & {
-    kernel: FileTarget;
-    initrd: FileTarget;
-    contents: Readonly<Record<string, Input>>;
-    label: string;
-    cmdline?: string;
-    menu?: readonly MenuEntry[];
-    wait?: number;
-    out: string;
+export const iso = rule(
+  "rule.iso",
+  "A live image for CD and disk, BIOS and UEFI.",
+  {
+    kernel: option(fileTarget, "a file target", "The kernel, `boot/vmlinuz` in the image."),
+    initrd: option(
+      fileTarget,
+      "a file target",
+      "Its initial RAM file system, `boot/initrd.img` in the image.",
+    ),
+    contents: option(
+      z.record(place, anyInput),
+      "{ path: a target, or files() }",
+      "What else is in the image, by its path in it: a file, a tree (a directory with all that is in it), or files " +
+        "of the project (with their paths from their globs' directory on, where the path ends in `/`).",
+    ),
+    label: labelOption,
+    cmdline: cmdlineOption,
+    menu: menuOption,
+    wait: waitOption,
+    out,
+    ...common,
   },
-): FileTarget {
-  const o = check("iso", isoSchema, given);
-  checkLabel("iso", o.label);
-  const { lineage } = o.kernel;
-  const cpu = lineage === undefined ? "x86_64" : cpuOf(lineage.driver, lineage.arch);
-  const grub = grubCpus.find((one) => one.cpu === cpu);
-  if (grub === undefined) {
-    const known = grubCpus.map((one) => one.cpu).join(", ");
-    wrongOption("iso", `kernel: expected one for ${known}, found one for ${lineage?.arch ?? "?"}`);
-  }
-  const entries = Object.entries(o.contents).map(([path, input], i) =>
-    content(path, input, variableOf(path, i)),
-  );
-  return asFile(
-    declareOne({
-      rule: "iso",
-      command: recipe("iso.sh", ["lib.sh", "space.sh", "menu.sh", "iso.sh"]),
-      env: {
-        CONTENTS: entries.map(({ name, path, strip }) => `${name} ${strip}=${path}`).join("\n"),
-        LABEL: o.label,
-        MENU: menuText("iso", o.menu, o.cmdline, o.label),
-        WAIT: String(o.wait ?? (o.menu === undefined || o.menu.length < 2 ? 0 : 5)),
-        EFI_NAME: grub.file,
-        GRUB_PLATFORM: grub.platform,
-        BIOS: grub.bios ? "yes" : "",
-      },
-      inputs: {
-        KERNEL: o.kernel,
-        INITRD: o.initrd,
-        ...Object.fromEntries(entries.map(({ name, input }) => [name, input])),
-      },
-      outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
-      tools: [...TOOLS, ...(grub.bios ? BIOS : []), grub.tool],
-      root: true,
-      holds: entries.flatMap(({ name }) => holding("iso", name)),
-      // A kernel alone is larger.
-      guards: guardsOf(o.guards, { minSize: 1024 ** 2 }),
-      ...limits(o),
-    }),
-  );
-}
+  (o): FileTarget => {
+    checkLabel("iso", o.label);
+    const { lineage } = o.kernel;
+    const cpu = lineage === undefined ? "x86_64" : cpuOf(lineage.driver, lineage.arch);
+    const grub = grubCpus.find((one) => one.cpu === cpu);
+    if (grub === undefined) {
+      const known = grubCpus.map((one) => one.cpu).join(", ");
+      wrongOption("iso", `kernel: expected one for ${known}, found one for ${lineage?.arch ?? "?"}`);
+    }
+    const entries = Object.entries(o.contents).map(([path, input], i) =>
+      content(path, input, variableOf(path, i)),
+    );
+    return asFile(
+      declareOne({
+        rule: "iso",
+        command: recipe("iso.sh", ["lib.sh", "space.sh", "menu.sh", "iso.sh"]),
+        env: {
+          CONTENTS: entries.map(({ name, path, strip }) => `${name} ${strip}=${path}`).join("\n"),
+          LABEL: o.label,
+          MENU: menuText("iso", o.menu, o.cmdline, o.label),
+          WAIT: String(o.wait ?? (o.menu === undefined || o.menu.length < 2 ? 0 : 5)),
+          EFI_NAME: grub.file,
+          GRUB_PLATFORM: grub.platform,
+          BIOS: grub.bios ? "yes" : "",
+        },
+        inputs: {
+          KERNEL: o.kernel,
+          INITRD: o.initrd,
+          ...Object.fromEntries(entries.map(({ name, input }) => [name, input])),
+        },
+        outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
+        tools: [...TOOLS, ...(grub.bios ? BIOS : []), grub.tool],
+        root: true,
+        holds: entries.flatMap(({ name }) => holding("iso", name)),
+        // A kernel alone is larger.
+        guards: guardsOf(o.guards, { minSize: 1024 ** 2 }),
+        ...limits(o),
+      }),
+    );
+  },
+);
 
 const TOOLS: readonly Tool[] = [
   { name: "xorriso", package: "xorriso" },

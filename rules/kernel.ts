@@ -4,10 +4,11 @@ import { z } from "zod";
 import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/declare.js";
 import type { Guards } from "../engine/model.js";
 import { request } from "./request.js";
-import { check, option } from "./options.js";
+import { option } from "./options.js";
+import { rule } from "./declaration.js";
 import { recipe } from "./recipes.js";
-import { asTreeHandle, common, guardsOf, treeLike, limits, type Limits } from "./schema.js";
-import { asTree, type AnyTree, type Common, type TreeTarget } from "./types.js";
+import { arrayOf, asTreeHandle, common, guardsOf, treeLike, limits, type Limits } from "./schema.js";
+import { asTree, type TreeTarget } from "./types.js";
 
 /** The kernel for virtual machines: 14 MB, modules 90 MB. */
 export const KERNEL = "linux-image-cloud-amd64";
@@ -21,42 +22,41 @@ const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9+._-]*$/);
 /** The name of a kernel's package. */
 export const packageName = word.optional();
 /** Names of kernel modules, or all there are. */
-export const moduleNames = z.union([z.literal("all"), z.array(word)]).optional();
+export const moduleNames = z.union([z.literal("all"), arrayOf(word)]).optional();
 
-export const kernelSchema = z.strictObject({
-  from: option(treeLike, "a tree", "The tree it is for, from whose repository its package comes."),
-  package: option(
-    packageName,
-    "the name of a package",
-    `The kernel's package, unpacked and not installed; ${KERNEL} unless said.`,
-  ),
-  modules: option(
-    moduleNames,
-    `names of kernel modules in an array, or "all"`,
-    "Kernel modules that go with it, and what they depend on. Unless said, all for a tree with udev; for one " +
-      `on busybox, which loads them in this order: ${BUSYBOX_MODULES.join(", ")}.`,
-  ),
-  ...common,
-});
-
-/** A tree with `vmlinuz` and `lib/modules`, out of a kernel's package that is not installed. */
-export function kernel(
-  given: Common & { from: AnyTree; package?: string; modules?: readonly string[] | "all" },
-): TreeTarget {
-  const o = check("kernel", kernelSchema, given);
-  const from = asTreeHandle(o.from);
-  const { lineage } = from;
-  if (lineage?.driver !== "apt") {
-    const found = lineage === undefined ? "one without a repository" : `one of ${lineage.driver}`;
-    wrongOption("kernel", `from: expected a tree that rootfs made with apt, found ${found}`);
-  }
-  return asTree(
-    kernelTree(lineage, from, o.package, o.modules, {
-      guards: guardsOf(o.guards),
-      ...limits(o),
-    }),
-  );
-}
+export const kernel = rule(
+  "rule.kernel",
+  "A tree with `vmlinuz` and `lib/modules`, out of a kernel's package that is not installed.",
+  {
+    from: option(treeLike, "a tree", "The tree it is for, from whose repository its package comes."),
+    package: option(
+      packageName,
+      "the name of a package",
+      `The kernel's package, unpacked and not installed; ${KERNEL} unless said.`,
+    ),
+    modules: option(
+      moduleNames,
+      `names of kernel modules in an array, or "all"`,
+      "Kernel modules that go with it, and what they depend on. Unless said, all for a tree with udev; for one " +
+        `on busybox, which loads them in this order: ${BUSYBOX_MODULES.join(", ")}.`,
+    ),
+    ...common,
+  },
+  (o): TreeTarget => {
+    const from = asTreeHandle(o.from);
+    const { lineage } = from;
+    if (lineage?.driver !== "apt") {
+      const found = lineage === undefined ? "one without a repository" : `one of ${lineage.driver}`;
+      wrongOption("kernel", `from: expected a tree that rootfs made with apt, found ${found}`);
+    }
+    return asTree(
+      kernelTree(lineage, from, o.package, o.modules, {
+        guards: guardsOf(o.guards),
+        ...limits(o),
+      }),
+    );
+  },
+);
 
 /** Whether the tree is Debian's on busybox, where nothing loads modules. */
 const isBusybox = (lineage: Lineage): boolean =>

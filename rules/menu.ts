@@ -3,12 +3,7 @@
 import { z } from "zod";
 import { wrongOption } from "../engine/declare.js";
 import { option } from "./options.js";
-
-/** One entry: what the menu shows, and what comes after the common command line. */
-export interface MenuEntry {
-  readonly title: string;
-  readonly cmdline?: string;
-}
+import { arrayOf } from "./schema.js";
 
 // GRUB's quotes are single ones, and have no escape.
 const line = z.string().regex(/^[^\n']*$/);
@@ -18,13 +13,23 @@ export const cmdlineOption = option(
   "text of one line, without '",
   "The kernel's command line, in every entry. `{date}` becomes the datecode.",
 );
+const entry = z.strictObject({
+  title: option(
+    z.string().regex(/^[^\n'|]*[^\n'| ][^\n'|]*$/),
+    "text of one line, without ' and |",
+    "What the menu shows.",
+  ),
+  cmdline: option(
+    line.optional(),
+    "text of one line, without '",
+    "What comes after `cmdline` of all entries.",
+  ),
+});
+/** One entry: what the menu shows, and what comes after the common command line. */
+export type MenuEntry = z.input<typeof entry>;
+
 export const menuOption = option(
-  z
-    .array(
-      z.strictObject({ title: z.string().regex(/^[^\n'|]*[^\n'| ][^\n'|]*$/), cmdline: line.optional() }),
-    )
-    .min(1)
-    .optional(),
+  arrayOf(entry, 1).optional(),
   "an array of { title, cmdline }, without ' and |",
   "Entries of the menu: what is shown, and what comes after `cmdline`; the first is the default. One entry unless said.",
 );
@@ -37,7 +42,7 @@ export const waitOption = option(
 /** Lines of `title|command line`. */
 export function menuText(
   rule: string,
-  menu: readonly { readonly title: string; readonly cmdline?: string | undefined }[] | undefined,
+  menu: readonly MenuEntry[] | undefined,
   cmdline = "",
   title: string,
 ): string {

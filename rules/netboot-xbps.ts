@@ -4,9 +4,9 @@ import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/de
 import type { Guards, Source, Wanted } from "../engine/model.js";
 import { DRACUT_COMPRESS, dracutOfVoid } from "./dracut-xbps.js";
 import { layered } from "./layers.js";
-import { packRecipe, packTools } from "./pack.js";
+import { packRecipe, packTools, type Packing } from "./pack.js";
 import { losslessOf, type Limits } from "./schema.js";
-import type { Packing, Step } from "./types.js";
+import type { Step } from "./types.js";
 
 /** What pxe was asked for, checked. */
 export interface Netboot {

@@ -6,16 +6,18 @@ import { declareOne, sourceOf, wrongOption, type PackageSpec, type SourceHandle 
 import type { Source as EngineSource } from "../engine/model.js";
 import { isAddress, isRemote, parseReference } from "./drivers/nix/reference.js";
 import { listInputs } from "./request.js";
-import { check, option, render } from "./options.js";
+import { option, render } from "./options.js";
+import { rule, type GivenTo } from "./declaration.js";
 import { directoryOf, isOutside, staged, watched } from "./patterns.js";
 import { recipe } from "./recipes.js";
 import { common, filesSource, guardsOf, limits, packageNames } from "./schema.js";
-import { asTree, type Common, type Packages, type Source, type TreeTarget } from "./types.js";
+import { asTree, type TreeTarget } from "./types.js";
 
 /** Machines that nix builds for, without the `-linux`. */
 const ARCHS = ["x86_64", "aarch64"] as const;
 
-export const nixSchema = z.strictObject({
+/** What is installed. */
+export const nixPackages = {
   nixpkgs: option(
     z.union([z.string().min(1), filesSource]),
     `"github:NixOS/nixpkgs/<branch or revision>", a .tar.gz by its URL, a directory, or files(…)`,
@@ -29,59 +31,59 @@ export const nixSchema = z.strictObject({
     "Attributes to install: `hello`, `python3Packages.requests`.",
   ),
   unfree: option(z.boolean().optional(), "true or false", "Packages that are not free may be installed."),
-  arch: option(
-    z.enum(ARCHS).optional(),
-    `one of ${ARCHS.join(", ")}`,
-    "What it is built for; x86_64 unless said.",
-  ),
-  ...common,
-});
+};
+
+export const nix = rule(
+  "rule.nix",
+  "A nix store with these packages in its default profile; its root is what belongs at /nix.",
+  {
+    ...nixPackages,
+    arch: option(
+      z.enum(ARCHS).optional(),
+      `one of ${ARCHS.join(", ")}`,
+      "What it is built for; x86_64 unless said.",
+    ),
+    ...common,
+  },
+  (o): TreeTarget => {
+    if (o.packages.length === 0) wrongOption("nix", "packages: expected at least one, found none");
+    const arch = o.arch ?? "x86_64";
+    const from = expressions(o.nixpkgs, arch);
+    const names = o.packages.flatMap((name) => (typeof name === "string" ? [name] : []));
+    for (const name of names) {
+      if (!/^[A-Za-z_][\w'.-]*$/.test(name))
+        wrongOption("nix", `packages: expected an attribute, found ${render(name)}`);
+    }
+    return asTree(
+      declareOne({
+        rule: "nix",
+        command: recipe("nix.sh", ["lib.sh", "nix.sh"]),
+        env: {
+          SYSTEM: `${arch}-linux`,
+          PACKAGES: [...new Set(names)].sort().join(" "),
+          ...(o.unfree === true ? { NIXPKGS_ALLOW_UNFREE: "1" } : {}),
+          ...from.env,
+        },
+        inputs: { ...from.inputs, ...listInputs(o.packages) },
+        outputs: [{ name: "OUT", kind: "tree", base: null }],
+        ...(from.packages === null ? {} : { packages: from.packages }),
+        network: from.network,
+        tools: [
+          { name: "nix-env", package: "nix-bin" },
+          { name: "nix-store", package: "nix-bin" },
+          { name: "sqlite3", package: "sqlite3" },
+        ],
+        root: true,
+        resources: { memory: 1024 ** 3 },
+        guards: guardsOf(o.guards),
+        ...limits(o),
+      }),
+    );
+  },
+);
 
 /** Options of `nix`. */
-export interface NixOptions extends Common {
-  nixpkgs: string | Source;
-  packages: Packages;
-  unfree?: boolean;
-  arch?: (typeof ARCHS)[number];
-}
-
-/** A nix store with these packages in its default profile; its root is what belongs at /nix. */
-export function nix(given: NixOptions): TreeTarget {
-  const o = check("nix", nixSchema, given);
-  if (o.packages.length === 0) wrongOption("nix", "packages: expected at least one, found none");
-  const arch = o.arch ?? "x86_64";
-  const from = expressions(o.nixpkgs, arch);
-  const names = o.packages.flatMap((name) => (typeof name === "string" ? [name] : []));
-  for (const name of names) {
-    if (!/^[A-Za-z_][\w'.-]*$/.test(name))
-      wrongOption("nix", `packages: expected an attribute, found ${render(name)}`);
-  }
-  return asTree(
-    declareOne({
-      rule: "nix",
-      command: recipe("nix.sh", ["lib.sh", "nix.sh"]),
-      env: {
-        SYSTEM: `${arch}-linux`,
-        PACKAGES: [...new Set(names)].sort().join(" "),
-        ...(o.unfree === true ? { NIXPKGS_ALLOW_UNFREE: "1" } : {}),
-        ...from.env,
-      },
-      inputs: { ...from.inputs, ...listInputs(o.packages) },
-      outputs: [{ name: "OUT", kind: "tree", base: null }],
-      ...(from.packages === null ? {} : { packages: from.packages }),
-      network: from.network,
-      tools: [
-        { name: "nix-env", package: "nix-bin" },
-        { name: "nix-store", package: "nix-bin" },
-        { name: "sqlite3", package: "sqlite3" },
-      ],
-      root: true,
-      resources: { memory: 1024 ** 3 },
-      guards: guardsOf(o.guards),
-      ...limits(o),
-    }),
-  );
-}
+export type NixOptions = GivenTo<typeof nix>;
 
 /** Where the expressions are: in the stage, or in a tarball that the release pins. */
 interface Expressions {

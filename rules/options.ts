@@ -26,7 +26,8 @@ export function callForm(name: string, schema: z.ZodObject): string {
   return `${name}(${[...words, ...(more ? ["{ … }"] : [])].join(", ")})`;
 }
 
-function positionalOf(schema: z.ZodObject): readonly string[] {
+/** Options that are words of their own in a call, in that order. */
+export function positionalOf(schema: z.ZodObject): readonly string[] {
   const said = z.globalRegistry.get(schema)?.["positional"];
   return Array.isArray(said) ? said.map(String) : [];
 }

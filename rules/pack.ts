@@ -6,8 +6,8 @@ import type { Command, Guards, Tool } from "../engine/model.js";
 import { holding } from "./formats.js";
 import { option } from "./options.js";
 import { recipe } from "./recipes.js";
-import { out } from "./schema.js";
-import { asPacked, asTree, type AnyTree, type Built, type Pack, type Packing } from "./types.js";
+import { out, takes } from "./schema.js";
+import { asPacked, asTree, type AnyTree, type Built } from "./types.js";
 
 interface Format {
   readonly tool: Tool | null;
@@ -20,7 +20,7 @@ const XZ: Format = { tool: { name: "xz", package: "xz-utils" }, magic: "fd377a58
 const ZST: Format = { tool: { name: "zstd", package: "zstd" }, magic: "28b52ffd" };
 const BZ2: Format = { tool: { name: "lbzip2", package: "lbzip2" }, magic: "425a68" };
 
-const FORMATS: Readonly<Record<Packing, Format>> = {
+const FORMATS = {
   tar: { tool: null, magic: null },
   "tar.gz": GZ,
   "tar.xz": XZ,
@@ -29,18 +29,21 @@ const FORMATS: Readonly<Record<Packing, Format>> = {
   "cpio.bz2": BZ2,
   "cpio.xz": XZ,
   "cpio.zst": ZST,
-};
+} as const satisfies Readonly<Record<string, Format>>;
+/** How a tree is packed. */
+export type Packing = keyof typeof FORMATS;
 const names = Object.keys(FORMATS) as Packing[];
 
-/** `out` and `pack`. */
-export const packing = {
-  out: out.optional(),
-  pack: option(
-    z.enum(names).optional(),
+/** How the tree is packed; the compiler takes those of `P`. */
+export const packOption = <P extends Packing>() =>
+  option(
+    takes<P>()(z.enum(names)).optional(),
     names.join(", "),
     "How the tree is packed, where the suffix of `out` does not say it.",
-  ),
-};
+  );
+
+/** `out` and `pack`. */
+export const packing = { out: out.optional(), pack: packOption<Packing>() };
 
 /** The guards of a file, and those of the tree in it. */
 export function splitGuards(guards: Guards): { readonly file: Guards; readonly tree: Guards } {
@@ -62,7 +65,7 @@ export function formatOf(rule: string, pattern: string, pack: Packing | undefine
 
 /** Host programs that pack so. */
 export function packTools(format: Packing): readonly Tool[] {
-  const { tool } = FORMATS[format];
+  const { tool }: Format = FORMATS[format];
   return [{ name: "getfattr", package: "attr" }, ...(tool === null ? [] : [tool])];
 }
 
@@ -84,7 +87,7 @@ export const packRecipe = (name: string, parts: readonly string[] = []): Command
 
 /** The file `pattern` that holds `tree`. */
 function packTree(tree: Handle, pattern: string, format: Packing, guards: Guards): Handle {
-  const { tool, magic } = FORMATS[format];
+  const { tool, magic }: Format = FORMATS[format];
   const file = declareOne({
     rule: "pack",
     command: packRecipe("pack.sh"),
@@ -104,7 +107,7 @@ function packTree(tree: Handle, pattern: string, format: Packing, guards: Guards
 export function treeOrFile<O extends string | undefined>(
   rule: string,
   tree: Handle,
-  o: { readonly out?: string | undefined; readonly pack?: Pack<O>["pack"] },
+  o: { readonly out?: string | undefined; readonly pack?: Packing | undefined },
   guards: Guards,
 ): Built<O> {
   // What is built follows `out`, which is what Built says.

@@ -7,14 +7,17 @@ import { wrongOption } from "../engine/declare.js";
 import { imagefileDirectory } from "../engine/evaluate/home.js";
 import { asError } from "../engine/problem.js";
 import { demands, readConf, type Conf, type Section } from "./drivers/pacman/conf.js";
-import { check, option } from "./options.js";
+import { option } from "./options.js";
+import { callable, declaration, type Given, type Others } from "./declaration.js";
 import { filesSource, patternsOf, placeOf } from "./schema.js";
-import type { Repo, Source } from "./types.js";
+import type { Repo } from "./types.js";
 
 const place = placeOf("http", "https", "file");
 
-export const pacmanSchema = z
-  .strictObject({
+const declared = declaration(
+  "pacman",
+  "Arch's repositories: sections of `conf`. `inImage` is what the image's own pacman will use.",
+  {
     conf: option(
       filesSource,
       `files("pacman.conf")`,
@@ -40,8 +43,9 @@ export const pacmanSchema = z
       "a URL, with $repo and $arch",
       "The one server in the image's own mirrorlist; without it that stays as its package has it.",
     ),
-  })
-  .meta({ positional: ["conf"] });
+  },
+  ["conf"],
+);
 
 /** What `Repo` holds at run time, and the `repo` of package requests: plain data. */
 export interface PacmanRepo {
@@ -55,48 +59,47 @@ export interface PacmanRepo {
   readonly inImage: string | null;
 }
 
-/** Arch's repositories: sections of `conf`. `inImage` is what the image's own pacman will use. */
-export function pacman(
-  conf: Source,
-  o: { url?: string; keys?: Source; inImage?: string } = {},
-): Repo<"pacman"> {
-  const given = check("pacman", pacmanSchema, { conf, ...o });
-  const [path, ...more] = patternsOf(given.conf);
-  if (path === undefined || more.length > 0) wrongOption("pacman", "conf: expected the name of one file");
-  const { repositories, sigLevel, noExtract, ignore } = confOf(path);
-  const keys = given.keys === undefined ? null : patternsOf(given.keys);
-  if (repositories.length === 0)
-    wrongOption("pacman", `${path} has no repository, which is a section [name]`);
-  if (given.url !== undefined && !given.url.includes("$repo") && repositories.length > 1) {
-    const names = repositories.map((one) => one.name).join(", ");
-    wrongOption("pacman", `url: expected $repo in it, because ${path} has several repositories (${names})`);
-  }
-  const repo: PacmanRepo = {
-    driver: "pacman",
-    repositories: repositories.map((one) => {
-      const asked = demands([sigLevel, one.sigLevel]);
-      if (keys === null && (asked.packages || asked.database)) {
-        wrongOption(
-          "pacman",
-          `keys: expected files(…), because SigLevel in ${path} demands signatures in [${one.name}], found nothing`,
-        );
-      }
-      return {
-        name: one.name,
-        servers: serversOf(one, given.url, path),
-        sigLevel: one.sigLevel,
-        usage: one.usage,
-      };
-    }),
-    sigLevel,
-    keys,
-    ignore,
-    noExtract,
-    inImage: given.inImage ?? null,
-  };
-  // The brand exists only for the compiler.
-  return Object.freeze(repo) as unknown as Repo<"pacman">;
-}
+export const pacman = callable(
+  declared,
+  (conf: Given<typeof declared>["conf"], o: Others<typeof declared, "conf"> = {}): Repo<"pacman"> => {
+    const given = declared.check({ conf, ...o });
+    const [path, ...more] = patternsOf(given.conf);
+    if (path === undefined || more.length > 0) wrongOption("pacman", "conf: expected the name of one file");
+    const { repositories, sigLevel, noExtract, ignore } = confOf(path);
+    const keys = given.keys === undefined ? null : patternsOf(given.keys);
+    if (repositories.length === 0)
+      wrongOption("pacman", `${path} has no repository, which is a section [name]`);
+    if (given.url !== undefined && !given.url.includes("$repo") && repositories.length > 1) {
+      const names = repositories.map((one) => one.name).join(", ");
+      wrongOption("pacman", `url: expected $repo in it, because ${path} has several repositories (${names})`);
+    }
+    const repo: PacmanRepo = {
+      driver: "pacman",
+      repositories: repositories.map((one) => {
+        const asked = demands([sigLevel, one.sigLevel]);
+        if (keys === null && (asked.packages || asked.database)) {
+          wrongOption(
+            "pacman",
+            `keys: expected files(…), because SigLevel in ${path} demands signatures in [${one.name}], found nothing`,
+          );
+        }
+        return {
+          name: one.name,
+          servers: serversOf(one, given.url, path),
+          sigLevel: one.sigLevel,
+          usage: one.usage,
+        };
+      }),
+      sigLevel,
+      keys,
+      ignore,
+      noExtract,
+      inImage: given.inImage ?? null,
+    };
+    // The brand exists only for the compiler.
+    return Object.freeze(repo) as unknown as Repo<"pacman">;
+  },
+);
 
 function confOf(path: string): Conf {
   let text: string;

@@ -6,9 +6,10 @@ import type { Guards, Tool } from "../engine/model.js";
 import { BUSYBOX_MODULES, KERNEL, kernelTree, moduleNames, packageName } from "./kernel.js";
 import { layered } from "./layers.js";
 import { netbootOfVoid } from "./netboot-xbps.js";
-import { check, option } from "./options.js";
+import { option } from "./options.js";
+import { rule } from "./declaration.js";
 import { holding } from "./formats.js";
-import { ARCHIVER, formatOf, packing, packRecipe, packTools } from "./pack.js";
+import { ARCHIVER, formatOf, packOption, packRecipe, packTools, type Packing } from "./pack.js";
 import { contentsOf } from "./patterns.js";
 import { recipe } from "./recipes.js";
 import { stepsOption } from "./steps/step.js";
@@ -24,119 +25,99 @@ import {
   packageNames,
   treeLike,
 } from "./schema.js";
-import {
-  asFile,
-  type AnyTree,
-  type Common,
-  type FileTarget,
-  type Packages,
-  type Source,
-  type Step,
-} from "./types.js";
+import { asFile, type FileTarget } from "./types.js";
 
 const file = filesSource.optional();
 
-export const pxeSchema = z.strictObject({
-  from: option(treeLike, "a tree", "The root file system; all of it runs from memory."),
-  packages: option(
-    packageNames.optional(),
-    `package names in an array, or list("file")`,
-    "What is installed on it first, without recommended packages.",
-  ),
-  steps: stepsOption,
-  kernel: option(
-    packageName,
-    "the name of a package",
-    `The kernel's package, unpacked and not installed; ${KERNEL} unless said. For Void it is installed; linux unless said.`,
-  ),
-  modules: option(
-    moduleNames,
-    `names of kernel modules in an array, or "all"`,
-    "Kernel modules that go with it, and what they depend on. Unless said, all for a tree with udev; for one " +
-      `on busybox, which loads them in this order: ${BUSYBOX_MODULES.join(", ")}.`,
-  ),
-  cmdline: option(
-    // GRUB's quotes are single ones, and have no escape.
-    z
-      .string()
-      .regex(/^[^\n']*$/)
-      .optional(),
-    "text of one line, without '",
-    "The kernel's command line. `{date}` becomes the datecode.",
-  ),
-  menu: option(
-    file,
-    `files("a file")`,
-    "For Void, PXELINUX's configuration: void-mklive's pxelinux.cfg/pxelinux.cfg.in.",
-  ),
-  splash: option(file, `files("a file")`, "For Void, the menu's picture."),
-  out,
-  pack: packing.pack,
-  ...common,
-});
-
-/** A network-boot tarball for BIOS and UEFI: PXELINUX, GRUB, kernel and initial RAM file system. */
-export function pxe(
-  given: Common & {
-    from: AnyTree;
-    packages?: Packages;
-    steps?: readonly Step[];
-    kernel?: string;
-    modules?: readonly string[] | "all";
-    cmdline?: string;
-    menu?: Source;
-    splash?: Source;
-    out: string;
-    pack?: "tar" | "tar.gz" | "tar.xz" | "tar.zst";
+export const pxe = rule(
+  "rule.pxe",
+  "A network-boot tarball for BIOS and UEFI: PXELINUX, GRUB, kernel and initial RAM file system.",
+  {
+    from: option(treeLike, "a tree", "The root file system; all of it runs from memory."),
+    packages: option(
+      packageNames.optional(),
+      `package names in an array, or list("file")`,
+      "What is installed on it first, without recommended packages.",
+    ),
+    steps: stepsOption,
+    kernel: option(
+      packageName,
+      "the name of a package",
+      `The kernel's package, unpacked and not installed; ${KERNEL} unless said. For Void it is installed; linux unless said.`,
+    ),
+    modules: option(
+      moduleNames,
+      `names of kernel modules in an array, or "all"`,
+      "Kernel modules that go with it, and what they depend on. Unless said, all for a tree with udev; for one " +
+        `on busybox, which loads them in this order: ${BUSYBOX_MODULES.join(", ")}.`,
+    ),
+    cmdline: option(
+      // GRUB's quotes are single ones, and have no escape.
+      z
+        .string()
+        .regex(/^[^\n']*$/)
+        .optional(),
+      "text of one line, without '",
+      "The kernel's command line. `{date}` becomes the datecode.",
+    ),
+    menu: option(
+      file,
+      `files("a file")`,
+      "For Void, PXELINUX's configuration: void-mklive's pxelinux.cfg/pxelinux.cfg.in.",
+    ),
+    splash: option(file, `files("a file")`, "For Void, the menu's picture."),
+    out,
+    pack: packOption<Extract<Packing, `tar${string}`>>(),
+    ...common,
   },
-): FileTarget {
-  const o = check("pxe", pxeSchema, given);
-  const format = formatOf("pxe", o.out, o.pack);
-  const from = asTreeHandle(o.from);
-  const { lineage } = from;
-  const limit = limits(o);
-  if (lineage === undefined) {
-    wrongOption("pxe", "from: the tree was not made by rootfs, so no repository is known for its kernel");
-  }
-  if (lineage.driver === "xbps") {
-    if (o.modules !== undefined)
-      wrongOption("pxe", "modules: dracut finds them in a tree of Void; leave it out");
-    const { packages = [], steps = [], kernel, cmdline = "" } = o;
-    const menu = o.menu && contentsOf(sourceOf(o.menu));
-    const splash = o.splash && contentsOf(sourceOf(o.splash));
-    const guards = guardsOf(o.guards, { minSize: 512 });
+  (o): FileTarget => {
+    const format = formatOf("pxe", o.out, o.pack);
+    const from = asTreeHandle(o.from);
+    const { lineage } = from;
+    const limit = limits(o);
+    if (lineage === undefined) {
+      wrongOption("pxe", "from: the tree was not made by rootfs, so no repository is known for its kernel");
+    }
+    if (lineage.driver === "xbps") {
+      if (o.modules !== undefined)
+        wrongOption("pxe", "modules: dracut finds them in a tree of Void; leave it out");
+      const { packages = [], steps = [], kernel, cmdline = "" } = o;
+      const menu = o.menu && contentsOf(sourceOf(o.menu));
+      const splash = o.splash && contentsOf(sourceOf(o.splash));
+      const guards = guardsOf(o.guards, { minSize: 512 });
+      return asFile(
+        netbootOfVoid({
+          ...{ from, lineage, packages, steps, kernel, cmdline, limit },
+          ...{ menu, splash, guards, format, out: o.out },
+        }),
+      );
+    }
+    if (lineage.arch !== "amd64") {
+      wrongOption("pxe", `from: expected a tree of amd64, found one of ${lineage.arch}`);
+    }
+    const changed = o.packages !== undefined || (o.steps ?? []).length > 0;
+    const lossless = losslessOf(o.guards);
+    const tree = changed
+      ? layered("pxe", from, o.packages, o.steps ?? [], { guards: lossless, ...limit })
+      : from;
+    const kernel = kernelTree(lineage, from, o.kernel, o.modules, limit);
+    const initrd = initrdTree(tree, kernel, lossless, limit);
     return asFile(
-      netbootOfVoid({
-        ...{ from, lineage, packages, steps, kernel, cmdline, limit },
-        ...{ menu, splash, guards, format, out: o.out },
+      declareOne({
+        rule: "pxe",
+        command: packRecipe("pxe.sh", ["lib.sh", "pxe.sh"]),
+        env: { CMDLINE: o.cmdline ?? "", FORMAT: format },
+        inputs: { KERNEL: kernel, INITRD: initrd },
+        outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
+        tools: [...BOOT_LOADERS, ...packTools(format)],
+        root: true,
+        // A kernel alone is larger.
+        guards: guardsOf(o.guards, { minSize: 1024 ** 2 }),
+        ...limit,
       }),
     );
-  }
-  if (lineage.arch !== "amd64") {
-    wrongOption("pxe", `from: expected a tree of amd64, found one of ${lineage.arch}`);
-  }
-  const changed = o.packages !== undefined || (o.steps ?? []).length > 0;
-  const lossless = losslessOf(o.guards);
-  const tree = changed
-    ? layered("pxe", from, o.packages, o.steps ?? [], { guards: lossless, ...limit })
-    : from;
-  const kernel = kernelTree(lineage, from, o.kernel, o.modules, limit);
-  const initrd = initrdTree(tree, kernel, lossless, limit);
-  return asFile(
-    declareOne({
-      rule: "pxe",
-      command: packRecipe("pxe.sh", ["lib.sh", "pxe.sh"]),
-      env: { CMDLINE: o.cmdline ?? "", FORMAT: format },
-      inputs: { KERNEL: kernel, INITRD: initrd },
-      outputs: [{ name: "OUT", kind: "file", pattern: o.out }],
-      tools: [...BOOT_LOADERS, ...packTools(format)],
-      root: true,
-      // A kernel alone is larger.
-      guards: guardsOf(o.guards, { minSize: 1024 ** 2 }),
-      ...limit,
-    }),
-  );
-}
+  },
+);
 
 const BOOT_LOADERS: readonly Tool[] = [
   { name: "/usr/lib/PXELINUX/pxelinux.0", package: "pxelinux" },

@@ -4,18 +4,19 @@ import { z } from "zod";
 import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/declare.js";
 import type { Wanted } from "../engine/model.js";
 import { layered } from "./layers.js";
-import { check, option, render } from "./options.js";
+import { callable, declaration, type Given } from "./declaration.js";
+import { option, render } from "./options.js";
 import { packing, splitGuards, treeOrFile } from "./pack.js";
-import { common, guardsOf, losslessOf, packageNames, limits } from "./schema.js";
+import { common, guardsOf, losslessOf, packageNames, limits, takes } from "./schema.js";
 import { stepsOption } from "./steps/step.js";
 import { isRepo, systemOf, type System } from "./systems.js";
-import type { Arch, Built, Common, Driver, Extra, Pack, Packages, Repo, Step } from "./types.js";
+import type { Arch, Built, Driver, Out, Repo } from "./types.js";
 
 const VARIANTS = ["busybox", "essential", "apt", "minbase"] as const;
 
-export const rootfsSchema = z.strictObject({
+const declared = declaration("rule.rootfs", "A root filesystem. With `out` it is packed too.", {
   repo: option(
-    z.custom<{ readonly driver: Driver }>(isRepo),
+    takes<Repo<Driver>>()(z.custom<{ readonly driver: Driver }>(isRepo)),
     "a repository: apt(…), xbps(…), pacman(…) or dnf(…)",
     "Where packages come from.",
   ),
@@ -38,38 +39,45 @@ export const rootfsSchema = z.strictObject({
   ...common,
 });
 
-/** A root filesystem. With `out` it is packed too. */
-export function rootfs<D extends Driver, O extends string | undefined = undefined>(
-  given: Common &
-    Pack<O> &
-    Extra[D] & { repo: Repo<D>; arch: Arch[D]; packages: Packages; steps?: readonly Step[] },
-): Built<O> {
-  const o = check("rootfs", rootfsSchema, given);
-  const system = systemOf(o.repo.driver);
-  // Which names there are depends on the repository, so the schema cannot say.
-  if (!system.archs.includes(o.arch)) {
-    wrongOption("rootfs", `arch: expected one of ${system.archs.join(", ")}, found ${render(o.arch)}`);
-  }
-  if (o.variant !== undefined && o.repo.driver !== "apt") {
-    wrongOption(
-      "rootfs",
-      `variant: expected nothing, because only apt has variants, found ${render(o.variant)}`,
-    );
-  }
-  const guards = splitGuards(guardsOf(o.guards));
-  const suffix = o.out === undefined ? undefined : "tree";
-  const more = o.steps ?? [];
-  const lineage = system.lineage(o.repo, o.arch, o.variant);
-  const last = {
-    guards: o.out === undefined ? guardsOf(o.guards) : guards.tree,
-    ...limits(o),
-    ...(suffix && { suffix }),
-  };
-  const plain = { guards: losslessOf(o.guards), ...limits(o) };
-  const first = bootstrap(system, o.repo, o.packages, lineage, more.length === 0 ? last : plain);
-  const tree = more.length === 0 ? first : layered("rootfs", first, undefined, more, last);
-  return treeOrFile<O>("rootfs", tree, o, guards.file);
+/** What the driver of `repo` decides: names of architectures, and variants. */
+interface OfDriver<D extends Driver> {
+  repo: Repo<D>;
+  arch: Arch[D];
+  variant?: D extends "apt" ? (typeof VARIANTS)[number] | undefined : never;
 }
+
+export const rootfs = callable(
+  declared,
+  <D extends Driver, O extends string | undefined = undefined>(
+    given: Given<typeof declared> & OfDriver<D> & Out<O>,
+  ): Built<O> => {
+    const o = declared.check(given);
+    const system = systemOf(o.repo.driver);
+    // Which names there are depends on the repository, so the schema cannot say.
+    if (!system.archs.includes(o.arch)) {
+      wrongOption("rootfs", `arch: expected one of ${system.archs.join(", ")}, found ${render(o.arch)}`);
+    }
+    if (o.variant !== undefined && o.repo.driver !== "apt") {
+      wrongOption(
+        "rootfs",
+        `variant: expected nothing, because only apt has variants, found ${render(o.variant)}`,
+      );
+    }
+    const guards = splitGuards(guardsOf(o.guards));
+    const suffix = o.out === undefined ? undefined : "tree";
+    const more = o.steps ?? [];
+    const lineage = system.lineage(o.repo, o.arch, o.variant);
+    const last = {
+      guards: o.out === undefined ? guardsOf(o.guards) : guards.tree,
+      ...limits(o),
+      ...(suffix && { suffix }),
+    };
+    const plain = { guards: losslessOf(o.guards), ...limits(o) };
+    const first = bootstrap(system, o.repo, o.packages, lineage, more.length === 0 ? last : plain);
+    const tree = more.length === 0 ? first : layered("rootfs", first, undefined, more, last);
+    return treeOrFile<O>("rootfs", tree, o, guards.file);
+  },
+);
 
 /** The first tree: what `want` names, on nothing. For rules whose packages are not a user's list. */
 export function bootstrap(

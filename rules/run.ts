@@ -6,7 +6,8 @@ import { sourceOf, isSource } from "../engine/declare.js";
 import type { ActionSpec } from "../engine/declare.js";
 import { nearest } from "../engine/evaluate/nearest.js";
 import { variableIn, type Command, type Output, type Source as EngineSource } from "../engine/model.js";
-import { check as checkOptions, option, render } from "./options.js";
+import { callable, declaration, type Checked, type Given } from "./declaration.js";
+import { option, render } from "./options.js";
 import {
   anyInput,
   asTreeHandle,
@@ -23,38 +24,14 @@ import {
 import { watched } from "./patterns.js";
 import { emulatorsOf } from "./systems.js";
 import {
-  type AnyTree,
   asCheck,
   asFile,
   asTree,
   type CheckTarget,
   type FileTarget,
-  type GuardOptions,
-  type Input,
   type Outs,
   type TreeTarget,
-  type Vars,
 } from "./types.js";
-
-/** What every form of `run` takes. */
-export interface RunBase {
-  inputs: Readonly<Record<Uppercase<string>, Input>>;
-  cmd: string | readonly string[];
-  env?: Vars;
-  date?: boolean;
-  network?: boolean;
-  interactive?: boolean;
-  root?: boolean;
-  /** The command runs chrooted in this tree; the host's programs are not visible. */
-  within?: AnyTree;
-  /** Seconds. */
-  timeout?: number;
-  guards?: GuardOptions;
-}
-/** Where `$OUT` is absent, exactly one file that matches with any eight digits for `{date}` is taken. */
-interface Collect {
-  collect?: string;
-}
 
 const yes = (description: string) => option(z.boolean().optional(), "true or false", description);
 
@@ -87,34 +64,41 @@ const base = {
   timeout,
 };
 
-export const runSchema = z.strictObject({
-  ...base,
-  out: out.optional(),
-  outs: option(
-    variables(filePattern).optional(),
-    "{ NAME: file name }",
-    "Several files; each name is a variable that holds the path to write.",
-  ),
-  tree: yes("`$OUT` is a directory, and the output is that tree."),
-  collect: option(
-    filePattern.optional(),
-    "a file name with {date}",
-    "For tools that call `date` themselves: where `$OUT` is absent, the one file in the working directory " +
-      "that matches with any eight digits for `{date}` is taken.",
-  ),
-  guards,
-});
+const declaredRun = declaration(
+  "rule.run",
+  "A shell command. `out`: a file; `outs`: several, each $NAME; `tree`: $OUT is a directory.",
+  {
+    ...base,
+    out: out.optional(),
+    outs: option(
+      variables(filePattern).optional(),
+      "{ NAME: file name }",
+      "Several files; each name is a variable that holds the path to write.",
+    ),
+    tree: yes("`$OUT` is a directory, and the output is that tree."),
+    collect: option(
+      filePattern.optional(),
+      "a file name with {date}",
+      "For tools that call `date` themselves: where `$OUT` is absent, the one file in the working directory " +
+        "that matches with any eight digits for `{date}` is taken.",
+    ),
+    guards,
+  },
+);
+type Run = Given<typeof declaredRun>;
 
-export const checkSchema = z.strictObject(base);
+/** What it returns follows what it is told to make. */
+interface Forms {
+  (o: Run & { out: string; outs?: never; tree?: never }): FileTarget;
+  <const K extends Uppercase<string>>(
+    o: Run & { outs: Readonly<Record<K, string>>; out?: never; tree?: never; collect?: never },
+  ): Outs<K>;
+  (o: Run & { tree: true; out?: never; outs?: never; collect?: never }): TreeTarget;
+}
 
-/** A shell command. `out`: a file; `outs`: several, each $NAME; `tree`: $OUT is a directory. */
-export function run(o: RunBase & Collect & { out: string; outs?: never; tree?: never }): FileTarget;
-export function run<const K extends Uppercase<string>>(
-  o: RunBase & { outs: Readonly<Record<K, string>>; out?: never; tree?: never; collect?: never },
-): Outs<K>;
-export function run(o: RunBase & { tree: true; out?: never; outs?: never; collect?: never }): TreeTarget;
-export function run(given: object): FileTarget | TreeTarget | Outs<string> {
-  const o = checkOptions("run", runSchema, given);
+// The one implementation of all forms: which it is, is checked here.
+export const run = callable(declaredRun, ((given: Run) => {
+  const o = declaredRun.check(given);
   const forms = [o.out !== undefined && "out", o.outs && "outs", o.tree === true && "tree"].filter(Boolean);
   if (forms.length !== 1) {
     const found = forms.length === 0 ? "none" : forms.join(" and ");
@@ -135,15 +119,20 @@ export function run(given: object): FileTarget | TreeTarget | Outs<string> {
   if (clash !== undefined) wrongOption("run", `outs.${clash}: an input has that name`);
   const handles = Object.entries(declare(spec)).map(([name, one]) => [name, asFile(one)] as const);
   return Object.freeze(Object.fromEntries(handles));
-}
+}) as Forms);
 
-/** A command whose success is the verdict on what it reads. It has no output. */
-export function check(given: Omit<RunBase, "guards">): CheckTarget {
-  const o = checkOptions("check", checkSchema, given);
+const declaredCheck = declaration(
+  "rule.check",
+  "A command whose success is the verdict on what it reads. It has no output.",
+  base,
+);
+
+export const check = callable(declaredCheck, (given: Given<typeof declaredCheck>): CheckTarget => {
+  const o = declaredCheck.check(given);
   return asCheck(declareOne({ ...common("check", o, []), outputs: [{ name: "OUT", kind: "verdict" }] }));
-}
+});
 
-function outputsOf(o: z.output<typeof runSchema>): readonly Output[] {
+function outputsOf(o: Checked<typeof declaredRun>): readonly Output[] {
   if (o.outs !== undefined) {
     const names = Object.entries(o.outs);
     if (names.length === 0) wrongOption("run", "outs: expected at least one output, found none");
@@ -156,7 +145,7 @@ function outputsOf(o: z.output<typeof runSchema>): readonly Output[] {
 
 function common(
   rule: string,
-  o: z.output<typeof checkSchema>,
+  o: Checked<typeof declaredCheck>,
   outputs: readonly Output[],
 ): Omit<ActionSpec, "outputs"> {
   const clash = Object.keys(o.env ?? {}).find((name) => name in o.inputs);

@@ -5,19 +5,38 @@ import { z } from "zod";
 import { isHandle, inside, isSource, sourceOf, type Handle, type SourceHandle } from "../engine/declare.js";
 import type { Guards, Output, Wanted } from "../engine/model.js";
 import { option, typed } from "./options.js";
+import type { AnyTree, FileTarget, Input, ListSource, Packages, Size, Source } from "./types.js";
+
+/** A schema with what the compiler takes for it in an Imagefile, where that is not what the schema lets in. */
+export const takes =
+  <In>() =>
+  <T extends z.ZodType>(schema: T): z.ZodType<z.output<T>, In> =>
+    schema as unknown as z.ZodType<z.output<T>, In>;
+
+/** An array, which an Imagefile may have read-only. */
+export const arrayOf = <T extends z.ZodType>(
+  one: T,
+  min = 0,
+): z.ZodType<readonly z.output<T>[], readonly z.input<T>[]> =>
+  min === 0 ? z.array(one) : z.array(one).min(min);
 
 /** A handle of one of these kinds. A packed tree counts as a tree too. */
-function handle(kinds: readonly Output["kind"][], type: string): z.ZodType<Handle> {
+function handle<In>(kinds: readonly Output["kind"][], type: string): z.ZodType<Handle, In> {
   const fits = (value: unknown): boolean =>
     isHandle(value) &&
     (kinds.includes(inside(value).kind) || (kinds.includes("tree") && value.tree !== undefined));
-  return typed(z.custom<Handle>(fits), type);
+  return takes<In>()(typed(z.custom<Handle>(fits), type));
 }
 
-export const treeLike = handle(["tree"], "a tree (what rootfs, platformfs or run with tree: true return)");
-export const fileTarget = handle(["file"], "a file target");
+export const treeLike = handle<AnyTree>(
+  ["tree"],
+  "a tree (what rootfs, platformfs or run with tree: true return)",
+);
+export const fileTarget = handle<FileTarget>(["file"], "a file target");
 /** `files(…)`. */
-export const filesSource = z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files");
+export const filesSource = takes<Source>()(
+  z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "files"),
+);
 
 /** The patterns of `files(…)`, relative to the Imagefile or absolute. */
 export function patternsOf(handle: SourceHandle): readonly string[] {
@@ -30,10 +49,10 @@ export function patternsOf(handle: SourceHandle): readonly string[] {
 export const placeOf = (...schemes: readonly string[]) =>
   z.string().regex(new RegExp(`^(?:(?:${schemes.join("|")})://\\S+|/\\S*|[^\\s:/][^\\s:]*)$`));
 
-const artifact = handle(["file", "tree"], "a file or tree target");
+const artifact = handle<Input>(["file", "tree"], "a file or tree target");
 const anySource = z.custom<SourceHandle>(isSource);
 const isList = (value: unknown): value is SourceHandle => isSource(value) && sourceOf(value).kind === "list";
-const listSource = z.custom<SourceHandle>(isList);
+const listSource = takes<ListSource>()(z.custom<SourceHandle>(isList));
 
 /** A tree, or the tree inside a packed one. */
 export const asTreeHandle = (given: Handle): Handle => given.tree ?? given;
@@ -43,19 +62,23 @@ export const VARIABLE = /^[A-Z][A-Z0-9_]*$/;
 /** Variables that are the engine's own. */
 export const REFUSED = ["OUT", "PATH", "HOME", "DATECODE"];
 
-const variable = z.string().superRefine((name, context) => {
-  if (!VARIABLE.test(name)) {
-    context.addIssue(`a name is capitals, digits and _, because the command reads it as a variable`);
-  } else if (REFUSED.includes(name)) {
-    context.addIssue(`${REFUSED.join(", ")} are the engine's own variables; take another name`);
-  }
-});
+const variable = takes<Uppercase<string>>()(
+  z.string().superRefine((name, context) => {
+    if (!VARIABLE.test(name)) {
+      context.addIssue(`a name is capitals, digits and _, because the command reads it as a variable`);
+    } else if (REFUSED.includes(name)) {
+      context.addIssue(`${REFUSED.join(", ")} are the engine's own variables; take another name`);
+    }
+  }),
+);
 
 /** A record whose keys become variables. */
 export const variables = <T extends z.ZodType>(value: T): z.ZodRecord<typeof variable, T> =>
   z.record(variable, value);
 
-export const anyInput = typed(z.union([artifact, anySource]), "a target, or files(), list(), env(), probe()");
+export const anyInput = takes<Input>()(
+  typed(z.union([artifact, anySource]), "a target, or files(), list(), env(), probe()"),
+);
 
 /** What a file system takes for a name, less the ending under which a file is written (cache/io.ts). In bytes. */
 const LONGEST_NAME = 255 - ".4194304-99-999999.tmp".length;
@@ -65,7 +88,7 @@ const DATE = "20261121.99";
 /** A command: text for a shell, or words; not one of nothing. */
 export const commandText = z.union([
   z.string().regex(/\S/),
-  z.array(z.string()).refine(([program = ""]) => /\S/.test(program)),
+  arrayOf(z.string()).refine(([program = ""]) => /\S/.test(program)),
 ]);
 
 /** `void-{date}.tar.xz`: a file name, no directory; `{date}` is the only thing in braces. */
@@ -87,25 +110,27 @@ const UNITS: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB
 const SIZE = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB)$/;
 
 /** Bytes. */
-export const size = typed(
-  z.union([
-    z.number().int().min(0),
-    z
-      .string()
-      .regex(SIZE)
-      .transform((text) => {
-        const [, number, unit] = SIZE.exec(text) ?? [];
-        return Math.round(Number(number) * (UNITS[unit ?? ""] ?? 1));
-      }),
-  ]),
-  `a number of bytes or a size such as "1MiB"`,
+export const size = takes<Size>()(
+  typed(
+    z.union([
+      z.number().int().min(0),
+      z
+        .string()
+        .regex(SIZE)
+        .transform((text) => {
+          const [, number, unit] = SIZE.exec(text) ?? [];
+          return Math.round(Number(number) * (UNITS[unit ?? ""] ?? 1));
+        }),
+    ]),
+    `a number of bytes or a size such as "1MiB"`,
+  ),
 );
 
 const within = typed(
   z.string().refine((path) => path !== "" && !path.startsWith("/") && !path.split("/").includes("..")),
   "a path relative to the tree's root",
 );
-const paths = z.array(within);
+const paths = arrayOf(within);
 
 export const guards = option(
   z
@@ -188,12 +213,14 @@ const packageList = listSource.transform((given): Wanted => {
 
 /** Names in an array, list files among them, or one list file; as the engine wants it. */
 function wanted(one: z.ZodType<Wanted>, word: string, words: string) {
-  return typed(
-    z.union([
-      packageList.transform((single): readonly Wanted[] => [single]),
-      z.array(typed(z.union([one, packageList]), `${word} or list()`)),
-    ]),
-    `${words} in an array, or list("file")`,
+  return takes<Packages>()(
+    typed(
+      z.union([
+        packageList.transform((single): readonly Wanted[] => [single]),
+        arrayOf(typed(z.union([one, packageList]), `${word} or list()`)),
+      ]),
+      `${words} in an array, or list("file")`,
+    ),
   );
 }
 

@@ -6,7 +6,9 @@ import { z } from "zod";
 import { source, wrongOption } from "../engine/declare.js";
 import { imagefileDirectory } from "../engine/evaluate/home.js";
 import { nearest } from "../engine/evaluate/nearest.js";
-import { check, option } from "./options.js";
+import { callable, declaration, type Checked, type Others } from "./declaration.js";
+import { option } from "./options.js";
+import { arrayOf, takes } from "./schema.js";
 import { asSource, type Source, type Vars } from "./types.js";
 
 /** Configuration directories, the most particular first. */
@@ -23,17 +25,12 @@ export interface Layers {
 /** A repository that no layer has: a short name and its address. */
 export type DefinedRepo = `${string}!${string}`;
 
-/** Options of `layers`. */
-export interface LayersOptions {
-  vars?: Vars;
-  srcurl?: string | Readonly<Record<string, string>>;
-  defineRepo?: readonly DefinedRepo[];
-}
-
 const name = z.string().regex(/^[A-Z][A-Z0-9_]*$/);
 
-export const layersSchema = z
-  .strictObject({
+const declared = declaration(
+  "layers",
+  "A search path of configuration directories.",
+  {
     dir: option(z.string().min(1), "a directory", "Where the layers are, one directory each."),
     path: option(
       z.string().regex(/^[^:\n]+(?::[^:\n]+)*$/),
@@ -52,13 +49,16 @@ export const layersSchema = z
       "What fills `@@SRCURL@@`: where repositories are. An address or a directory; per layer, where `*` stands for the others.",
     ),
     defineRepo: option(
-      z.array(z.string().regex(/^[A-Za-z0-9_.-]+!\S+$/)).optional(),
+      arrayOf(takes<DefinedRepo>()(z.string().regex(/^[A-Za-z0-9_.-]+!\S+$/))).optional(),
       `"NICK!URL" in an array`,
       "Repositories that no layer has. Each is described by the first `CUSTOMREPO.tmpl` of the path, with `@@REPOID@@` and " +
         "`@@REPOURL@@` filled in.",
     ),
-  })
-  .meta({ positional: ["dir", "path"] });
+  },
+  ["dir", "path"],
+);
+/** Options of `layers`. */
+export type LayersOptions = Others<typeof declared, "dir" | "path">;
 
 /** A layer: its name, and its directory (relative to the Imagefile's, or absolute). */
 interface Layer {
@@ -72,7 +72,7 @@ export class SearchPath implements Layers {
     /** `8.3:testing`, as it was asked for. */
     readonly label: string,
     private readonly dirs: readonly Layer[],
-    private readonly options: z.output<typeof layersSchema>,
+    private readonly options: Checked<typeof declared>,
   ) {}
 
   /** Name of the first layer: the version. */
@@ -181,9 +181,8 @@ const escaped = (path: string): string => path.replace(/[*?[\]{}()!\\]/g, "\\$&"
 /** The last layer of every chain. */
 const BASE = "base";
 
-/** A search path of configuration directories. */
-export function layers(dir: string, path: string, o: LayersOptions = {}): Layers {
-  const given = check("layers", layersSchema, { dir, path, ...o });
+export const layers = callable(declared, (dir: string, path: string, o: LayersOptions = {}): Layers => {
+  const given = declared.check({ dir, path, ...o });
   const found = new Map<string, Layer>();
   for (const one of walk(dir, path, [])) found.set(one.dir, found.get(one.dir) ?? one);
   const base: Layer = { name: BASE, dir: join(dir, BASE) };
@@ -201,7 +200,10 @@ export function layers(dir: string, path: string, o: LayersOptions = {}): Layers
     }
   }
   return Object.freeze(new SearchPath(path, all, given));
-}
+});
+
+/** The options that whoever takes layers may pass on. */
+export const { srcurl: srcurlOption, defineRepo: defineRepoOption, vars: varsOption } = declared.schema.shape;
 
 /** Layers of `path` in order, each followed by those that it includes. `from` are those that led here. */
 function walk(dir: string, path: string, from: readonly string[]): readonly Layer[] {

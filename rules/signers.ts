@@ -1,9 +1,10 @@
 // signify() and minisign(): what signs a release, where its keys are and what they are called. It runs neither.
 import { z } from "zod";
-import { check, option } from "./options.js";
+import { callable, declaration, type Checked, type Given } from "./declaration.js";
+import { option } from "./options.js";
 import { filePattern } from "./schema.js";
 
-export const signerSchema = z.strictObject({
+const options = {
   keys: option(
     z.string().min(1).optional(),
     "a directory",
@@ -29,7 +30,7 @@ export const signerSchema = z.strictObject({
     "The comment of the key, and of minisign's signatures, there the trusted one too: `This key is only valid for images " +
       "with date {date}.` unless said.",
   ),
-});
+};
 
 declare const kind: unique symbol;
 
@@ -38,32 +39,34 @@ export interface Signer {
   readonly [kind]: "signer";
 }
 
+const [bySignify, byMinisign] = [
+  declaration("signify", "Signs with OpenBSD's signify; the signature embeds the checksums.", options),
+  declaration("minisign", "Signs with minisign.", options),
+];
+
 /** Options of signify() and minisign(). `{date}` in texts becomes the release's. */
-export interface SignerOptions {
-  keys?: string;
-  name?: string;
-  passphrase?: string;
-  comment?: string;
-}
+export type SignerOptions = Given<typeof bySignify>;
 
 /** The data behind a signer: what was said. */
-export type SignerGiven = Readonly<SignerOptions> & { readonly tool: "signify" | "minisign" };
+export type SignerGiven = Readonly<Checked<typeof bySignify>> & { readonly tool: "signify" | "minisign" };
 
 const given = new WeakMap<object, SignerGiven>();
 
-function signer(tool: SignerGiven["tool"], o: SignerOptions): Signer {
-  const said = Object.entries(check(tool, signerSchema, o)).filter(([, value]) => value !== undefined);
+function signer(tool: SignerGiven["tool"], o: Checked<typeof bySignify>): Signer {
+  const said = Object.entries(o).filter(([, value]) => value !== undefined);
   // The brand exists only for the compiler.
   const made = Object.freeze({}) as Signer;
   given.set(made, { tool, ...Object.fromEntries(said) });
   return made;
 }
 
-/** OpenBSD's signify; the signature embeds the checksums. */
-export const signify = (o: SignerOptions = {}): Signer => signer("signify", o);
+export const signify = callable(bySignify, (o: SignerOptions = {}): Signer =>
+  signer("signify", bySignify.check(o)),
+);
 
-/** minisign. */
-export const minisign = (o: SignerOptions = {}): Signer => signer("minisign", o);
+export const minisign = callable(byMinisign, (o: SignerOptions = {}): Signer =>
+  signer("minisign", byMinisign.check(o)),
+);
 
 /** Whether a value came from one of these. */
 export const isSigner = (value: unknown): value is Signer =>

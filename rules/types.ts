@@ -49,48 +49,15 @@ export type Driver = keyof Arch;
 export interface Repo<D extends Driver> extends Is<"repo"> {
   readonly driver: D;
 }
-/** Options of `rootfs` that only one driver has. */
-export interface Extra {
-  apt: { variant?: "busybox" | "essential" | "apt" | "minbase" };
-  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- it has none
-  xbps: {};
-  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- nor has it
-  pacman: {};
-  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- nor this one
-  dnf: {};
-}
-
 /** Environment variables and the like. */
 export type Vars = Readonly<Record<string, string>>;
 /** Bytes. */
 export type Size = number | `${number}${"KiB" | "MiB" | "GiB"}`;
-/** Conditions an output must meet before it is published. Paths are relative to the tree's root. */
-export interface GuardOptions {
-  minSize?: Size;
-  maxSize?: Size;
-  /** First bytes, in hexadecimal. */
-  magic?: string;
-  has?: readonly string[];
-  hasNot?: readonly string[];
-  /** Symlink → what it points to. */
-  links?: Vars;
-  /** What cannot be kept is an error. */
-  lossless?: boolean;
-}
-/** What every typed rule takes. `timeout` in seconds; `native`: nothing of it is run under emulation. */
-export interface Common {
-  native?: boolean;
-  timeout?: number;
-  guards?: GuardOptions;
-}
 /** Package names, list files, or both. */
 export type Packages = ListSource | readonly (string | ListSource)[];
-export type Packing =
-  "tar" | "tar.gz" | "tar.xz" | "tar.zst" | "cpio.gz" | "cpio.bz2" | "cpio.xz" | "cpio.zst";
-/** The file a tree is packed into; its suffix says how unless `pack` does. */
-export interface Pack<O> {
+/** Whether there is an `out`, which `Built` follows. */
+export interface Out<O> {
   out?: O;
-  pack?: Packing;
 }
 
 // One place where the engine's handles become what the compiler knows them as. The brand has no value, so

@@ -3,53 +3,51 @@
 import { z } from "zod";
 import { declareOne, inside, type Handle } from "../engine/declare.js";
 import type { Tool } from "../engine/model.js";
-import { check, option } from "./options.js";
+import { option } from "./options.js";
+import { rule } from "./declaration.js";
 import { recipe } from "./recipes.js";
-import { asTreeHandle, fileTarget, imagePath, limits, timeout, treeLike } from "./schema.js";
-import { asCheck, type AnyTree, type CheckTarget, type FileTarget } from "./types.js";
+import { arrayOf, asTreeHandle, fileTarget, imagePath, limits, timeout, treeLike } from "./schema.js";
+import { asCheck, type CheckTarget } from "./types.js";
 
-export const uniqueSchema = z.strictObject({
-  from: option(
-    z.union([treeLike, fileTarget]),
-    "a tree, or a file target",
-    "The tree that an image is made of, or the image: a tarball, a squashfs, an ISO, whose squashfs is looked into too, or a " +
-      "disk image, packed or not.",
-  ),
-  allow: option(
-    z.array(imagePath).optional(),
-    "paths in an array",
-    "What may be in it all the same, because all machines of the image are to have it.",
-  ),
-  timeout,
-});
-
-/** Fails where `from` has host keys, a machine-id, a seed or the like, or an SSH server that would never have keys. */
-export function unique(given: {
-  from: AnyTree | FileTarget;
-  allow?: readonly string[];
-  timeout?: number;
-}): CheckTarget {
-  const o = check("unique", uniqueSchema, given);
-  const from = asTreeHandle(o.from);
-  const file = inside(from).kind === "file";
-  return asCheck(
-    declareOne({
-      rule: "unique",
-      command: recipe(
-        "unique-check.sh",
-        file
-          ? ["lib.sh", "space.sh", "unique.sh", "unique-image.sh", "unique-check.sh"]
-          : ["lib.sh", "unique.sh", "unique-check.sh"],
-      ),
-      env: { ALLOW: (o.allow ?? []).map((path) => path.replace(/^\/+/, "")).join("\n") },
-      inputs: file ? { IMAGE: from } : { TREE: from },
-      outputs: [{ name: "OUT", kind: "verdict" }],
-      tools: file ? toolsFor(patternOf(from)) : [],
-      root: true,
-      ...limits(o),
-    }),
-  );
-}
+export const unique = rule(
+  "rule.unique",
+  "Fails where `from` has host keys, a machine-id, a seed or the like, or an SSH server that would never have keys.",
+  {
+    from: option(
+      z.union([treeLike, fileTarget]),
+      "a tree, or a file target",
+      "The tree that an image is made of, or the image: a tarball, a squashfs, an ISO, whose squashfs is looked into too, or a " +
+        "disk image, packed or not.",
+    ),
+    allow: option(
+      arrayOf(imagePath).optional(),
+      "paths in an array",
+      "What may be in it all the same, because all machines of the image are to have it.",
+    ),
+    timeout,
+  },
+  (o): CheckTarget => {
+    const from = asTreeHandle(o.from);
+    const file = inside(from).kind === "file";
+    return asCheck(
+      declareOne({
+        rule: "unique",
+        command: recipe(
+          "unique-check.sh",
+          file
+            ? ["lib.sh", "space.sh", "unique.sh", "unique-image.sh", "unique-check.sh"]
+            : ["lib.sh", "unique.sh", "unique-check.sh"],
+        ),
+        env: { ALLOW: (o.allow ?? []).map((path) => path.replace(/^\/+/, "")).join("\n") },
+        inputs: file ? { IMAGE: from } : { TREE: from },
+        outputs: [{ name: "OUT", kind: "verdict" }],
+        tools: file ? toolsFor(patternOf(from)) : [],
+        root: true,
+        ...limits(o),
+      }),
+    );
+  },
+);
 
 /** What reads the file. What only some of its kind need is looked for when the file says so. */
 function toolsFor(name: string): readonly Tool[] {

@@ -1,26 +1,28 @@
 // unpack: the tree inside a tarball, so that rules for trees work on what a command packed. It knows nothing of the
 // packages in it: no repository comes with the tree.
-import { z } from "zod";
 import { declareOne } from "../engine/declare.js";
-import { check, option } from "./options.js";
+import { option } from "./options.js";
+import { callable, declaration, type Given } from "./declaration.js";
 import { recipe } from "./recipes.js";
 import { fileTarget } from "./schema.js";
-import { asTree, type FileTarget, type TreeTarget } from "./types.js";
+import { asTree, type TreeTarget } from "./types.js";
 
-export const unpackSchema = z
-  .strictObject({
+const declared = declaration(
+  "rule.unpack",
+  "The tree in `from`, a tarball that GNU tar can read: owners, modes, attributes and links as they are in it.",
+  {
     from: option(
       fileTarget,
       "a file target",
       "A tarball that GNU tar can read, which a command made. No repository comes with its tree, so no packages can be " +
         "installed on it.",
     ),
-  })
-  .meta({ positional: ["from"] });
+  },
+  ["from"],
+);
 
-/** The tree in `from`, a tarball that GNU tar can read: owners, modes, attributes and links as they are in it. */
-export function unpack(from: FileTarget): TreeTarget {
-  const given = check("unpack", unpackSchema, { from });
+export const unpack = callable(declared, (from: Given<typeof declared>["from"]): TreeTarget => {
+  const given = declared.check({ from });
   return asTree(
     declareOne({
       rule: "unpack",
@@ -36,4 +38,4 @@ export function unpack(from: FileTarget): TreeTarget {
       resources: { memory: 256 * 1024 ** 2 },
     }),
   );
-}
+});

@@ -2,24 +2,18 @@
 // presets, and knows Markdown.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describeRules, type OptionText, type RuleText } from "../rules/describe.js";
+import { declarationsIn, describe, type OptionText, type RuleText } from "../rules/describe.js";
 import type { Trait } from "../engine/model.js";
 import { traits } from "../engine/tree/losses.js";
 import { HOLDS } from "../rules/formats.js";
-import { voidLinuxSchema } from "./void.js";
-import { voidLiveSchema } from "./void-live.js";
-import { xcpNgSchema } from "./xcp-ng.js";
+import * as imagemake from "./index.js";
 
 /** Where the page lies. */
 export const PAGE = fileURLToPath(new URL("../../docs/rules.md", import.meta.url));
 
 /** The whole page. */
 export function rulesPage(): string {
-  const rules = describeRules({
-    "preset.voidLinux": voidLinuxSchema,
-    "preset.voidLive": voidLiveSchema,
-    "preset.xcpNg": xcpNgSchema,
-  });
+  const rules = declarationsIn(imagemake).map(describe);
   return [
     "# Rules, steps and presets",
     "",
@@ -55,11 +49,13 @@ function formats(): string[] {
   ];
 }
 
-function section({ name, form, options }: RuleText): string[] {
+function section({ name, text, form, options }: RuleText): string[] {
   return [
     `## ${name}`,
     "",
     `\`${form}\``,
+    "",
+    text,
     "",
     "| option | type | is |",
     "| --- | --- | --- |",

@@ -5,104 +5,19 @@ import { boot } from "../rules/boot.js";
 import { dnf } from "../rules/dnf.js";
 import { each } from "../rules/each.js";
 import { installerIso } from "../rules/installer-iso.js";
-import { signOption, type Signing } from "../rules/installer/signing.js";
+import { signOption } from "../rules/installer/signing.js";
 import { mirror } from "../rules/mirror.js";
-import { check, option, typed } from "../rules/options.js";
+import { option, typed } from "../rules/options.js";
+import { rule, type GivenTo } from "../rules/declaration.js";
 import { rootfs } from "../rules/rootfs.js";
-import { filePattern, filesSource, packageNames } from "../rules/schema.js";
-import { layers, layersSchema, type DefinedRepo } from "../rules/search-path.js";
+import { arrayOf, filePattern, filesSource, packageNames } from "../rules/schema.js";
+import { defineRepoOption, layers, srcurlOption, varsOption } from "../rules/search-path.js";
 import { list } from "../rules/sources.js";
-import type {
-  CheckTarget,
-  FileTarget,
-  ListSource,
-  PackedTree,
-  Packages,
-  Source,
-  Step,
-} from "../rules/types.js";
+import type { CheckTarget, FileTarget, ListSource, PackedTree, Packages, Step } from "../rules/types.js";
 import { installerSteps } from "./xcp-ng/installer.js";
 
 const VERSIONS = ["8.2", "8.3"] as const;
 export type XcpNgVersion = (typeof VERSIONS)[number];
-
-export const xcpNgSchema = z.strictObject({
-  version: option(
-    z.enum(VERSIONS),
-    VERSIONS.join(" or "),
-    "The release: the first layer, and the directory of its files.",
-  ),
-  repos: option(
-    z
-      .string()
-      .regex(/^[^:\n]+(?::[^:\n]+)*$/)
-      .optional(),
-    "layers with : between them",
-    "The layers after it: `updates`, `testing`, one of yours. Without any there is the release alone.",
-  ),
-  checkout: option(
-    z.string().min(1).optional(),
-    "a directory",
-    "Where `configs` and `templates` are; beside the Imagefile unless said.",
-  ),
-  srcurl: layersSchema.shape.srcurl,
-  defineRepo: layersSchema.shape.defineRepo,
-  vars: layersSchema.shape.vars,
-  keys: option(filesSource.optional(), "files(…)", "Keys that may sign packages, as `dnf` takes them."),
-  without: option(
-    z.array(z.string()).optional(),
-    "names in an array",
-    "What the mirror leaves out; OCaml, Go and Java unless said.",
-  ),
-  packages: option(
-    packageNames.optional(),
-    `package names in an array, or list("file")`,
-    "What is in the image's repository beside `xcp-ng-deps` and `kernel-alt`, with all that it needs.",
-  ),
-  label: option(z.string().min(1), "letters, digits and _ . -", "The volume's label: `XCP-NG_830_TEST`."),
-  pack: option(
-    z.enum(["cpio.bz2", "cpio.xz", "cpio.zst", "cpio.gz"]).optional(),
-    "cpio.bz2, cpio.xz, cpio.zst or cpio.gz",
-    "How the installer's root is compressed; cpio.bz2 unless said.",
-  ),
-  efi: option(z.enum(["rpm", "mkimage"]).optional(), "rpm or mkimage", "As `rule.installerIso` has it."),
-  sign: signOption,
-  steps: option(
-    z.array(z.custom<Step>()).optional(),
-    "an array of steps",
-    "More changes to the installer's root, after those of the release.",
-  ),
-  expect: option(
-    typed(z.union([z.string().min(1), z.instanceof(RegExp)]), "text or a regular expression").optional(),
-    "text or a regular expression",
-    "What the installer says on the serial console when it is up; `Welcome to XCP-ng` unless said.",
-  ),
-  out: option(
-    filePattern.optional(),
-    "a file name",
-    "Name of the full image; `xcp-ng-VERSION.REPOS.iso` unless said. The netinstall one has `-netinstall` before `.iso`.",
-  ),
-});
-
-/** Options of `preset.xcpNg`. */
-export interface XcpNgOptions {
-  version: XcpNgVersion;
-  repos?: string;
-  checkout?: string;
-  srcurl?: string | Readonly<Record<string, string>>;
-  defineRepo?: readonly DefinedRepo[];
-  vars?: Readonly<Record<string, string>>;
-  keys?: Source;
-  without?: readonly string[];
-  packages?: Packages;
-  label: string;
-  pack?: "cpio.bz2" | "cpio.xz" | "cpio.zst" | "cpio.gz";
-  efi?: "rpm" | "mkimage";
-  sign?: Source | Signing;
-  steps?: readonly Step[];
-  expect?: string | RegExp;
-  out?: string;
-}
 
 /** The images, what they are made of, and their boots by image, firmware and medium. */
 export interface XcpNg {
@@ -122,62 +37,124 @@ const WITHOUT = ["ocaml*", "xs-opam-repo*", "golang*", "java*"];
 const isArray = (given: Packages): given is Exclude<Packages, ListSource> => Array.isArray(given);
 const namesIn = (given: Packages): readonly (string | ListSource)[] => (isArray(given) ? given : [given]);
 
-/** XCP-ng's installer, of one release. */
-export function xcpNg(given: XcpNgOptions): XcpNg {
-  const o = check("xcpNg", xcpNgSchema, given);
-  const at = (dir: string): string => (given.checkout === undefined ? dir : `${given.checkout}/${dir}`);
-  const path = [o.version, ...(given.repos === undefined ? [] : [given.repos])].join(":");
-  const cfg = layers(at("configs"), path, {
-    srcurl: given.srcurl ?? `https://updates.xcp-ng.org/${o.version.replace(/\..*/, "")}/${o.version}`,
-    ...(given.defineRepo === undefined ? {} : { defineRepo: given.defineRepo }),
-    ...(given.vars === undefined ? {} : { vars: given.vars }),
-  });
-  const repo = dnf(cfg, given.keys === undefined ? {} : { keys: given.keys });
-  const name = path.replaceAll(":", ".").replaceAll("/", "-");
-  const installimg = rootfs({
-    repo,
-    arch: "x86_64",
-    packages: list(cfg.first("packages.lst")),
-    steps: [...installerSteps(o.version, at(`templates/installimg/${o.version}`)), ...(given.steps ?? [])],
-    pack: o.pack ?? "cpio.bz2",
-    out: `install-${name}.img`,
-  });
-  const common = {
-    layers: cfg,
-    repo,
-    installimg,
-    label: o.label,
-    overlay: at(`templates/iso/${o.version}`),
-    ...(o.efi === undefined ? {} : { efi: o.efi }),
-  };
-  const out = o.out ?? `xcp-ng-${name}.iso`;
-  const extra = given.packages === undefined ? [] : namesIn(given.packages);
-  const iso = {
-    full: installerIso({
-      ...common,
-      kind: "full",
-      packages: ["xcp-ng-deps", "kernel-alt", ...extra],
-      ...(given.sign === undefined ? {} : { sign: given.sign }),
-      out,
-    }),
-    netinstall: installerIso({
-      ...common,
-      kind: "netinstall",
-      out: out.replace(/(\.[^.]*)?$/, "-netinstall$1"),
-    }),
-  };
-  const expect = given.expect ?? "Welcome to XCP-ng";
-  const boots = each(["full", "netinstall"], (kind) =>
-    each(["bios", "uefi"], (firmware) =>
-      each(["cd", "usb"], (as) =>
-        boot({ image: iso[kind], as, firmware, memory: "2GiB", net: false, expect }),
-      ),
+export const xcpNg = rule(
+  "preset.xcpNg",
+  "XCP-ng's installer, of one release.",
+  {
+    version: option(
+      z.enum(VERSIONS),
+      VERSIONS.join(" or "),
+      "The release: the first layer, and the directory of its files.",
     ),
-  );
-  return {
-    mirror: mirror({ repo, arch: "x86_64", without: given.without ?? WITHOUT }),
-    installimg,
-    iso,
-    boots,
-  };
-}
+    repos: option(
+      z
+        .string()
+        .regex(/^[^:\n]+(?::[^:\n]+)*$/)
+        .optional(),
+      "layers with : between them",
+      "The layers after it: `updates`, `testing`, one of yours. Without any there is the release alone.",
+    ),
+    checkout: option(
+      z.string().min(1).optional(),
+      "a directory",
+      "Where `configs` and `templates` are; beside the Imagefile unless said.",
+    ),
+    srcurl: srcurlOption,
+    defineRepo: defineRepoOption,
+    vars: varsOption,
+    keys: option(filesSource.optional(), "files(…)", "Keys that may sign packages, as `dnf` takes them."),
+    without: option(
+      arrayOf(z.string()).optional(),
+      "names in an array",
+      "What the mirror leaves out; OCaml, Go and Java unless said.",
+    ),
+    packages: option(
+      packageNames.optional(),
+      `package names in an array, or list("file")`,
+      "What is in the image's repository beside `xcp-ng-deps` and `kernel-alt`, with all that it needs.",
+    ),
+    label: option(z.string().min(1), "letters, digits and _ . -", "The volume's label: `XCP-NG_830_TEST`."),
+    pack: option(
+      z.enum(["cpio.bz2", "cpio.xz", "cpio.zst", "cpio.gz"]).optional(),
+      "cpio.bz2, cpio.xz, cpio.zst or cpio.gz",
+      "How the installer's root is compressed; cpio.bz2 unless said.",
+    ),
+    efi: option(z.enum(["rpm", "mkimage"]).optional(), "rpm or mkimage", "As `rule.installerIso` has it."),
+    sign: signOption,
+    steps: option(
+      arrayOf(z.custom<Step>()).optional(),
+      "an array of steps",
+      "More changes to the installer's root, after those of the release.",
+    ),
+    expect: option(
+      typed(z.union([z.string().min(1), z.instanceof(RegExp)]), "text or a regular expression").optional(),
+      "text or a regular expression",
+      "What the installer says on the serial console when it is up; `Welcome to XCP-ng` unless said.",
+    ),
+    out: option(
+      filePattern.optional(),
+      "a file name",
+      "Name of the full image; `xcp-ng-VERSION.REPOS.iso` unless said. The netinstall one has `-netinstall` before `.iso`.",
+    ),
+  },
+  (o, given): XcpNg => {
+    const at = (dir: string): string => (given.checkout === undefined ? dir : `${given.checkout}/${dir}`);
+    const path = [o.version, ...(given.repos === undefined ? [] : [given.repos])].join(":");
+    const cfg = layers(at("configs"), path, {
+      srcurl: given.srcurl ?? `https://updates.xcp-ng.org/${o.version.replace(/\..*/, "")}/${o.version}`,
+      ...(given.defineRepo === undefined ? {} : { defineRepo: given.defineRepo }),
+      ...(given.vars === undefined ? {} : { vars: given.vars }),
+    });
+    const repo = dnf(cfg, given.keys === undefined ? {} : { keys: given.keys });
+    const name = path.replaceAll(":", ".").replaceAll("/", "-");
+    const installimg = rootfs({
+      repo,
+      arch: "x86_64",
+      packages: list(cfg.first("packages.lst")),
+      steps: [...installerSteps(o.version, at(`templates/installimg/${o.version}`)), ...(given.steps ?? [])],
+      pack: o.pack ?? "cpio.bz2",
+      out: `install-${name}.img`,
+    });
+    const common = {
+      layers: cfg,
+      repo,
+      installimg,
+      label: o.label,
+      overlay: at(`templates/iso/${o.version}`),
+      ...(o.efi === undefined ? {} : { efi: o.efi }),
+    };
+    const out = o.out ?? `xcp-ng-${name}.iso`;
+    const extra = given.packages === undefined ? [] : namesIn(given.packages);
+    const iso = {
+      full: installerIso({
+        ...common,
+        kind: "full",
+        packages: ["xcp-ng-deps", "kernel-alt", ...extra],
+        ...(given.sign === undefined ? {} : { sign: given.sign }),
+        out,
+      }),
+      netinstall: installerIso({
+        ...common,
+        kind: "netinstall",
+        out: out.replace(/(\.[^.]*)?$/, "-netinstall$1"),
+      }),
+    };
+    const expect = given.expect ?? "Welcome to XCP-ng";
+    const boots = each(["full", "netinstall"], (kind) =>
+      each(["bios", "uefi"], (firmware) =>
+        each(["cd", "usb"], (as) =>
+          boot({ image: iso[kind], as, firmware, memory: "2GiB", net: false, expect }),
+        ),
+      ),
+    );
+    return {
+      mirror: mirror({ repo, arch: "x86_64", without: given.without ?? WITHOUT }),
+      installimg,
+      iso,
+      boots,
+    };
+  },
+);
+
+/** Options of `preset.xcpNg`. */
+export type XcpNgOptions = GivenTo<typeof xcpNg>;

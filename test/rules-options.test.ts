@@ -4,7 +4,8 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { inside, isHandle, orderOf, projectOf, type ActionSpec } from "../engine/declare.js";
 import { askedFor, resetArgs, setArgs } from "../engine/evaluate/args.js";
 import { ProblemError } from "../engine/problem.js";
-import { describeRules } from "../rules/describe.js";
+import { declarationsIn, describe as described } from "../rules/describe.js";
+import * as imagemake from "../targets/index.js";
 import {
   apt,
   arg,
@@ -435,8 +436,8 @@ describe("what becomes of right options", () => {
 });
 
 test("every option of every rule and step says its type and what it does", () => {
-  for (const { name, options } of describeRules()) {
-    expect([name, options.length]).not.toEqual([name, 0]);
+  for (const { name, text, options } of declarationsIn(imagemake).map(described)) {
+    expect([name, text, options.length]).not.toEqual([name, "", 0]);
     for (const option of [...options, ...options.flatMap((one) => one.options)]) {
       const text = [name, option.name, option.type, option.description];
       expect([text, text.includes("")]).toEqual([text, false]);

@@ -2,26 +2,7 @@
 // package is opened.
 import { z } from "zod";
 import { option, typed } from "../options.js";
-
-/** Files of a package, and where the image has them. */
-export interface BootFile {
-  /** Name of the package. */
-  package: string;
-  /** Path in it; `*` stands for part of a name. */
-  take: string;
-  /** Names that are not meant. */
-  but?: string;
-  /** Path in the image; one that ends in `/` is a directory for any number of files. Below `.installer/` only the build sees it. */
-  as: string;
-  /** Whether it may be lacking. */
-  optional?: boolean;
-}
-
-/** The same as it is checked: what was left out may be there as undefined. */
-export type TakenFile = { readonly [K in keyof BootFile]: BootFile[K] | undefined } & Pick<
-  BootFile,
-  "package" | "take" | "as"
->;
+import { arrayOf } from "../schema.js";
 
 const inside = z
   .string()
@@ -30,21 +11,26 @@ const inside = z
       /[^/]/.test(path) && !/[\s|]/.test(path) && !path.split("/").includes("..") && !path.startsWith("/"),
   );
 
+const bootFile = z.strictObject({
+  package: option(
+    z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/),
+    "the name of a package",
+    "Name of the package.",
+  ),
+  take: option(inside, "a path", "Path in it; `*` stands for part of a name."),
+  but: option(inside.optional(), "a path", "Names that are not meant."),
+  as: option(
+    inside,
+    "a path",
+    "Path in the image; one that ends in `/` is a directory for any number of files. Below `.installer/` only the build sees it.",
+  ),
+  optional: option(z.boolean().optional(), "true or false", "Whether it may be lacking."),
+});
+/** Files of a package, and where the image has them. */
+export type BootFile = Readonly<z.input<typeof bootFile>>;
+
 export const bootFilesOption = option(
-  z
-    .array(
-      typed(
-        z.strictObject({
-          package: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/),
-          take: inside,
-          but: inside.optional(),
-          as: inside,
-          optional: z.boolean().optional(),
-        }),
-        "{ package, take, but, as, optional }",
-      ),
-    )
-    .optional(),
+  arrayOf(typed(bootFile, "{ package, take, but, as, optional }")).optional(),
   "{ package, take, but, as, optional } in an array",
   "What is taken out of packages for booting, instead of what XCP-ng's installer takes.",
 );

@@ -7,22 +7,6 @@ import { option, typed } from "../options.js";
 import { contentsOf } from "../patterns.js";
 import { recipe } from "../recipes.js";
 import { environment, filesSource, timeout } from "../schema.js";
-import type { Source, Vars } from "../types.js";
-
-/** Who signs, and what that takes. */
-export interface Signing {
-  /** The program: one executable file. */
-  script: Source;
-  /** What else it reads, beside it in the project. */
-  with?: Source;
-  /** It talks to a person, on the terminal. */
-  interactive?: boolean;
-  /** It talks to a server. */
-  network?: boolean;
-  env?: Vars;
-  /** Seconds until it is stopped. */
-  timeout?: number;
-}
 
 const signing = z.strictObject({
   script: option(
@@ -40,6 +24,9 @@ const signing = z.strictObject({
   env: environment,
   timeout,
 });
+
+/** Who signs, and what that takes. */
+export type Signing = z.input<typeof signing>;
 
 export const signOption = option(
   typed(z.union([filesSource.transform((script) => ({ script })), signing]), "files(…), or { script, … }"),

@@ -1,9 +1,11 @@
 // step.dconf: settings of a desktop as a system database: its source, its locks, the compiled file, and the profile
 // without which nobody would read it. It does not know which keys there are.
 import { z } from "zod";
-import { check, option, typed } from "../options.js";
+import { option, typed } from "../options.js";
+import { callable, declaration, type Given, type Others } from "../declaration.js";
+import { arrayOf } from "../schema.js";
 import { recipe } from "../recipes.js";
-import type { Step, Vars } from "../types.js";
+import type { Step } from "../types.js";
 import { makeStep } from "./step.js";
 
 const plain = (words: string) => typed(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/), words);
@@ -31,8 +33,10 @@ const lock = typed(
   "a key with its whole path, such as /org/gnome/desktop/interface/color-scheme",
 );
 
-export const dconfSchema = z
-  .strictObject({
+const declared = declaration(
+  "step.dconf",
+  "Settings and locks as a system database of dconf.",
+  {
     db: option(
       plain("the name of a database"),
       "the name of a database",
@@ -51,7 +55,7 @@ export const dconfSchema = z
       `Settings, by path and key. Values are GVariant text: \`"'prefer-dark'"\`, \`"true"\`, \`"uint32 5"\`.`,
     ),
     locks: option(
-      z.array(lock).optional(),
+      arrayOf(lock).optional(),
       "an array of keys",
       "Keys that users cannot change, with their whole paths. What is set for a locked key elsewhere is ignored without a word.",
     ),
@@ -65,30 +69,33 @@ export const dconfSchema = z
       "the name of a profile",
       "The profile that has the database; `user` unless said. One that is there and lacks it gets it as its last.",
     ),
-  })
-  .meta({ positional: ["db", "keys"] });
+  },
+  ["db", "keys"],
+);
 
-/** Settings and locks as a system database of dconf. */
-export function dconf(
-  db: string,
-  keys: Readonly<Record<string, Vars>>,
-  o: { locks?: readonly string[]; name?: string; profile?: string } = {},
-): Step {
-  const given = check("step.dconf", dconfSchema, { db, keys, ...o });
-  const sections = Object.entries(given.keys).map(([section, values]) =>
-    [`[${bare(section)}]`, ...Object.entries(values).map(([name, text]) => `${name}=${text}`)].join("\n"),
-  );
-  return makeStep(() => ({
-    rule: "step.dconf",
-    command: recipe("dconf.sh", ["lib.sh", "dconf.sh"]),
-    env: {
-      DB: given.db,
-      KEYS: sections.join("\n\n"),
-      LOCKS: (given.locks ?? []).join("\n"),
-      NAME: given.name ?? "imagemake",
-      PROFILE: given.profile ?? "user",
-    },
-    inputs: {},
-    tools: [{ name: "dconf", package: "dconf-cli" }],
-  }));
-}
+export const dconf = callable(
+  declared,
+  (
+    db: Given<typeof declared>["db"],
+    keys: Given<typeof declared>["keys"],
+    o: Others<typeof declared, "db" | "keys"> = {},
+  ): Step => {
+    const given = declared.check({ db, keys, ...o });
+    const sections = Object.entries(given.keys).map(([section, values]) =>
+      [`[${bare(section)}]`, ...Object.entries(values).map(([name, text]) => `${name}=${text}`)].join("\n"),
+    );
+    return makeStep(() => ({
+      rule: "step.dconf",
+      command: recipe("dconf.sh", ["lib.sh", "dconf.sh"]),
+      env: {
+        DB: given.db,
+        KEYS: sections.join("\n\n"),
+        LOCKS: (given.locks ?? []).join("\n"),
+        NAME: given.name ?? "imagemake",
+        PROFILE: given.profile ?? "user",
+      },
+      inputs: {},
+      tools: [{ name: "dconf", package: "dconf-cli" }],
+    }));
+  },
+);

@@ -1,14 +1,16 @@
 // step.graft: the contents of another tree at a directory of this one, as they are in it. It does not know how either
 // came about.
-import { z } from "zod";
-import { check, option } from "../options.js";
+import { option } from "../options.js";
+import { callable, declaration, type Given } from "../declaration.js";
 import { recipe } from "../recipes.js";
 import { asTreeHandle, imagePath, treeLike } from "../schema.js";
-import type { AnyTree, Step } from "../types.js";
+import type { Step } from "../types.js";
 import { makeStep } from "./step.js";
 
-export const graftSchema = z
-  .strictObject({
+const declared = declaration(
+  "step.graft",
+  "Puts another tree's contents at a directory of this one.",
+  {
     tree: option(
       treeLike,
       "a tree",
@@ -19,16 +21,19 @@ export const graftSchema = z
       "a path inside the tree",
       "The directory for them: it must be empty, or not be there. It gets the owner and the mode of the other tree's root.",
     ),
-  })
-  .meta({ positional: ["tree", "at"] });
+  },
+  ["tree", "at"],
+);
 
-/** Puts another tree's contents at a directory of this one. */
-export function graft(tree: AnyTree, at: string): Step {
-  const given = check("step.graft", graftSchema, { tree, at });
-  return makeStep(() => ({
-    rule: "step.graft",
-    command: recipe("graft.sh", ["lib.sh", "graft.sh"]),
-    env: { AT: given.at },
-    inputs: { GRAFT: asTreeHandle(given.tree) },
-  }));
-}
+export const graft = callable(
+  declared,
+  (tree: Given<typeof declared>["tree"], at: Given<typeof declared>["at"]): Step => {
+    const given = declared.check({ tree, at });
+    return makeStep(() => ({
+      rule: "step.graft",
+      command: recipe("graft.sh", ["lib.sh", "graft.sh"]),
+      env: { AT: given.at },
+      inputs: { GRAFT: asTreeHandle(given.tree) },
+    }));
+  },
+);

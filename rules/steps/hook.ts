@@ -8,13 +8,14 @@ import { imagefileDirectory } from "../../engine/evaluate/home.js";
 import type { Source as EngineSource, Tool, Wanted } from "../../engine/model.js";
 import { ProblemError } from "../../engine/problem.js";
 import { cpuOf, emulation } from "../arch.js";
-import { check, option } from "../options.js";
+import { option } from "../options.js";
+import { callable, declaration, type Given, type Others } from "../declaration.js";
 import { isOutside } from "../patterns.js";
 import { recipe } from "../recipes.js";
 import { request } from "../request.js";
 import { engineInputs } from "../run.js";
 import { anyInput, environment, packageNames, variables } from "../schema.js";
-import type { Input, Packages, Step, Vars } from "../types.js";
+import type { Step, Vars } from "../types.js";
 import { sourcedBy } from "./sourced.js";
 import { makeStep, type Part } from "./step.js";
 
@@ -24,8 +25,10 @@ const notOwn = (given: object | undefined): boolean =>
   Object.keys(given ?? {}).every((name) => !OWN.includes(name));
 const taken = `${OWN.join(", ")} are the step's own variables; take another name`;
 
-export const hookSchema = z
-  .strictObject({
+const declared = declaration(
+  "step.hook",
+  "Runs a script of the project's on the tree.",
+  {
     script: option(
       z.string().regex(/^[^\0\n]*[^\0\n/]$/),
       "a file",
@@ -54,49 +57,43 @@ export const hookSchema = z
       "What else the script reads, as in `run`.",
     ),
     env: option(environment.refine(notOwn, taken), "{ NAME: text }", "Variables for the script."),
-  })
-  .meta({ positional: ["script"] });
+  },
+  ["script"],
+);
 
-/** Options of `step.hook`. */
-export interface HookOptions {
-  network?: boolean;
-  packages?: Packages;
-  recommends?: boolean;
-  inputs?: Readonly<Record<Uppercase<string>, Input>>;
-  env?: Vars;
-}
-
-/** Runs a script of the project's on the tree. */
-export function hook(script: string, o: HookOptions = {}): Step {
-  const given = check("step.hook", hookSchema, { script, ...o });
-  const place = callSite();
-  const stop = (message: string, hint?: string): never => {
-    throw new ProblemError({
-      exit: 2,
-      message: `${place}: step.hook: ${message}`,
-      ...(hint === undefined ? {} : { hint }),
-    });
-  };
-  return makeStep((tree) => {
-    const { lineage } = tree;
-    const arch = lineage?.arch ?? null;
-    if (arch === null && given.script.includes("{arch}")) {
-      stop(`${given.script}: the tree beneath was not made by rootfs, so its architecture is not known`);
-    }
-    return {
-      rule: "step.hook",
-      command: recipe(
-        "hook.sh",
-        ["lib.sh", "emulate.sh", "unique.sh", "tree.sh", "traces.sh", "hook.sh"],
-        ["hooklib.sh"],
-      ),
-      network: given.network ?? false,
-      tools: emulator(lineage),
-      ...packagesOf(given.packages, given.recommends ?? false, tree, stop),
-      ...scriptOf(given.script.replaceAll("{arch}", arch ?? ""), lineage, given, stop),
+export const hook = callable(
+  declared,
+  (script: Given<typeof declared>["script"], o: Others<typeof declared, "script"> = {}): Step => {
+    const given = declared.check({ script, ...o });
+    const place = callSite();
+    const stop = (message: string, hint?: string): never => {
+      throw new ProblemError({
+        exit: 2,
+        message: `${place}: step.hook: ${message}`,
+        ...(hint === undefined ? {} : { hint }),
+      });
     };
-  });
-}
+    return makeStep((tree) => {
+      const { lineage } = tree;
+      const arch = lineage?.arch ?? null;
+      if (arch === null && given.script.includes("{arch}")) {
+        stop(`${given.script}: the tree beneath was not made by rootfs, so its architecture is not known`);
+      }
+      return {
+        rule: "step.hook",
+        command: recipe(
+          "hook.sh",
+          ["lib.sh", "emulate.sh", "unique.sh", "tree.sh", "traces.sh", "hook.sh"],
+          ["hooklib.sh"],
+        ),
+        network: given.network ?? false,
+        tools: emulator(lineage),
+        ...packagesOf(given.packages, given.recommends ?? false, tree, stop),
+        ...scriptOf(given.script.replaceAll("{arch}", arch ?? ""), lineage, given, stop),
+      };
+    });
+  },
+);
 
 type Stop = (message: string, hint?: string) => never;
 interface Told {

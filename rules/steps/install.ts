@@ -3,29 +3,35 @@
 import { z } from "zod";
 import { wrongOption } from "../../engine/declare.js";
 import type { Wanted } from "../../engine/model.js";
-import { check, option } from "../options.js";
+import { option } from "../options.js";
+import { callable, declaration, type Given, type Others } from "../declaration.js";
 import { request } from "../request.js";
 import { packageNames } from "../schema.js";
 import { systemOf } from "../systems.js";
-import type { Packages, Step } from "../types.js";
+import type { Step } from "../types.js";
 import { makeStep, type Layer } from "./step.js";
 
-export const installSchema = z
-  .strictObject({
+const declared = declaration(
+  "step.install",
+  "Installs packages, from the release's snapshot.",
+  {
     packages: option(packageNames, `package names in an array, or list("file")`, "What is installed."),
     recommends: option(
       z.boolean().optional(),
       "true or false",
       "Whether recommended packages come too; otherwise they do not.",
     ),
-  })
-  .meta({ positional: ["packages"] });
+  },
+  ["packages"],
+);
 
-/** Installs packages, from the release's snapshot. */
-export function install(packages: Packages, o: { recommends?: boolean } = {}): Step {
-  const given = check("step.install", installSchema, { packages, ...o });
-  return makeStep(installLayer(given.packages, given.recommends ?? false));
-}
+export const install = callable(
+  declared,
+  (packages: Given<typeof declared>["packages"], o: Others<typeof declared, "packages"> = {}): Step => {
+    const given = declared.check({ packages, ...o });
+    return makeStep(installLayer(given.packages, given.recommends ?? false));
+  },
+);
 
 /** The layer that has these packages. */
 export const installLayer =

@@ -3,15 +3,18 @@ import { posix } from "node:path";
 import { z } from "zod";
 import { sourceOf, wrongOption, type SourceHandle } from "../../engine/declare.js";
 import type { Source as EngineSource } from "../../engine/model.js";
-import { check, option, render } from "../options.js";
+import { option, render } from "../options.js";
+import { callable, declaration, type Given, type Others } from "../declaration.js";
 import { directoryName, directoryOf, isOutside, staged } from "../patterns.js";
 import { recipe } from "../recipes.js";
-import { filesSource, imagePath } from "../schema.js";
-import type { Source, Step, Vars } from "../types.js";
+import { filesSource, imagePath, takes } from "../schema.js";
+import type { Step } from "../types.js";
 import { makeStep, octal } from "./step.js";
 
-export const overlaySchema = z
-  .strictObject({
+const declared = declaration(
+  "step.overlay",
+  "Copies files into the tree.",
+  {
     files: option(
       z.union([z.string().min(1), filesSource]),
       "a directory, or files(…)",
@@ -24,10 +27,7 @@ export const overlaySchema = z
       "The directory they are put in; the root unless said.",
     ),
     owner: option(
-      z
-        .string()
-        .regex(/^\d+:\d+$/)
-        .optional(),
+      takes<`${number}:${number}`>()(z.string().regex(/^\d+:\d+$/)).optional(),
       `"user:group" in numbers`,
       "Who owns them; 0:0 unless said, or who owns what they replace where only some may read that.",
     ),
@@ -36,34 +36,34 @@ export const overlaySchema = z
       `{ path: "755" }`,
       "Modes, where 755 for what is executable and 644 for the rest are not wanted. What replaces a file that only some may read (`etc/shadow`) has its mode unless said.",
     ),
-  })
-  .meta({ positional: ["files"] });
+  },
+  ["files"],
+);
 
-/** Copies files into the tree. */
-export function overlay(
-  dir: string | Source,
-  o: { to?: string; owner?: `${number}:${number}`; modes?: Vars } = {},
-): Step {
-  const given = check("step.overlay", overlaySchema, { files: dir, ...o });
-  const { files, strip } = overlayFiles(given.files);
-  const modes = Object.entries(given.modes ?? {}).map(([path, mode]) => `${mode} ${path}`);
-  return makeStep(() => ({
-    rule: "step.overlay",
-    command: recipe("overlay.sh", ["lib.sh", "overlay.sh"]),
-    env: { STRIP: strip, TO: given.to ?? "", OWNER: given.owner ?? "0:0", MODES: modes.join("\n") },
-    inputs: {
-      FILES: {
-        ...files,
-        tree: {
-          kind: "tree",
-          base: strip,
-          to: given.to ?? "",
-          modes: inStage(Object.keys(given.modes ?? {}), strip, given.to),
+export const overlay = callable(
+  declared,
+  (dir: Given<typeof declared>["files"], o: Others<typeof declared, "files"> = {}): Step => {
+    const given = declared.check({ files: dir, ...o });
+    const { files, strip } = overlayFiles(given.files);
+    const modes = Object.entries(given.modes ?? {}).map(([path, mode]) => `${mode} ${path}`);
+    return makeStep(() => ({
+      rule: "step.overlay",
+      command: recipe("overlay.sh", ["lib.sh", "overlay.sh"]),
+      env: { STRIP: strip, TO: given.to ?? "", OWNER: given.owner ?? "0:0", MODES: modes.join("\n") },
+      inputs: {
+        FILES: {
+          ...files,
+          tree: {
+            kind: "tree",
+            base: strip,
+            to: given.to ?? "",
+            modes: inStage(Object.keys(given.modes ?? {}), strip, given.to),
+          },
         },
       },
-    },
-  }));
-}
+    }));
+  },
+);
 
 /** Paths of the tree as paths of the stage; those are left out that the overlay does not reach. */
 const inStage = (paths: readonly string[], strip: string, to = ""): readonly string[] =>

@@ -3,15 +3,18 @@ import { z } from "zod";
 import { wrongOption } from "../../engine/declare.js";
 import { emulation } from "../arch.js";
 import { RPM } from "../drivers/dnf/tools.js";
-import { check, option } from "../options.js";
+import { option } from "../options.js";
+import { callable, declaration, type Given, type Others } from "../declaration.js";
 import { INSIDE, recipe } from "../recipes.js";
 import { listInputs } from "../request.js";
-import { pathNames } from "../schema.js";
-import type { ListSource, Step } from "../types.js";
+import { arrayOf, pathNames } from "../schema.js";
+import type { Step } from "../types.js";
 import { makeStep } from "./step.js";
 
-export const removeSchema = z
-  .strictObject({
+const declared = declaration(
+  "step.remove",
+  "Deletes paths, and packages of RPM.",
+  {
     paths: option(
       pathNames,
       `paths in an array, or list("file")`,
@@ -19,36 +22,36 @@ export const removeSchema = z
         "that is there. A path that is not there is no error.",
     ),
     packages: option(
-      z.array(z.string().regex(/^[^\s-]\S*$/)).optional(),
+      arrayOf(z.string().regex(/^[^\s-]\S*$/)).optional(),
       "package names in an array",
       "Packages of RPM that are removed first, whatever depends on them; one that is not there is no error.",
     ),
-  })
-  .meta({ positional: ["paths"] });
+  },
+  ["paths"],
+);
 
-/** Deletes paths, and packages of RPM. */
-export function remove(
-  paths: readonly (string | ListSource)[] | ListSource,
-  o: { packages?: readonly string[] } = {},
-): Step {
-  const given = check("step.remove", removeSchema, { paths, ...o });
-  const packages = given.packages ?? [];
-  return makeStep(({ lineage }, rule) => {
-    if (packages.length > 0 && lineage?.driver !== "dnf") {
-      wrongOption(rule, "step.remove: packages: the tree beneath is not made of packages of RPM");
-    }
-    const part = {
-      rule: "step.remove",
-      env: { PATHS: given.paths.flatMap((path) => (typeof path === "string" ? [path] : [])).join("\n") },
-      inputs: listInputs(given.paths),
-    };
-    if (packages.length === 0) return { ...part, command: recipe("remove.sh", ["lib.sh", "remove.sh"]) };
-    const { arch, driver } = lineage ?? { arch: "", driver: "" };
-    return {
-      ...part,
-      command: recipe("remove-rpm.sh", [...INSIDE, "tell.sh", "rpm.sh", "remove-rpm.sh", "remove.sh"]),
-      env: { ...part.env, PACKAGES: packages.join("\n"), ARCH: arch, DOCS: "" },
-      tools: [RPM, ...emulation(driver, arch)],
-    };
-  });
-}
+export const remove = callable(
+  declared,
+  (paths: Given<typeof declared>["paths"], o: Others<typeof declared, "paths"> = {}): Step => {
+    const given = declared.check({ paths, ...o });
+    const packages = given.packages ?? [];
+    return makeStep(({ lineage }, rule) => {
+      if (packages.length > 0 && lineage?.driver !== "dnf") {
+        wrongOption(rule, "step.remove: packages: the tree beneath is not made of packages of RPM");
+      }
+      const part = {
+        rule: "step.remove",
+        env: { PATHS: given.paths.flatMap((path) => (typeof path === "string" ? [path] : [])).join("\n") },
+        inputs: listInputs(given.paths),
+      };
+      if (packages.length === 0) return { ...part, command: recipe("remove.sh", ["lib.sh", "remove.sh"]) };
+      const { arch, driver } = lineage ?? { arch: "", driver: "" };
+      return {
+        ...part,
+        command: recipe("remove-rpm.sh", [...INSIDE, "tell.sh", "rpm.sh", "remove-rpm.sh", "remove.sh"]),
+        env: { ...part.env, PACKAGES: packages.join("\n"), ARCH: arch, DOCS: "" },
+        tools: [RPM, ...emulation(driver, arch)],
+      };
+    });
+  },
+);

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { ActionSpec, Handle } from "../../engine/declare.js";
 import { option, typed } from "../options.js";
+import { arrayOf } from "../schema.js";
 import type { Step } from "../types.js";
 
 const STEP = Symbol.for("imagemake.step");
@@ -23,7 +24,7 @@ export const layerOf = (step: Step): Layer => (step as unknown as { readonly [ST
 
 /** The option `steps` of every rule that makes a tree. */
 export const stepsOption = option(
-  z.array(typed(z.custom<Step>(isStep), "a step (step.install, step.overlay, …)")).optional(),
+  arrayOf(typed(z.custom<Step>(isStep), "a step (step.install, step.overlay, …)")).optional(),
   "an array of steps",
   "Changes to the tree, in order; each is a layer, and an edit rebuilds from its step on.",
 );

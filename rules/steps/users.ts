@@ -2,31 +2,15 @@
 import { z } from "zod";
 import { isSource, sourceOf, type SourceHandle } from "../../engine/declare.js";
 import type { Source as EngineSource } from "../../engine/model.js";
-import { check, option, typed } from "../options.js";
+import { option, typed } from "../options.js";
+import { callable, declaration, type Given, type Others } from "../declaration.js";
 import { recipe } from "../recipes.js";
-import { imagePath } from "../schema.js";
+import { arrayOf, imagePath, takes } from "../schema.js";
 import type { Source, Step } from "../types.js";
 import { makeStep } from "./step.js";
 
 /** A user's password: nobody has one, an empty one, or a hash as crypt(5) has it, maybe in a variable of the caller's. */
 export type Password = "locked" | "blank" | { readonly hash: string | Source };
-
-/** One user. What is left out stays as it is in a user that the tree has; a new one's password is locked. */
-export interface UserOptions {
-  /** Groups beside the user's own. */
-  readonly groups?: readonly string[];
-  readonly password?: Password;
-  /** The password has to be changed at the first login. */
-  readonly expire?: boolean;
-  /** All commands as everybody, by sudo; `nopasswd` without being asked for the password. */
-  readonly sudo?: boolean | "nopasswd";
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly home?: string;
-  readonly shell?: string;
-  /** The person's name. */
-  readonly comment?: string;
-}
 
 const NAME = /^[a-z_][a-z0-9_-]{0,30}$/;
 /** What crypt(5) calls a prefix, and what follows it. */
@@ -53,24 +37,29 @@ export const passwordWords = (more: readonly string[] = []): string =>
  * password.
  */
 export const passwordOf = <W extends string = never>(more: readonly W[] = []) =>
-  z
-    .custom<W | "locked" | "blank" | { readonly hash: string | SourceHandle }>()
-    .superRefine((given: unknown, context) => {
-      if (["locked", "blank", ...more].some((word) => word === given)) return;
-      const keys = typeof given === "object" && given !== null ? Object.keys(given) : [];
-      const hash =
-        keys.length === 1 && typeof given === "object" && given !== null && "hash" in given
-          ? given.hash
-          : null;
-      if (hash === null) context.addIssue(`expected ${passwordWords(more)}; what was given is not shown`);
-      else if (!isEnv(hash) && !(typeof hash === "string" && HASH.test(hash)))
-        context.addIssue(`expected ${HOW}; what was given is not shown`);
-    });
+  takes<W | Password>()(
+    z
+      .custom<W | "locked" | "blank" | { readonly hash: string | SourceHandle }>()
+      .superRefine((given: unknown, context) => {
+        if (["locked", "blank", ...more].some((word) => word === given)) return;
+        const keys = typeof given === "object" && given !== null ? Object.keys(given) : [];
+        const hash =
+          keys.length === 1 && typeof given === "object" && given !== null && "hash" in given
+            ? given.hash
+            : null;
+        if (hash === null) context.addIssue(`expected ${passwordWords(more)}; what was given is not shown`);
+        else if (!isEnv(hash) && !(typeof hash === "string" && HASH.test(hash)))
+          context.addIssue(`expected ${HOW}; what was given is not shown`);
+      }),
+  );
+
+/** One user. What is left out stays as it is in a user that the tree has; a new one's password is locked. */
+export type UserOptions = z.input<typeof userSchema>;
 
 const userSchema = z
   .strictObject({
     groups: option(
-      z.array(groupName).optional(),
+      arrayOf(groupName).optional(),
       "an array of groups",
       "Groups beside the user's own. One that the tree does not have is an error; `newGroups` makes it.",
     ),
@@ -120,8 +109,10 @@ const userSchema = z
       context.addIssue("expire: nobody logs in with a locked password, so nobody can change it");
   });
 
-export const usersSchema = z
-  .strictObject({
+const declared = declaration(
+  "step.users",
+  "Makes users, and changes those that are there.",
+  {
     users: option(
       z.record(
         userName,
@@ -131,32 +122,32 @@ export const usersSchema = z
       "Users, by name. One that the tree has, such as root, is changed; the others are made, in this order.",
     ),
     newGroups: option(
-      z.array(groupName).optional(),
+      arrayOf(groupName).optional(),
       "an array of groups",
       "Groups that are made where the tree has none of the name, with a number from 100 on.",
     ),
-  })
-  .meta({ positional: ["users"] });
+  },
+  ["users"],
+);
 
-/** Makes users, and changes those that are there. */
-export function users(
-  who: Readonly<Record<string, UserOptions>>,
-  o: { newGroups?: readonly string[] } = {},
-): Step {
-  const given = check("step.users", usersSchema, { users: who, ...o });
-  const inputs: Record<string, EngineSource> = {};
-  const list = Object.entries(given.users).map(([name, user]) => {
-    const secret = user.password;
-    if (typeof secret !== "object" || typeof secret.hash === "string") return { name, ...user };
-    // A variable of the caller's is an input: only its digest is kept.
-    const variable = `HASH${Object.keys(inputs).length}`;
-    inputs[variable] = sourceOf(secret.hash);
-    return { name, ...user, password: { variable } };
-  });
-  return makeStep(() => ({
-    rule: "step.users",
-    command: recipe("users.mjs", ["users.mjs"], ["tree.mjs"]),
-    env: { USERS: JSON.stringify({ users: list, newGroups: given.newGroups ?? [] }) },
-    inputs,
-  }));
-}
+export const users = callable(
+  declared,
+  (who: Given<typeof declared>["users"], o: Others<typeof declared, "users"> = {}): Step => {
+    const given = declared.check({ users: who, ...o });
+    const inputs: Record<string, EngineSource> = {};
+    const list = Object.entries(given.users).map(([name, user]) => {
+      const secret = user.password;
+      if (typeof secret !== "object" || typeof secret.hash === "string") return { name, ...user };
+      // A variable of the caller's is an input: only its digest is kept.
+      const variable = `HASH${Object.keys(inputs).length}`;
+      inputs[variable] = sourceOf(secret.hash);
+      return { name, ...user, password: { variable } };
+    });
+    return makeStep(() => ({
+      rule: "step.users",
+      command: recipe("users.mjs", ["users.mjs"], ["tree.mjs"]),
+      env: { USERS: JSON.stringify({ users: list, newGroups: given.newGroups ?? [] }) },
+      inputs,
+    }));
+  },
+);

@@ -1,14 +1,17 @@
 // step.write: one file of a tree, with its content in the Imagefile.
 import { z } from "zod";
 import { wrongOption } from "../../engine/declare.js";
-import { check, option } from "../options.js";
+import { option } from "../options.js";
+import { callable, declaration, type Given, type Others } from "../declaration.js";
 import { recipe } from "../recipes.js";
 import { imagePath } from "../schema.js";
 import type { Step } from "../types.js";
 import { makeStep, octal } from "./step.js";
 
-export const writeSchema = z
-  .strictObject({
+const declared = declaration(
+  "step.write",
+  "Writes a file.",
+  {
     path: option(imagePath, "a path inside the tree", "The file."),
     content: option(
       // What the kernel takes as one variable is 128 KiB.
@@ -21,8 +24,9 @@ export const writeSchema = z
       `a mode such as 0o644 or "644"`,
       "0o644 unless said.",
     ),
-  })
-  .meta({ positional: ["path", "content"] });
+  },
+  ["path", "content"],
+);
 
 /** Modes that files have; a number that is none of them, but reads like one, was meant to be octal. */
 const USUAL = new Set(
@@ -40,14 +44,20 @@ function modeOf(mode: number | string): string {
   return digits;
 }
 
-/** Writes a file. */
-export function write(path: string, content: string, o: { mode?: number | string } = {}): Step {
-  const given = check("step.write", writeSchema, { path, content, ...o });
-  const mode = modeOf(given.mode ?? 0o644);
-  return makeStep(() => ({
-    rule: "step.write",
-    command: recipe("write.sh", ["lib.sh", "write.sh"]),
-    env: { TO: given.path, CONTENT: content, MODE: mode },
-    inputs: {},
-  }));
-}
+export const write = callable(
+  declared,
+  (
+    path: Given<typeof declared>["path"],
+    content: Given<typeof declared>["content"],
+    o: Others<typeof declared, "path" | "content"> = {},
+  ): Step => {
+    const given = declared.check({ path, content, ...o });
+    const mode = modeOf(given.mode ?? 0o644);
+    return makeStep(() => ({
+      rule: "step.write",
+      command: recipe("write.sh", ["lib.sh", "write.sh"]),
+      env: { TO: given.path, CONTENT: content, MODE: mode },
+      inputs: {},
+    }));
+  },
+);

@@ -7,7 +7,7 @@ import { iso } from "../../rules/iso.js";
 import { layered } from "../../rules/layers.js";
 import type { MenuEntry } from "../../rules/menu.js";
 import { squashfs } from "../../rules/squashfs.js";
-import { step } from "../../rules/steps.js";
+import * as step from "../../rules/steps.js";
 import { asFile, asTree, type FileTarget, type Size } from "../../rules/types.js";
 import { filesIn } from "./checkout.js";
 import { livePackages } from "./live.js";

@@ -3,7 +3,7 @@
 import { platformfs } from "../../rules/platformfs.js";
 import { pxe } from "../../rules/pxe.js";
 import { rootfs } from "../../rules/rootfs.js";
-import { step } from "../../rules/steps.js";
+import * as step from "../../rules/steps.js";
 import type { Password } from "../../rules/steps/users.js";
 import type { FileTarget, PackedTree, Repo } from "../../rules/types.js";
 import { filesIn } from "./checkout.js";

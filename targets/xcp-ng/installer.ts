@@ -1,7 +1,7 @@
 // What makes a root of the installer's packages the installer: what is taken out, its own files, links and services, as
 // data by release. After create-installimg.sh; it knows no repository.
 import { depmod } from "../../rules/steps/depmod.js";
-import { step } from "../../rules/steps.js";
+import * as step from "../../rules/steps.js";
 import type { Step } from "../../rules/types.js";
 
 /** Packages that come along though the installer needs nothing of them. */
