@@ -130,17 +130,21 @@ function version(): string {
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 
-/** Exit 2 for an option that the command would drop in silence. */
-export function requireTaken(name: CommandName, options: Readonly<Record<string, unknown>>): Result<void> {
-  const taken: readonly string[] = [...EVERYWHERE, ...(declared(name).takes ?? [])];
+/** Exit 2 for a word or an option that the command would drop in silence. */
+export function requireTaken(
+  name: CommandName,
+  options: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): Result<void> {
+  const hint = `imagemake help ${name} says what it takes`;
+  const { words = [], takes = [] } = declared(name);
+  const more = words.some(({ many }) => many) ? undefined : names[words.length];
+  if (more !== undefined) return fail(2, `${name}: ${more} is a word too many`, hint);
+  const taken: readonly string[] = [...EVERYWHERE, ...takes];
   for (const [option, declaration] of Object.entries(GLOBAL) as [GlobalName, OptionDeclaration][]) {
     const given = options[option] !== (declaration.kind === "off" ? true : undefined);
     if (given && !taken.includes(option))
-      return fail(
-        2,
-        `${name} has no use for ${flagOf(option, declaration)}`,
-        `imagemake help ${name} says what it takes`,
-      );
+      return fail(2, `${name} has no use for ${flagOf(option, declaration)}`, hint);
   }
   return ok(undefined);
 }

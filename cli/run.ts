@@ -97,7 +97,7 @@ async function handle(
   options: Readonly<Record<string, unknown>>,
   words: Words,
 ): Promise<number> {
-  unwrap(requireTaken(name, options));
+  unwrap(requireTaken(name, options, words.names));
   if (sudoOwner() !== null) (await import("./limited.js")).requireNoFiles(name, options);
   const { command } = await (HANDLERS[name] as Loader)();
   return command({ ...words, options });

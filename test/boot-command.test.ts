@@ -186,7 +186,7 @@ test.each([
   [["other"], /other is a check that starts no guest/],
   [["rest"], /rest: it cannot be told how this is started\n {2}--as/],
   [["tinny"], /unknown target tinny\n {2}did you mean tiny/],
-  [["tiny", "cd"], /name one target, not 2/],
+  [["tiny", "cd"], /boot: cd is a word too many/],
   [["tiny", "--memory", "1GB"], /--memory: expected a size such as 2GiB, found 1GB/],
   [
     ["tiny", "--as", "floppy"],

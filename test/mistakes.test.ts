@@ -277,7 +277,8 @@ export const value = run({ inputs: { SRC: env("ODD") }, cmd, out: "value" });
       [["--progress", "loud", "a"], "Allowed choices are auto, tty, plain, json"],
       [["why"], "missing required argument 'target'"],
       [["boot"], "`imagemake build boot` builds a target that is called boot\n"],
-      [["why", "a", "b"], "unknown target b"],
+      [["why", "a", "b"], "why: b is a word too many\n  imagemake help why says what it takes"],
+      [["release", "abandon", "a"], "release abandon: a is a word too many"],
       [["release", "strat"], "release strat"],
       [
         ["-C", "/nowhere/at/all", "a"],
