@@ -16,6 +16,8 @@ export type BuildEvent =
       readonly type: "plan";
       readonly decisions: readonly {
         readonly target: string;
+        /** Actions of one rule are alike, as far as time goes. */
+        readonly rule: string;
         readonly decision: Decision;
         readonly expected: number | null;
       }[];
@@ -30,6 +32,7 @@ export type BuildEvent =
   | {
       readonly type: "started";
       readonly target: string;
+      readonly rule: string;
       readonly build: string;
       readonly reason: Decision;
       readonly expected: number | null;

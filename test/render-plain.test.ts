@@ -34,10 +34,16 @@ describe("the plain log", () => {
       "failed pxe-amd64-standard: exit status 25 (after 3.2 s)",
       "  | Reading package lists...",
       "  | E: Unable to locate package vimm",
-      "  log: .imagemake/logs/b-pxe-amd64-standard.log",
+      "  log: .imagemake/logs/b-pxe-amd64-standard.log (imagemake log pxe-amd64-standard)",
       '  command: mmdebstrap --variant=apt bookworm "$OUT"',
       "skipped boot-amd64-standard: pxe-amd64-standard failed",
       "built 4, restored 1, failed 1 (pxe-amd64-standard), skipped 1, 1 up to date, 40 s",
+      "  out/debian-generic-20261121.tar.xz   44 MB",
+      "  out/rootfs-amd64-mini.tree.tar      3.1 MB  11 s",
+      "  out/rootfs-amd64-mini.tar           3.1 MB  2.0 s",
+      "  out/pxe-amd64-mini.tar              3.1 MB  5.0 s",
+      "  out/rootfs-amd64-standard.tree.tar  3.1 MB  30 s",
+      "  9.0 s of work was not done again",
     ]);
   });
 
@@ -62,7 +68,10 @@ describe("the plain log", () => {
   });
 
   test("a planned target whose inputs came out the same is news", () => {
-    const plan = at(0, { type: "plan", decisions: [{ target: "a", decision: never, expected: null }] });
+    const plan = at(0, {
+      type: "plan",
+      decisions: [{ target: "a", rule: "run", decision: never, expected: null }],
+    });
     const lines = say([plan, at(1, { type: "up-to-date", target: "a" })]);
     expect(lines[1]).toBe("unchanged a: same inputs after all");
   });
@@ -152,7 +161,8 @@ describe("the choice of a renderer", () => {
   test.each(cases)("%s, %s, terminal %s, %j: %s", async (progress, verbosity, isTTY, env, chosen) => {
     const [stdout, stderr] = [new FakeTerminal(), new FakeTerminal()];
     Object.defineProperty(stderr, "isTTY", { value: isTTY });
-    const renderer = await chooseRenderer({ progress, verbosity, stdout, stderr, cwd: "/", env });
+    const utf8 = { LANG: "C.UTF-8", ...env };
+    const renderer = await chooseRenderer({ progress, verbosity, stdout, stderr, cwd: "/", env: utf8 });
     const event = failed(1, "a", { kind: "exit", status: 1 });
     renderer.event(event);
     renderer.close();

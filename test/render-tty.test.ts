@@ -17,7 +17,7 @@ class Show {
   readonly renderer: TtyRenderer;
   now = NIGHT;
 
-  constructor(columns = 80, rows = 24, env: NodeJS.ProcessEnv = {}, colours = false) {
+  constructor(columns = 80, rows = 24, env: NodeJS.ProcessEnv = { LANG: "C.UTF-8" }, colours = false) {
     this.terminal = new FakeTerminal(columns, rows, colours);
     const clock = (): number => this.now;
     this.renderer = createTty({
@@ -66,10 +66,16 @@ const ENDED = [
   "✗ pxe-amd64-standard: exit status 25 (after 3.2 s)",
   "  │ Reading package lists...",
   "  │ E: Unable to locate package vimm",
-  "  log: .imagemake/logs/b-pxe-amd64-standard.log",
+  "  log: .imagemake/logs/b-pxe-amd64-standard.log (imagemake log pxe-amd64-standard)",
   '  command: mmdebstrap --variant=apt bookworm "$OUT"',
   "– boot-amd64-standard skipped: pxe-amd64-standard failed",
   "built 4, restored 1, failed 1 (pxe-amd64-standard), skipped 1, 1 up to date, 40 s",
+  "  out/debian-generic-20261121.tar.xz   44 MB",
+  "  out/rootfs-amd64-mini.tree.tar      3.1 MB  11 s",
+  "  out/rootfs-amd64-mini.tar           3.1 MB  2.0 s",
+  "  out/pxe-amd64-mini.tar              3.1 MB  5.0 s",
+  "  out/rootfs-amd64-standard.tree.tar  3.1 MB  30 s",
+  "  9.0 s of work was not done again",
 ];
 
 describe("the live display", () => {
@@ -81,13 +87,13 @@ describe("the live display", () => {
     expect(show.screen).toEqual([
       ENDED[0],
       ENDED[1],
-      "⠋ building 1/7, about 2 min left, 2 running",
+      "⠋ building 1/7, 12 s, about 2 min left, 2 running",
       "  rootfs-amd64-mini.tree      6 s, about 5 s left   never built",
       "  rootfs-amd64-standard.tree  6 s, about 20 s left  packages: + vim 2:9.0.1378-2, - nano, system…",
     ]);
     await show.until(34, events);
     expect(show.screen.slice(-2)).toEqual([
-      "⠋ building 4/7, about 2 min left, 1 running",
+      "⠋ building 4/7, 34 s, about 2 min left, 1 running",
       "  rootfs-amd64-standard.tree  28 s, usually 24 s  packages: + vim 2:9.0.1378-2, - nano, systemd …",
     ]);
   });
@@ -127,7 +133,7 @@ describe("the live display", () => {
     const show = new Show(80, 8);
     await show.until(3, take("many"));
     const [headline, ...lines] = show.screen.slice(1);
-    expect(headline).toMatch(/^⠋ building 0\/107, about \d+ min left, 24 running$/);
+    expect(headline).toMatch(/^⠋ building 0\/107, 3 s, about \d+ min left, 24 running$/);
     expect(lines).toHaveLength(6);
     expect(lines.at(-1)).toBe("  and 19 more");
   });
@@ -147,7 +153,7 @@ describe("the live display", () => {
   });
 
   test("keeps to ASCII marks on the Linux console and in other character sets", async () => {
-    for (const env of [{ TERM: "linux" }, { LANG: "de_DE.ISO-8859-1" }]) {
+    for (const env of [{ TERM: "linux", LANG: "C.UTF-8" }, { LANG: "de_DE.ISO-8859-1" }, { LANG: "C" }, {}]) {
       const show = new Show(100, 24, env);
       await show.until(100, take("example"));
       expect(show.screen).toContain("+ rootfs-amd64-mini 2.0 s");
@@ -232,6 +238,7 @@ describe("the estimate", () => {
         type: "plan",
         decisions: decisions.map(([target, expected, inputs]) => ({
           target,
+          rule: target,
           decision: inputs.length === 0 ? never : after(...inputs),
           expected,
         })),
@@ -260,6 +267,23 @@ describe("the estimate", () => {
     expect(plan(["a", 10_000, []], ["b", null, []]).timeLeft(NIGHT, 1)).toBe(20_000);
     expect(plan(["a", 10_000, []], ["b", null, []], ["c", null, []]).timeLeft(NIGHT, 1)).toBeNull();
     expect(plan(["a", null, []]).timeLeft(NIGHT, 1)).toBeNull();
+  });
+
+  test("of a first build comes from what the same rule made in it", () => {
+    const board = new Board();
+    const decisions = ["a", "b", "c"].map((target) => ({
+      target,
+      rule: "pack",
+      decision: never,
+      expected: null,
+    }));
+    board.apply(at(0, { type: "plan", decisions }));
+    expect(board.timeLeft(NIGHT, 1)).toBeNull();
+    board.apply(started(0, "a", never));
+    board.apply(built(8, "a", 8));
+    expect(board.timeLeft(NIGHT + 8000, 1)).toBe(16_000);
+    board.apply({ ...started(8, "b", never), rule: "pack" } as BuildEvent);
+    expect(board.running.get("b")?.expected).toBe(8000);
   });
 });
 
@@ -295,7 +319,14 @@ describe("lines fit", () => {
             board.apply(started(0, target, never, index % 2 === 0 ? null : 60_000));
           }
           const now = NIGHT + seconds * 1000;
-          const { word, rest } = statusOf(board, { now, columns, rows, left: 90_000, paint: noPaint });
+          const { word, rest } = statusOf(board, {
+            now,
+            columns,
+            rows,
+            left: 90_000,
+            paint: noPaint,
+            lastSaid: () => null,
+          });
           const lines = `* ${word} ${rest}`.split("\n");
           expect(lines.length).toBeLessThanOrEqual(Math.max(1, rows - 1));
           for (const line of lines) expect(widthOf(line)).toBeLessThan(columns);

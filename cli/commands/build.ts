@@ -124,9 +124,10 @@ async function look(
   selection: Selection,
   datecode: string | null,
 ): Promise<number> {
-  const renderer = await displayOf(call, call.options.progress);
+  const { options } = call;
+  const renderer = await displayOf(call, options.progress);
   const emit = warningOnce((event) => {
-    if (event.type === "notice" && call.options.question !== true) renderer.event(event);
+    if (event.type === "notice" && options.question !== true) renderer.event(event);
   });
   const shared = await sharedOf(call, opened, emit, false);
   const session = unwrap(openSession(runOptions(call, opened, selection, datecode, emit, shared), true));
@@ -135,23 +136,28 @@ async function look(
   const judgements = unwrap(await decideAll(session));
   // What a build would stop at, it says here too.
   const unresolved = together(unresolvedOf(judgements));
-  if (unresolved !== null && call.options.keepGoing !== true) throw new ProblemError(unresolved);
+  if (unresolved !== null && options.keepGoing !== true) throw new ProblemError(unresolved);
   const status = unresolved?.exit ?? 0;
   const idle = nothingToDo(judgements);
-  if (call.options.question === true) return idle ? 0 : 1;
-  if (call.options.json === true) {
+  if (options.question === true) return idle ? 0 : 1;
+  if (options.json === true) {
     const rows = [...judgements].map(([target, { decision }]) => ({ target, ...decision }));
     output.write(`${JSON.stringify(rows, null, 2)}\n`);
     return status;
   }
   const { release, kind } = session.selected;
   const lines = [...judgements]
-    .filter(([, { decision }]) => decision.kind !== "up-to-date" || call.options.verbose === true)
+    .filter(([, { decision }]) => decision.kind !== "up-to-date" || options.verbose === true)
     .map(([target, { decision }]) => `${target}: ${describeDecision(decision)}\n`);
   process.stderr.write(
     kind === "joined" ? `release ${release.datecode}\n` : `release ${release.datecode} would be opened\n`,
   );
   output.write(lines.length === 0 ? "nothing to do\n" : lines.join(""));
+  if (!idle && options.quiet !== true) {
+    const { forecast } = await import("../forecast.js");
+    const below = await forecast(session, judgements, options.jobs ?? cpus().length);
+    process.stderr.write(below.map((line) => `${line}\n`).join(""));
+  }
   return status;
 }
 

@@ -34,12 +34,12 @@ export async function command(call: Call<"why">): Promise<number> {
     return 0;
   }
   const parts: (readonly string[])[] = [explained(action.id, decision)];
-  if (failed !== null) parts.push(failedLines(failed, decision));
+  if (failed !== null) parts.push(failedLines(action.id, failed, decision));
   if (past !== null) parts.push(pastLines(past));
   for (const [target, judged] of beneath) {
     parts.push(explained(target, judged.decision));
     const attempt = lastFailure(looking, target);
-    if (attempt !== null) parts.push(failedLines(attempt, judged.decision));
+    if (attempt !== null) parts.push(failedLines(target, attempt, judged.decision));
   }
   const lines = parts.flat();
   output.write(lines.map((line) => `${line}\n`).join(""));
@@ -67,12 +67,13 @@ function lastFailure({ session, opened }: Looking, action: string): Attempt | nu
 }
 
 /** How it failed, unless the decision says so already; the end of its log and where that is. */
-function failedLines({ at, failure, log }: Attempt, decision: Decision): string[] {
+function failedLines(target: string, { at, failure, log }: Attempt, decision: Decision): string[] {
   const how = failure === null ? "failed" : `failed: ${describeFailure(failure)}`;
   const said = decision.kind === "build" && decision.reason.kind === "failed-before";
   const head = said ? `  tried ${utcMinute(at)}` : `  the last attempt, ${utcMinute(at)}, ${how}`;
   const tail = log === null ? [] : lastLines(log, TAIL_LINES);
-  const body = failure === null ? [] : failureBody({ failure, tail, log, command: null }, process.cwd(), "|");
+  const body =
+    failure === null ? [] : failureBody({ target, failure, tail, log, command: null }, process.cwd(), "|");
   return [head, ...body];
 }
 

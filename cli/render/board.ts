@@ -1,11 +1,15 @@
 // What a build looks like at this moment, gathered from its events: counts, what runs, the phase, and how
 // much work is left. It knows no terminal and no clock; the present is always a parameter.
+import { lastLines } from "../../engine/build/failed.js";
 import type { BuildEvent } from "../../engine/events.js";
 import { describeDecision } from "./reason.js";
+import { visibleLogLine } from "./visible.js";
 
 /** A running action. Times in milliseconds. */
 export interface Running {
   readonly target: string;
+  /** The file of its output. */
+  readonly log: string;
   readonly since: number;
   readonly expected: number | null;
   readonly reason: string;
@@ -13,6 +17,7 @@ export interface Running {
 
 /** A planned action that has not ended: what it takes, and what it waits for as far as the plan says so. */
 interface Open {
+  readonly rule: string;
   readonly expected: number | null;
   readonly after: readonly string[];
 }
@@ -28,6 +33,12 @@ export class Board {
   /** When the user interrupted, or null. */
   stoppingSince: number | null = null;
 
+  /** When the first event came. */
+  begun: number | null = null;
+
+  /** What actions took that were made in this run, by their rule. */
+  readonly #took = new Map<string, number[]>();
+
   /** In the plan's order, in which each action comes after what it reads. */
   readonly #open = new Map<string, Open>();
 
@@ -38,14 +49,19 @@ export class Board {
 
   /** Takes the next event. */
   apply(event: BuildEvent): void {
+    this.begun ??= event.at;
     if (event.type !== "waiting" && event.type !== "notice") this.waiting = null;
     switch (event.type) {
       case "plan":
         this.#open.clear();
-        for (const { target, decision, expected } of event.decisions) {
+        for (const { target, rule, decision, expected } of event.decisions) {
           if (decision.kind === "up-to-date") continue;
           const { reason } = decision;
-          this.#open.set(target, { expected, after: reason.kind === "input-pending" ? reason.targets : [] });
+          this.#open.set(target, {
+            rule,
+            expected,
+            after: reason.kind === "input-pending" ? reason.targets : [],
+          });
         }
         this.total = this.#open.size;
         break;
@@ -53,20 +69,32 @@ export class Board {
         this.phase = { name: event.phase, detail: event.detail };
         break;
       case "started": {
-        const { target, at, expected } = event;
+        const { target, rule, at, log } = event;
         this.phase = null;
         if (!this.#open.has(target)) {
-          this.#open.set(target, { expected, after: [] });
+          this.#open.set(target, { rule, expected: event.expected, after: [] });
           this.total += 1;
         }
-        this.running.set(target, { target, since: at, expected, reason: describeDecision(event.reason) });
+        const expected = event.expected ?? meanOf(this.#took.get(rule));
+        this.running.set(target, {
+          target,
+          log,
+          since: at,
+          expected,
+          reason: describeDecision(event.reason),
+        });
         break;
       }
       case "failed":
         if (event.failure.kind !== "interrupted") this.failed += 1;
         this.#end(event.target);
         break;
-      case "built":
+      case "built": {
+        const rule = this.#open.get(event.target)?.rule;
+        if (rule !== undefined) this.#took.set(rule, [...(this.#took.get(rule) ?? []), event.duration]);
+        this.#end(event.target);
+        break;
+      }
       case "restored":
       case "up-to-date":
       case "skipped":
@@ -87,22 +115,25 @@ export class Board {
 
   /**
    * Milliseconds until the end on `slots` slots: the work left over them, or the longest chain where that is
-   * more. Null while too little is known: an action never built counts as the mean of the known ones, but
-   * not when most are unknown.
+   * more. Null while too little is known: an action never built counts as the mean of what its rule made in this
+   * run, else as that of all known ones, but not when most are unknown.
    */
   timeLeft(now: number, slots: number): number | null {
-    const known = [...this.#open.values()].flatMap(({ expected }) => (expected === null ? [] : [expected]));
-    if (known.length === 0 || 2 * known.length < this.#open.size) return null;
-    const mean = known.reduce((sum, one) => sum + one, 0) / known.length;
+    const means = new Map([...this.#took].map(([rule, took]) => [rule, meanOf(took)]));
+    const likely = ({ rule, expected }: Open): number | null => expected ?? means.get(rule) ?? null;
+    const known = [...this.#open.values()].map(likely).filter((one) => one !== null);
+    const mean = meanOf(known);
+    if (mean === null || 2 * known.length < this.#open.size) return null;
     const ends = new Map<string, number>();
     let work = 0;
     let longest = 0;
-    for (const [target, { expected, after }] of this.#open) {
+    for (const [target, open] of this.#open) {
       const running = this.running.get(target);
-      const takes = expected ?? mean;
+      const takes = likely(open) ?? mean;
       const own = running === undefined ? takes : Math.max(0, takes - Math.max(0, now - running.since));
       // What runs waits for nothing any more; what the plan did not name has ended.
-      const begins = running === undefined ? Math.max(0, ...after.map((input) => ends.get(input) ?? 0)) : 0;
+      const begins =
+        running === undefined ? Math.max(0, ...open.after.map((input) => ends.get(input) ?? 0)) : 0;
       ends.set(target, begins + own);
       work += own;
       longest = Math.max(longest, begins + own);
@@ -115,3 +146,17 @@ export class Board {
     this.#open.delete(target);
   }
 }
+
+const meanOf = (numbers: readonly number[] | undefined): number | null =>
+  numbers === undefined || numbers.length === 0
+    ? null
+    : numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+
+/** Some of the last lines of a log may be empty. */
+const LOOKED_AT = 8;
+
+/** The last line in the log of an action that runs; null where it printed nothing that can be read. */
+export const lastSaid = (log: string): string | null =>
+  lastLines(log, LOOKED_AT)
+    .map((line) => visibleLogLine(line).trim())
+    .findLast((line) => line !== "") ?? null;

@@ -17,14 +17,15 @@ export function failureHead(event: Extract<BuildEvent, { type: "failed" }>): str
 
 /** What stands below it, indented. Nothing for an action that we stopped ourselves: its log says nothing. */
 export function failureBody(
-  event: Pick<Extract<BuildEvent, { type: "failed" }>, "failure" | "tail" | "log" | "command">,
+  event: Pick<Extract<BuildEvent, { type: "failed" }>, "target" | "failure" | "tail" | "log" | "command">,
   cwd: string,
   bar: string,
 ): string[] {
   if (event.failure.kind === "interrupted") return [];
   const lines = event.tail.slice(-TAIL).map((line) => `  ${bar} ${visibleLogLine(line)}`.trimEnd());
   lines.push(...hintOf(event.failure).map((line) => `  ${line}`));
-  if (event.log !== null) lines.push(`  log: ${visible(fromHere(event.log, cwd))}`);
+  if (event.log !== null)
+    lines.push(`  log: ${visible(fromHere(event.log, cwd))} (imagemake log ${visible(event.target)})`);
   if (event.command !== null) lines.push(...command(event.command));
   return lines;
 }

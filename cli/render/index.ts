@@ -1,5 +1,6 @@
 // Chooses how the events of a build are shown. Each renderer is loaded only when it is the one.
 // It knows no event and writes nothing.
+import { inAscii } from "./style.js";
 import type { Renderer, Sink, Verbosity } from "./renderer.js";
 
 export { combine, type Renderer, type Sink, type Verbosity } from "./renderer.js";
@@ -29,9 +30,13 @@ export async function chooseRenderer(options: RendererOptions): Promise<Renderer
   const { progress, verbosity, stdout, stderr, env = process.env } = options;
   if (progress === "json") return (await import("./json.js")).createJson(stdout);
   if (verbosity !== "quiet" && (progress === "tty" || (progress === "auto" && canBeLive(stderr, env)))) {
-    return (await import("./tty.js")).createTty({ ...options, env });
+    return (await import("./tty.js")).createTty({ ...options, stderr: inAscii(stderr, env), env });
   }
-  return (await import("./plain.js")).createPlain(options);
+  return (await import("./plain.js")).createPlain({
+    ...options,
+    stderr: stderr.isTTY === true ? inAscii(stderr, env) : stderr,
+    env,
+  });
 }
 
 /** A terminal that is not dumb and not a CI log that merely looks like one (`CI` set, to anything but false). */

@@ -2,8 +2,9 @@
 // It keeps no state but what has been said already.
 import type { BuildEvent } from "../../engine/events.js";
 import { noticeText } from "../../engine/notice.js";
+import { Board, lastSaid } from "./board.js";
 import { Course } from "./course.js";
-import { formatDuration } from "./duration.js";
+import { formatDuration, formatSeconds } from "./duration.js";
 import { failureBody, failureHead } from "./failed.js";
 import { planLine } from "./plan.js";
 import { describeDecision, explainDecision } from "./reason.js";
@@ -16,10 +17,60 @@ export function createPlain(options: {
   readonly stderr: Sink;
   readonly verbosity: Verbosity;
   readonly cwd: string;
+  readonly env?: NodeJS.ProcessEnv;
 }): Renderer {
   const print = lineWriter(options.stderr);
   const lines = plainLines(options.verbosity, options.cwd);
-  return { event: (event) => print(lines(event)), close: () => undefined };
+  const board = new Board();
+  const beat = beatOf(options.env ?? process.env);
+  let last = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const say = (said: readonly string[]): void => {
+    if (said.length > 0) last = performance.now();
+    print(said);
+  };
+  const alive = (): void => {
+    if (performance.now() - last >= beat) say(stillLines(board, Date.now()));
+  };
+  return {
+    event: (event) => {
+      board.apply(event);
+      say(lines(event));
+      if (event.type === "started" && options.verbosity !== "quiet" && beat > 0)
+        timer ??= setInterval(alive, Math.min(beat, 1000)).unref();
+      if (event.type === "done") clearInterval(timer);
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+/**
+ * Milliseconds without a line after which one says what runs: CI services end what is silent for ten minutes.
+ * IMAGEMAKE_HEARTBEAT has it in seconds; 0 is never.
+ */
+function beatOf(env: NodeJS.ProcessEnv): number {
+  const seconds = Number(env["IMAGEMAKE_HEARTBEAT"] ?? "60");
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : 60_000;
+}
+
+/** So many running actions are named. */
+const NAMED = 3;
+
+/** What runs, how long already, and what it said last. */
+export function stillLines(board: Board, now: number): string[] {
+  const running = [...board.running.values()];
+  if (running.length === 0) return [];
+  const more = running.length > NAMED ? [`  and ${running.length - NAMED} more`] : [];
+  const since = board.begun === null ? "" : `, ${formatSeconds(now - board.begun)}`;
+  return [
+    `still building ${board.finished}/${board.total}${since}`,
+    ...running.slice(0, NAMED).map((one) => {
+      const said = lastSaid(one.log);
+      const line = `  ${visible(one.target)} ${formatSeconds(now - one.since)}`;
+      return said === null ? line : `${line}: ${said}`;
+    }),
+    ...more,
+  ];
 }
 
 /** After a line about fetching, milliseconds without another one. */
@@ -79,7 +130,7 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
       case "done":
-        return [course.summary(event)];
+        return course.ending(event, cwd, verbose);
     }
   };
 }

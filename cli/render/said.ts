@@ -76,7 +76,7 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
       case "done":
-        return [course.summary(event)];
+        return course.ending(event, cwd, verbose);
     }
   };
 }

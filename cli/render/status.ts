@@ -14,6 +14,8 @@ export interface View {
   /** Milliseconds to the end, as far as known (Board.timeLeft). */
   readonly left: number | null;
   readonly paint: Paint;
+  /** The last line in an action's log; null for none. */
+  readonly lastSaid: (log: string) => string | null;
 }
 
 /** The first line's leading word stands beside the spinner; `rest` is what follows it, and all other lines. */
@@ -57,6 +59,7 @@ function headline(board: Board, view: View): [string, ...string[]] {
   return [
     "building",
     `${board.finished}/${board.total}`,
+    ...(board.begun === null ? [] : [formatSeconds(floored(view.now - board.begun))]),
     ...(board.failed > 0 ? [`${board.failed} failed`] : []),
     ...(view.left !== null && view.left > 0 ? [formatLeft(view.left)] : []),
     ...(running > 0 ? [`${running} running`] : []),
@@ -88,11 +91,14 @@ function runningLines(board: Board, view: View): string[] {
   return lines;
 }
 
-/** `  rootfs-amd64-mini  8 s, about 5 s left  packages: + vim`, aligned; what does not fit goes from the right. */
+/**
+ * `  rootfs-amd64-mini  8 s, about 5 s left  Setting up vim …`, aligned: behind the times what it said last, or why it runs
+ * where it said nothing yet. What does not fit goes from the right.
+ */
 function actionLines(shown: readonly Running[], width: number, view: View, stopping: boolean): string[] {
   const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map(widthOf));
   const names = shown.map(({ target }) => visible(target));
-  const short = shown.map((one) => formatSeconds(Math.floor(elapsed(one, view) / 1000) * 1000));
+  const short = shown.map((one) => formatSeconds(floored(elapsed(one, view))));
   const full = shown.map((one, index) =>
     [short[index], remaining(one, view)].filter((part) => part !== null).join(", "),
   );
@@ -105,9 +111,12 @@ function actionLines(shown: readonly Running[], width: number, view: View, stopp
     const room = width - widthOf(start) - 2;
     // Less than this of a reason says nothing.
     if (stopping || room < 16) return cut(start.trimEnd(), width);
-    return `${start}  ${view.paint("dim", cut(one.reason, room))}`;
+    return `${start}  ${view.paint("dim", cut(view.lastSaid(one.log) ?? one.reason, room))}`;
   });
 }
+
+/** Whole seconds that have passed, in milliseconds. */
+const floored = (milliseconds: number): number => Math.floor(Math.max(0, milliseconds) / 1000) * 1000;
 
 const elapsed = ({ since }: Running, { now }: View): number => Math.max(0, now - since);
 

@@ -49,9 +49,27 @@ const ASCII: Marks = {
   bar: "|",
 };
 
-/** ASCII on the Linux console, whose font lacks them, and where the locale names another character set. */
-export function marksFor(env: NodeJS.ProcessEnv): Marks {
+/** Whether ASCII alone can be relied on: on the Linux console, whose font lacks the rest, and where the locale has no UTF-8. */
+export function isAscii(env: NodeJS.ProcessEnv): boolean {
   const locale = [env["LC_ALL"], env["LC_CTYPE"], env["LANG"]].find((value) => (value ?? "") !== "") ?? "";
-  const other = locale.includes(".") && !/\.utf-?8/i.test(locale);
-  return env["TERM"] === "linux" || other ? ASCII : UNICODE;
+  return env["TERM"] === "linux" || !/\.utf-?8/i.test(locale);
+}
+
+/** The marks that the terminal can show. */
+export const marksFor = (env: NodeJS.ProcessEnv): Marks => (isAscii(env) ? ASCII : UNICODE);
+
+/** Our own typography in ASCII, each in as many columns; what others wrote stays as it is. */
+const PLAINER: Readonly<Record<string, string>> = { "…": "~", "→": ">", "–": "-", "×": "x" };
+
+/** The sink, with that in the place of ours where it can show ASCII alone. */
+export function inAscii(sink: Sink, env: NodeJS.ProcessEnv): Sink {
+  if (!isAscii(env)) return sink;
+  const write: Sink["write"] = (text) => sink.write(text.replace(/[…→–×]/g, (one) => PLAINER[one] ?? one));
+  return new Proxy(sink, {
+    get: (of, name) => {
+      if (name === "write") return write;
+      const value: unknown = Reflect.get(of, name);
+      return typeof value === "function" ? (value.bind(of) as unknown) : value;
+    },
+  });
 }

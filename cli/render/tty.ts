@@ -2,7 +2,7 @@
 // when the first work begins, not before. It does not know how lines are worded or drawn.
 import { availableParallelism } from "node:os";
 import { asError } from "../../engine/problem.js";
-import { Board } from "./board.js";
+import { Board, lastSaid } from "./board.js";
 import { shortened } from "./change.js";
 import { startLive, type Live } from "./live.js";
 import { columnsOf, lineWriter, rowsOf, type Renderer, type Sink, type Verbosity } from "./renderer.js";
@@ -60,7 +60,14 @@ export function createTty(options: TtyOptions): TtyRenderer {
   };
   const status = (): Status => {
     const now = clock();
-    return statusOf(board, { now, columns: columns(), rows: rowsOf(stderr), left: left(now), paint });
+    return statusOf(board, {
+      now,
+      columns: columns(),
+      rows: rowsOf(stderr),
+      left: left(now),
+      paint,
+      lastSaid,
+    });
   };
 
   let live: Live | null = null;

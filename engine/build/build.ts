@@ -7,6 +7,7 @@ import type { Emit } from "../events.js";
 import type { Isolation } from "../execute/local/sandbox.js";
 import { passNothingOn } from "../execute/local/plain.js";
 import { clearStaleStages, untold } from "../execute/local/stale.js";
+import { relationsOf } from "../relations.js";
 import type { Action, TargetId } from "../model.js";
 import { warningOnce } from "../notice.js";
 import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
@@ -296,11 +297,18 @@ export function announceRelease(session: Session): void {
   });
 }
 
-/** What is to be done, and why. */
+/** What is to be done, and why, in an order in which each action comes after what it reads. */
+export function plannedOf(session: Session, judgements: ReadonlyMap<string, Judgement>): Planned[] {
+  const relations = relationsOf(session.options.graph);
+  return [...judgements].flatMap(([id, { decision }]) => {
+    const action = relations.producer(id);
+    return action === undefined ? [] : [new Planned(action, decision, session.durations)];
+  });
+}
+
+/** Tells it. */
 export function emitPlan(session: Session, judgements: ReadonlyMap<string, Judgement>): void {
-  const decisions = [...judgements].map(
-    ([target, { decision }]) => new Planned(target, decision, session.durations),
-  );
+  const decisions = plannedOf(session, judgements);
   session.options.emit({ type: "plan", decisions, at: session.options.now() });
 }
 

@@ -45,7 +45,7 @@ export async function performAll(
   const jobs = open.map((action) => ({
     id: action.id,
     deps: relations.producers(action).map(({ id }) => id),
-    expected: durations.of(action.id) ?? 0,
+    expected: durations.likely(action) ?? 0,
     resources: action.resources,
   }));
   const limits = { slots: options.jobs, cpu: Math.max(options.jobs, cpus().length), memory: totalmem() };

@@ -151,11 +151,12 @@ async function build(
   const { isolation, overlays } = context;
   const id = `${options.now().toString(36)}-${randomBytes(4).toString("hex")}`;
   const started = options.now();
-  const expected = context.session.durations.of(action.id);
+  const expected = context.session.durations.likely(action);
   const log = logPath(project, id);
   options.emit({
     type: "started",
     target: action.id,
+    rule: action.rule,
     build: id,
     reason: decision,
     expected,

@@ -130,7 +130,7 @@ export function openSession(options: RunOptions, readOnly: boolean): Result<Sess
     pins,
     decider,
     facts,
-    durations: new Durations(index, project.line),
+    durations: new Durations(index, project.line, options.graph.actions),
     actions: relationsOf(graph).closure(options.wanted),
   });
 }

@@ -37,6 +37,7 @@ export const started = (seconds: number, target: string, reason: Decision, expec
   at(seconds, {
     type: "started",
     target,
+    rule: "run",
     build: `b-${target}`,
     reason,
     expected,
@@ -90,7 +91,7 @@ function example(): BuildEvent[] {
     release(true),
     at(0, {
       type: "plan",
-      decisions: plan.map(([target, decision, expected]) => ({ target, decision, expected })),
+      decisions: plan.map(([target, decision, expected]) => ({ target, rule: "run", decision, expected })),
     }),
     at(0, { type: "phase", phase: "snapshot", detail: "bookworm main (amd64)" }),
     at(2, { type: "phase", phase: "resolve", detail: "rootfs-amd64-standard.tree: 214 packages" }),
@@ -144,6 +145,7 @@ function many(): BuildEvent[] {
       type: "plan",
       decisions: targets.map(({ target, takes }) => ({
         target,
+        rule: "run",
         decision: never,
         expected: takes % 5 === 0 ? null : takes * 1000,
       })),
@@ -178,7 +180,7 @@ function many(): BuildEvent[] {
 /** Everything up to date. */
 const nothing = (): BuildEvent[] => [
   release(true),
-  at(0, { type: "plan", decisions: [{ target: "a", decision: upToDate, expected: null }] }),
+  at(0, { type: "plan", decisions: [{ target: "a", rule: "run", decision: upToDate, expected: null }] }),
   at(0, { type: "up-to-date", target: "a" }),
   at(0, {
     type: "done",
