@@ -5,7 +5,7 @@ import { makeProject, MAIN, type TestProject } from "./support/cli.js";
 
 const IMAGEFILE = `import { files, project, run } from "imagemake";
 export const slow = run({ inputs: { GO: files("go") }, cmd: \`
-  echo started
+  n=0; echo started
   printf 'step 1\\\\rstep 2 of 3'
   until [ -e /tmp/imagemake-never ] || [ $((n += 1)) -gt 25 ]; do sleep 0.1; done
   echo; head -c 2000000 /dev/zero > "$OUT"\`, out: "slow-{date}.bin" });

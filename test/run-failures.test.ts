@@ -129,7 +129,7 @@ export const last = run({ inputs: {}, cmd: 'echo > "$OUT"', out: "last.txt" });
     expect(lines.slice(at, at + 6)).toEqual([
       expect.stringMatching(/^failed bad: exit status 4 \(after .* s\)$/),
       "  | working",
-      expect.stringMatching(/^ {2}log: \.imagemake\/logs\/.*\.log$/),
+      expect.stringMatching(/^ {2}log: \.imagemake\/logs\/.*\.log \(imagemake log bad\)$/),
       "  command:",
       "    echo working",
       "    exit 4",

@@ -224,9 +224,9 @@ describe("why", () => {
     expect(lines).toEqual([
       expect.stringMatching(/^ {2}tried \d{4}-\d\d-\d\d \d\d:\d\d UTC$/),
       "  | no such disk",
-      expect.stringMatching(/^ {2}log: \.imagemake\/logs\/[\w-]+\.log$/),
+      expect.stringMatching(/^ {2}log: \.imagemake\/logs\/[\w-]+\.log \(imagemake log fails\)$/),
     ]);
-    expect(project.read(lines.at(-1)?.replace("  log: ", "") ?? "")).toBe("no such disk\n");
+    expect(project.read(/log: (\S+)/.exec(lines.at(-1) ?? "")?.[1] ?? "")).toBe("no such disk\n");
     project.write("Imagefile.ts", IMAGEFILE.replace('cmd: "exit 1"', 'cmd: "exit 8"'));
     const edited = (await project.run("why", "fails")).stdout;
     expect(edited).toMatch(/^fails: command changed: .*"exit 8"/);
