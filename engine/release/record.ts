@@ -1,6 +1,7 @@
 // What is recorded of a release, as its file in releases/ has it. It reads and writes none.
 import type { TargetId } from "../model.js";
 import type { Package } from "../packages/driver.js";
+import type { Found, FOUND } from "./meanwhile.js";
 
 /** The exact packages of one target, and the question they answer. */
 export interface PinnedClosure {
@@ -77,6 +78,7 @@ export interface Collected {
 
 /** The file `releases/<datecode>.json`; `imagemake` is its format. Times are ISO 8601 in UTC. */
 export interface Release {
+  readonly [FOUND]: Found;
   readonly imagemake: 1;
   readonly datecode: string;
   readonly state: ReleaseState;

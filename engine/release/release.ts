@@ -1,6 +1,6 @@
 // The files of releases: found, read, written, and which of them a run works in. Explicit ones are beside the Imagefile,
 // implicit ones in the state directory; the database is never needed to join one.
-import { existsSync, lstatSync, readdirSync, renameSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, renameSync, statSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { lightFormat } from "date-fns/lightFormat";
@@ -10,8 +10,9 @@ import { readOwned } from "../../cache/io.js";
 import { implicitFile } from "../../cache/layout.js";
 import { compareDatecodes, isDatecode, respinOf } from "../names.js";
 import { CLOCKS_MS } from "../quick.js";
-import { asError, fail, ok, type Result } from "../problem.js";
+import { asError, fail, ok, stop, unwrap, type Result } from "../problem.js";
 import type { Project } from "../project.js";
+import { fieldsOf, FOUND, joined, type Fields, type Found } from "./meanwhile.js";
 import { standing, type Release, type ReleaseState } from "./record.js";
 import { wrongField } from "./shape.js";
 
@@ -25,6 +26,7 @@ export const today = (now: number): string => lightFormat(new UTCDate(now), "yyy
 export function newRelease(datecode: string, now: number, more: Partial<Release> = {}): Release {
   const at = new Date(now).toISOString();
   return {
+    [FOUND]: { file: null, fields: {}, home: null },
     imagemake: 1,
     datecode,
     state: "open",
@@ -61,10 +63,19 @@ export const releaseFile = (project: Project, release: Pick<Release, "datecode" 
 /** Writes the release's file whole, by rename. One that is ours alone has a checksum in it; people edit the others. */
 export function saveRelease(project: Project, release: Release): void {
   const file = releaseFile(project, release);
-  const { foreign, ...written } = release;
-  const text = `${JSON.stringify(foreign === undefined ? release : written, null, 1)}\n`;
+  const [found, ours] = [release[FOUND], fieldsOf(release)];
+  const home = homeOf(project);
+  if (found.home !== null && found.home !== home)
+    stop(
+      3,
+      `${project.dir} is another directory than when this began, and release ${release.datecode} is not written there`,
+      "run imagemake where the project is now: what was built is kept with it",
+    );
+  const remember = (): void => void Object.assign(found, { file, fields: ours, home });
+  const textOf = (fields: Fields): string => `${JSON.stringify(fields, null, 1)}\n`;
   if (!release.explicit) {
-    writeWhole(file, withChecksum(text), ownerIn(dirname(file)));
+    writeWhole(file, withChecksum(textOf(ours)), ownerIn(dirname(file)));
+    remember();
     return;
   }
   // Under sudo the directory is the caller's, who may put a link to anywhere in its place.
@@ -72,10 +83,37 @@ export function saveRelease(project: Project, release: Release): void {
   const way = relative(project.dir, dirname(file));
   const held = holdDirectory(project.dir, way, { trusted, make: { owner: sudoOwner() } });
   try {
-    writeWhole(join(held.path, basename(file)), text, sudoOwner());
+    const path = join(held.path, basename(file));
+    writeWhole(path, textOf(withTheirs(path, file, found, ours)), sudoOwner());
+    remember();
   } finally {
     held.close();
   }
+}
+
+/** What is to be written: ours, with what somebody else wrote into the file since we read it. `path`: where it lies now. */
+function withTheirs(path: string, file: string, found: Found, ours: Fields): Fields {
+  const since = found.file === file;
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined)
+    return since ? stop(3, `${file} was removed while this ran, and is not made again`, PUT_BACK) : ours;
+  if (!since) return stop(3, `${file} was made by somebody else while this ran, and is left as it is`, AGAIN);
+  const theirs = unwrap(readRelease(path, basename(file, ".json"), true));
+  const both = joined(found.fields, ours, fieldsOf(theirs));
+  if ("fields" in both) return both.fields;
+  return stop(
+    3,
+    `${file} was changed by somebody else while this ran (${both.both}), and is left as it is`,
+    AGAIN,
+  );
+}
+
+const PUT_BACK = "put it back and run it again: what was built is kept";
+const AGAIN = "run it again: what was built is kept";
+
+/** Which directory it is, whatever it is called. */
+function homeOf({ dir }: Project): string {
+  const { dev, ino } = statSync(dir);
+  return `${dev}:${ino}`;
 }
 
 /** Renames implicit releases that are damaged, and says so; only while the lock is held. */
@@ -106,6 +144,7 @@ function datecodeOf(name: string): string | null {
  */
 export function readReleases(project: Project): Result<Release[]> {
   const found: Release[] = [];
+  const home = homeOf(project);
   const owners = process.getuid?.() === 0 ? [0, lstatSync(project.dir).uid] : undefined;
   for (const dir of [project.implicit, project.releases]) {
     if (!existsSync(dir)) continue;
@@ -114,8 +153,10 @@ export function readReleases(project: Project): Result<Release[]> {
       if (datecode === null) continue;
       const explicit = dir === project.releases;
       const read = readRelease(join(dir, name), datecode, explicit, explicit ? owners : undefined);
-      if (read.ok) found.push(read.value);
-      else if (explicit) return read;
+      if (!read.ok && explicit) return read;
+      if (!read.ok) continue;
+      read.value[FOUND].home = home;
+      found.push(read.value);
     }
   }
   // A release made explicit leaves its implicit file behind if a crash came between: the explicit one counts.
@@ -160,13 +201,13 @@ export function readRelease(
       return fail(2, `${file} says that it is release ${String(value.datecode)}`, hint);
     }
     const foreign = owners?.includes(read.owner) === false ? ({ foreign: true } as const) : {};
-    return ok({
+    const whole = {
       ...newRelease(datecode, Date.parse(value.opened ?? "")),
       ...value,
       datecode,
       explicit,
-      ...foreign,
-    });
+    };
+    return ok({ ...whole, ...foreign, [FOUND]: { file, fields: fieldsOf(whole), home: null } });
   } catch (error) {
     return fail(2, `${file} cannot be read as a release file`, asError(error).message);
   }

@@ -18,6 +18,7 @@ import {
   yesOrNo,
   type Check,
 } from "../../cache/shape.js";
+import type { FOUND } from "./meanwhile.js";
 import type { Release, ReleaseState, SumsForm } from "./record.js";
 
 /** A part of the name of a package's file. */
@@ -65,7 +66,7 @@ export const wrongInPackage: Check = fields({
 
 /** A field for each of a release's; what is left out has the value of a new release. */
 const RELEASE: Readonly<
-  Record<Exclude<keyof Release, "imagemake" | "datecode" | "explicit" | "foreign">, Check>
+  Record<Exclude<keyof Release, "imagemake" | "datecode" | "explicit" | "foreign" | typeof FOUND>, Check>
 > = {
   state: oneOf(STATES),
   byName: yesOrNo,
