@@ -67,5 +67,11 @@ export const time = is((value) => typeof value === "string" && !Number.isNaN(Dat
 export const yesOrNo = is((value) => typeof value === "boolean");
 /** A whole number from 0 up. */
 export const size = is((value) => Number.isSafeInteger(value) && Number(value) >= 0);
+/** The last moment that there is a date for, in milliseconds since 1970. */
+export const LAST_MOMENT = 8.64e15;
+/** A moment, or a time that passed, in milliseconds. */
+export const milliseconds = is((value) => size(value) === null && Number(value) <= LAST_MOMENT);
+/** A moment in seconds since 1970. */
+export const seconds = is((value) => size(value) === null && Number(value) <= LAST_MOMENT / 1000);
 /** SHA-256 in lower-case hexadecimal. */
 export const sha256 = matching(/^[0-9a-f]{64}$/);

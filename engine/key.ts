@@ -146,6 +146,17 @@ const sorted = (components: Component[]): Component[] =>
 export const unisolated = (components: readonly Component[]): Component[] =>
   sorted([...components, { name: "isolation", value: "none" }]);
 
+/**
+ * Whether an action with these components may have been dated so, in seconds: its packages can only be newer than what else
+ * dates it. Who made it elsewhere says when, and what is built on it takes that over.
+ */
+export function isDatedSo(components: readonly Component[], epoch: number): boolean {
+  const row = (wanted: string): string | undefined => components.find(({ name }) => name === wanted)?.value;
+  const known = Number(row("epoch") ?? 0);
+  if (row("packages") !== undefined) return epoch >= known;
+  return known === 0 || epoch === known;
+}
+
 /** The rows that differ, by name. */
 export function compareComponents(before: readonly Component[], after: readonly Component[]): Change[] {
   const old = new Map(before.map(({ name, value }) => [name, value]));

@@ -65,6 +65,13 @@ describe("an export is refused", () => {
     },
   );
 
+  test("whose artifact says another date than its key, or none that there is", async () => {
+    forgeIndex(bad, (text) => text.replace(/"epoch": \d+/, '"epoch": 5'));
+    await refused("image");
+    forgeIndex(bad, (text) => text.replace(/"started": \d+/, '"started": 9000000000000000'));
+    await refused("index.json");
+  });
+
   test("whose index has another size", async () => {
     forgeIndex(bad, (text) => text.replace(/"size": \d+/, '"size": 11'));
     await refused(`${IMAGE} was changed after it was exported`);

@@ -14,6 +14,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { execFileSync } from "node:child_process";
@@ -21,7 +22,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Index } from "../cache/index.js";
-import { makeProject, type TestProject } from "./support/cli.js";
+import { withChecksum } from "../cache/write.js";
+import { finish, makeProject, type TestProject } from "./support/cli.js";
+import { makePuppet } from "./support/faults.js";
 import { makePackageProject, makeTinyRepo } from "./support/packages.js";
 import { asUser, makeTrial, USER } from "./support/sandbox.js";
 
@@ -309,6 +312,31 @@ describe.each(["results", "blobs"] as const)("damage to %s costs time alone", (p
   });
 });
 
+/** Writes a result as another machine might have. */
+function forgeResult(path: string, change: (result: Record<string, unknown>) => object): void {
+  const result = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+  delete result["checksum"];
+  chmodSync(path, 0o644);
+  writeFileSync(path, withChecksum(JSON.stringify({ ...result, ...change(result) })));
+}
+
+describe("a result that says of itself", () => {
+  test.each([
+    ["another date than its key", { epoch: 5 }, "its key is of another date"],
+    ["a date that there is not", { epoch: 8.64e15 }, "it is no result (epoch)"],
+    ["a start that is no moment", { started: 9e15 }, "it is no result (started)"],
+  ])("%s is not taken", async (_, change, says) => {
+    await builder();
+    for (const path of filesIn("results")) forgeResult(path, () => change);
+    const two = machine();
+    const told = await two.events({}, "--cache", url);
+    expect([told.status, told.which("built")]).toEqual([0, ALL]);
+    expect(JSON.stringify(told.events)).toContain(says);
+    const { stdout } = await two.good("show", "a", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ last: { epoch: 1_577_836_800 } });
+  });
+});
+
 describe("a share that", () => {
   const warned = async (given = url): Promise<string> => {
     const told = await machine().events({}, "--cache", given, "a");
@@ -328,6 +356,43 @@ describe("a share that", () => {
     expect(await warned()).toContain("no link is followed");
     expect(readdirSync(join(dir, "other"))).toEqual([]);
   });
+
+  test("has a link in the place of one of its directories is named, and what that leads to stays", async () => {
+    mkdirSync(join(dir, "other"));
+    writeFileSync(join(dir, "other", "old.tmp"), "");
+    utimesSync(join(dir, "other", "old.tmp"), 1000, 1000);
+    mkdirSync(join(dir, "share", "v1"));
+    symlinkSync(join(dir, "other"), join(dir, "share", "v1", "tmp"));
+    expect(await warned()).toContain("no link is followed");
+    expect(readdirSync(join(dir, "other"))).toEqual(["old.tmp"]);
+  });
+
+  test.each(["unmounted", "removed"])(
+    "is %s while a build runs is not made again in its place",
+    async (how) => {
+      const puppet = makePuppet();
+      const share = join(dir, "share");
+      if (how === "unmounted") execFileSync("mount", ["-t", "tmpfs", "-o", "mode=755", "none", share]);
+      try {
+        const one = machine(
+          `export const a = run({ inputs: {}, cmd: '${puppet.cmd} echo > "$OUT"', out: "a" });\n`,
+        );
+        const building = one.start({}, "--cache", url, "a");
+        await puppet.started(1, building);
+        if (how === "unmounted") execFileSync("umount", [share]);
+        else rmSync(share, { recursive: true });
+        puppet.release();
+        const { status, stderr } = await finish(building);
+        expect([status, stderr]).toEqual([
+          0,
+          expect.stringMatching(/^warning: .*was moved, unmounted or removed/m),
+        ]);
+        expect(existsSync(share) ? readdirSync(share) : []).toEqual([]);
+      } finally {
+        puppet.close();
+      }
+    },
+  );
 
   test("others may write to, or that is another user's, root does not believe", async () => {
     chmodSync(join(dir, "share"), 0o777);

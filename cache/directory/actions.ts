@@ -3,7 +3,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { sameOutputs, type ActionCache, type Disagreement, type Made } from "../action-cache.js";
 import { ioProblem, saidOf } from "../io.js";
 import { ok, type Result } from "../problem.js";
-import { each, fields, is, list, matching, orNull, size, text } from "../shape.js";
+import { each, fields, is, list, matching, milliseconds, orNull, seconds, size, text } from "../shape.js";
 import { reached } from "../steps.js";
 import { checksumHolds, withChecksum, writeNew } from "../write.js";
 import { openPlain, type Share } from "./place.js";
@@ -60,6 +60,7 @@ export class DirectoryActions implements ActionCache {
   }
 
   async #read(key: string): Promise<Made | null> {
+    this.share.stands();
     let path = `the result ${key}`;
     try {
       path = this.share.resultPath(key);
@@ -94,7 +95,7 @@ const short = is((value) => typeof value === "string" && value.length <= 1000);
 /** The first field that a result does not have so: anybody may have written it. */
 const wrongInResult = fields({
   ...{ key: short, action: short, machine: short },
-  ...{ epoch: size, started: size, duration: size },
+  ...{ epoch: seconds, started: milliseconds, duration: milliseconds },
   components: list(fields({ name: text, value: text })),
   outputs: each(fields({ id, size, parent: orNull(id) })),
 });

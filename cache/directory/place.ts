@@ -2,15 +2,27 @@
 // there may say what a key stands for; everything else is digested. Nothing in it is followed as a link, opened where it is
 // no regular file, or linked into a store, and nothing has its name before it is whole.
 import { randomBytes } from "node:crypto";
-import { constants, lstatSync, mkdirSync, realpathSync, renameSync, rmSync, type Stats } from "node:fs";
+import {
+  constants,
+  lstatSync,
+  mkdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  type Stats,
+} from "node:fs";
 import { open, readdir, stat, type FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { codeOf, ioProblem, temporaryName } from "../io.js";
-import { fail, ok, unwrap, type Result } from "../problem.js";
+import { fail, ok, stop, unwrap, type Result } from "../problem.js";
 
 /** The form of what lies in it. Another one lies beside it. */
 const FORM = "v1";
+
+/** What lies in there. */
+const PLACES = ["results", "blobs", "tmp"];
 
 /** How long the first look at a share may take, in milliseconds: one whose server is gone answers never. */
 const PATIENCE_MS = 20_000;
@@ -26,6 +38,8 @@ export class Share {
     private readonly root: string,
     readonly readOnly: boolean,
     private readonly owners: readonly number[] | null,
+    /** The shared directory as it was when it was looked at. */
+    private readonly opened: Pick<Stats, "dev" | "ino">,
   ) {}
 
   /** Directories that were looked at, and are believed. */
@@ -48,8 +62,8 @@ export class Share {
         return fail(3, `${dir} does not answer`, "is the server of that file system there?");
       if (!found.isDirectory()) return fail(3, `${dir} is no directory`);
       const root = join(realpathSync(dir), FORM);
-      const share = new Share(name, root, readOnly, owners);
-      for (const place of [dirname(root), root, join(root, "results"), join(root, "blobs")]) {
+      const share = new Share(name, root, readOnly, owners, found);
+      for (const place of [dirname(root), root, ...PLACES.map((one) => join(root, one))]) {
         const stats = lstatSync(place, { throwIfNoEntry: false });
         const wrong = stats === undefined ? null : distrusted(place, stats, owners);
         if (wrong !== null) return wrong;
@@ -62,6 +76,16 @@ export class Share {
         return fail(3, `there is no directory ${dir}`, "make it, or mount what it should be on");
       return ioProblem(`use the cache ${name}`, error);
     }
+  }
+
+  /**
+   * Throws where it is not the directory that was looked at any more: one that was moved or unmounted leaves another in its
+   * place, which nobody shares, or nothing.
+   */
+  stands(): void {
+    const now = statSync(dirname(this.root), { throwIfNoEntry: false });
+    if (now?.ino !== this.opened.ino || now.dev !== this.opened.dev)
+      stop(3, `${this.name} was moved, unmounted or removed while this ran`);
   }
 
   /** Where a result lies. Throws where others may have put it there: what it says is believed. */
@@ -81,12 +105,14 @@ export class Share {
 
   /** A name to write under before it is whole: no other process has it, on no machine. */
   temporary(): string {
+    this.stands();
     mkdirSync(join(this.root, "tmp"), { recursive: true });
     return temporaryName(join(this.root, "tmp", `${hostname()}-${this.#mark}`));
   }
 
   /** What was written gets its name; it is there already where another was quicker. Throws what the system says. */
   settle(temporary: string, path: string): void {
+    this.stands();
     mkdirSync(dirname(path), { recursive: true });
     if (!lstatSync(dirname(path)).isDirectory()) throw new Error(`${dirname(path)} is no directory`);
     renameSync(temporary, path);

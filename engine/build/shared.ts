@@ -11,6 +11,7 @@ import { LocalContents } from "../../cache/local/contents.js";
 import type { Decider, Judgement } from "../decide.js";
 import { checkFileGuards } from "../execute/guards.js";
 import type { Isolation } from "../execute/local/sandbox.js";
+import { isDatedSo } from "../key.js";
 import type { Action, TargetId } from "../model.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { BuildReason, Decision } from "../reason.js";
@@ -145,6 +146,11 @@ export class Shared {
     const found = await this.#trying(() => this.cache.actions.find([key]));
     const made = found?.get(key);
     if (made === undefined || !fits(action, made)) return null;
+    if (!isDatedSo(components, made.epoch)) {
+      this.#refused.add(key);
+      this.warn(`${action.id} is not taken from ${this.cache.name}: its key is of another date than it says`);
+      return null;
+    }
     return decider.rejected(action, producedBy(made).outputs) === null ? made : null;
   }
 

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { z } from "zod";
 import { hashBytes } from "../../cache/hash.js";
 import { codeOf, readPlain } from "../../cache/io.js";
+import { LAST_MOMENT } from "../../cache/shape.js";
 import { keyOf } from "../key.js";
 import { isDatecode } from "../names.js";
 import { PACKAGE_DIGEST } from "../../cache/packages.js";
@@ -30,6 +31,8 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const packageDigest = z.string().regex(PACKAGE_DIGEST);
 const artifact = z.string().regex(/^(?:[fxt]:[0-9a-f]{64}|v:pass)$/);
 const count = z.number().int().min(0);
+const milliseconds = count.max(LAST_MOMENT);
+const seconds = count.max(LAST_MOMENT / 1000);
 /** A name in a directory, and nothing that leads out of it. */
 const fileName = z.string().regex(/^(?!\.{1,2}$)[^/\0]+$/);
 
@@ -39,10 +42,10 @@ const built = z.strictObject({
   components: z.array(z.strictObject({ name: z.string(), value: z.string() })),
   outputs: z.record(z.string(), artifact),
   /** Milliseconds since 1970, and milliseconds. */
-  started: count,
-  duration: count,
+  started: milliseconds,
+  duration: milliseconds,
   /** Seconds since 1970. */
-  epoch: count,
+  epoch: seconds,
   /** Where it ran. */
   machine: z.string(),
 });

@@ -3,7 +3,7 @@
 import type { ArtifactId, Component } from "../../cache/index.js";
 import type { Session } from "../build/session.js";
 import type { Produced } from "../produced.js";
-import { compareComponents, componentsOf, keyOf } from "../key.js";
+import { compareComponents, componentsOf, isDatedSo, keyOf } from "../key.js";
 import type { Action, TargetId } from "../model.js";
 import { ok, type Result } from "../problem.js";
 import type { Change, PackageChange } from "../reason.js";
@@ -181,6 +181,11 @@ async function judgeBuilt(
     const here = closure.ok ? (closure.value?.packages ?? []) : [];
     const packages = packageChanges(from.release.closures[action.id]?.packages ?? [], here);
     return ok({ kind: "different", action: action.id, changes, packages });
+  }
+  if (!isDatedSo(components, exported.epoch)) {
+    const dated = components.find(({ name }) => name === "epoch")?.value ?? null;
+    const change = { component: "epoch", before: String(exported.epoch), after: dated };
+    return ok({ kind: "different", action: action.id, changes: [change], packages: [] });
   }
   if (isRejected(session, exported.outputs)) return ok({ kind: "rejected", action: action.id });
   const versions = all.map(
