@@ -5,17 +5,17 @@ import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
 import { isDirectory, isPlain, isThere } from "../cache/io.js";
 import { digestOf, type Store } from "../cache/store.js";
 import { layerPath } from "../cache/layers.js";
+import type { Layout } from "../cache/layout.js";
 import { hasManifest, manifestPath } from "../cache/manifests.js";
 import { ownIds } from "./execute/local/ids.js";
 import type { Isolation } from "./execute/local/sandbox.js";
 import { ok, type Result } from "./problem.js";
-import type { Project } from "./project.js";
 import type { LayerStamp } from "./tree/layer-stamp.js";
 import { noteOwn, ownStamp, sameStamp } from "./sources/stamp.js";
 
 /** Where to look. */
 export interface WholeContext {
-  readonly project: Project;
+  readonly project: Pick<Layout, "layers" | "manifests" | "state">;
   readonly index: Index;
   readonly store: Store;
   /** A dry run: not even a stamp is noted. */

@@ -15,60 +15,14 @@ import type { ContentStore, Giving } from "../cache/content-store.js";
 import { DirectoryContents } from "../cache/directory/contents.js";
 import { Share } from "../cache/directory/place.js";
 import { hashBytes } from "../cache/hash.js";
-import { Index } from "../cache/index.js";
 import { layerPath } from "../cache/layers.js";
-import { layoutOf } from "../cache/layout.js";
-import { LocalContents } from "../cache/local/contents.js";
-import { openStore } from "../cache/store.js";
 import { unwrap } from "../cache/problem.js";
 import type { Isolation } from "../engine/execute/local/sandbox.js";
-import { sealTree } from "../engine/tree/seal.js";
-import { travelling } from "../engine/tree/travel.js";
-import { EPOCH, inDir, sh } from "./support/trees.js";
+import { localIn } from "./support/local-store.js";
+import { inDir } from "./support/trees.js";
 
 const ROOT: Isolation = { kind: "namespaces", root: "real" };
 const USER: Isolation = { kind: "namespaces", root: "user-namespace", ids: "one" };
-
-/** This machine's store in `dir`. */
-function localIn(dir: string, isolation: Isolation) {
-  mkdirSync(dir, { recursive: true });
-  const layout = layoutOf(dir, "");
-  mkdirSync(layout.stage, { recursive: true });
-  const index = Index.open(join(dir, "index.db"), (message) => {
-    throw new Error(message);
-  });
-  const store = openStore(layout.store, null);
-  const contents = new LocalContents(layout, index, store, travelling(layout, index, isolation));
-  /** Seals what a script makes; returns the tree's id. */
-  const tree = async (script: string, parent: string | null = null): Promise<string> => {
-    const upper = join(layout.stage, `tree-${Math.random().toString(36).slice(2)}`);
-    mkdirSync(upper, { recursive: true });
-    sh(upper, script);
-    const request = {
-      project: layout,
-      isolation,
-      upper,
-      parent,
-      epoch: EPOCH,
-      guards: {},
-      output: "OUT",
-      scratch: dir,
-    };
-    const sealed = await sealTree(request);
-    if ("failure" in sealed) throw new Error(JSON.stringify(sealed.failure));
-    index.addArtifact(sealed.row);
-    return sealed.row.id;
-  };
-  const file = async (bytes: string, executable = false): Promise<string> => {
-    const path = join(layout.stage, "file");
-    writeFileSync(path, bytes);
-    const id = `${executable ? "x" : "f"}:${hashBytes(bytes)}`;
-    unwrap(await store.addFile(path, id));
-    index.addArtifact({ id, kind: "file", size: bytes.length, layer: null, parent: null, form: null });
-    return id;
-  };
-  return { layout, index, store, contents, tree, file };
-}
 
 async function directoryIn(dir: string, readOnly = false): Promise<ContentStore> {
   mkdirSync(dir, { recursive: true });

@@ -1,10 +1,10 @@
 // A build from the command line's wish to its end: decide, take the lock, pin packages, plan, schedule,
 // perform, remember. The only module that knows the whole order.
+import type { ContentStore } from "../../cache/content-store.js";
 import { reached } from "../../cache/steps.js";
 import { statePath } from "../../cache/layout.js";
 import type { Judgement } from "../decide.js";
 import type { Emit } from "../events.js";
-import type { Isolation } from "../execute/local/sandbox.js";
 import { passNothingOn } from "../execute/local/plain.js";
 import { clearStaleStages, untold } from "../execute/local/stale.js";
 import { relationsOf } from "../relations.js";
@@ -14,8 +14,9 @@ import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacl
 import { ok, type Problem, type Result } from "../problem.js";
 import { saveRelease, setDamagedAside } from "../release/release.js";
 import { stampOf } from "../sources/stamp.js";
-import { checkAbility, checkTrees, forbiddenAmong, isolationFor, restHint } from "./ability.js";
+import { forbiddenAmong, restHint } from "./ability.js";
 import { checkClaims } from "./claims.js";
+import { contentsOf, executorOf, type OpenExecutor } from "./here.js";
 import { cautionsOf } from "./inputs.js";
 import { checkNative } from "./native.js";
 import { clearAfterCrash, takeLock } from "./lock.js";
@@ -39,6 +40,8 @@ import {
 export interface BuildOptions extends CourseOptions {
   /** Fail at once when another imagemake holds the lock. */
   readonly noWait: boolean;
+  /** What executes actions; this machine where it is left out. */
+  readonly executor?: OpenExecutor;
 }
 
 /** What came of it. `session` is there when the run got as far as deciding. */
@@ -80,7 +83,9 @@ export async function build(given: BuildOptions): Promise<BuildEnd> {
     return { exit: 0, problem: null, interrupted: false, session: first.value };
   }
   // Before packages are resolved: that asks the network.
-  const forbidden = options.keepGoing ? null : await forbiddenAmong(first.value, looked.value);
+  const forbidden = options.keepGoing
+    ? null
+    : await forbiddenAmong(first.value, looked.value, () => executorOf(first.value, options.executor));
   if (forbidden !== null) return ended(first.value, forbidden);
   const others = { wereAtWork: false };
   const emit: Emit = (event) => {
@@ -124,7 +129,6 @@ async function buildLocked(options: BuildOptions, started: number, plan: Plan | 
   const { stage, copies, store, files, layers, manifests, packages } = options.project;
   const passedOn = passNothingOn([stage, copies, store, files, layers, manifests, packages]);
   if (passedOn !== null) notice(options, passedOn);
-  const isolates = await isolationFor(options);
   const { problems } = await clearStaleStages(options.project.stage);
   for (const { message } of untold(options.project, problems)) notice(options, message);
   reached("stages cleared");
@@ -135,19 +139,23 @@ async function buildLocked(options: BuildOptions, started: number, plan: Plan | 
   reached("index opened");
   announceRelease(session);
   remember(session);
-  const isolated = isolates.ok ? isolates.value : UNISOLATED;
-  const judged = plan === null ? await decideTaking(session, isolated, options.keepGoing) : ok(plan.judged);
+  const [executor, contents] = [await executorOf(session, options.executor), await contentsOf(session)];
+  const judged = plan === null ? await decideTaking(session, contents, options.keepGoing) : ok(plan.judged);
   if (!judged.ok) return ended(session, judged.problem);
   noteNewKeys(session, judged.value);
   const needed = session.actions.filter(({ id }) => judged.value.has(id));
   const toBuild = needed.filter(({ id }) => judged.value.get(id)?.decision.kind === "build");
-  if (!isolates.ok && toBuild.length > 0) return ended(session, isolates.problem);
-  const check = (action: Action): Result<void> => {
+  if (!executor.ok && toBuild.length > 0) return ended(session, executor.problem);
+  const unable = async (actions: readonly Action[]): Promise<Obstacles> => {
     // What was only to be linked may turn out to be lost.
-    if (!isolates.ok) return isolates;
-    const able = checkAbility(action, isolates.value);
+    if (!executor.ok) return new Map(actions.map(({ id }) => [id, executor.problem]));
     const { closures } = session.pins.release;
-    return able.ok ? checkNative(action, closures, options.graph.project.nativeOnly) : able;
+    const { nativeOnly } = options.graph.project;
+    const found = await executor.value.obstacles(actions, "able");
+    return obstaclesOf(actions, (action) => {
+      const problem = found.get(action.id);
+      return problem === undefined ? checkNative(action, closures, nativeOnly) : { ok: false, problem };
+    });
   };
   const obstacles = new Map<TargetId, Obstacle>();
   // Without -k the first that cannot be tried ends it all, named with all others of its kind.
@@ -163,8 +171,8 @@ async function buildLocked(options: BuildOptions, started: number, plan: Plan | 
   const claimed = meet(await obstaclesOf(toDo, (action) => checkClaims(session.decider, action)));
   if (claimed !== null) return ended(session, claimed);
   const open = toBuild.filter(({ id }) => !obstacles.has(id));
-  const unable = meet(await obstaclesOf(open, check));
-  if (unable !== null) return ended(session, unable);
+  const lacking = meet(await unable(open));
+  if (lacking !== null) return ended(session, lacking);
   const wanted = open.filter(({ id }) => !obstacles.has(id));
   const { drivers, project } = options;
   for (const caution of await cautionsOf(wanted, { dir: project.dir, drivers })) notice(options, caution);
@@ -172,45 +180,43 @@ async function buildLocked(options: BuildOptions, started: number, plan: Plan | 
   if (!fetched.ok) return ended(session, fetched.problem);
   const unfetched = meet(fetched.value);
   if (unfetched !== null) return ended(session, unfetched);
-  const isolation: Isolation = isolates.ok ? isolates.value : UNISOLATED;
-  const able = await checkTrees(options, { needed, toBuild: wanted }, isolation);
-  if (!able.ok) return ended(session, able.problem);
+  const ready = executor.ok ? await executor.value.prepare(needed, wanted) : ok([]);
+  if (!ready.ok) return ended(session, ready.problem);
+  for (const warning of ready.value) notice(options, warning);
   const planned = new Set(toBuild.map(({ id }) => id));
   const prepare = async (action: Action): Promise<Result<void>> => {
     if (planned.has(action.id)) return ok(undefined);
-    const ready = check(action);
-    if (!ready.ok) return ready;
+    const obstacle = (await unable([action])).get(action.id);
+    if (obstacle !== undefined) return { ok: false, problem: obstacle };
     const here = await session.pins.fetch([action], false);
     const missing = here.ok ? here.value.get(action.id) : here.problem;
     return missing === undefined ? ok(undefined) : { ok: false, problem: missing };
   };
   const context = {
-    ...{ session, isolation, overlays: able.value, plan: judged.value, prepare },
+    ...{ session, executor, contents, plan: judged.value, prepare },
     ...{ making: new Map(), copies: { told: false } },
   };
   session.decider.products.settle();
   const tally = await performAll(context, needed, judged.value, obstacles, options);
   reached("performed");
-  if (!options.signal.aborted) await options.shared?.give(session.decider, isolation, tally.made);
+  if (!options.signal.aborted) await options.shared?.give(session.decider, contents, tally.made);
   remember(session);
   emitDone(options, started, tally);
   const interrupted = options.signal.aborted;
   return { exit: tally.exit, problem: null, interrupted, session };
 }
 
-const UNISOLATED: Isolation = { kind: "process-groups" };
-
 /** Decides, and takes what a shared cache has of that; then it counts as if it had been built here. */
 async function decideTaking(
   session: Session,
-  isolation: Isolation,
+  contents: ContentStore,
   keepGoing: boolean,
 ): Promise<Result<ReadonlyMap<string, Judgement>>> {
   const { shared } = session.options;
   for (;;) {
     const judged = await resolveAndDecide(session, keepGoing);
     if (!judged.ok || shared === null) return judged;
-    if (session.options.signal.aborted || !(await shared.take(session.decider, isolation)))
+    if (session.options.signal.aborted || !(await shared.take(session.decider, contents)))
       return ok(new Map([...judged.value].map(([id, one]) => [id, shared.asTaken(id, one)])));
   }
 }

@@ -3,7 +3,8 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { dirname } from "node:path";
 import { adviceFor, codeSaid, isFullCode, lackAt } from "../../cache/limits.js";
-import type { Staged } from "../execute/staged.js";
+import type { Staged } from "../execute/stage.js";
+import { argvOf } from "../execute/stage-command.js";
 import type { Action } from "../model.js";
 import type { Failure } from "../reason.js";
 import type { Session } from "./session.js";
@@ -25,7 +26,7 @@ export function failed(
   options.emit({
     type: "failed",
     target: action.id,
-    build: staged?.id ?? null,
+    build: staged?.action.build ?? null,
     failure,
     log,
     tail: why === null ? tail : [...tail, `imagemake: ${why}`],
@@ -62,7 +63,7 @@ function describeCommand(action: Action, staged: Staged): string {
     ),
   );
   const asWritten = (word: string): boolean => secret.has(word.replace(/\/.*/s, ""));
-  return staged.argv
+  return argvOf(staged.action.command, action)
     .map((word, at) => {
       const written = command.kind === "argv" ? command.argv[at] : undefined;
       return written !== undefined && asWritten(written) ? written : word;

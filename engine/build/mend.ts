@@ -1,11 +1,8 @@
-// What a build does about damage in the store: what it was going to read is removed and made anew, and what read it
-// while it was damaged is not published. It looks at nothing itself.
+// What a build does about damage in the store: what it was going to read is removed and made anew. It looks at nothing itself;
+// what read it while it was damaged fails (engine/execute/local/executor.ts).
 import type { ArtifactRow } from "../../cache/index.js";
 import { discardDamaged } from "../damage.js";
-import type { Decider } from "../decide.js";
-import type { Action } from "../model.js";
 import { ok, type Result } from "../problem.js";
-import type { Failure } from "../reason.js";
 import { forgetRecords } from "../record.js";
 import type { Session } from "./session.js";
 
@@ -35,18 +32,4 @@ export async function mend(
   }
   decider.whole.forget(id);
   return ok(undefined);
-}
-
-/** A failure when something that an action read was damaged after it was staged; `since` is of performance.now(). */
-export async function damagedMeanwhile(
-  decider: Decider,
-  action: Action,
-  since: number,
-): Promise<Failure | null> {
-  const damaged = await decider.damagedInputs(action, since);
-  if (!damaged.ok) return { kind: "problem", problem: damaged.problem };
-  const [first] = damaged.value;
-  if (first === undefined) return null;
-  const message = `the ${first.kind} ${first.id} was damaged in the store while it was read`;
-  return { kind: "problem", problem: { exit: 3, message, hint: "the next build makes both anew" } };
 }

@@ -1,33 +1,29 @@
 // One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
 // failure becomes a row, so that `why` and `log` know of it.
 import { appendFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { randomBytes } from "node:crypto";
+import type { ContentStore } from "../../cache/content-store.js";
 import { problemIn, writeIfPossible } from "../../cache/io.js";
 import type { BuildRow } from "../../cache/index.js";
 import { reached } from "../../cache/steps.js";
 import { logPath, nurseryPath, stageOf } from "../../cache/layout.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
-import { devicesOf } from "../execute/local/devices.js";
-import { strippedText } from "../execute/local/plain.js";
-import type { Stripped } from "../execute/local/started.js";
+import type { Executor, Outcome } from "../execute/executor.js";
+import { refused } from "../execute/guards.js";
 import { keepCopies, type Copies } from "../execute/kept-copies.js";
-import { runJob, type Isolation } from "../execute/local/sandbox.js";
 import { removeTree } from "../execute/local/remove.js";
 import { untold } from "../execute/local/stale.js";
 import { stageAction } from "../execute/stage.js";
-import type { Staged } from "../execute/staged.js";
-import { emulatedIn, endedWithin } from "../execute/local/within.js";
 import type { Action, TargetId } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { noticeAbout } from "../notice.js";
-import { asError, fail, ok, type Result } from "../problem.js";
+import { asError, fail, ok, type Problem, type Result } from "../problem.js";
 import { relationsOf } from "../relations.js";
-import { endedInPipe } from "../shell.js";
 import { failed } from "./failed.js";
-import { lossesIn, refused, toldBy } from "./losses.js";
-import { damagedMeanwhile, mend } from "./mend.js";
+import { lossesIn } from "./losses.js";
+import { mend } from "./mend.js";
 import type { Session } from "./session.js";
 import { forgetUnfinished, makeLog, noteUnfinished } from "./unfinished.js";
 
@@ -39,9 +35,9 @@ export type Performed =
 /** What performing needs beside the session. */
 export interface PerformContext {
   readonly session: Session;
-  readonly isolation: Isolation;
-  /** Whether the stage can carry an overlay's upper directory. */
-  readonly overlays: boolean;
+  /** Where actions are executed; a problem where nothing can be. */
+  readonly executor: Result<Executor>;
+  readonly contents: ContentStore;
   /** What was decided of the actions before the first of them ran. */
   readonly plan: ReadonlyMap<TargetId, Judgement>;
   /** Tools, privilege and packages of an action that the plan did not hold; nothing for those that it did. */
@@ -72,7 +68,7 @@ async function bringUpToDate(context: PerformContext, action: Action): Promise<P
     planned !== undefined && options.shared === null && decider.stillHolds(action, planned)
       ? ok(planned)
       : await decider.decide(action);
-  if (judged.ok && (await options.shared?.takeNow(decider, context.isolation, action, judged.value)) === true)
+  if (judged.ok && (await options.shared?.takeNow(decider, context.contents, action, judged.value)) === true)
     judged = await decider.decide(action);
   if (!judged.ok) return failed(context, action, null, { kind: "problem", problem: judged.problem });
   reached("looked at", action.id);
@@ -147,8 +143,9 @@ async function build(
   const { decider, options } = context.session;
   const provided = await provide(context, action);
   if (!provided.ok) return failed(context, action, null, { kind: "problem", problem: provided.problem });
+  const { executor } = context;
+  if (!executor.ok) return failed(context, action, null, { kind: "problem", problem: executor.problem });
   const { project } = decider.context;
-  const { isolation, overlays } = context;
   const id = `${options.now().toString(36)}-${randomBytes(4).toString("hex")}`;
   const started = options.now();
   const expected = context.session.durations.likely(action);
@@ -167,80 +164,45 @@ async function build(
   noteUnfinished(project, { id, action: action.id, started });
   reached("claimed", action.id);
   let copies: Copies | null = null;
-  const staging = performance.now();
   try {
-    const staged = await stageAction(
-      { decider, signal: options.signal, isolation, overlays },
-      action,
-      id,
-      judged,
-    );
-    if (!staged.ok) {
-      forgetUnfinished(project, action.id);
-      return failed(
-        context,
-        action,
-        null,
-        { kind: "problem", problem: staged.problem },
-        options.now() - started,
-      );
-    }
+    const staged = await stageAction(decider, action, id, judged);
+    if (!staged.ok) return notRun(context, action, staged.problem, started);
     copies = staged.value.copies;
     for (const note of staged.value.notes) appendFileSync(log, `${note}\n`);
     const losses = await lossesIn(decider, action);
     const lost = losses.ok ? losses.value : [];
-    const refusal: Failure | null = losses.ok
-      ? refused(action, lost)
+    const { dir, action: what } = staged.value;
+    const { signal, killSignal } = options;
+    const outcome: Outcome = losses.ok
+      ? (refused(action, lost) ?? (await executor.value.execute(what, { dir, log, signal, killSignal })))
       : { kind: "problem", problem: losses.problem };
-    const ran = refusal ?? (await run(context, action, staged.value, log));
-    const said = toldBy(action, staged.value.work);
-    const stripped = "stripped" in ran ? [...strippedText(ran.stripped), ...said.losses] : [];
-    const failure =
-      "stripped" in ran
-        ? (refused(action, stripped) ?? (await damagedMeanwhile(decider, action, staging)))
-        : ran;
+    if (outcome.kind === "not-run") return notRun(context, action, outcome.problem, started);
     const record = { started, duration: options.now() - started, log };
-    if (failure !== null) {
-      if (failure.kind !== "interrupted") {
+    if (outcome.kind !== "made") {
+      if (outcome.kind !== "interrupted") {
         // On a full disk not even that has room, and the failure is what is to be told.
         writeIfPossible(() => {
-          recordFailure(decider, action, staged.value, failure, record);
+          recordFailure(decider, what, outcome, record);
           forgetUnfinished(project, action.id);
         });
       }
-      return failed(context, action, staged.value, failure, record.duration, log);
+      return failed(context, action, staged.value, outcome, record.duration, log);
     }
-    // What comes after Ctrl-C is not published.
-    if (options.signal.aborted) {
-      return failed(context, action, staged.value, { kind: "interrupted" }, record.duration, log);
-    }
-    const published = await publish({ decider, isolation: context.isolation }, action, staged.value, record);
-    if (published.kind === "failure") recordFailure(decider, action, staged.value, published.failure, record);
+    const outputs = publish(decider, what, outcome.outputs, record);
     forgetUnfinished(project, action.id);
     reached("published", action.id);
-    if (published.kind === "failure") {
-      return failed(context, action, staged.value, published.failure, record.duration, log);
-    }
-    const { outputs, notices } = published;
-    for (const notice of [...lost, ...stripped, ...said.warnings, ...notices]) {
+    for (const notice of [...lost, ...outcome.notices])
       options.emit({
         type: "notice",
         level: "warning",
         ...noticeAbout(action.id, notice),
         at: options.now(),
       });
-    }
-    decider.products.produced(action.id, { outputs, epoch: staged.value.epoch, build: id });
+    decider.products.produced(action.id, { outputs, epoch: what.epoch, build: id });
     const linked = await linkOutputs(decider, action, outputs);
-    if ("problem" in linked)
-      return failed(
-        context,
-        action,
-        staged.value,
-        { kind: "problem", problem: linked.problem },
-        record.duration,
-      );
     const { duration } = record;
+    if ("problem" in linked)
+      return failed(context, action, staged.value, { kind: "problem", problem: linked.problem }, duration);
     noteCopied(context, linked.copied);
     options.emit({
       type: "built",
@@ -259,6 +221,13 @@ async function build(
   }
 }
 
+/** What it reads could not be brought to where it was to run: nothing is known of it that was not known before. */
+function notRun(context: PerformContext, action: Action, problem: Problem, started: number): Performed {
+  const { options } = context.session;
+  forgetUnfinished(options.project, action.id);
+  return failed(context, action, null, { kind: "problem", problem }, options.now() - started);
+}
+
 /** A stage that cannot be removed now is removed before the next build; it spoils nothing. */
 async function removeStage(context: PerformContext, dir: string, copies: Copies | null): Promise<void> {
   const { decider, options } = context.session;
@@ -269,67 +238,6 @@ async function removeStage(context: PerformContext, dir: string, copies: Copies 
   for (const { message } of untold(project, problems))
     options.emit({ type: "notice", level: "warning", message, at: options.now() });
 }
-
-async function run(
-  context: PerformContext,
-  action: Action,
-  staged: Staged,
-  log: string,
-): Promise<Failure | { readonly stripped: readonly Stripped[] }> {
-  const { options } = context.session;
-  const outcome = await runJob(
-    {
-      stage: staged.dir,
-      ...(staged.root !== null
-        ? { root: staged.root, emulated: emulatedIn(action) }
-        : staged.cwd === staged.work
-          ? {}
-          : { place: { from: staged.work, to: staged.cwd } }),
-      cwd: staged.cwd,
-      layersDir: context.session.decider.context.project.layers,
-      argv: staged.argv,
-      env: staged.env,
-      log,
-      mounts: staged.mounts,
-      network: action.network,
-      interactive: action.interactive,
-      devices: devicesFor(action),
-      plain: plainIn(action, staged),
-      timeoutMs: action.timeout === null ? null : action.timeout * 1000,
-    },
-    context.isolation,
-    options.signal,
-    options.killSignal,
-  );
-  switch (outcome.kind) {
-    case "exited": {
-      const inText = action.command.kind === "shell" ? endedInPipe(outcome.status) : null;
-      for (const why of [endedWithin(action, outcome.status), inText])
-        if (why !== null) appendFileSync(log, `imagemake: ${why}\n`);
-      return outcome.status === 0 ? outcome : { kind: "exit", status: outcome.status };
-    }
-    case "signal":
-      return { kind: "signal", signal: outcome.signal };
-    case "timeout":
-      return { kind: "timeout", seconds: action.timeout ?? 0 };
-    case "interrupted":
-      return { kind: "interrupted" };
-    case "problem":
-      return outcome;
-  }
-}
-
-/** Where its outputs that are files may be. */
-const plainIn = (action: Action, { outputs, work }: Staged): readonly string[] => [
-  ...outputs.flatMap(({ output, path }) => (output.kind === "file" ? [relative(work, path)] : [])),
-  ...(action.collect === null ? [] : [".", ".out"]),
-];
-
-/** Device nodes the action declared. IMAGEMAKE_ACCEL=tcg keeps KVM out of reach where it is no good. */
-const devicesFor = (action: Action): readonly string[] =>
-  devicesOf(
-    action.resources.named.filter((name) => name !== "kvm" || process.env["IMAGEMAKE_ACCEL"] !== "tcg"),
-  );
 
 /** What is copied for want of hard links takes its room twice. */
 function noteCopied({ session, copies }: PerformContext, path: string | null): void {

@@ -7,16 +7,13 @@ import { hashBytes } from "../../cache/hash.js";
 import type { ArtifactId, Component } from "../../cache/index.js";
 import { problemIn } from "../../cache/io.js";
 import { LocalActions } from "../../cache/local/actions.js";
-import { LocalContents } from "../../cache/local/contents.js";
 import type { Decider, Judgement } from "../decide.js";
 import { checkFileGuards } from "../execute/guards.js";
-import type { Isolation } from "../execute/local/sandbox.js";
 import { isDatedSo } from "../key.js";
 import type { Action, TargetId } from "../model.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { BuildReason, Decision } from "../reason.js";
 import { noteOwn } from "../sources/stamp.js";
-import { travelling } from "../tree/travel.js";
 
 /** A cache that machines share, opened. */
 export interface SharedCache {
@@ -99,9 +96,14 @@ export class Shared {
   isIdle = (action: TargetId): boolean => this.#offers.has(action) && !this.#wanted.has(action);
 
   /** Takes what the share has of an action that the plan could not ask for, since its inputs were not made yet. */
-  async takeNow(decider: Decider, isolation: Isolation, action: Action, judged: Judgement): Promise<boolean> {
+  async takeNow(
+    decider: Decider,
+    contents: ContentStore,
+    action: Action,
+    judged: Judgement,
+  ): Promise<boolean> {
     const offered = await this.ask(decider, action, judged);
-    return offered !== judged && (await this.take(decider, isolation, action.id));
+    return offered !== judged && (await this.take(decider, contents, action.id));
   }
 
   /** How many actions' results were taken. */
@@ -158,8 +160,8 @@ export class Shared {
    * Takes what the judged actions need of the share, so that it counts as if it had been built here. True where anything
    * came, or could not be had: then all is to be decided again.
    */
-  async take(decider: Decider, isolation: Isolation, only?: TargetId): Promise<boolean> {
-    const local = here(decider, isolation, this.cache.name);
+  async take(decider: Decider, contents: ContentStore, only?: TargetId): Promise<boolean> {
+    const actions = actionsHere(decider, this.cache.name);
     const offers = [...this.#offers.values()].filter(
       ({ action: { id } }) => only === undefined || id === only,
     );
@@ -168,10 +170,10 @@ export class Shared {
       const { action, made, components } = offer;
       const wanted = only !== undefined || this.#wanted.has(action.id);
       const problem = wanted
-        ? await this.#trying(() => this.#takeContents(decider, local.contents, offer))
+        ? await this.#trying(() => this.#takeContents(decider, contents, offer))
         : ok(undefined);
       if (problem?.ok === true) {
-        const put = await local.actions.put([{ ...made, action: action.id, components }]);
+        const put = await actions.put([{ ...made, action: action.id, components }]);
         if (put.ok && put.value.length === 0) {
           changed ||= wanted;
           if (wanted) this.#taken.set(action.id, this.#decision(made));
@@ -213,15 +215,15 @@ export class Shared {
   }
 
   /** Gives on what was built here. The first thing that goes wrong is said, and ends it for this run. */
-  async give(decider: Decider, isolation: Isolation, built: readonly Action[]): Promise<void> {
+  async give(decider: Decider, contents: ContentStore, built: readonly Action[]): Promise<void> {
     if (this.cache.readOnly || this.#broken) return;
     const { index, project } = decider.context;
-    const local = here(decider, isolation, this.cache.name);
+    const actions = actionsHere(decider, this.cache.name);
     for (const action of built) {
       const key = index.lastBuild(project.line, action.id)?.key ?? "";
-      const made = (await local.actions.find([key])).get(key);
+      const made = (await actions.find([key])).get(key);
       if (made === undefined || !isShareable(action, made.components)) continue;
-      const given = await this.#trying(() => this.#giveOne(local.contents, action, made));
+      const given = await this.#trying(() => this.#giveOne(contents, action, made));
       if (given === null) return;
       if (given.ok) continue;
       this.#broken = true;
@@ -260,20 +262,9 @@ export class Shared {
   }
 }
 
-/** What is kept on this machine, by the same interfaces. */
-function here({ context }: Decider, isolation: Isolation, source: string): SharedHere {
-  const { project, index, store, datecode } = context;
-  const settings = { line: project.line, release: datecode, source };
-  return {
-    actions: new LocalActions(index, settings),
-    contents: new LocalContents(project, index, store, travelling(project, index, isolation)),
-  };
-}
-
-interface SharedHere {
-  readonly actions: ActionCache;
-  readonly contents: ContentStore;
-}
+/** The results that are known on this machine, by the same interface. */
+const actionsHere = ({ context: { datecode, index, project } }: Decider, source: string): ActionCache =>
+  new LocalActions(index, { line: project.line, release: datecode, source });
 
 /**
  * What a key says enough of. Not what a person took part in, nor what was made without isolation; and a verdict is given

@@ -1,6 +1,8 @@
 // The conditions a file must meet before it is published. Trees are judged by their manifest (engine/tree).
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import type { Guards } from "../model.js";
+import type { Action, Guards } from "../model.js";
+import type { Notice } from "../notice.js";
+import type { Failure } from "../reason.js";
 
 /** What is wrong with the file, in words; null when nothing is. Sizes in bytes. */
 export function checkFileGuards(path: string, guards: Guards): string | null {
@@ -30,3 +32,13 @@ function firstBytes(path: string, count: number): Buffer {
     closeSync(fd);
   }
 }
+
+/** What makes a loss a failure. */
+export const refused = (action: Action, lost: readonly Notice[]): Failure | null =>
+  action.guards.lossless === true && lost.length > 0
+    ? {
+        kind: "guard",
+        output: action.outputs[0]?.name ?? "",
+        message: lost.map(({ message }) => message).join("; "),
+      }
+    : null;

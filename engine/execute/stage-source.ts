@@ -8,6 +8,7 @@ import { asAlong, contentOf } from "../key-facts.js";
 import type { KeyInput } from "../key.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource, SourceFile } from "../sources/resolved.js";
+import type { StagedSource } from "./executor.js";
 
 /** What lies in a stage so far, by its path there. */
 export class Laid {
@@ -15,17 +16,32 @@ export class Laid {
   readonly directories = new Set<string>();
   /** Files and links: what each was made from, and what the key has of it. */
   readonly contents = new Map<string, { readonly from: string; readonly content: string }>();
+  /** Directories that are there for themselves. */
+  readonly empty = new Set<string>();
 
   /** `kept` are copies that another action has left (kept-copies.ts): their contents by path. */
   constructor(readonly kept: ReadonlyMap<string, string>) {}
+
+  /** All of it. */
+  sources(): StagedSource[] {
+    return [
+      ...[...this.contents].map(([path, { content }]) => ({ path, content })),
+      ...[...this.empty].map((path) => ({ path, content: "d:" })),
+    ];
+  }
+}
+
+/** A stage that is being made: the directory in it that the action works in, and what lies there. */
+export interface Stage {
+  readonly work: string;
+  readonly laid: Laid;
 }
 
 /** Copies a source's files; what is digested is the copy. */
 export async function stageSource(
-  work: string,
+  { work, laid }: Stage,
   name: string,
   resolved: ResolvedSource,
-  laid: Laid,
 ): Promise<Result<{ variable: string; keys: KeyInput[] }>> {
   if (resolved.kind === "value")
     return ok({ variable: resolved.value ?? "", keys: contentOf(name, resolved) });
@@ -53,8 +69,11 @@ async function stageFile(work: string, file: SourceFile, laid: Laid): Promise<Re
   if (OURS.test(stage)) return clash(stage, "a file of the project", "imagemake's own");
   const made = makeDirectories(work, file.kind === "directory" ? stage : dirname(stage), laid.directories);
   if (!made.ok) return made;
-  if (file.kind === "directory") return ok("d:");
-  const from = file.kind === "text" ? "what imagemake writes" : file.path;
+  if (file.kind === "directory") {
+    laid.empty.add(stage);
+    return ok("d:");
+  }
+  const from = file.kind === "text" ? OUR_TEXT : file.path;
   const before = laid.contents.get(stage);
   if (before !== undefined && before.from !== from) return clash(stage, before.from, from);
   const content = before === undefined ? await stageAnew(work, file, laid.kept) : ok(before.content);
@@ -73,7 +92,7 @@ async function stageAnew(
   if (there?.isDirectory() === true) return twoThings(file.stage);
   switch (file.kind) {
     case "text":
-      if (there !== undefined) return clash(file.stage, "a file of the project", "what imagemake writes");
+      if (there !== undefined) return clash(file.stage, "a file of the project", OUR_TEXT);
       stageText(to, file.text);
       return ok(`f:${hashBytes(file.text)}`);
     case "link":
@@ -90,14 +109,27 @@ async function stageAnew(
   }
 }
 
+/** As messages call it. */
+const OUR_TEXT = "what imagemake writes";
+
 /** Where the engine lays its own things, and outputs appear. */
 const OURS = /^\.(?:out|recipe|inputs)(?:\/|$)/;
 
-/** Refuses to lay an artifact or a repository over sources. */
-export function requireFree(work: string, path: string): Result<void> {
+/**
+ * Makes the directories that lead to where an artifact or a repository will lie, and that itself where it is one. It lies over
+ * no source.
+ */
+export function makeRoom({ work, laid }: Stage, path: string, isDirectory: boolean): Result<void> {
   return lstatSync(join(work, path), { throwIfNoEntry: false }) === undefined
-    ? ok(undefined)
+    ? makeDirectories(work, isDirectory ? path : dirname(path), laid.directories)
     : clash(path, "a file of the project", "another input");
+}
+
+/** Lays a text of ours among the sources. */
+export function layText({ work, laid }: Stage, path: string, text: string): void {
+  stageDirectory(dirname(join(work, path)));
+  stageText(join(work, path), text);
+  laid.contents.set(path, { from: OUR_TEXT, content: `f:${hashBytes(text)}` });
 }
 
 const clash = (stage: string, one: string, other: string): Result<never> =>

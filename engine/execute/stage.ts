@@ -1,35 +1,32 @@
-// Prepares the directory an action runs in: sources copied (and the copy digested), artifacts placed
-// read-only, package files laid out, variables set. It starts nothing and decides nothing.
+// Stages an action: sources are copied, and the copy is what is digested; what it reads is named by digest, its variables
+// are set, its key is known. It starts nothing, decides nothing, and brings no artifact there: that is the executor's.
 import { chmodSync, chownSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { stageOf } from "../../cache/layout.js";
 import { reached } from "../../cache/steps.js";
-import type { Judgement } from "../decide.js";
+import type { Decider, Judgement } from "../decide.js";
 import { componentsOf, keyOf, unisolated, usesDate, type KeyInput } from "../key.js";
 import type { Action, Source } from "../model.js";
 import { asError, fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource } from "../sources/resolved.js";
-import { manyFiles, recordCopies, takeCopies } from "./kept-copies.js";
-import type { Mount } from "./local/sandbox.js";
-import { argvOf, environmentOf, setVariable, type Variables } from "./stage-command.js";
-import { epochOf, stageRepository } from "./stage-packages.js";
-import { Laid, stageSource } from "./stage-source.js";
-import { placeArtifact, stageOutput, stageRoot } from "./local/stage-trees.js";
-import type { Stage, StageContext, Staged, StagedOutput } from "./staged.js";
-import { WORK_INSIDE } from "./local/within.js";
+import { outputPath, type StagedAction, type StagedInput } from "./executor.js";
+import { manyFiles, recordCopies, takeCopies, type Copies } from "./kept-copies.js";
+import { commandOf, environmentOf, setVariable, type Variables } from "./stage-command.js";
+import { epochOf } from "./stage-epoch.js";
+import { Laid, makeRoom, stageSource, type Stage } from "./stage-source.js";
 
-/**
- * Makes `<stage>/<id>` and everything in it. The caller removes it. What was judged of the action holds for what was
- * copied, or is corrected by that.
- */
-export async function stageAction(
-  context: StageContext,
-  action: Action,
-  id: string,
-  judged: Pick<Judgement, "facts"> | null,
-): Promise<Result<Staged>> {
-  const { project } = context.decider.context;
-  const dir = stageOf(project, id);
+/** A stage, and the action in it. */
+export interface Staged {
+  readonly dir: string;
+  readonly action: StagedAction;
+  /** Copies of sources that are kept for the next action; null where there are too few, or they could not be told. */
+  readonly copies: Copies | null;
+  /** Lines that its log begins with: what a person has to know who reads how it failed. */
+  readonly notes: readonly string[];
+}
+
+/** Makes the directory of a stage, with the one in it that the action works in; returns that. */
+export function makeStage(dir: string): string {
   const work = join(dir, "work");
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   // In a directory that a group shares it would hand its group on, into trees too.
@@ -38,89 +35,110 @@ export async function stageAction(
   chmodSync(dir, 0o700);
   for (const path of [work, join(work, ".out"), join(work, ".home"), join(work, ".tmp")])
     mkdirSync(path, { mode: 0o700 });
+  return work;
+}
+
+/**
+ * Makes `<stage>/<build>` and what of the action lies there. The caller removes it. What was judged of the action holds for
+ * what was copied, or is corrected by that.
+ */
+export async function stageAction(
+  decider: Decider,
+  action: Action,
+  build: string,
+  judged: Pick<Judgement, "facts"> | null,
+): Promise<Result<Staged>> {
+  const { datecode, isolated, project } = decider.context;
+  const dir = stageOf(project, build);
+  const work = makeStage(dir);
   reached("stage made", action.id);
-  const mounts: Mount[] = [];
-  const stage: Stage = { ...context, action, dir, work, mounts };
+  const sources = await resolveSources(decider, action);
+  if (!sources.ok) return sources;
+  // Without isolation, what escapes a process group could still write to its copies.
+  const many = isolated ? manyFiles([...sources.value.values()]) : null;
   const variables: Variables = { set: {}, notes: [] };
-  const inputs: KeyInput[] = [];
-  const resolvedSources = await resolveSources(context, action);
-  if (!resolvedSources.ok) return resolvedSources;
-  // What escapes a process group could still write to its copies.
-  const many =
-    context.isolation.kind === "namespaces" ? manyFiles([...resolvedSources.value.values()]) : null;
+  let lying: Result<Lying>;
   try {
-    const laid = new Laid(many === null ? new Map() : takeCopies(project.copies, dir, work, many));
-    for (const input of action.inputs) {
-      if (input.name === action.within) continue;
-      if (input.kind === "artifact") {
-        const placed = await placeArtifact(stage, input.name, input.target);
-        if (!placed.ok) return placed;
-        variables.set[input.name] = placed.value.path;
-        inputs.push(placed.value.key);
-      } else {
-        const source = resolvedSources.value.get(input.name);
-        if (source === undefined) return fail(3, `${action.id}: ${input.name} was not resolved`);
-        const staged = await stageSource(work, input.name, source.resolved, laid);
-        if (!staged.ok) return staged;
-        for (const key of staged.value.keys) inputs.push(key);
-        const set = setVariable(stage, variables, input.name, staged.value.variable);
-        if (!set.ok) return set;
-      }
-    }
-    reached("sources staged", action.id);
-    const repo = await stageRepository(stage);
-    if (!repo.ok) return repo;
-    if (action.packages !== null) reached("packages staged", action.id);
+    const kept = many === null ? new Map<string, string>() : takeCopies(project.copies, dir, work, many);
+    lying = await layInputs(decider, action, { work, laid: new Laid(kept) }, sources.value, variables);
   } catch (error) {
     return fail(3, `${action.id}: its inputs could not be staged`, asError(error).message);
   }
-  const outputs: StagedOutput[] = [];
-  for (const output of action.outputs) {
-    if (output.kind === "verdict") continue;
-    const staged = await stageOutput(stage, output);
-    if (!staged.ok) return staged;
-    const { variable, path, parent } = staged.value;
-    variables.set[output.name] = variable;
-    outputs.push({ output, path, parent });
-  }
-  // Last, because what it shows of the working directory is what is mounted there by then.
-  const root = await stageRoot(stage, inputs);
-  if (!root.ok) return root;
-  const [cwd, ceiling] = context.isolation.kind === "namespaces" ? [WORK_INSIDE, "/"] : [work, dir];
+  if (!lying.ok) return lying;
+  reached("sources staged", action.id);
+  const { laid, read, inputs } = lying.value;
+  for (const output of action.outputs)
+    if (output.kind !== "verdict") variables.set[output.name] = outputPath(output);
   const known = judged?.facts ?? null;
-  const facts = known === null ? await context.decider.keyFacts(action) : ok(known);
+  const facts = known === null ? await decider.keyFacts(action) : ok(known);
   if (!facts.ok) return facts;
-  const epoch = await epochOf(stage, facts.value.epoch);
-  const datecode = usesDate(action) ? context.decider.context.datecode : null;
-  const env = environmentOf(stage, variables, { cwd, ceiling, epoch, datecode });
-  const argv = argvOf(stage, variables, datecode);
-  const isolated = componentsOf(action, { ...facts.value, inputs });
-  const components = context.decider.context.isolated ? isolated : unisolated(isolated);
-  const sources = inputs.map(({ path }) => path);
+  const closure = await decider.context.pins.closure(action);
+  if (!closure.ok) return closure;
+  const packages = closure.value?.packages ?? null;
+  const seen = usesDate(action) ? datecode : null;
+  const all = componentsOf(action, { ...facts.value, inputs });
+  const components = isolated ? all : unisolated(all);
+  const staged: StagedAction = {
+    ...{ build, action, components, key: keyOf(components) },
+    epoch: await epochOf(decider, action, packages, facts.value.epoch),
+    command: commandOf(action, variables, seen),
+    env: environmentOf(action, variables, seen),
+    ...{ sources: laid.sources(), inputs: read, packages, datecode },
+  };
   const copies = many === null ? null : await recordCopies(work, many, inputs);
-  reached("staged", action.id);
-  return ok({
-    id,
-    dir,
-    work,
-    root: root.value,
-    cwd,
-    argv,
-    env,
-    mounts,
-    outputs,
-    sources,
-    components,
-    key: keyOf(components),
-    epoch,
-    copies,
-    notes: variables.notes,
-  });
+  return ok({ dir, action: staged, copies, notes: variables.notes });
+}
+
+/** What lies in a stage or will lie there, and what the key has of it. */
+interface Lying {
+  readonly laid: Laid;
+  readonly read: readonly StagedInput[];
+  readonly inputs: readonly KeyInput[];
+}
+
+/** Lays the sources, and makes room for what the executor will bring. */
+async function layInputs(
+  decider: Decider,
+  action: Action,
+  stage: Stage,
+  sources: ReadonlyMap<string, { readonly resolved: ResolvedSource }>,
+  variables: Variables,
+): Promise<Result<Lying>> {
+  const read: StagedInput[] = [];
+  const inputs: KeyInput[] = [];
+  for (const input of action.inputs) {
+    const { name } = input;
+    if (input.kind === "artifact") {
+      const id = decider.artifactOf(input.target);
+      if (id === undefined) return fail(1, `${input.target} is not in the store`);
+      // What an action runs within lies nowhere in its stage.
+      const path = name === action.within ? "" : decider.stagePathOf(name, input.target);
+      read.push({ name, id, path });
+      inputs.push({ input: name, path, content: id });
+      if (path !== "") variables.set[name] = path;
+    } else {
+      const source = sources.get(name);
+      if (source === undefined) return fail(3, `${action.id}: ${name} was not resolved`);
+      const staged = await stageSource(stage, name, source.resolved);
+      if (!staged.ok) return staged;
+      for (const key of staged.value.keys) inputs.push(key);
+      const set = setVariable(stage, action, variables, name, staged.value.variable);
+      if (!set.ok) return set;
+    }
+  }
+  const places = read
+    .filter(({ path }) => path !== "")
+    .map(({ id, path }) => [path, id.startsWith("t:")] as const);
+  for (const [path, isTree] of [...places, ...(action.packages === null ? [] : [["repo", true] as const])]) {
+    const room = makeRoom(stage, path, isTree);
+    if (!room.ok) return room;
+  }
+  return ok({ laid: stage.laid, read, inputs });
 }
 
 /** The action's sources and what they are now, by the input's name. */
 async function resolveSources(
-  { decider }: StageContext,
+  decider: Decider,
   { inputs, within }: Action,
 ): Promise<Result<ReadonlyMap<string, { readonly source: Source; readonly resolved: ResolvedSource }>>> {
   const found = new Map<string, { readonly source: Source; readonly resolved: ResolvedSource }>();

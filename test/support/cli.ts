@@ -144,7 +144,8 @@ export async function finish(child: ChildProcess): Promise<Ended> {
   return { status: child.exitCode, ...output };
 }
 
-function told({ status, stdout, stderr }: Ended): Told {
+/** What its events say. */
+export function told({ status, stdout, stderr }: Ended): Told {
   const lines = stdout.split("\n").filter((line) => line !== "");
   const events = lines.map((line) => JSON.parse(line) as BuildEvent);
   return {

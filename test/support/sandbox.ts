@@ -63,7 +63,8 @@ export async function until(what: string, condition: () => boolean): Promise<voi
 /** What of a process is read to know whose it is. */
 type Sign = (read: (name: "environ" | "cmdline") => string) => boolean;
 
-function processesWith(sign: Sign): readonly number[] {
+/** Processes of this machine. */
+export function processesWith(sign: Sign): readonly number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {

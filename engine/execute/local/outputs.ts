@@ -3,9 +3,12 @@
 import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import type { Failure } from "../../reason.js";
-import type { Action } from "../../model.js";
 import { datedExpression, hasDate, withDate } from "../../names.js";
-import type { Staged, StagedOutput } from "../staged.js";
+import type { StagedAction } from "../executor.js";
+import type { Placed, PlacedOutput } from "./place.js";
+
+/** An output that is a file. */
+export type PlacedFile = PlacedOutput & { readonly output: { readonly kind: "file" } };
 
 /** Where the output's file is, or why it does not count. */
 export type Found =
@@ -20,7 +23,7 @@ const failure = (value: Failure): Found => ({ kind: "failure", failure: value })
 export function displacedBy({
   dir,
   outputs,
-}: Pick<Staged, "dir" | "outputs">): { readonly output: string; readonly at: string } | null {
+}: Pick<Placed, "dir" | "outputs">): { readonly output: string; readonly at: string } | null {
   for (const { output, path } of outputs) {
     const parts = relative(dir, output.kind === "tree" ? path : dirname(path)).split("/");
     for (const count of parts.keys()) {
@@ -33,12 +36,10 @@ export function displacedBy({
 }
 
 /** Looks for one file output of a finished action. */
-export function findFile(action: Action, staged: Staged, wanted: StagedOutput, datecode: string): Found {
-  const { output } = wanted;
-  if (output.kind !== "file") throw new Error(`${output.name} is not a file output`);
-  const expected = withDate(output.pattern, datecode);
-  const stats = lstatSync(wanted.path, { throwIfNoEntry: false });
-  if (stats === undefined) return findDated(action, staged, output.name, output.pattern, expected);
+export function findFile(staged: StagedAction, work: string, { output, path }: PlacedFile): Found {
+  const expected = withDate(output.pattern, staged.datecode);
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return findDated(staged, work, output, expected);
   const wrong = stats.isSymbolicLink()
     ? "is a symbolic link; the command must write the file itself"
     : stats.isDirectory()
@@ -47,16 +48,19 @@ export function findFile(action: Action, staged: Staged, wanted: StagedOutput, d
         ? null
         : "is neither a file nor a directory";
   return wrong === null
-    ? { kind: "file", path: wanted.path }
+    ? { kind: "file", path }
     : failure({ kind: "guard", output: output.name, message: `${expected} ${wrong}` });
 }
 
-function findDated(action: Action, staged: Staged, name: string, pattern: string, expected: string): Found {
+function findDated(
+  { action, sources }: StagedAction,
+  work: string,
+  { name, pattern }: PlacedFile["output"],
+  expected: string,
+): Found {
   // What was put there for the action to read is nothing that it made.
-  const inputs = new Set(staged.sources.map((path) => join(staged.work, path)));
-  const there = [...filesIn(staged.work), ...filesIn(join(staged.work, ".out"))].filter(
-    (path) => !inputs.has(path),
-  );
+  const inputs = new Set(sources.map(({ path }) => join(work, path)));
+  const there = [...filesIn(work), ...filesIn(join(work, ".out"))].filter((path) => !inputs.has(path));
   if (action.collect !== null) {
     const expression = datedExpression(action.collect);
     const matching = there.filter((path) => expression.test(basename(path)));
