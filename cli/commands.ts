@@ -52,6 +52,10 @@ TARGET is an image (.iso, .img, a netboot tarball, …), or a boot check: then w
 written to, and nothing is built: what is out of date is started as it is, and that is said.
 On a terminal Ctrl-A X ends the guest, Ctrl-A C is QEMU's monitor, and Ctrl-C is the guest's.`;
 
+const EXPLAIN_HELP = `
+NAME is a rule or a step (rule.disk, disk, step.users), an option of one (disk.boot, disk.guards.minSize), or an option by its
+name alone, of all that have it. Without NAME: all there is. With --json as JSON schema.`;
+
 const COMPLETION_HELP = `
   bash: imagemake completion bash > /usr/share/bash-completion/completions/imagemake
   zsh:  imagemake completion zsh > /usr/share/zsh/site-functions/_imagemake
@@ -152,6 +156,12 @@ export const COMMANDS = {
     words: [targets],
     sets: true,
     takes: ["release", "json"],
+  },
+  explain: {
+    about: "what a rule, a step or an option of an Imagefile is",
+    more: EXPLAIN_HELP,
+    words: [{ name: "name", what: "word", optional: true }],
+    takes: ["json"],
   },
   init: { about: "write a first Imagefile and .gitignore here", takes: ["json"] },
   help: {

@@ -26,6 +26,7 @@ const HANDLERS: { readonly [K in CommandName]: () => Promise<{ readonly command:
   boot: () => import("./commands/boot.js"),
   clean: () => import("./commands/clean.js"),
   doctor: () => import("./commands/doctor.js"),
+  explain: () => import("./commands/explain.js"),
   init: () => import("./commands/init.js"),
   help: () => import("./commands/help.js"),
   completion: () => import("./commands/completion.js"),

@@ -78,6 +78,18 @@ export function objectsIn(schema: z.core.$ZodType): readonly z.ZodObject[] {
   return [];
 }
 
+/** The schema of an option by the names that lead to it. */
+export const fieldAt = (schema: z.core.$ZodType, path: readonly string[]): z.core.$ZodType | undefined =>
+  path.reduce<z.core.$ZodType | undefined>(
+    (here, name) =>
+      here && objectsIn(here).flatMap(({ shape }) => (name in shape ? [shape[name] as z.ZodType] : []))[0],
+    schema,
+  );
+
+/** As JSON schema (draft 2020-12): `words` say what a value is where only code can tell, such as a target. */
+export const jsonSchemaOf = (schema: z.core.$ZodType): object =>
+  z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+
 const isRecord = (schema: z.core.$ZodType): boolean =>
   schema instanceof z.ZodOptional ? isRecord(schema.unwrap()) : schema instanceof z.ZodRecord;
 

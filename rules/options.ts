@@ -6,16 +6,16 @@ import { nearest } from "../engine/evaluate/nearest.js";
 
 /** An option: its type in words (what a wrong value is told), and what it does. */
 export function option<T extends z.ZodType>(schema: T, type: string, description: string): T {
-  return schema.meta({ type, description });
+  return schema.meta({ words: type, description });
 }
 
 /** Words for the innermost parts of an option, where they have no description of their own. */
-export const typed = <T extends z.ZodType>(schema: T, type: string): T => schema.meta({ type });
+export const typed = <T extends z.ZodType>(schema: T, type: string): T => schema.meta({ words: type });
 
 /** The type words of a schema, through `optional()`. */
 export function typeOf(schema: z.core.$ZodType): string | undefined {
-  const type = z.globalRegistry.get(schema)?.["type"];
-  if (typeof type === "string") return type;
+  const words = z.globalRegistry.get(schema)?.["words"];
+  if (typeof words === "string") return words;
   return schema instanceof z.ZodOptional ? typeOf(schema.unwrap()) : undefined;
 }
 
