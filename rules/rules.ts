@@ -1,6 +1,7 @@
 // What `rule.` has in an Imagefile, each in a file of its own. Adding a name here is all that registers a rule: documentation,
 // `imagemake explain` and editors find its declaration by it.
 export { boot } from "./boot.js";
+export { convert } from "./convert.js";
 export { disk } from "./disk.js";
 export { extract } from "./extract.js";
 export { initramfs } from "./initramfs.js";

@@ -85,6 +85,11 @@ export const images = {
   }),
   disk: rule.disk({ from: stepped, boot: "grub-bios", size: "2GiB", out: "every-{date}.img.xz" }),
   efi: rule.disk({ from: stepped, boot: "grub-efi", size: "3GiB", fs: "btrfs", out: "every-efi-{date}.img" }),
+  converted: rule.convert({
+    from: rule.disk({ from: stepped, boot: "grub", out: "every.img" }),
+    compress: false,
+    out: "every-{date}.qcow2",
+  }),
   pxe: rule.pxe({ from: stepped, cmdline: "quiet", out: "every-NETBOOT-{date}.tar.gz" }),
 };
 

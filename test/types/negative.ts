@@ -144,3 +144,9 @@ rule.installerIso({ ...installer, kind: "netinstall", packages: ["a"] });
 layers("configs", "8.3", { defineRepo: ["mine"] });
 // @ts-expect-error an unknown release
 preset.xcpNg({ version: "9.0", label: "X" });
+// @ts-expect-error a tree is no disk image
+rule.convert({ from: rootfs.amd64.mini.tree, out: "x.qcow2" });
+// @ts-expect-error an unknown format
+rule.convert({ from: platformfs.cloud, format: "qed", out: "x" });
+// @ts-expect-error misspelt option
+rule.convert({ from: platformfs.cloud, compres: true, out: "x.vmdk" });
