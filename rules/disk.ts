@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
 import type { Guards, Tool } from "../engine/model.js";
-import { cpuOf, emulation } from "./arch.js";
+import { cpuOf, emulation } from "./distributions.js";
 import { holding } from "./formats.js";
 import { grubCpus } from "./grub.js";
 import { cmdlineOption, menuOption, menuText, waitOption } from "./menu.js";

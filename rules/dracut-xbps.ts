@@ -4,7 +4,7 @@ import { declareOne, type Handle, type Lineage } from "../engine/declare.js";
 import { packTools } from "./pack.js";
 import { INSIDE, recipe } from "./recipes.js";
 import type { Limits } from "./schema.js";
-import { systemOf } from "./systems.js";
+import { distributionOf } from "./distributions.js";
 
 /** Kernel and initrd, the tree that holds them, and the settled initrd as a file. */
 export interface DracutMade {
@@ -24,7 +24,7 @@ export function dracutOfVoid(installed: Handle, lineage: Lineage, force: string,
       env: { ARCH: lineage.arch, COMPRESS: DRACUT_COMPRESS, DRIVERS: "ahci", FORCE: force },
       inputs: { BASE: installed },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
-      tools: systemOf(lineage.driver).install(lineage).tools,
+      tools: distributionOf(lineage.driver).install(lineage).tools,
       root: true,
       arch: lineage.arch,
       guards: { has: ["boot/initrd"] },

@@ -23,12 +23,11 @@ export type { NixOptions } from "./nix.js";
 export type { BootMedium, BootOptions, Expect } from "./boot.js";
 export type { Generator } from "./initramfs.js";
 export type { MenuEntry } from "./menu.js";
+export type { Arch, Driver } from "./distributions.js";
 export type {
   AnyTree,
-  Arch,
   Built,
   CheckTarget,
-  Driver,
   FileTarget,
   Group,
   Input,

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { declareOne, sourceOf, wrongOption, type Handle } from "../engine/declare.js";
 import type { Source as EngineSource, Tool } from "../engine/model.js";
-import { cpuOf, emulation } from "./arch.js";
+import { cpuOf, emulation } from "./distributions.js";
 import { BUSYBOX_MODULES } from "./kernel.js";
 import { option } from "./options.js";
 import { rule } from "./declaration.js";

@@ -10,7 +10,7 @@ import {
   type SourceHandle,
 } from "../engine/declare.js";
 import type { Source as EngineSource, Tool } from "../engine/model.js";
-import { cpuOf } from "./arch.js";
+import { cpuOf } from "./distributions.js";
 import { grubCpus } from "./grub.js";
 import { cmdlineOption, menuOption, menuText, waitOption } from "./menu.js";
 import { holding } from "./formats.js";

@@ -10,8 +10,8 @@ import { option } from "./options.js";
 import { packing, splitGuards, treeOrFile } from "./pack.js";
 import { recipe } from "./recipes.js";
 import { arrayOf, common, guardsOf, limits, takes } from "./schema.js";
-import { systemOf } from "./systems.js";
-import type { Arch, Built, Out, Repo } from "./types.js";
+import { distributionOf, type Arch } from "./distributions.js";
+import type { Built, Out, Repo } from "./types.js";
 
 /** What nobody installs: symbols for debuggers, and what programs are built with. */
 const NEVER = [
@@ -49,7 +49,7 @@ export const mirror = callable(
   declared,
   <O extends string | undefined = undefined>(given: Given<typeof declared> & Out<O>): Built<O> => {
     const o = declared.check(given);
-    const { archs } = systemOf("dnf");
+    const { archs } = distributionOf("dnf");
     if (!archs.includes(o.arch))
       wrongOption("mirror", `arch: expected one of ${archs.join(", ")}, found ${o.arch}`);
     const guards = splitGuards(guardsOf(o.guards));

@@ -1,5 +1,5 @@
 // rootfs: a root filesystem from a package list. It makes the tree, and with `out` the file that holds it. What
-// differs from one package manager to another is in systems.ts.
+// differs from one package manager to another is in distributions/.
 import { z } from "zod";
 import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/declare.js";
 import type { Wanted } from "../engine/model.js";
@@ -9,8 +9,9 @@ import { option, render } from "./options.js";
 import { packing, splitGuards, treeOrFile } from "./pack.js";
 import { common, guardsOf, losslessOf, packageNames, limits, takes } from "./schema.js";
 import { stepsOption } from "./steps/step.js";
-import { isRepo, systemOf, type System } from "./systems.js";
-import type { Arch, Built, Driver, Out, Repo } from "./types.js";
+import type { Distribution } from "./distribution.js";
+import { distributionOf, drivers, isRepo, type Arch, type Driver } from "./distributions.js";
+import type { Built, Out, Repo } from "./types.js";
 
 const VARIANTS = ["busybox", "essential", "apt", "minbase"] as const;
 
@@ -23,9 +24,7 @@ const declared = declaration("rule.rootfs", "A root filesystem. With `out` it is
   arch: option(
     z.string(),
     `the name of an architecture`,
-    (["apt", "xbps", "pacman", "dnf"] as const)
-      .map((driver) => `With ${driver} one of ${systemOf(driver).archs.join(", ")}.`)
-      .join(" "),
+    drivers.map((driver) => `With ${driver} one of ${distributionOf(driver).archs.join(", ")}.`).join(" "),
   ),
   packages: option(packageNames, `package names in an array, or list("file")`, "What is installed."),
   variant: option(
@@ -52,10 +51,13 @@ export const rootfs = callable(
     given: Given<typeof declared> & OfDriver<D> & Out<O>,
   ): Built<O> => {
     const o = declared.check(given);
-    const system = systemOf(o.repo.driver);
+    const distribution = distributionOf(o.repo.driver);
     // Which names there are depends on the repository, so the schema cannot say.
-    if (!system.archs.includes(o.arch)) {
-      wrongOption("rootfs", `arch: expected one of ${system.archs.join(", ")}, found ${render(o.arch)}`);
+    if (!distribution.archs.includes(o.arch)) {
+      wrongOption(
+        "rootfs",
+        `arch: expected one of ${distribution.archs.join(", ")}, found ${render(o.arch)}`,
+      );
     }
     if (o.variant !== undefined && o.repo.driver !== "apt") {
       wrongOption(
@@ -66,14 +68,14 @@ export const rootfs = callable(
     const guards = splitGuards(guardsOf(o.guards));
     const suffix = o.out === undefined ? undefined : "tree";
     const more = o.steps ?? [];
-    const lineage = system.lineage(o.repo, o.arch, o.variant);
+    const lineage = distribution.lineage(o.repo, o.arch, o.variant);
     const last = {
       guards: o.out === undefined ? guardsOf(o.guards) : guards.tree,
       ...limits(o),
       ...(suffix && { suffix }),
     };
     const plain = { guards: losslessOf(o.guards), ...limits(o) };
-    const first = bootstrap(system, o.repo, o.packages, lineage, more.length === 0 ? last : plain);
+    const first = bootstrap(distribution, o.repo, o.packages, lineage, more.length === 0 ? last : plain);
     const tree = more.length === 0 ? first : layered("rootfs", first, undefined, more, last);
     return treeOrFile<O>("rootfs", tree, o, guards.file);
   },
@@ -81,13 +83,13 @@ export const rootfs = callable(
 
 /** The first tree: what `want` names, on nothing. For rules whose packages are not a user's list. */
 export function bootstrap(
-  system: System,
+  distribution: Distribution,
   repo: unknown,
   want: readonly Wanted[],
   lineage: Lineage,
   last: Parameters<typeof layered>[4],
 ): Handle {
-  const { command, env, inputs, tools, guards = {} } = system.bootstrap(repo, lineage);
+  const { command, env, inputs, tools, guards = {} } = distribution.bootstrap(repo, lineage);
   return declareOne(
     {
       rule: "rootfs",

@@ -22,7 +22,7 @@ import {
   variables,
 } from "./schema.js";
 import { watched } from "./patterns.js";
-import { emulatorsOf } from "./systems.js";
+import { emulatorsOf } from "./distributions.js";
 import {
   asCheck,
   asFile,

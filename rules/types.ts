@@ -35,18 +35,10 @@ export type Step = Is<"step">;
 /** What `project(…)` returns. */
 export type Project = Is<"project">;
 
-/** Architecture names, as each driver calls them. */
-export interface Arch {
-  apt: "amd64" | "arm64" | "armhf" | "i386" | "ppc64el" | "riscv64" | "s390x";
-  xbps: "i686" | Musl<"x86_64" | "armv6l" | "armv7l" | "aarch64">;
-  pacman: "x86_64" | "aarch64" | "armv7h" | "riscv64";
-  dnf: "x86_64" | "aarch64";
-}
 /** Each architecture with glibc and with musl, as Void names them. */
 export type Musl<A extends string> = A | `${A}-musl`;
-export type Driver = keyof Arch;
 /** A package repository. The driver fixes the architecture names. */
-export interface Repo<D extends Driver> extends Is<"repo"> {
+export interface Repo<D extends string> extends Is<"repo"> {
   readonly driver: D;
 }
 /** Environment variables and the like. */

@@ -7,7 +7,7 @@ import { callSite, type Handle, type Lineage, type SourceHandle } from "../../en
 import { imagefileDirectory } from "../../engine/evaluate/home.js";
 import type { Source as EngineSource, Tool, Wanted } from "../../engine/model.js";
 import { ProblemError } from "../../engine/problem.js";
-import { cpuOf, emulation } from "../arch.js";
+import { cpuOf, emulation } from "../distributions.js";
 import { option } from "../options.js";
 import { callable, declaration, type Given, type Others } from "../declaration.js";
 import { isOutside } from "../patterns.js";

@@ -1,5 +1,5 @@
 // step.install: packages on a tree, from the release's snapshot. What differs from one package manager to another is in
-// systems.ts.
+// distributions/.
 import { z } from "zod";
 import { wrongOption } from "../../engine/declare.js";
 import type { Wanted } from "../../engine/model.js";
@@ -7,7 +7,7 @@ import { option } from "../options.js";
 import { callable, declaration, type Given, type Others } from "../declaration.js";
 import { request } from "../request.js";
 import { packageNames } from "../schema.js";
-import { systemOf } from "../systems.js";
+import { distributionOf } from "../distributions.js";
 import type { Step } from "../types.js";
 import { makeStep, type Layer } from "./step.js";
 
@@ -44,7 +44,7 @@ export const installLayer =
         "packages: the tree beneath was not made by rootfs, so no repository is known for it",
       );
     }
-    const { command, env, inputs, tools } = systemOf(lineage.driver).install(lineage);
+    const { command, env, inputs, tools } = distributionOf(lineage.driver).install(lineage);
     return {
       rule: "step.install",
       command,

@@ -1,7 +1,7 @@
 // step.remove: paths that are deleted from a tree.
 import { z } from "zod";
 import { wrongOption } from "../../engine/declare.js";
-import { emulation } from "../arch.js";
+import { emulation } from "../distributions.js";
 import { RPM } from "../drivers/dnf/tools.js";
 import { option } from "../options.js";
 import { callable, declaration, type Given, type Others } from "../declaration.js";

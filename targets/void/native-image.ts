@@ -4,7 +4,7 @@ import { declareOne, isHandle, type Handle } from "../../engine/declare.js";
 import { disk } from "../../rules/disk.js";
 import { layered } from "../../rules/layers.js";
 import { INSIDE, recipe } from "../../rules/recipes.js";
-import { systemOf } from "../../rules/systems.js";
+import { distributionOf } from "../../rules/distributions.js";
 import { asTree, type FileTarget, type PackedTree } from "../../rules/types.js";
 import * as matrix from "./matrix.js";
 
@@ -52,7 +52,7 @@ function prepared(platform: string, from: Handle): Handle {
       env: { ARCH: lineage.arch, PLATFORM: platform },
       inputs: { BASE: grown },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
-      tools: systemOf(lineage.driver).install(lineage).tools,
+      tools: distributionOf(lineage.driver).install(lineage).tools,
       root: true,
       arch: lineage.arch,
     },

@@ -4,7 +4,7 @@ import { declareOne } from "../../engine/declare.js";
 import { bootstrap } from "../../rules/rootfs.js";
 import type { MenuEntry } from "../../rules/menu.js";
 import { INSIDE, recipe } from "../../rules/recipes.js";
-import { systemOf } from "../../rules/systems.js";
+import { distributionOf } from "../../rules/distributions.js";
 import type { FileTarget, Repo } from "../../rules/types.js";
 import { staticFiles } from "./checkout.js";
 import { livePackages } from "./live.js";
@@ -40,7 +40,7 @@ export function nativeIso(
   flavor: matrix.Flavor,
 ): FileTarget {
   const arch = matrix.LIVE[live];
-  const system = systemOf("xbps");
+  const system = distributionOf("xbps");
   const lineage = system.lineage(repo, arch, undefined);
   const limit = { guards: {} };
   const base = bootstrap(system, repo, [livePackages(mklive, live, flavor, [], "image")], lineage, limit);

@@ -9,7 +9,7 @@ import {
   type PackageSpec,
 } from "../../engine/declare.js";
 import type { Guards, Json, Source, Wanted } from "../../engine/model.js";
-import { emulation } from "../../rules/arch.js";
+import { emulation } from "../../rules/distributions.js";
 import { recipe } from "../../rules/recipes.js";
 import { asFile, type FileTarget } from "../../rules/types.js";
 import { checkoutFiles, revision, type Kind } from "./checkout.js";

@@ -2,7 +2,7 @@
 import { xbps } from "../../rules/xbps.js";
 import { files } from "../../rules/sources.js";
 import type { Password } from "../../rules/steps/users.js";
-import { systemOf } from "../../rules/systems.js";
+import { distributionOf } from "../../rules/distributions.js";
 import type { Repo } from "../../rules/types.js";
 import * as matrix from "./matrix.js";
 import { native } from "./native.js";
@@ -34,7 +34,7 @@ export function makers(way: Way, config: VoidConfig): matrix.Makers {
   const { mklive, revision, livePlatforms, rootPassword } = config;
   const repo: Repo<"xbps"> = xbps(config.repository, { keys: files("keys/*.plist", { from: mklive }) });
   // A release knows one repository of a name, so both ways describe it alike.
-  const { repo: request } = systemOf("xbps").lineage(repo, matrix.ARCHS[0] ?? "i686", undefined);
+  const { repo: request } = distributionOf("xbps").lineage(repo, matrix.ARCHS[0] ?? "i686", undefined);
   const scripts = new Scripts({ mklive, revision, livePlatforms, repo: request });
   return way === "scripts" ? scripts : native(repo, mklive, scripts, rootPassword);
 }
