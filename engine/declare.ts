@@ -1,7 +1,18 @@
 // How rules say what they want: plain specifications in, opaque handles out. Ids are given later, when the
 // exports of the Imagefile are known (evaluate/collect.ts). It knows no rule and no image.
 import { PACKAGE } from "../cache/installed.js";
-import type { Command, Guards, Holding, Output, Resources, Source, Tool, Wanted, Json } from "./model.js";
+import type {
+  Command,
+  Guards,
+  Holding,
+  Output,
+  Resources,
+  SignSettings,
+  Source,
+  Tool,
+  Wanted,
+  Json,
+} from "./model.js";
 import { ProblemError } from "./problem.js";
 
 /** What a rule writes down. Left-out fields take the values that harm least: no network, no root, one core. */
@@ -132,11 +143,34 @@ export const ordered = <T extends object>(
 export const orderOf = (value: object): Ordered[typeof ORDER] | undefined =>
   (value as Partial<Ordered>)[ORDER];
 
+/** What `project(…)` was given, checked. Targets and groups are handles. */
+export interface ProjectSpec {
+  readonly default?: readonly unknown[] | undefined;
+  /** Seconds since 1970. */
+  readonly epoch?: number | undefined;
+  readonly nativeOnly?: readonly string[] | undefined;
+  readonly release?:
+    | {
+        /** Every exported file, where it does not say. */
+        readonly of?: readonly unknown[] | undefined;
+        readonly gate?: readonly unknown[] | undefined;
+        readonly steps?: readonly string[] | undefined;
+        readonly into?: string | undefined;
+        readonly sums?:
+          { readonly file?: string | undefined; readonly form?: "bsd" | "gnu" | undefined } | undefined;
+        readonly sign?: Partial<SignSettings> | undefined;
+      }
+    | undefined;
+}
+
 /** Marks what `project(…)` returns. */
-export const projectValue = (value: object): object => Object.freeze({ [PROJECT]: value });
+export const projectValue = (value: ProjectSpec): object => Object.freeze({ [PROJECT]: value });
 /** What `project(…)` was given, or undefined for anything else. */
-export const projectOf = (value: unknown): unknown =>
-  typeof value === "object" && value !== null && PROJECT in value ? value[PROJECT] : undefined;
+export const projectOf = (value: unknown): ProjectSpec | undefined =>
+  // projectValue() made it.
+  typeof value === "object" && value !== null && PROJECT in value
+    ? (value[PROJECT] as ProjectSpec)
+    : undefined;
 
 /** A rule's option is wrong: says where in the Imagefile and what was expected. Exit status 2. */
 export function wrongOption(rule: string, message: string, hint?: string): never {

@@ -5,7 +5,7 @@ import { isHandle, isSource, projectValue } from "../engine/declare.js";
 import { option, typed } from "./options.js";
 import { rule } from "./declaration.js";
 import { arrayOf, filePattern } from "./schema.js";
-import { isSigner, signerOf, type Signer, type SignerGiven } from "./signers.js";
+import { isSigner, signerOf, type Signer } from "./signers.js";
 import type { Group, Project } from "./types.js";
 
 const group = typed(
@@ -22,23 +22,6 @@ function seconds(text: string): number {
   if (/^\d{4}-\d\d-\d\d$/.test(text)) return Date.parse(`${text}T00:00:00Z`) / 1000;
   const zoned = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`;
   return Math.floor(Date.parse(zoned) / 1000);
-}
-
-/** The checked settings, as the engine's collecting of exports reads them (`projectOf`). */
-export interface ProjectGiven {
-  readonly default: readonly Group[];
-  /** Seconds since 1970. */
-  readonly epoch: number | null;
-  readonly nativeOnly: readonly string[];
-  readonly release: {
-    /** Null where the project does not say: every exported file. */
-    readonly of: readonly Group[] | null;
-    readonly gate: readonly Group[];
-    readonly steps: readonly string[];
-    readonly into: string | null;
-    readonly sums: { readonly file: string; readonly form: "bsd" | "gnu" };
-    readonly sign: SignerGiven | null;
-  };
 }
 
 export const project = rule(
@@ -98,20 +81,9 @@ export const project = rule(
     ),
   },
   (o): Project => {
-    const value: ProjectGiven = {
-      default: o.default ?? [],
-      epoch: o.epoch ?? null,
-      nativeOnly: o.nativeOnly ?? [],
-      release: {
-        of: o.release?.of ?? null,
-        gate: o.release?.gate ?? [],
-        steps: o.release?.steps ?? [],
-        into: o.release?.into ?? null,
-        sums: { file: o.release?.sums?.file ?? "sha256sum.txt", form: o.release?.sums?.form ?? "bsd" },
-        sign: signerOf(o.release?.sign),
-      },
-    };
+    const { release, ...more } = o;
+    const value = projectValue({ ...more, release: { ...release, sign: signerOf(release?.sign) } });
     // The brand exists only for the compiler.
-    return projectValue(value) as unknown as Project;
+    return value as unknown as Project;
   },
 );

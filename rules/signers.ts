@@ -1,5 +1,6 @@
 // signify() and minisign(): what signs a release, where its keys are and what they are called. It runs neither.
 import { z } from "zod";
+import type { SignSettings } from "../engine/model.js";
 import { callable, declaration, type Checked, type Given } from "./declaration.js";
 import { option } from "./options.js";
 import { filePattern } from "./schema.js";
@@ -48,7 +49,7 @@ const [bySignify, byMinisign] = [
 export type SignerOptions = Given<typeof bySignify>;
 
 /** The data behind a signer: what was said. */
-export type SignerGiven = Readonly<Checked<typeof bySignify>> & { readonly tool: "signify" | "minisign" };
+export type SignerGiven = Partial<SignSettings> & Pick<SignSettings, "tool">;
 
 const given = new WeakMap<object, SignerGiven>();
 
@@ -72,6 +73,5 @@ export const minisign = callable(byMinisign, (o: SignerOptions = {}): Signer =>
 export const isSigner = (value: unknown): value is Signer =>
   typeof value === "object" && value !== null && given.has(value);
 
-/** What it says; null for none. */
-export const signerOf = (value: Signer | undefined): SignerGiven | null =>
-  value === undefined ? null : (given.get(value) ?? null);
+/** What it says. */
+export const signerOf = (value: Signer | undefined): SignerGiven | undefined => value && given.get(value);

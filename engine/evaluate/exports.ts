@@ -1,6 +1,6 @@
 // The exports of an Imagefile as a tree of named targets, in declared order. Everything that an export may
 // not be is refused here (exit 2). It does not know what the targets are made from.
-import { inside, isHandle, isSource, orderOf, projectOf, type Handle } from "../declare.js";
+import { inside, isHandle, isSource, orderOf, projectOf, type Handle, type ProjectSpec } from "../declare.js";
 import { stop } from "../problem.js";
 
 /** A target with its id, or a group with its members in declared order. */
@@ -33,7 +33,10 @@ export function walkExports(exports: Readonly<Record<string, unknown>>, where: W
 }
 
 /** What `default` is: settings of project(…), or undefined where there is none. */
-export function projectExport(exports: Readonly<Record<string, unknown>>, where: Where): unknown {
+export function projectExport(
+  exports: Readonly<Record<string, unknown>>,
+  where: Where,
+): ProjectSpec | undefined {
   const value = exports["default"];
   if (value === undefined) return undefined;
   const project = projectOf(value);

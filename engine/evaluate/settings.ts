@@ -1,34 +1,21 @@
-// What project(…) says, with ids instead of handles. It does not know what the settings are for.
-import { inside, type Handle } from "../declare.js";
+// What project(…) says, with ids instead of handles, and what holds where it says nothing. It does not know what the settings are for.
+import { inside, type Handle, type ProjectSpec } from "../declare.js";
 import type { ProjectSettings, SignSettings, Target, TargetId } from "../model.js";
 import { stop } from "../problem.js";
 import { handlesOf } from "./exports.js";
 import type { Names } from "./ids.js";
 import { short } from "./place.js";
 
-/** As rules/project.ts checked and made it; everything may be left out. */
-interface Given {
-  readonly default?: readonly unknown[];
-  /** Seconds since 1970. */
-  readonly epoch?: number | null;
-  readonly nativeOnly?: readonly string[];
-  readonly release?: {
-    /** Null or left out: every exported file. */
-    readonly of?: readonly unknown[] | null;
-    readonly gate?: readonly unknown[];
-    readonly steps?: readonly string[];
-    readonly into?: string | null;
-    readonly sums?: ProjectSettings["release"]["sums"];
-    readonly sign?: Partial<SignSettings> | null;
-  };
-}
-
 /**
  * Settings of the graph. VAR= narrows what a bare `imagemake` builds, never what a release holds. Throws
  * (exit 2) for a target that is neither an export nor reached by one, and for a gate that is no check.
  */
-export function projectSettings(given: unknown, names: Names, targets: readonly Target[]): ProjectSettings {
-  const { default: bare = [], epoch = null, nativeOnly = [], release = {} } = (given ?? {}) as Given; // project() made it.
+export function projectSettings(
+  given: ProjectSpec | undefined,
+  names: Names,
+  targets: readonly Target[],
+): ProjectSettings {
+  const { default: bare = [], epoch, nativeOnly = [], release = {} } = given ?? {};
   const ids = (field: string, values: readonly unknown[], narrowed: boolean): readonly TargetId[] => {
     const handles = values.flatMap((value) => handlesOf(value, narrowed));
     return [...new Set(handles.map((handle) => idOf(field, handle, names)))];
@@ -39,14 +26,14 @@ export function projectSettings(given: unknown, names: Names, targets: readonly 
   if (other !== undefined) stop(2, `project: release.gate: ${other} is no check`);
   return {
     default: ids("default", bare, true),
-    epoch,
+    epoch: epoch ?? null,
     nativeOnly,
     release: {
-      of: release.of == null ? files : ids("release.of", release.of, false),
+      of: release.of === undefined ? files : ids("release.of", release.of, false),
       gate,
       steps: release.steps ?? [],
       into: release.into ?? null,
-      sums: release.sums ?? { file: "sha256sum.txt", form: "bsd" },
+      sums: { file: release.sums?.file ?? "sha256sum.txt", form: release.sums?.form ?? "bsd" },
       sign: signSettings(release.sign ?? {}),
     },
   };
