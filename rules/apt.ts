@@ -6,7 +6,7 @@ import type { Source as EngineSource } from "../engine/model.js";
 import { option } from "./options.js";
 import { rule } from "./declaration.js";
 import { arrayOf, filesSource, placeOf } from "./schema.js";
-import type { Repo } from "./types.js";
+import { asRepo, isRepoOf, type Repo } from "./types.js";
 
 const word = z.string().regex(/^(?:\.\/|[A-Za-z0-9])[A-Za-z0-9._/-]*$/);
 
@@ -70,14 +70,12 @@ export const apt = rule(
       inImage: o.inImage ?? null,
       without: o.without ?? [],
     };
-    // The brand exists only for the compiler.
-    return Object.freeze(repo) as unknown as Repo<"apt">;
+    return asRepo(repo);
   },
 );
 
 /** Whether a value came from apt(). */
-export const isAptRepo = (value: unknown): value is AptRepo =>
-  typeof value === "object" && value !== null && "driver" in value && value.driver === "apt";
+export const isAptRepo = isRepoOf<AptRepo>("apt");
 
 /** The image's line in sources.list; empty without one. A suite that ends in "/" has no components. */
 export function sourceLine(repo: AptRepo): string {

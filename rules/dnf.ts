@@ -12,7 +12,7 @@ import { option, typed } from "./options.js";
 import { callable, declaration, type Checked, type Given, type Others } from "./declaration.js";
 import { filesSource, patternsOf, placeOf, takes } from "./schema.js";
 import { SearchPath, type Layers } from "./search-path.js";
-import type { Repo, Source, Vars } from "./types.js";
+import { asRepo, isRepoOf, type Repo, type Source, type Vars } from "./types.js";
 
 const place = placeOf("http", "https", "ftp", "file");
 const textSource = takes<Source>()(z.custom<SourceHandle>((v) => isSource(v) && sourceOf(v).kind === "text"));
@@ -83,8 +83,7 @@ export const dnf = callable(
   (from: Given<typeof declared>["from"], o: Others<typeof declared, "from"> = {}): Repo<"dnf"> => {
     const given = declared.check({ from, ...o });
     const keys = given.keys === undefined ? null : patternsOf(given.keys);
-    // The brand exists only for the compiler.
-    return Object.freeze(repoOf(given.from, keys, given)) as unknown as Repo<"dnf">;
+    return asRepo(repoOf(given.from, keys, given));
   },
 );
 
@@ -276,8 +275,7 @@ function pathIn(url: string | undefined, id: string): string {
 }
 
 /** Whether a value came from dnf(). */
-export const isDnfRepo = (value: unknown): value is DnfRepo =>
-  typeof value === "object" && value !== null && "driver" in value && value.driver === "dnf";
+export const isDnfRepo = isRepoOf<DnfRepo>("dnf");
 
 /** What a package request says of the repositories. */
 export const dnfRequest = ({ name, sections, tree, keys, release }: DnfRepo) => ({

@@ -10,7 +10,7 @@ import { demands, readConf, type Conf, type Section } from "./drivers/pacman/con
 import { option } from "./options.js";
 import { callable, declaration, type Given, type Others } from "./declaration.js";
 import { filesSource, patternsOf, placeOf } from "./schema.js";
-import type { Repo } from "./types.js";
+import { asRepo, isRepoOf, type Repo } from "./types.js";
 
 const place = placeOf("http", "https", "file");
 
@@ -96,8 +96,7 @@ export const pacman = callable(
       noExtract,
       inImage: given.inImage ?? null,
     };
-    // The brand exists only for the compiler.
-    return Object.freeze(repo) as unknown as Repo<"pacman">;
+    return asRepo(repo);
   },
 );
 
@@ -125,8 +124,7 @@ function serversOf(section: Section, url: string | undefined, path: string): rea
 }
 
 /** Whether a value came from pacman(). */
-export const isPacmanRepo = (value: unknown): value is PacmanRepo =>
-  typeof value === "object" && value !== null && "driver" in value && value.driver === "pacman";
+export const isPacmanRepo = isRepoOf<PacmanRepo>("pacman");
 
 /** What a package request says of the repositories; what becomes of the image is no business of the resolver's. */
 export const pacmanRequest = ({ repositories, sigLevel, keys, ignore }: PacmanRepo) => ({

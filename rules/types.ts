@@ -61,3 +61,13 @@ export const asPacked = (handle: Handle): PackedTree => handle as unknown as Pac
 export const asCheck = (handle: Handle): CheckTarget => handle as unknown as CheckTarget;
 export const asSource = (handle: SourceHandle): Source => handle as unknown as Source;
 export const asList = (handle: SourceHandle): ListSource => handle as unknown as ListSource;
+
+/** A repository's data, as an Imagefile knows it. */
+export const asRepo = <D extends string>(repo: { readonly driver: D }): Repo<D> =>
+  Object.freeze(repo) as unknown as Repo<D>;
+
+/** Whether a value is the data of a repository of that driver. */
+export const isRepoOf =
+  <R extends { readonly driver: string }>(driver: R["driver"]) =>
+  (value: unknown): value is R =>
+    typeof value === "object" && value !== null && "driver" in value && value.driver === driver;

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { option } from "./options.js";
 import { callable, declaration, type Given, type Others } from "./declaration.js";
 import { arrayOf, filesSource, patternsOf, placeOf } from "./schema.js";
-import type { Repo } from "./types.js";
+import { asRepo, isRepoOf, type Repo } from "./types.js";
 
 const place = placeOf("http", "https");
 
@@ -44,11 +44,9 @@ export const xbps = callable(
       urls: given.url,
       keys: given.keys === undefined ? null : patternsOf(given.keys),
     };
-    // The brand exists only for the compiler.
-    return Object.freeze(repo) as unknown as Repo<"xbps">;
+    return asRepo(repo);
   },
 );
 
 /** Whether a value came from xbps(). */
-export const isXbpsRepo = (value: unknown): value is XbpsRepo =>
-  typeof value === "object" && value !== null && "driver" in value && value.driver === "xbps";
+export const isXbpsRepo = isRepoOf<XbpsRepo>("xbps");
