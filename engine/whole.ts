@@ -11,7 +11,7 @@ import { ownIds } from "./execute/local/ids.js";
 import type { Isolation } from "./execute/local/sandbox.js";
 import { ok, type Result } from "./problem.js";
 import type { LayerStamp } from "./tree/layer-stamp.js";
-import { noteOwn, ownStamp, sameStamp } from "./sources/stamp.js";
+import { lstatOf, noteOwn, ownStamp, sameStamp } from "./sources/stamp.js";
 
 /** Where to look. */
 export interface WholeContext {
@@ -24,6 +24,15 @@ export interface WholeContext {
   readonly isolated: boolean;
 }
 
+/** How something looks: sizes and times. Where links come and go the change time differs with their number. */
+interface Looks {
+  readonly what: string;
+  readonly ctime: number;
+  readonly links: number;
+}
+
+const ofLayer = ({ digest }: LayerStamp): Looks => ({ what: digest, ctime: 0, links: 0 });
+
 /** What was looked at is not looked at again for so long, in milliseconds. */
 const BELIEVED_MS = 10_000;
 
@@ -33,13 +42,17 @@ export class Whole {
   readonly lost = new Set<ArtifactId>();
   readonly #looked = new Map<ArtifactId, { readonly at: number; readonly whole: Promise<Result<boolean>> }>();
   readonly #forgotten = new Map<ArtifactId, number>();
+  /** How things looked when this run saw them last, by their paths. */
+  readonly #seen = new Map<string, Looks>();
+  /** When something looked otherwise than before, whatever it held then: who read it in between may have read anything. */
+  readonly #touched = new Map<string, number>();
 
   constructor(private readonly context: WholeContext) {}
 
   /**
    * The lowest that is damaged of an artifact and, for a tree, of the trees beneath it; null for nothing. What lies on
    * it can be judged when that is made again. What is not there at all is another's question. `since` (performance.now())
-   * looks anew, and also names what was damaged then and has been made again.
+   * looks anew, and also names what was damaged then and has been made again, or put back as it was.
    */
   async damagedIn(id: ArtifactId, since?: number): Promise<Result<ArtifactRow | null>> {
     const rows: ArtifactRow[] = [];
@@ -55,7 +68,7 @@ export class Whole {
       if (since !== undefined && (this.#forgotten.get(row.id) ?? -Infinity) > since) return ok(row);
       const whole = await this.#once(row, since === undefined ? BELIEVED_MS : 0);
       if (!whole.ok) return whole;
-      if (!whole.value) return ok(row);
+      if (!whole.value || (since !== undefined && this.#wasTouched(row, since))) return ok(row);
     }
     return ok(null);
   }
@@ -65,6 +78,27 @@ export class Whole {
     this.#forgotten.set(id, performance.now());
     this.#looked.delete(id);
     this.lost.delete(id);
+    for (const path of this.#pathsOf({ id, layer: this.context.index.artifact(id)?.layer ?? null }))
+      this.#seen.delete(path);
+  }
+
+  /** Where what is read of an artifact lies. */
+  #pathsOf({ id, layer }: Pick<ArtifactRow, "id" | "layer">): string[] {
+    const { project, store } = this.context;
+    if (!id.startsWith("t:")) return [store.path(id)];
+    return layer === null ? [] : [layerPath(project.layers, layer)];
+  }
+
+  #wasTouched(row: ArtifactRow, since: number): boolean {
+    return this.#pathsOf(row).some((path) => (this.#touched.get(path) ?? -Infinity) > since);
+  }
+
+  #see(path: string, looks: Looks): void {
+    const before = this.#seen.get(path);
+    const other =
+      before?.what !== looks.what || (before.links === looks.links && before.ctime !== looks.ctime);
+    if (before !== undefined && other) this.#touched.set(path, performance.now());
+    this.#seen.set(path, looks);
   }
 
   /** Whether a stored file is what its id says. `doubted`: do not believe the stamp. */
@@ -84,7 +118,9 @@ export class Whole {
     if (layer === null) return;
     noteOwn(this.context.index, manifestPath(project.manifests, id), digestOf(id), project.state);
     const looks = await this.#looksOf(layerPath(project.layers, layer));
-    if (looks.ok) this.#noteLayer(layerPath(project.layers, layer), looks.value);
+    if (!looks.ok) return;
+    this.#seen.set(layerPath(project.layers, layer), ofLayer(looks.value));
+    this.#noteLayer(layerPath(project.layers, layer), looks.value);
   }
 
   /** Whether the layer of a tree that is to be stored again is good; false where nobody can tell. */
@@ -133,6 +169,7 @@ export class Whole {
     const { index, project, readOnly } = this.context;
     const looks = await this.#looksOf(layer);
     if (!looks.ok) return looks;
+    this.#see(layer, ofLayer(looks.value));
     if (index.stamp(layer)?.digest === looks.value.digest) return ok(true);
     const { verifyTree } = await import("./tree/seal.js");
     const whole = await verifyTree(project, row, this.#isolation());
@@ -155,6 +192,8 @@ export class Whole {
   ): Promise<boolean> {
     const [stamp, known] = [ownStamp(path), this.context.index.stamp(path)];
     if (stamp === null) return true;
+    const links = lstatOf(path)?.nlink ?? 0;
+    this.#see(path, { what: `${stamp.size} ${stamp.mtime}`, ctime: stamp.ctime, links });
     if (!doubted && known?.digest === digest && sameStamp(stamp, known)) return true;
     if (!(await verify())) return false;
     const { index, project, readOnly } = this.context;

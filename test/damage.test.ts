@@ -246,6 +246,44 @@ describe("what is read by an action is looked at first", () => {
     expect(project.read("out/slow.txt")).toBe("base\n");
   });
 
+  test.each([
+    ["a large file", "large", "large.txt"],
+    ["a layer", "base", "etc/base.txt"],
+  ])(
+    "a byte in %s while an action reads it that is put back: what it made is not published",
+    async (_, name, path) => {
+      const project = await built();
+      const wait = (file: string): string =>
+        `touch "$DIR/${file}"; until [ -e "$DIR/${file}.go" ]; do sleep 0.05; done`;
+      project.write(
+        "Imagefile.ts",
+        `${imagefile("one")}export const large = run({ inputs: {}, cmd: 'head -c 20000000 /dev/zero > "$OUT"', out: "large.txt" });
+export const slow = run({ inputs: { IN: ${name} }, env: { DIR: process.cwd() }, out: "slow.txt",
+  cmd: '${wait("first")}; head -c 1 "$IN"${name === "base" ? "/etc/base.txt" : ""} > "$OUT"; ${wait("second")}' });\n`,
+      );
+      await project.good(name);
+      const file =
+        name === "base" ? join((await stored(project, "base")).path, path) : project.path("out", path);
+      const right = readFileSync(file).subarray(0, 1);
+      const building = finish(project.start({}, "slow"));
+      const change = async (at: string): Promise<void> => {
+        while (!project.exists(at)) await setTimeout(50);
+        flip(file, 0);
+        project.write(`${at}.go`, "");
+      };
+      await change("first");
+      await change("second");
+      const ended = await building;
+      expect(readFileSync(file).subarray(0, 1)).toEqual(right);
+      expect([ended.status, ended.stderr]).toEqual([
+        3,
+        expect.stringContaining("damaged in the store while"),
+      ]);
+      await project.good("slow");
+      expect(readFileSync(project.path("out/slow.txt"))).toEqual(right);
+    },
+  );
+
   test("a byte in a package file: it is fetched again", async () => {
     const project = makePackageProject(makeTinyRepo());
     projects.push(project);
