@@ -246,4 +246,36 @@ describe("clocks", () => {
     const why = await project.good("why", "a");
     expect(why.stdout).toContain(new Date().toISOString().slice(0, 10));
   });
+
+  test.each(["-2h", "+400d"])(
+    "a clock that is put right by %s while an action runs: it took no longer",
+    async (jump) => {
+      const puppet = makePuppet();
+      const slow = makeProject({
+        "Imagefile.ts": `export const a = run({ inputs: {}, cmd: '${puppet.cmd} echo > "$OUT"', out: "a" });\n`,
+      });
+      try {
+        slow.write("clock", "+0");
+        const clock = {
+          FAKETIME_TIMESTAMP_FILE: slow.path("clock"),
+          FAKETIME_NO_CACHE: "1",
+          FAKETIME_DONT_FAKE_MONOTONIC: "1",
+        };
+        const under = ["faketime", "-f", "+0", "env", "-u", "FAKETIME"];
+        const telling = slow.events({ under, env: clock }, "a");
+        await puppet.started();
+        slow.write("clock", jump);
+        puppet.release();
+        const told = await telling;
+        expect(told.which("built")).toEqual(["a"]);
+        for (const lasted of [told.about("built", "a")?.duration, told.about("done")?.duration]) {
+          expect(lasted).toBeGreaterThanOrEqual(0);
+          expect(lasted).toBeLessThan(100_000);
+        }
+      } finally {
+        puppet.close();
+        slow.remove();
+      }
+    },
+  );
 });

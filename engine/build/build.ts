@@ -62,7 +62,7 @@ const ended = (session: Session | null, problem: Problem): BuildEnd => ({
 /** Builds what is out of date among the wanted targets. The state directory is there: see openImagefile. */
 export async function build(given: BuildOptions): Promise<BuildEnd> {
   const options = { ...given, emit: warningOnce(given.emit) };
-  const started = options.now();
+  const began = performance.now();
   const { dir, state } = options.project;
   if (state !== statePath(dir)) notice(options, `the state directory is ${state}`, "info");
   const first = openSession(options, false);
@@ -79,7 +79,7 @@ export async function build(given: BuildOptions): Promise<BuildEnd> {
       return one === undefined || isStanding(one) ? [] : [[action, one] as const];
     });
     notePublished(first.value.decider, judged);
-    emitDone(options, started, { upToDate: looked.value.size });
+    emitDone(options, began, { upToDate: looked.value.size });
     return { exit: 0, problem: null, interrupted: false, session: first.value };
   }
   // Before packages are resolved: that asks the network.
@@ -101,7 +101,7 @@ export async function build(given: BuildOptions): Promise<BuildEnd> {
         : { session: first.value, judged: looked.value };
     if (plan === null) first.value.index.close();
     // What was looked at before others were at work counts no more.
-    return await buildLocked(others.wereAtWork ? { ...options, earlier: null } : options, started, plan);
+    return await buildLocked(others.wereAtWork ? { ...options, earlier: null } : options, began, plan);
   } finally {
     locked.value.release();
   }
@@ -125,7 +125,7 @@ const isAsBefore = (session: Session, version: number): boolean =>
   isReleaseAsNoted(session);
 
 /** Everything that needs the lock. What was decided before it was taken is decided again, unless `plan` may be kept. */
-async function buildLocked(options: BuildOptions, started: number, plan: Plan | null): Promise<BuildEnd> {
+async function buildLocked(options: BuildOptions, began: number, plan: Plan | null): Promise<BuildEnd> {
   const { stage, copies, store, files, layers, manifests, packages } = options.project;
   const passedOn = passNothingOn([stage, copies, store, files, layers, manifests, packages]);
   if (passedOn !== null) notice(options, passedOn);
@@ -201,7 +201,7 @@ async function buildLocked(options: BuildOptions, started: number, plan: Plan | 
   reached("performed");
   if (!options.signal.aborted) await options.shared?.give(session.decider, contents, tally.made);
   remember(session);
-  emitDone(options, started, tally);
+  emitDone(options, began, tally);
   const interrupted = options.signal.aborted;
   return { exit: tally.exit, problem: null, interrupted, session };
 }
@@ -318,7 +318,7 @@ export function emitPlan(session: Session, judgements: ReadonlyMap<string, Judge
   session.options.emit({ type: "plan", decisions, at: session.options.now() });
 }
 
-function emitDone(options: RunOptions, started: number, tally: Partial<Tally>): void {
+function emitDone(options: RunOptions, began: number, tally: Partial<Tally>): void {
   const { built = 0, restored = 0, upToDate = 0, failed = 0, skipped = 0 } = tally;
   const at = options.now();
   const { isolated } = options;
@@ -331,7 +331,7 @@ function emitDone(options: RunOptions, started: number, tally: Partial<Tally>): 
     failed,
     skipped,
     isolated,
-    duration: at - started,
+    duration: Math.round(performance.now() - began),
     at,
   });
 }

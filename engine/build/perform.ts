@@ -148,6 +148,9 @@ async function build(
   const { project } = decider.context;
   const id = `${options.now().toString(36)}-${randomBytes(4).toString("hex")}`;
   const started = options.now();
+  // The clock may be put right meanwhile.
+  const began = performance.now();
+  const lasted = (): number => Math.round(performance.now() - began);
   const expected = context.session.durations.likely(action);
   const log = logPath(project, id);
   options.emit({
@@ -166,7 +169,7 @@ async function build(
   let copies: Copies | null = null;
   try {
     const staged = await stageAction(decider, action, id, judged);
-    if (!staged.ok) return notRun(context, action, staged.problem, started);
+    if (!staged.ok) return notRun(context, action, staged.problem, lasted());
     copies = staged.value.copies;
     for (const note of staged.value.notes) appendFileSync(log, `${note}\n`);
     const losses = await lossesIn(decider, action);
@@ -176,8 +179,8 @@ async function build(
     const outcome: Outcome = losses.ok
       ? (refused(action, lost) ?? (await executor.value.execute(what, { dir, log, signal, killSignal })))
       : { kind: "problem", problem: losses.problem };
-    if (outcome.kind === "not-run") return notRun(context, action, outcome.problem, started);
-    const record = { started, duration: options.now() - started, log };
+    if (outcome.kind === "not-run") return notRun(context, action, outcome.problem, lasted());
+    const record = { started, duration: lasted(), log };
     if (outcome.kind !== "made") {
       if (outcome.kind !== "interrupted") {
         // On a full disk not even that has room, and the failure is what is to be told.
@@ -222,10 +225,9 @@ async function build(
 }
 
 /** What it reads could not be brought to where it was to run: nothing is known of it that was not known before. */
-function notRun(context: PerformContext, action: Action, problem: Problem, started: number): Performed {
-  const { options } = context.session;
-  forgetUnfinished(options.project, action.id);
-  return failed(context, action, null, { kind: "problem", problem }, options.now() - started);
+function notRun(context: PerformContext, action: Action, problem: Problem, duration: number): Performed {
+  forgetUnfinished(context.session.options.project, action.id);
+  return failed(context, action, null, { kind: "problem", problem }, duration);
 }
 
 /** A stage that cannot be removed now is removed before the next build; it spoils nothing. */

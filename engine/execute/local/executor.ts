@@ -81,14 +81,15 @@ export class LocalExecutor implements Executor {
     };
   }
 
-  /** A failure when something that an action read was damaged while it ran; `since` is of performance.now(). */
+  /** A failure when something that an action read was damaged while it ran, also if it is as it was again; `since` is of performance.now(). */
   async #damagedSince(staged: StagedAction, since: number): Promise<Failure | null> {
     const found = await this.#firstDamaged(staged, since);
     if (!found.ok) return { kind: "problem", problem: found.problem };
     if (found.value === null) return null;
     const { id, kind } = found.value;
     const message = `the ${kind} ${id} was damaged in the store while it was read`;
-    return { kind: "problem", problem: { exit: 3, message, hint: "the next build makes both anew" } };
+    const hint = "the next build makes anew what read it, and what is still damaged";
+    return { kind: "problem", problem: { exit: 3, message, hint } };
   }
 
   async #firstDamaged({ inputs }: StagedAction, since?: number): Promise<Result<ArtifactRow | null>> {
