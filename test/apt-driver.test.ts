@@ -1,7 +1,7 @@
 // The apt driver's answers about repositories of tiny packages: what a list resolves to, and which metadata it takes.
 import { afterAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { readdirSync, renameSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Json } from "../engine/model.js";
 import type { Problem, Result } from "../engine/problem.js";
@@ -240,6 +240,16 @@ describe("snapshot", () => {
       message: expect.stringContaining("the host's apt has no suite tiny"),
     });
     expect((await take({ suite: "" })).exit).toBe(2);
+  });
+
+  test("says that it is older than it may be, where this machine's apt does not refuse it", async () => {
+    const repo = tinyRepo(CHAIN);
+    const release = join(repo.dir, "dists", "tiny", "Release");
+    writeFileSync(release, `Valid-Until: Wed, 08 Jan 2020 00:00:00 UTC\n${readFileSync(release, "utf8")}`);
+    const told = context();
+    const taken = await driver.snapshot(asJson(repo), arch, newDir("snapshot"), told);
+    if (taken.ok) expect(told.lines.join("\n")).toContain("it was to be used until Wed, 08 Jan 2020");
+    else expect(taken.problem.message).toContain("expired");
   });
 
   test("stops when it is told to", async () => {

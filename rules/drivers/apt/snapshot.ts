@@ -1,6 +1,6 @@
 // Takes a repository's metadata: apt fetches and verifies it, into one directory that holds the lists, the
 // source they came from and apt's cache of them. Equal metadata from one mirror gives equal bytes.
-import { mkdir, readdir, realpath, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rm, utimes, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DEFAULT_EPOCH, type Json } from "../../../engine/model.js";
@@ -47,8 +47,26 @@ Dir::Etc::trustedparts "./${relative(await realpath(dir), await realpath(trusted
 APT::Update::Error-Mode "any";
 `,
   );
-  const updated = await update(`${nameOf(repo)} for ${arch} from ${repository.url}`, dir, config, context);
-  return updated.ok ? settle(dir, arch, context) : updated;
+  const what = `${nameOf(repo)} for ${arch} from ${repository.url}`;
+  const updated = await update(what, dir, config, context);
+  if (!updated.ok) return updated;
+  await warnOfAge(what, join(dir, LISTS), context);
+  return settle(dir, arch, context);
+}
+
+/** Says so where metadata is older than it may be: apt refuses that, unless this machine's settings have it not look. */
+async function warnOfAge(what: string, lists: string, context: SnapshotContext): Promise<void> {
+  for (const name of await readdir(lists)) {
+    if (!/_(?:In)?Release$/.test(name)) continue;
+    const text = await readFile(join(lists, name), "utf8");
+    const until = /^Valid-Until: *(.+)$/m.exec(text)?.[1];
+    // What is no date compares as false.
+    if (until === undefined || !(Date.parse(until) < Date.now())) continue;
+    context.warn(
+      `${what}: it was to be used until ${until}, and whoever hands on an old one keeps updates back; ` +
+        "Acquire::Check-Valid-Until in this machine's apt settings says not to look at that",
+    );
+  }
 }
 
 /** The keys named for the repository, else those the host has for it. */
