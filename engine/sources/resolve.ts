@@ -18,6 +18,7 @@ import { Lists, normalised } from "./lists.js";
 import { droppedOf } from "./dropped.js";
 import type { ResolvedSource, SourceFile } from "./resolved.js";
 import { inUtf8 } from "./utf8.js";
+import { tellsChanges } from "./telling.js";
 import { fileSystemClock, isDoubtful, lstatOf, sameStamp, stampOf, stampOfStats, statOf } from "./stamp.js";
 
 /** Sources whose place in the stage is their input's. */
@@ -302,7 +303,11 @@ export class Sources {
 
   async #lookUp(path: string, before: Stamp): Promise<{ digest: string; doubtful: boolean }> {
     const known = this.index.stamp(path);
-    if (known !== undefined && sameStamp(known, before)) return { digest: known.digest, doubtful: false };
+    const { mtime, ctime, mode } = before;
+    // An earlier imagemake noted any.
+    const tells = ctime % 1000 !== 0 || tellsChanges(path, mtime, ctime, mode);
+    if (tells && known !== undefined && sameStamp(known, before))
+      return { digest: known.digest, doubtful: false };
     const digest = await hashFile(path, before.size);
     const after = stampOf(path);
     const doubtful = this.#isDoubtful(path, after);
