@@ -5,7 +5,7 @@ import { EVERYWHERE, GLOBAL, type Declarations, type Given, type GlobalName } fr
 export interface Word {
   readonly name: string;
   /** What it names; completion offers that. */
-  readonly what: "target" | "group" | "command" | "step" | "shell" | "file" | "directory" | "word";
+  readonly what: "target" | "group" | "command" | "rule" | "step" | "shell" | "file" | "directory" | "word";
   readonly optional?: true;
   readonly many?: true;
 }
@@ -160,7 +160,7 @@ export const COMMANDS = {
   explain: {
     about: "what a rule, a step or an option of an Imagefile is",
     more: EXPLAIN_HELP,
-    words: [{ name: "name", what: "word", optional: true }],
+    words: [{ name: "name", what: "rule", optional: true }],
     takes: ["json"],
   },
   init: { about: "write a first Imagefile and .gitignore here", takes: ["json"] },

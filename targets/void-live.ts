@@ -4,6 +4,7 @@ import { z } from "zod";
 import { isHandle } from "../engine/declare.js";
 import { keymap } from "../rules/keymap.js";
 import { nix, nixPackages } from "../rules/nix.js";
+import { stepList } from "../rules/steps/step.js";
 import { option } from "../rules/options.js";
 import { rule, type CheckedBy, type GivenTo } from "../rules/declaration.js";
 import { rootfs } from "../rules/rootfs.js";
@@ -75,11 +76,7 @@ export const voidLive = rule(
       "Settings of the desktop beside the keyboard, as `step.dconf` takes them.",
     ),
     overlay: option(z.string().min(1).optional(), "a directory", "Files of yours, put on last."),
-    steps: option(
-      arrayOf(z.custom<Step>()).optional(),
-      "an array of steps",
-      "More changes, before the overlay.",
-    ),
+    steps: option(stepList.optional(), "an array of steps", "More changes, before the overlay."),
     cmdline: option(
       z
         .string()

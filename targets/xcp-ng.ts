@@ -7,13 +7,14 @@ import { each } from "../rules/each.js";
 import { installerIso } from "../rules/installer-iso.js";
 import { signOption } from "../rules/installer/signing.js";
 import { mirror } from "../rules/mirror.js";
+import { stepList } from "../rules/steps/step.js";
 import { option, typed } from "../rules/options.js";
 import { rule, type GivenTo } from "../rules/declaration.js";
 import { rootfs } from "../rules/rootfs.js";
 import { arrayOf, filePattern, filesSource, packageNames } from "../rules/schema.js";
 import { defineRepoOption, layers, srcurlOption, varsOption } from "../rules/search-path.js";
 import { list } from "../rules/sources.js";
-import type { CheckTarget, FileTarget, ListSource, PackedTree, Packages, Step } from "../rules/types.js";
+import type { CheckTarget, FileTarget, ListSource, PackedTree, Packages } from "../rules/types.js";
 import { installerSteps } from "./xcp-ng/installer.js";
 
 const VERSIONS = ["8.2", "8.3"] as const;
@@ -82,7 +83,7 @@ export const xcpNg = rule(
     efi: option(z.enum(["rpm", "mkimage"]).optional(), "rpm or mkimage", "As `rule.installerIso` has it."),
     sign: signOption,
     steps: option(
-      arrayOf(z.custom<Step>()).optional(),
+      stepList.optional(),
       "an array of steps",
       "More changes to the installer's root, after those of the release.",
     ),

@@ -58,6 +58,7 @@ const fish = (line: string): string[] =>
 const LINES: readonly (readonly [line: string, offers: readonly string[]])[] = [
   ["imagemake im", ["image-one", "image-two", "image-all"]],
   ["imagemake why et", ["etc", "etc-all"]],
+  ["imagemake explain rule.i", ["rule.initramfs", "rule.installerIso", "rule.iso"]],
   ["imagemake -k release r", ["refresh", "reopen", "reject", "rollback"]],
   ["imagemake list ", ["etc-all", "image-all", "FLAVOUR="]],
   ["imagemake boot --firmware ", ["bios", "uefi"]],

@@ -139,11 +139,19 @@ async function named(what: Word["what"] | Names, typed: Typed): Promise<readonly
       return offered(await graphOf(typed));
     case "group":
       return offered(await graphOf(typed)).filter(([word]) => word.endsWith("-all"));
+    case "rule":
+      return rules();
     case "step":
       return (await graphOf(typed))?.project.release.steps.map((step) => [step, ""]) ?? [];
     case "word":
       return [];
   }
+}
+
+/** What `explain` explains. */
+async function rules(): Promise<readonly Offer[]> {
+  const { declarationsIn } = await import("../../rules/describe.js");
+  return declarationsIn(await import("../../targets/index.js")).map(({ name, text }) => [name, text]);
 }
 
 /** What the Imagefile asks for: `NAME=`, and after that the values it may have. */

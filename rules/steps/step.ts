@@ -22,9 +22,12 @@ const isStep = (value: unknown): value is Step =>
 /** What `makeStep` was given. */
 export const layerOf = (step: Step): Layer => (step as unknown as { readonly [STEP]: Layer })[STEP];
 
+/** Steps in an array. */
+export const stepList = arrayOf(typed(z.custom<Step>(isStep), "a step (step.install, step.overlay, …)"));
+
 /** The option `steps` of every rule that makes a tree. */
 export const stepsOption = option(
-  arrayOf(typed(z.custom<Step>(isStep), "a step (step.install, step.overlay, …)")).optional(),
+  stepList.optional(),
   "an array of steps",
   "Changes to the tree, in order; each is a layer, and an edit rebuilds from its step on.",
 );
