@@ -51,15 +51,13 @@ export const describe = ({ name, text, schema }: Declaration): RuleText => ({
 
 function optionsOf(schema: z.ZodObject): readonly OptionText[] {
   const fields = Object.entries<z.ZodType>(schema.shape);
-  return fields.map(([name, field]) => {
-    return {
-      name,
-      required: !field.safeParse(undefined).success,
-      type: typeOf(field) ?? "",
-      description: descriptionOf(field),
-      options: optionsIn(field),
-    };
-  });
+  return fields.map(([name, field]) => ({
+    name,
+    required: !field.safeParse(undefined).success,
+    type: typeOf(field) ?? "",
+    description: descriptionOf(field),
+    options: optionsIn(field),
+  }));
 }
 
 /** Of objects in it: itself, each of an array, one of several forms, or what a record has under each name. */
