@@ -74,9 +74,13 @@ export const COMMANDS = {
   why: { about: "why a target would be built, or was", words: [target], sets: true, takes: LOOKS },
   log: {
     about: "the output of a target's last build, also while it runs",
-    words: [target],
+    words: [{ ...target, optional: true }],
     sets: true,
     takes: LOOKS,
+    options: {
+      follow: { kind: "flag", short: "f", about: "go on with what it prints until it ends" },
+      failed: { kind: "flag", about: "of all targets whose last build failed" },
+    },
   },
   list: {
     about: "targets with their output names",

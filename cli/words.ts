@@ -1,12 +1,12 @@
 // The order of the words on the command line: what stands where it may stand, as commander takes it.
-import { COMMANDS, type CommandDeclaration } from "./commands.js";
+import { COMMANDS, declared, type CommandDeclaration, type CommandName } from "./commands.js";
 import { ANY_NUMBER, flagOf, GLOBAL, type OptionDeclaration } from "./option.js";
 
 /** `VAR=value`. */
 export const ASSIGNMENT = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
 
 /** The words as commander takes them: `-j` with its number, and a command's name before what is set for it. */
-export const ordered = (argv: readonly string[]): string[] => commandFirst(jobsOfAnyNumber(argv));
+export const ordered = (argv: readonly string[]): string[] => ownLetters(commandFirst(jobsOfAnyNumber(argv)));
 
 /** As make has it: what follows `-j` is its number only if it is one, else it is a target. */
 const jobsOfAnyNumber = (argv: readonly string[]): string[] =>
@@ -36,6 +36,38 @@ function commandFirst(argv: readonly string[]): string[] {
     }
   }
   return [...others, ...assignments];
+}
+
+/**
+ * A letter of a command's own that all commands have, too, is its own behind its name: `log -f` follows, `-f FILE log` is
+ * the Imagefile. For commander it is written out.
+ */
+function ownLetters(words: readonly string[]): string[] {
+  const plain = plainWords(words);
+  const [first, second] = [plain.at(0), plain.at(1)].map((at) => (at === undefined ? undefined : words[at]));
+  const name = [`${first ?? ""} ${second ?? ""}`, first ?? ""].find(
+    (one): one is CommandName => one in COMMANDS,
+  );
+  if (name === undefined) return [...words];
+  const own = Object.entries(declared(name).options ?? {}).filter(([, { short }]) => short !== undefined);
+  const behind = plain[name.split(" ").length - 1] ?? 0;
+  return words.map((word, at) => {
+    const [option, declaration] = own.find(([, { short = "" }]) => word === `-${short}`) ?? [];
+    return at > behind && option !== undefined && declaration !== undefined
+      ? flagOf(option, declaration)
+      : word;
+  });
+}
+
+/** Where the words stand that are no options and no option's value. */
+function plainWords(words: readonly string[]): number[] {
+  const found: number[] = [];
+  for (let at = 0; at < words.length && words[at] !== "--"; at += 1) {
+    const word = words[at] ?? "";
+    if (!word.startsWith("-")) found.push(at);
+    else if (takesNext(word)) at += 1;
+  }
+  return found;
 }
 
 /** Flags of all commands that the next word belongs to. */

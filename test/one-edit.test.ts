@@ -181,7 +181,7 @@ describe("after one edit", () => {
       {
         status: 0,
         stdout: "tree: input T tree.txt changed\npacked: input tree is out of date\n",
-        stderr: expect.stringMatching(/^release \d{8}\n$/),
+        stderr: expect.stringMatching(/^release \d{8}\n2 to build, 12 up to date\n$/),
       },
     ]);
   });

@@ -1,7 +1,9 @@
 // What a person is told while and after something is built, and before: on the real command line.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { makeProject, MAIN, type TestProject } from "./support/cli.js";
+import { until } from "./support/sandbox.js";
 
 const IMAGEFILE = `import { files, project, run } from "imagemake";
 export const slow = run({ inputs: { GO: files("go") }, cmd: \`
@@ -55,6 +57,31 @@ test("what was restored says how much work that saved, and a failure how to see 
   );
   const { stderr } = await project.run("broken");
   expect(stderr).toMatch(/\n {2}\| no good\n {2}log: \S+\.log \(imagemake log broken\)\n/);
+});
+
+test("log -f goes on with what is printed until the end, and says how that was", async () => {
+  project.write("go", "follow");
+  const building = project.start({}, "slow");
+  await until("it runs", () => project.names(".imagemake/logs").some((name) => name.endsWith(".unfinished")));
+  const { status, stdout, stderr } = await project.run("log", "-f", "slow");
+  expect([status, stdout]).toEqual([0, "started\nstep 1\rstep 2 of 3\n"]);
+  expect(stderr).toMatch(/^imagemake: slow is running since .*\nimagemake: slow is built\n$/);
+  if (building.exitCode === null) await once(building, "close");
+  // It has ended: then there is nothing to follow. Before the command's name the letter is the Imagefile's.
+  expect((await project.run("-f", "Imagefile.ts", "log", "slow", "--follow")).stdout).toBe(stdout);
+});
+
+test("log --failed has the logs of all whose last build failed", async () => {
+  const { stdout } = await project.run("log", "--failed");
+  expect(stdout).toBe("==> broken: exit status 4 <==\nno good\n");
+  expect(JSON.parse((await project.run("log", "--failed", "--json")).stdout)).toMatchObject([
+    { action: "broken" },
+  ]);
+  expect((await project.run("log", "--failed", "slow")).stderr).toBe("imagemake: no last build failed\n");
+  expect(await project.run("log")).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("name a target"),
+  });
 });
 
 test("on a terminal the last line of what runs is shown beside it, in ASCII where the locale has nothing else", () => {
