@@ -103,7 +103,9 @@ test("the log of an action can be read while it runs, after it was stopped, and 
   expect(await log()).toEqual({
     status: 0,
     stdout: "waits\n",
-    stderr: expect.stringMatching(/^imagemake: polite is running since [^\n]*: this is its log so far \(-f goes on\)\n$/),
+    stderr: expect.stringMatching(
+      /^imagemake: polite is running since [^\n]*: this is its log so far \(-f goes on\)\n$/,
+    ),
   });
   expect(await data()).toMatchObject({ action: "polite", status: "running" });
   building.kill("SIGINT");
