@@ -1,6 +1,7 @@
 // What has to be reached, as data. It measures nothing and prints nothing.
 
 import type { ImagesResult } from "./images.js";
+import type { WatchResult } from "./watch.js";
 
 /** A bar and what was measured against it. */
 export interface Bar {
@@ -53,6 +54,13 @@ export const imageBars = ({ overlay, package: one }: ImagesResult): readonly Bar
     MKOSI_LIMIT,
   ),
 ];
+
+/** What a save may cost beyond the action that it builds, in milliseconds. */
+const WATCH_LIMIT = 150;
+
+/** The bar on `watch`. */
+export const watchBar = ({ targets, median, action }: WatchResult): Bar =>
+  bar(`a save while watching, ${targets} targets: ms beyond the action`, median - action, WATCH_LIMIT);
 
 /** A value against its limit; what could not be measured (NaN) does not pass. */
 export const bar = (name: string, value: number, limit: number): Bar => ({

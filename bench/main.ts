@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fullBar, idleBars, imageBars, scheduleBar, type Bar } from "./bars.js";
+import { fullBar, idleBars, imageBars, scheduleBar, watchBar, type Bar } from "./bars.js";
 import { full, type FullResult } from "./full.js";
 import { idle, type IdleResult } from "./idle.js";
 import { images, type ImagesResult } from "./images.js";
@@ -10,7 +10,8 @@ import { BenchError } from "./measure.js";
 import { parse, USAGE, type Options } from "./options.js";
 import { missing } from "./programs.js";
 import { recordedActions, replay, type Replay } from "./scheduler.js";
-import { barTable, fullTable, idleTable, imagesTable, replayTable } from "./table.js";
+import { barTable, fullTable, idleTable, imagesTable, replayTable, watchTable } from "./table.js";
+import { watch, type WatchResult } from "./watch.js";
 
 /** Where the schedule has its bar; the other numbers of slots are shown beside it. */
 const BAR_SLOTS = 8;
@@ -22,13 +23,14 @@ interface Results {
   readonly idle: readonly IdleResult[];
   readonly full: FullResult | null;
   readonly images: ImagesResult | null;
+  readonly watch: WatchResult | null;
   readonly scheduler: readonly Replay[];
   readonly bars: readonly Bar[];
 }
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-function measure(options: Options, dir: string): Results {
+async function measure(options: Options, dir: string): Promise<Results> {
   const scheduler = options.parts.includes("scheduler")
     ? SHOWN_SLOTS.map((slots) => replay(recordedActions(), slots))
     : [];
@@ -43,6 +45,9 @@ function measure(options: Options, dir: string): Results {
   const fromNothing = options.parts.includes("full")
     ? full(options.full, options.fullRounds, options.jobs, join(dir, "full"), say)
     : null;
+  const watched = options.parts.includes("watch")
+    ? await watch(options.watch, options.watchRounds, join(dir, "watch"), say)
+    : null;
   const edits = options.parts.includes("images")
     ? images(options.imageRounds, join(dir, "images"), say)
     : null;
@@ -50,12 +55,13 @@ function measure(options: Options, dir: string): Results {
     ...idles.flatMap((result) => idleBars(result.leaves, result.medians)),
     ...(fromNothing === null ? [] : [fullBar(fromNothing.leaves, fromNothing.imagemake, fromNothing.wireit)]),
     ...(edits === null ? [] : imageBars(edits)),
+    ...(watched === null ? [] : [watchBar(watched)]),
     ...scheduler
       .filter(({ slots }) => slots === BAR_SLOTS)
       .map((result) => scheduleBar(result.actions, result.slots, result.makespan, result.bound)),
   ];
   const machine = { cores: availableParallelism(), node: process.version };
-  return { machine, idle: idles, full: fromNothing, images: edits, scheduler, bars };
+  return { machine, idle: idles, full: fromNothing, images: edits, watch: watched, scheduler, bars };
 }
 
 function text(results: Results): string {
@@ -65,6 +71,7 @@ function text(results: Results): string {
     ...results.idle.map(idleTable),
     ...(results.full === null ? [] : [fullTable(results.full)]),
     ...(results.images === null ? [] : [imagesTable(results.images)]),
+    ...(results.watch === null ? [] : [watchTable(results.watch)]),
     ...(results.scheduler.length === 0 ? [] : [replayTable(results.scheduler)]),
     ...(results.bars.length === 0 ? [] : [`bars\n${barTable(results.bars)}`]),
   ];
@@ -72,7 +79,7 @@ function text(results: Results): string {
 }
 
 /** Returns the exit status. */
-function main(argv: readonly string[]): number {
+async function main(argv: readonly string[]): Promise<number> {
   const options = parse(argv);
   if (typeof options === "string") {
     say(`${options}\n\n${USAGE}`);
@@ -85,7 +92,7 @@ function main(argv: readonly string[]): number {
   }
   const dir = mkdtempSync(join(tmpdir(), "imagemake-bench-"));
   try {
-    const results = measure(options, dir);
+    const results = await measure(options, dir);
     process.stdout.write(options.json ? `${JSON.stringify(results, null, 2)}\n` : text(results));
     return results.bars.every((bar) => bar.pass) ? 0 : 1;
   } catch (thrown) {
@@ -97,4 +104,4 @@ function main(argv: readonly string[]): number {
   }
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

@@ -3,9 +3,9 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 
 /** The parts that can be run alone. */
-export const PARTS = ["idle", "full", "scheduler", "images"] as const;
+export const PARTS = ["idle", "full", "scheduler", "watch", "images"] as const;
 /** What is run where nothing is said: images need to be root, and a mirror. */
-const USUAL: readonly Part[] = ["idle", "full", "scheduler"];
+const USUAL: readonly Part[] = ["idle", "full", "scheduler", "watch"];
 
 /** One part. */
 export type Part = (typeof PARTS)[number];
@@ -22,6 +22,9 @@ export interface Options {
   readonly fullRounds: number;
   /** Timed edits of an image. */
   readonly imageRounds: number;
+  /** Leaves of the graph that is watched, and timed saves. */
+  readonly watch: number;
+  readonly watchRounds: number;
   readonly jobs: number;
   readonly parts: readonly Part[];
   readonly json: boolean;
@@ -34,6 +37,8 @@ export const USAGE = `npm run bench -- [options]
   --full 1000              leaves of the graph built from nothing
   --full-rounds 3          timed builds of each program
   --jobs N                 actions at once (default: cores)
+  --watch 1000             leaves of the graph that is watched
+  --watch-rounds 15        timed saves
   --image-rounds 5         edits of an image, at most 7
   --only PART,…            of ${PARTS.join(", ")}; images only where it is said, as root
   --json                   results as JSON on stdout
@@ -51,6 +56,8 @@ export function parse(argv: readonly string[]): Options | string {
         full: { type: "string", default: "1000" },
         "full-rounds": { type: "string", default: "3" },
         "image-rounds": { type: "string", default: "5" },
+        watch: { type: "string", default: "1000" },
+        "watch-rounds": { type: "string", default: "15" },
         jobs: { type: "string", default: `${availableParallelism()}` },
         only: { type: "string", default: USUAL.join(",") },
         json: { type: "boolean", default: false },
@@ -62,6 +69,8 @@ export function parse(argv: readonly string[]): Options | string {
       full: positive("--full", values.full),
       fullRounds: positive("--full-rounds", values["full-rounds"]),
       imageRounds: positive("--image-rounds", values["image-rounds"]),
+      watch: positive("--watch", values.watch),
+      watchRounds: positive("--watch-rounds", values["watch-rounds"]),
       jobs: positive("--jobs", values.jobs),
       parts: values.only.split(",").map(part),
       json: values.json,

@@ -4,6 +4,7 @@ import type { FullResult } from "./full.js";
 import type { ImagesResult } from "./images.js";
 import type { IdleResult } from "./idle.js";
 import type { Replay } from "./scheduler.js";
+import type { WatchResult } from "./watch.js";
 
 /** Milliseconds of a run with nothing to do, and their ratio to each of the others. */
 export function idleTable(result: IdleResult): string {
@@ -41,6 +42,15 @@ export function fullTable(result: FullResult): string {
     ])
   );
 }
+
+/** Milliseconds from a save to the end of its rebuild. */
+export const watchTable = ({ targets, rounds, median, min, max, action }: WatchResult): string =>
+  `watching: ${count(targets)} targets, ${rounds} saves, from a save to the end of the rebuild of one action\n` +
+  columns([
+    ["", "median", "range"],
+    ["imagemake watch", `${median.toFixed(1)} ms`, `${min.toFixed(1)}–${max.toFixed(1)}`],
+    ["the action alone", `${action.toFixed(1)} ms`, ""],
+  ]);
 
 /** Seconds of edits of an image. */
 export function imagesTable({ rounds, overlay, package: one }: ImagesResult): string {

@@ -54,14 +54,16 @@ export function openDatabase(file: string, notice: (message: string) => void): D
  * only looks would then have to write there.
  */
 function closeAtExit(db: Database.Database): Database.Database {
-  if (opened.size === 0)
-    process.once("exit", () => {
-      for (const one of opened) if (one.open) one.close();
-    });
+  if (opened.size === 0) process.once("exit", closeAll);
+  for (const one of opened) if (!one.open) opened.delete(one);
   opened.add(db);
   return db;
 }
 const opened = new Set<Database.Database>();
+
+function closeAll(): void {
+  for (const one of opened) if (one.open) one.close();
+}
 
 /** Opens `file` for looking; see Index.look. */
 export function lookDatabase(file: string): Database.Database {

@@ -71,6 +71,28 @@ export const COMMANDS = {
     sets: true,
     takes: Object.keys(GLOBAL) as GlobalName[],
   },
+  watch: {
+    about: "build, and build again whenever an input changes",
+    words: [targets],
+    sets: true,
+    takes: [
+      ...["jobs", "keepGoing", "alwaysMake", "release", "events", "trace", "json", "cache", "isolation"],
+    ] as const,
+    options: {
+      boot: {
+        kind: "text",
+        value: "<target>",
+        names: "target",
+        about: "start this image in QEMU, and again whenever it was rebuilt",
+      },
+      poll: {
+        kind: "number",
+        value: "[seconds]",
+        bare: 1,
+        about: "look at all inputs that often, where the kernel cannot watch them",
+      },
+    },
+  },
   why: { about: "why a target would be built, or was", words: [target], sets: true, takes: LOOKS },
   log: {
     about: "the output of a target's last build, also while it runs",

@@ -11,6 +11,7 @@ import { flagOf, GLOBAL, type Declarations, type GlobalOptions } from "./option.
 /** Commands that are nothing but that, and what they do. A guest's monitor writes files, and runs programs. */
 const COMMANDS: Readonly<Partial<Record<CommandName, string>>> = {
   boot: "start guests as root",
+  watch: "watch files as root",
   init: "write an Imagefile",
   "release export": "export",
 };

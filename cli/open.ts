@@ -5,6 +5,7 @@ import { reached } from "../cache/steps.js";
 import { ownerIn } from "../cache/write.js";
 import { cwd } from "node:process";
 import type { RunOptions } from "../engine/build/session.js";
+import type { Reads } from "../engine/evaluate/fresh.js";
 import type { Graph } from "../engine/model.js";
 import type { Drivers } from "../engine/packages/driver.js";
 import { isDatecode } from "../engine/names.js";
@@ -71,6 +72,7 @@ export async function openImagefile(
   options: OpenOptions,
   args: Readonly<Record<string, string>>,
   save: boolean,
+  broken?: (reads: Reads) => void,
 ): Promise<Result<Opened>> {
   const project = projectOf(options.directory ?? cwd(), options.file ?? "Imagefile.ts");
   if (!existsSync(project.imagefile)) {
@@ -93,7 +95,7 @@ export async function openImagefile(
   if (save) reached("state made", project.state);
   const asked = isLimited(project) ? await askedFirst(project, vars, save) : ok(undefined);
   if (!asked.ok) return asked;
-  const found = await graphOf(project, vars, save);
+  const found = await graphOf(project, vars, save, broken);
   return found.ok ? ok({ project, ...found.value, datecode: named }) : found;
 }
 
@@ -124,6 +126,7 @@ async function graphOf(
   project: Project,
   vars: Readonly<Record<string, string>>,
   save: boolean,
+  broken?: (reads: Reads) => void,
 ): Promise<Result<Pick<Opened, "graph" | "reads" | "digest">>> {
   Object.assign(process.env, vars);
   const saved = savedGraph(project, vars, save);
@@ -131,7 +134,8 @@ async function graphOf(
   // What jiti writes there would be root's, and a stumbling block for the user whose directory it is.
   const cache = save && ownerIn(project.modules) === null ? { cache: project.modules } : {};
   const { evaluate } = await import("../engine/evaluate/load.js");
-  const evaluated = await evaluate({ file: project.imagefile, args: vars, ...cache });
+  const told = broken === undefined ? {} : { broken };
+  const evaluated = await evaluate({ file: project.imagefile, args: vars, ...cache, ...told });
   if (!evaluated.ok) return evaluated;
   const { graph, reads } = evaluated.value;
   const known = requireAsked(vars, graph);

@@ -18,6 +18,7 @@ import { ordered } from "./words.js";
 /** What carries out each command, loaded when it is called. */
 const HANDLERS: { readonly [K in CommandName]: () => Promise<{ readonly command: Handler<K> }> } = {
   build: () => import("./commands/build.js"),
+  watch: () => import("./commands/watch.js"),
   why: () => import("./commands/why.js"),
   log: () => import("./commands/log.js"),
   list: () => import("./commands/list.js"),

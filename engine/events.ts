@@ -1,5 +1,6 @@
 // The one stream of events that leaves the engine. Terminal, plain log, JSON lines and trace are renderers
 // of it; nothing else prints. Times are milliseconds since 1970, durations milliseconds.
+import type { Problem } from "./problem.js";
 import type { Decision, Failure } from "./reason.js";
 
 /** What the engine says while it works. `target` is an action's id. */
@@ -82,6 +83,36 @@ export type BuildEvent =
       readonly at: number;
     }
   | { readonly type: "waiting"; readonly holder: string; readonly at: number }
+  /** `watch`: these inputs changed, and what runs on one of them is stopped and begun anew. */
+  | {
+      readonly type: "changed";
+      readonly paths: readonly string[];
+      readonly stopped: readonly string[];
+      readonly at: number;
+    }
+  /** `watch`: what a change came to, after `done`. */
+  | {
+      readonly type: "rebuilt";
+      readonly paths: readonly string[];
+      readonly built: readonly string[];
+      readonly restored: readonly string[];
+      readonly failed: readonly string[];
+      /** Since the change was noticed. */
+      readonly duration: number;
+      readonly at: number;
+    }
+  /** `watch`: nothing can be built until something changes. */
+  | { readonly type: "blocked"; readonly problem: Problem; readonly at: number }
+  /** `watch`: all is said, and nothing happens until one of so many inputs changes. */
+  | { readonly type: "watching"; readonly inputs: number; readonly at: number }
+  /** `watch --boot`: the guest. `status` is that of a guest that ended by itself. */
+  | {
+      readonly type: "guest";
+      readonly target: string;
+      readonly state: "started" | "stopped" | "ended";
+      readonly status: number | null;
+      readonly at: number;
+    }
   | {
       readonly type: "done";
       readonly built: number;

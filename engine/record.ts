@@ -48,20 +48,21 @@ interface Owned extends Pick<SavedKnown, "builds" | "open" | "bundles"> {
 
 /**
  * Records that these words left nothing to do. Not recorded: lists that were read too freshly to be believed, and
- * evaluations that cannot be repeated by looking.
+ * evaluations that cannot be repeated by looking. Whether a later look can find all as it is: false where something is
+ * too fresh, or never can be found again.
  */
 export function saveRecord(
   session: Session,
   reads: Reads,
   graph: string,
   { file, words }: Pick<QuickWords, "file" | "words">,
-): void {
+): boolean {
   const { facts, options, pins, decider, index } = session;
   const { project } = options;
-  if (facts.doubtful || reads.unsnapshottable.length > 0 || reads.envAll) return;
+  if (facts.doubtful || reads.unsnapshottable.length > 0 || reads.envAll) return false;
   const rows = new Rows(project.dir, decider.products.known?.looked ?? null);
   const shared = sharedRows(session, reads, rows);
-  if (shared === null) return;
+  if (shared === null) return false;
   const { sure, ...owned } = ownedRows(session, rows);
   // What this run looked at again is as it is now: the release was written since.
   for (const row of decider.products.known?.saved.shared ?? [])
@@ -86,7 +87,7 @@ export function saveRecord(
     rows: rows.paths.length,
     sure,
   };
-  if (rows.paths.some((path) => path.includes("\0") || path.includes("\uFFFD"))) return;
+  if (rows.paths.some((path) => path.includes("\0") || path.includes("\uFFFD"))) return false;
   const bytes = rows.encode(header);
   const known: SavedKnown = {
     of: checksum(bytes),
@@ -105,6 +106,7 @@ export function saveRecord(
     clearTemporaries(project.graphs);
     reached("run kept", record);
   });
+  return sure;
 }
 
 /** A VAR=value word sets the environment by itself: what stands in the words need not be looked up. */
@@ -149,7 +151,7 @@ function ownedRows(session: Session, rows: Rows): Owned {
 }
 
 /** What the sources of an action rest on, and the commands that say which packages it has. */
-function groundsOf({ decider }: Session, { inputs, packages }: Action): Grounds[] {
+export function groundsOf({ decider }: Pick<Session, "decider">, { inputs, packages }: Action): Grounds[] {
   const { sources } = decider.context;
   const own = inputs.map((input) =>
     input.kind === "source" ? sources.groundsOf(input.source, input.name) : undefined,

@@ -1,6 +1,5 @@
 // `imagemake [targets]`: builds, or with -n and -q only says what would be done; `-print` lists names.
 import { existsSync, readFileSync } from "node:fs";
-import { cpus } from "node:os";
 import { knownPath } from "../../cache/layout.js";
 import { build } from "../../engine/build/build.js";
 import {
@@ -9,11 +8,7 @@ import {
   nothingToDo,
   openSession,
   unresolvedOf,
-  type RunOptions,
 } from "../../engine/build/session.js";
-import type { Shared } from "../../engine/build/shared.js";
-import { removalsRunning } from "../../engine/execute/local/remove.js";
-import { jobsRunning } from "../../engine/execute/local/sandbox.js";
 import type { Emit } from "../../engine/events.js";
 import { warningOnce } from "../../engine/notice.js";
 import { withDate } from "../../engine/names.js";
@@ -24,9 +19,11 @@ import { readReleases, selectRelease } from "../../engine/release/release.js";
 import type { Earlier } from "../../engine/known.js";
 import { saveRecord } from "../../engine/record.js";
 import { quickFile, quickWords } from "../../engine/quick.js";
-import { openImagefile, runOf, type Opened } from "../open.js";
+import { asksPerson, buildOptions, runOptions, sharedOf } from "../building.js";
+import { displayOf, makeRenderer, noteUnsnapshottable } from "../display.js";
+import { listen } from "../interrupts.js";
+import { openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
-import { chooseRenderer, combine, type Progress, type Renderer } from "../render/index.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../call.js";
 import { drift } from "../expect.js";
@@ -76,25 +73,6 @@ function compared(file: string, names: readonly string[]): number {
   return lines.length === 0 ? 0 : 1;
 }
 
-function runOptions(
-  call: Call<"build">,
-  opened: Opened,
-  selection: Selection,
-  datecode: string | null,
-  emit: Emit,
-  shared: Shared | null,
-): RunOptions {
-  return runOf(opened, {
-    wanted: selection.targets,
-    datecode,
-    force: call.options.alwaysMake === true,
-    shared,
-    isolated: call.options.isolation,
-    emit,
-    earlier: earlierOf(call, opened),
-  });
-}
-
 /** What an earlier run of these words found, where this one's graph can be held against that one's. */
 function earlierOf({ argv, earlier }: Call<"build">, { project, digest }: Opened): Earlier | null {
   const quick = quickWords(argv);
@@ -105,17 +83,6 @@ function earlierOf({ argv, earlier }: Call<"build">, { project, digest }: Opened
     graph: digest,
   };
 }
-
-/** The cache that the command line names; null for none. */
-const sharedOf = async (
-  call: Call<"build">,
-  { project }: Opened,
-  emit: Emit,
-  changes: boolean,
-): Promise<Shared | null> =>
-  call.options.cache === undefined
-    ? null
-    : unwrap(await (await import("../shared.js")).sharedOf(call.options, project, emit, changes));
 
 /** -n and -q: decides with what is known here and changes nothing. */
 async function look(
@@ -130,7 +97,8 @@ async function look(
     if (event.type === "notice" && options.question !== true) renderer.event(event);
   });
   const shared = await sharedOf(call, opened, emit, false);
-  const session = unwrap(openSession(runOptions(call, opened, selection, datecode, emit, shared), true));
+  const wanted = { wanted: selection.targets, datecode, earlier: earlierOf(call, opened) };
+  const session = unwrap(openSession(runOptions(call, opened, wanted, emit, shared), true));
   unwrap(await inputsThere(session));
   unwrap(await session.pins.resolve(session.actions, true));
   const judgements = unwrap(await decideAll(session));
@@ -167,8 +135,7 @@ async function runBuild(
   selection: Selection,
   datecode: string | null,
 ): Promise<number> {
-  const { options } = call;
-  const renderer = await makeRenderer(call, asksPerson(opened, selection));
+  const renderer = await makeRenderer(call, asksPerson(opened, selection.targets));
   const interrupts = listen((status) => {
     renderer.close();
     process.exit(status);
@@ -176,13 +143,12 @@ async function runBuild(
   const emit: Emit = (event) => renderer.event(event);
   try {
     noteUnsnapshottable(opened, emit);
+    const wanted = { wanted: selection.targets, datecode, earlier: earlierOf(call, opened) };
     const end = await build({
-      ...runOptions(call, opened, selection, datecode, emit, await sharedOf(call, opened, emit, true)),
+      ...runOptions(call, opened, wanted, emit, await sharedOf(call, opened, emit, true)),
+      ...buildOptions(call),
       signal: interrupts.signal,
       killSignal: interrupts.kill,
-      jobs: options.jobs ?? cpus().length,
-      keepGoing: options.keepGoing === true,
-      noWait: !options.wait,
     });
     const interrupted = interrupts.status();
     if (interrupted !== null) return interrupted;
@@ -195,92 +161,4 @@ async function runBuild(
     interrupts.close();
     renderer.close();
   }
-}
-
-/** An action that asks a person gets the terminal alone: then there is no live display. */
-const asksPerson = (opened: Opened, selection: Selection): boolean =>
-  opened.graph.actions.some(({ interactive }) => interactive) &&
-  relationsOf(opened.graph)
-    .closure(selection.targets)
-    .some(({ interactive }) => interactive);
-
-/** What is said on the terminal or in its place. */
-const displayOf = ({ options }: Call<"build">, progress: Progress): Promise<Renderer> =>
-  chooseRenderer({
-    progress,
-    verbosity: options.quiet === true ? "quiet" : options.verbose === true ? "verbose" : "normal",
-    stdout: output,
-    stderr: process.stderr,
-    cwd: process.cwd(),
-    jobs: options.jobs ?? cpus().length,
-  });
-
-async function makeRenderer(call: Call<"build">, asks: boolean): Promise<Renderer> {
-  const { options } = call;
-  const progress = asks && options.progress === "auto" ? "plain" : options.progress;
-  const renderers = [await displayOf(call, progress)];
-  const warn = (message: string): void => void process.stderr.write(`imagemake: ${message}\n`);
-  if (options.events !== undefined) {
-    renderers.push(unwrap((await import("../render/events.js")).openEvents(options.events, warn)));
-  }
-  if (options.trace !== undefined) {
-    renderers.push(unwrap((await import("../render/trace.js")).openTrace(options.trace, warn)));
-  }
-  return combine(renderers);
-}
-
-/** Says once, with the line, why the Imagefile has to be evaluated every time. */
-function noteUnsnapshottable(opened: Opened, emit: Emit): void {
-  const [first] = opened.reads.unsnapshottable;
-  if (first === undefined) return;
-  const message = `${first.at}: the Imagefile uses ${first.what}, so it is evaluated at every run; probe(…) is the way`;
-  emit({ type: "notice", level: "warning", message, at: Date.now() });
-}
-
-/** How long after Ctrl-C anything but actions (a copy, a digest) may still take: after the first, and after the second. */
-const [PATIENCE_MS, IMPATIENCE_MS] = [800, 2000];
-
-/**
- * First Ctrl-C or TERM: stop in order, but wait for nothing else than actions and what is deleted after them. Second:
- * kill the actions. Soon `leave` with this exit status, whatever is not done; the next run clears up.
- */
-function listen(leave: (status: number) => void): {
-  readonly signal: AbortSignal;
-  readonly kill: AbortSignal;
-  /** The exit status it leads to; null when nothing came. */
-  readonly status: () => number | null;
-  readonly close: () => void;
-} {
-  const [stop, kill] = [new AbortController(), new AbortController()];
-  let status: number | null = null;
-  let leaving: NodeJS.Timeout | undefined;
-  let waiting: NodeJS.Timeout | undefined;
-  const onSignal = (name: NodeJS.Signals): void => {
-    const by = status;
-    status ??= name === "SIGINT" ? 130 : 143;
-    stop.abort();
-    if (by === null) {
-      const first = status;
-      let idle = performance.now();
-      waiting = setInterval(() => {
-        if (jobsRunning() + removalsRunning() > 0) idle = performance.now();
-        else if (performance.now() - idle > PATIENCE_MS) leave(first);
-      }, 100);
-      return;
-    }
-    kill.abort();
-    leaving ??= setTimeout(() => leave(by), IMPATIENCE_MS);
-  };
-  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const name of names) process.on(name, onSignal);
-  return {
-    signal: stop.signal,
-    kill: kill.signal,
-    status: () => status,
-    close: () => {
-      clearTimeout(leaving);
-      clearInterval(waiting);
-      for (const name of names) process.off(name, onSignal);
-    },
-  };
 }

@@ -109,6 +109,11 @@ export class Board {
         break;
       case "release":
       case "notice":
+      case "changed":
+      case "rebuilt":
+      case "blocked":
+      case "watching":
+      case "guest":
         break;
     }
   }

@@ -1,6 +1,6 @@
 // `--events FILE`: JSON lines appended as the events happen, so that they survive a kill. It knows no event.
 import { ok, type Result } from "../../engine/problem.js";
-import { jsonLine } from "./json.js";
+import { inFew } from "./json.js";
 import { openEventFile, type Warn } from "./logfile.js";
 import type { Renderer } from "./renderer.js";
 
@@ -9,5 +9,12 @@ export function openEvents(path: string, warn: Warn): Result<Renderer> {
   const file = openEventFile(path, "append", warn);
   if (!file.ok) return file;
   const { write, close } = file.value;
-  return ok({ event: (event) => write(`${jsonLine(event)}\n`), close });
+  const lines = inFew((some) => write(`${some.join("\n")}\n`));
+  return ok({
+    event: lines.event,
+    close: () => {
+      lines.close();
+      close();
+    },
+  });
 }

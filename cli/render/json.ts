@@ -3,10 +3,26 @@ import type { BuildEvent } from "../../engine/events.js";
 import { lineWriter, type Renderer, type Sink } from "./renderer.js";
 
 /** An event as one line; JSON escapes what would break it. */
-export const jsonLine = (event: BuildEvent): string => JSON.stringify(event);
+const jsonLine = (event: BuildEvent): string => JSON.stringify(event);
 
 /** `--progress json`: data, so on stdout, and nothing else is said. */
 export function createJson(stdout: Sink): Renderer {
   const print = lineWriter(stdout);
-  return { event: (event) => print([jsonLine(event)]), close: () => undefined };
+  return inFew((lines) => print(lines));
+}
+
+/** Writes lines, those of what is up to date together with the next that is news: there may be ten thousand. */
+export function inFew(write: (lines: readonly string[]) => void): Renderer {
+  let held: string[] = [];
+  const flush = (): void => {
+    if (held.length > 0) write(held);
+    held = [];
+  };
+  return {
+    event: (event) => {
+      held.push(jsonLine(event));
+      if (event.type !== "up-to-date") flush();
+    },
+    close: flush,
+  };
 }

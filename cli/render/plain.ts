@@ -10,6 +10,7 @@ import { planLine } from "./plan.js";
 import { describeDecision, explainDecision } from "./reason.js";
 import { lineWriter, type Renderer, type Sink, type Verbosity } from "./renderer.js";
 import { visible } from "./visible.js";
+import { watchLines } from "./watched.js";
 import { releaseLine } from "./when.js";
 
 /** Everything goes to `stderr`; log paths are shown relative to `cwd`. */
@@ -83,7 +84,7 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
   let phase: { readonly name: string; readonly line: string; readonly at: number } | null = null;
   return (event) => {
     course.note(event);
-    if (verbosity === "quiet" && event.type !== "failed") return [];
+    if (verbosity === "quiet" && event.type !== "failed" && event.type !== "blocked") return [];
     switch (event.type) {
       case "release":
         return [releaseLine(event)];
@@ -129,6 +130,12 @@ export function plainLines(verbosity: Verbosity, cwd: string): (event: BuildEven
         return [`${event.level === "warning" ? "warning: " : ""}${visible(noticeText(event, verbose))}`];
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
+      case "changed":
+      case "rebuilt":
+      case "blocked":
+      case "watching":
+      case "guest":
+        return watchLines(event);
       case "done":
         return course.ending(event, cwd, verbose);
     }

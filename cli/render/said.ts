@@ -10,6 +10,7 @@ import { planLine } from "./plan.js";
 import { describeDecision, explainDecision } from "./reason.js";
 import type { Marks, Paint } from "./style.js";
 import { visible } from "./visible.js";
+import { watchLines } from "./watched.js";
 import { releaseLine } from "./when.js";
 
 /** How things are said. `columns` is asked each time: terminals change their size. */
@@ -75,6 +76,12 @@ export function saidLines({ verbose, cwd, paint, marks, columns }: Manner): (eve
         ];
       case "waiting":
         return [`waiting for ${visible(event.holder)}`];
+      case "changed":
+      case "rebuilt":
+      case "blocked":
+      case "watching":
+      case "guest":
+        return watchLines(event);
       case "done":
         return course.ending(event, cwd, verbose);
     }

@@ -159,6 +159,18 @@ export function traceOf(write: (entry: TraceEntry) => void): (event: BuildEvent)
       case "plan":
         moment("plan", event.at, { targets: event.decisions.length });
         break;
+      case "changed":
+        moment("changed", event.at, { paths: event.paths, stopped: event.stopped });
+        break;
+      case "blocked":
+        moment("blocked", event.at, { problem: event.problem.message });
+        break;
+      case "guest":
+        moment(`guest ${event.state}`, event.at, { target: event.target });
+        break;
+      case "rebuilt":
+      case "watching":
+        break;
     }
   };
 }

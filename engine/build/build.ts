@@ -42,6 +42,8 @@ export interface BuildOptions extends CourseOptions {
   readonly noWait: boolean;
   /** What executes actions; this machine where it is left out. */
   readonly executor?: OpenExecutor;
+  /** Told when all is decided that will be, before anything runs: what the decisions rest on is in the session. */
+  readonly decided?: (session: Session) => void;
 }
 
 /** What came of it. `session` is there when the run got as far as deciding. */
@@ -73,6 +75,7 @@ export async function build(given: BuildOptions): Promise<BuildEnd> {
   if (nothingToDo(looked.value) && first.value.selected.kind === "joined") {
     await clearAfterCrash(options.project);
     announceRelease(first.value);
+    options.decided?.(first.value);
     emitPlan(first.value, looked.value);
     const judged = first.value.actions.flatMap((action) => {
       const one = looked.value.get(action.id);
@@ -93,7 +96,10 @@ export async function build(given: BuildOptions): Promise<BuildEnd> {
     options.emit(event);
   };
   const locked = await takeLock({ ...options, emit });
-  if (!locked.ok) return ended(null, locked.problem);
+  if (!locked.ok) {
+    first.value.index.close();
+    return ended(null, locked.problem);
+  }
   try {
     const plan =
       others.wereAtWork || !isAsBefore(first.value, before)
@@ -165,6 +171,7 @@ async function buildLocked(options: BuildOptions, began: number, plan: Plan | nu
   };
   const unresolved = meet(unresolvedOf(judged.value));
   if (unresolved !== null) return ended(session, unresolved);
+  options.decided?.(session);
   emitPlan(session, judged.value);
   reached("plan made");
   const toDo = needed.filter(({ id }) => judged.value.get(id)?.decision.kind !== "up-to-date");

@@ -28,6 +28,8 @@ export interface EvaluateOptions {
   readonly engine?: () => Promise<object>;
   /** Directory that keeps transpiled modules, which spares loading babel (100 ms); none unless said. */
   readonly cache?: string;
+  /** Told of what was read, where that came to nothing. */
+  readonly broken?: (reads: Reads) => void;
 }
 
 /** The graph, and what it depends on outside the engine. */
@@ -80,6 +82,7 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
     const lacking = adviceFor(codeOf(thrown), null) === undefined ? null : problemIn(thrown);
     const hint = importHint(thrown, engine);
     const problem = lacking ?? { ...blame(thrown, file), ...(hint === undefined ? {} : { hint }) };
+    options.broken?.(recorder.reads());
     return { ok: false, problem };
   } finally {
     undoAll(undos);

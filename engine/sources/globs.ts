@@ -24,6 +24,8 @@ export interface Matching {
   readonly optional?: boolean;
   /** What matches goes into a tree: directories that have nothing in them are matched like files. */
   readonly empty?: boolean;
+  /** Gets `Matched.directories`, and keeps what is in there where nothing can be matched: what is not there included. */
+  readonly looked?: Set<string>;
 }
 
 /** What version control keeps beside the files, addresses with passwords among it: no part of them unless named outright. */
@@ -39,11 +41,11 @@ const isGlob = (pattern: string): boolean => /[*?{}[\]!()]/.test(pattern);
 export async function matchPatterns(
   base: string,
   patterns: readonly string[],
-  { ignore = [], optional = false, empty = false }: Matching = {},
+  { ignore = [], optional = false, empty = false, looked = new Set() }: Matching = {},
 ): Promise<Result<Matched>> {
   const files = new Set<string>();
   const named = new Set<string>();
-  const directories = new Set<string>();
+  const directories = looked;
   const passed = new Set<string>();
   const globs: string[] = [];
   for (const pattern of patterns) {
@@ -61,12 +63,10 @@ export async function matchPatterns(
       named.add(path);
     } else if (isGlob(pattern)) {
       globs.push(pattern);
-    } else if (lstatOf(path)?.isSymbolicLink() === true) {
-      return dangling(pattern, path);
-    } else if (optional) {
-      directories.add(path);
     } else {
-      return fail(2, `${pattern} does not exist`, `looked for ${path}`);
+      directories.add(path);
+      if (lstatOf(path)?.isSymbolicLink() === true) return dangling(pattern, path);
+      if (!optional) return fail(2, `${pattern} does not exist`, `looked for ${path}`);
     }
   }
   const without = globs.filter((pattern) => pattern.startsWith("!"));

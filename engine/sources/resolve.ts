@@ -138,13 +138,15 @@ export class Sources {
     const { dir } = this.project;
     const base = resolve(dir, source.from ?? "");
     const ignore = this.#ours;
+    const looked = new Set<string>();
     const matched = await matchPatterns(base, source.patterns, {
       ignore,
       optional: source.optional === true,
       empty: source.tree !== undefined,
+      looked,
     });
+    this.#directories(looked, grounds);
     if (!matched.ok) return hinted(matched, source.hint);
-    this.#directories(matched.value.directories, grounds);
     const place = (path: string): string =>
       source.stage === undefined ? stagePath(dir, path) : normalize(join(source.stage, relative(base, path)));
     const files: SourceFile[] = [];
