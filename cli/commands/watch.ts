@@ -166,7 +166,7 @@ class Watching {
     }
     const hinted = this.#hints.size > 0;
     const since = hinted ? performance.timeOrigin + this.#hints.since : Date.now();
-    const taken = this.#hints.take();
+    const taken = this.#take();
     const inputs = taken.filter((path) => this.#interests.isInput(path));
     const names = new Set([...(stopped ?? []), ...inputs.map((path) => this.#interests.name(path))]);
     const added = taken.filter((path) => !this.#interests.isInput(path));
@@ -208,11 +208,17 @@ class Watching {
     const reached = this.#opened === null ? actions : relationsOf(this.#opened.graph).dependents(actions);
     const stopped = [...running.actions].filter((id) => imagefile || reached.has(id));
     if (stopped.length === 0 || running.stop.signal.aborted) return;
-    const names = this.#hints.take().map((path) => this.#interests.name(path));
+    const names = this.#take().map((path) => this.#interests.name(path));
     this.#stoppedFor = names;
     this.#emit({ type: "changed", paths: names, stopped, at: Date.now() });
     running.stop.abort();
     setTimeout(() => running.kill.abort(), GRACE_MS).unref();
+  }
+
+  #take(): string[] {
+    const taken = this.#hints.take();
+    this.#interests.seen(taken);
+    return taken;
   }
 
   #lost(problem: Problem): void {
@@ -246,6 +252,8 @@ class Watching {
 
   /** A terminal's display is over with its round: the next has another. */
   async #show(): Promise<void> {
+    // Of lines of JSON the first says what they are, once.
+    if (this.#terminal !== null && this.call.options.progress === "json") return;
     this.#terminal?.close();
     const asks =
       this.#guest !== null ||

@@ -168,17 +168,15 @@ export class Interests {
 
   /** What does not look as it did when somebody last looked; each change is named once. */
   changed(): string[] {
-    const found: string[] = [];
-    for (const [path, interest] of this.#paths) {
-      const now = {
-        ...(interest.followed === undefined ? {} : { followed: stampOf(path) }),
-        ...(interest.own === undefined ? {} : { own: ownStamp(path) }),
-      };
-      if (isSame(interest.followed, now.followed) && isSame(interest.own, now.own)) continue;
-      Object.assign(interest, now);
-      found.push(path);
+    return [...this.#paths].flatMap(([path, interest]) => (restamp(path, interest) ? [path] : []));
+  }
+
+  /** These are going to be looked at as they are now. */
+  seen(paths: Iterable<string>): void {
+    for (const path of paths) {
+      const interest = this.#paths.get(path);
+      if (interest !== undefined) restamp(path, interest);
     }
-    return found;
   }
 
   /** A path as it is told of. */
@@ -210,6 +208,17 @@ export class Interests {
         if (!isWithin(dir, at) || at === dir) break;
       }
   }
+}
+
+/** Whether it looks otherwise than it did; then that is how it looks. */
+function restamp(path: string, interest: Interest): boolean {
+  const now = {
+    ...(interest.followed === undefined ? {} : { followed: stampOf(path) }),
+    ...(interest.own === undefined ? {} : { own: ownStamp(path) }),
+  };
+  if (isSame(interest.followed, now.followed) && isSame(interest.own, now.own)) return false;
+  Object.assign(interest, now);
+  return true;
 }
 
 const isSame = (a: Stamp | null | undefined, b: Stamp | null | undefined): boolean =>
