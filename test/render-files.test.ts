@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { version } from "../cache/installed.js";
 import { openEvents } from "../cli/render/events.js";
 import { combine } from "../cli/render/index.js";
 import { openTrace, traceOf, type TraceEntry } from "../cli/render/trace.js";
-import type { BuildEvent } from "../engine/events.js";
+import { EVENTS_VERSION, type BuildEvent } from "../engine/events.js";
 import { unwrap } from "../engine/problem.js";
 import { at, built, builds, failed, never, started } from "./support/synthetic-builds.js";
 
@@ -38,9 +39,10 @@ const overlaps = (entries: readonly TraceEntry[]): string[] => {
 };
 
 describe("--events", () => {
-  test("appends each event as a line, to what is there", () => {
+  test("appends each event as a line, to what is there, and before them what stream it is", () => {
     const path = join(dir, "events.jsonl");
     const events = builds["example"]?.() ?? [];
+    const begin = { type: "begin", version: EVENTS_VERSION, imagemake: version(), at: events[0]?.at };
     for (let run = 0; run < 2; run += 1) {
       const renderer = unwrap(openEvents(path, () => undefined));
       for (const event of events) renderer.event(event);
@@ -48,7 +50,7 @@ describe("--events", () => {
       renderer.close();
     }
     const lines = readFileSync(path, "utf8").trimEnd().split("\n");
-    expect(lines.map((line): unknown => JSON.parse(line))).toEqual([...events, ...events]);
+    expect(lines.map((line): unknown => JSON.parse(line))).toEqual([begin, ...events, begin, ...events]);
   });
 
   test("goes through a link of root's, and not through another user's", () => {

@@ -168,7 +168,11 @@ describe("the choice of a renderer", () => {
     renderer.close();
     renderer.close();
     if (chosen === "json") {
-      expect(JSON.parse(stdout.written)).toEqual(event);
+      const [begin, ...lines] = stdout.written.trimEnd().split("\n");
+      expect([begin, lines.map((line): unknown => JSON.parse(line))]).toEqual([
+        expect.stringContaining('"begin"'),
+        [event],
+      ]);
       expect(stderr.written).toBe("");
     } else {
       expect(stdout.written).toBe("");

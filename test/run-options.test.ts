@@ -107,7 +107,7 @@ describe("a project that was built", () => {
     expect(ended.stderr).toMatch(/built two/);
     const events = project.read(paths[0]).trimEnd().split("\n");
     const types = events.map((line) => (JSON.parse(line) as BuildEvent).type);
-    expect(types).toEqual(["release", "plan", "started", "built", "started", "built", "done"]);
+    expect(types).toEqual(["begin", "release", "plan", "started", "built", "started", "built", "done"]);
     const trace = JSON.parse(project.read(paths[1])) as { name: string; ph: string }[];
     expect(trace.filter(({ ph }) => ph === "X").map(({ name }) => name)).toEqual(["one", "two"]);
   });

@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BuildEvent } from "../../engine/events.js";
+import { eventsIn } from "./stream.js";
 
 /** The compiled command. */
 export const MAIN = fileURLToPath(new URL("../../run/imagemake.js", import.meta.url));
@@ -146,8 +147,8 @@ export async function finish(child: ChildProcess): Promise<Ended> {
 
 /** What its events say. */
 export function told({ status, stdout, stderr }: Ended): Told {
-  const lines = stdout.split("\n").filter((line) => line !== "");
-  const events = lines.map((line) => JSON.parse(line) as BuildEvent);
+  const events = eventsIn(stdout.split("
+").filter((line) => line !== ""));
   return {
     status,
     stderr,

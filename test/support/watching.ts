@@ -2,6 +2,7 @@
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { BuildEvent } from "../../engine/events.js";
+import { eventIn, eventsIn } from "./stream.js";
 import { finish, type CallOptions, type Ended, type TestProject } from "./cli.js";
 
 type Type = BuildEvent["type"];
@@ -29,10 +30,13 @@ export function watch(project: TestProject, options: CallOptions, ...words: stri
   const ended = finish(child);
   const events: BuildEvent[] = [];
   let [at, told] = [0, 0];
+  let first = true;
   let notify = (): void => undefined;
   if (child.stdout !== null)
     createInterface({ input: child.stdout }).on("line", (line) => {
-      events.push(JSON.parse(line) as BuildEvent);
+      if (first) eventsIn([line]);
+      else events.push(eventIn(line));
+      first = false;
       notify();
     });
   void ended.then(() => notify());
