@@ -29,7 +29,7 @@ const LAYERS = [
   ["command", compiled("cli/run", "cli/open", "cli/commands/list")],
   ["look", compiled("cli/look", "cli/commands/why")],
   ["build", compiled("engine/build/build", "cli/commands/build", "cli/render/plain")],
-  ...["@dagrejs/graphlib", "zod", "fast-glob", "execa", "ora", "chokidar"].map((name) => [
+  ...["@dagrejs/graphlib", "zod", "fast-glob", "execa", "ora", "chokidar", "smol-toml"].map((name) => [
     `library-${name.replace(/^.*\//, "")}`,
     [fileURLToPath(import.meta.resolve(name))],
   ]),

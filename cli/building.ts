@@ -1,11 +1,12 @@
 // How the command line says a build is to go. It builds nothing.
 import { cpus } from "node:os";
-import type { BuildOptions } from "../engine/build/build.js";
+import type { BuildEnd, BuildOptions } from "../engine/build/build.js";
 import type { RunOptions } from "../engine/build/session.js";
 import type { Shared } from "../engine/build/shared.js";
 import type { Emit } from "../engine/events.js";
 import type { TargetId } from "../engine/model.js";
 import { unwrap } from "../engine/problem.js";
+import type { Project } from "../engine/project.js";
 import { relationsOf } from "../engine/relations.js";
 import type { CallWith } from "./call.js";
 import { runOf, type Opened } from "./open.js";
@@ -52,3 +53,14 @@ export const asksPerson = ({ graph }: Opened, targets: readonly TargetId[]): boo
   relationsOf(graph)
     .closure(targets)
     .some(({ interactive }) => interactive);
+
+/** After a build: the store keeps within what settings allow it. */
+export async function keepSpace(
+  call: CallWith<"wait">,
+  project: Project,
+  { built, session }: Pick<BuildEnd, "built" | "session">,
+): Promise<void> {
+  const limit = call.settings?.maxSize ?? null;
+  if (limit !== null && session !== null && built > 0)
+    await (await import("./garbage.js")).keepWithin(limit, call, project, session.index);
+}

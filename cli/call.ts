@@ -3,6 +3,7 @@ import type { Problem } from "../engine/problem.js";
 import type { Looked } from "../engine/quick.js";
 import type { CommandName, OptionsOf } from "./commands.js";
 import type { GlobalName, GlobalOptions } from "./option.js";
+import type { Settings } from "./settings.js";
 
 /** The words of a call. */
 export interface Words {
@@ -10,6 +11,10 @@ export interface Words {
   readonly args: Readonly<Record<string, string>>;
   /** The others. */
   readonly names: readonly string[];
+  /** Options that stand on the command line itself. */
+  readonly given: Readonly<Record<string, unknown>>;
+  /** What holds of settings; null for commands that have no use for any. */
+  readonly settings: Settings | null;
   /** The command line as it was typed. */
   readonly argv: readonly string[];
   /** What an earlier run of it found, and what of that is not as it was. */

@@ -189,6 +189,10 @@ export const COMMANDS = {
     words: [{ name: "name", what: "rule", optional: true }],
     takes: ["json"],
   },
+  config: {
+    about: "which settings hold, and which file, variable or option says so",
+    takes: ["jobs", "cache", "json"],
+  },
   init: { about: "write a first Imagefile and .gitignore here", takes: ["json"] },
   help: {
     about: "what there is, or what a command is for",

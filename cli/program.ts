@@ -1,7 +1,6 @@
 // The declared commands as commander has them: what is typed becomes a command's name, words and options.
-import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { PACKAGE } from "../cache/installed.js";
+import { version } from "../cache/installed.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
 import { fail, ok, type Result } from "../engine/problem.js";
 import {
@@ -23,11 +22,12 @@ Exit status: ${Object.entries(EXITS)
   .map(([status, what]) => `${status} ${what}`)
   .join(", ")}.`;
 
-/** Called with the name of what was called, its words, and the options that were given or have a default. */
+/** Called with the name of what was called, its words, the options that were given or have a default, and those given. */
 export type Perform = (
   name: CommandName,
   words: readonly string[],
   options: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
 ) => Promise<void>;
 
 /** All commands; `perform` carries out what is called. */
@@ -80,8 +80,13 @@ function addCommand(program: Command, command: Command, name: CommandName, perfo
 
 const called =
   (perform: Perform, name: CommandName, command: Command): (() => Promise<void>) =>
-  () =>
-    perform(name, command.args, command.optsWithGlobals());
+  () => {
+    const options = command.optsWithGlobals();
+    const typed = Object.entries(options).filter(
+      ([option]) => command.getOptionValueSourceWithGlobals(option) === "cli",
+    );
+    return perform(name, command.args, options, Object.fromEntries(typed));
+  };
 
 /** As a help has it: `<target>`, `[groups...]`. */
 export const inBrackets = ({ name, optional, many }: Word): string => {
@@ -122,12 +127,6 @@ function positive(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("it must be a number from 1 up");
   return value;
-}
-
-/** As package.json has it. */
-function version(): string {
-  const text = readFileSync(new URL("package.json", PACKAGE), "utf8");
-  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 /** Exit 2 for a word or an option that the command would drop in silence. */

@@ -2,17 +2,21 @@
 // and an exit status.
 import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
+import { cwd } from "node:process";
 import { CommanderError, type Command } from "commander";
 import { problemIn } from "../cache/io.js";
 import { sudoOwner } from "../cache/write.js";
 import { blameIfIts } from "../engine/evaluate/blame.js";
 import { asError, fail, ok, unwrap, type Result } from "../engine/problem.js";
+import { projectOf } from "../engine/project.js";
 import type { Looked } from "../engine/quick.js";
 import { say, type Handler, type Words } from "./call.js";
-import type { CommandName } from "./commands.js";
+import { declared, type CommandName } from "./commands.js";
+import { EVERYWHERE, type GlobalOptions } from "./option.js";
 import { flushed, watchOutput } from "./output.js";
 import { makeProgram, requireTaken } from "./program.js";
 import { splitWords } from "./select.js";
+import { optionOf, settingsOf, type Settings } from "./settings.js";
 import { ordered } from "./words.js";
 
 /** What carries out each command, loaded when it is called. */
@@ -28,6 +32,7 @@ const HANDLERS: { readonly [K in CommandName]: () => Promise<{ readonly command:
   clean: () => import("./commands/clean.js"),
   doctor: () => import("./commands/doctor.js"),
   explain: () => import("./commands/explain.js"),
+  config: () => import("./commands/config.js"),
   init: () => import("./commands/init.js"),
   help: () => import("./commands/help.js"),
   completion: () => import("./commands/completion.js"),
@@ -79,8 +84,8 @@ async function run(argv: readonly string[], earlier: Looked | null): Promise<num
 
 async function carryOut(argv: readonly string[], earlier: Looked | null): Promise<number> {
   let status = 0;
-  const program = makeProgram(async (name, words, options) => {
-    status = await handle(name, options, { ...splitWords(words), argv, earlier });
+  const program = makeProgram(async (name, words, options, given) => {
+    status = await handle(name, options, { ...splitWords(words), given, settings: null, argv, earlier });
   });
   try {
     unwrap(inUtf8(argv));
@@ -102,7 +107,24 @@ async function handle(
   unwrap(requireTaken(name, options, words.names));
   if (sudoOwner() !== null) (await import("./limited.js")).requireNoFiles(name, options);
   const { command } = await (HANDLERS[name] as Loader)();
-  return command({ ...words, options });
+  if (UNSET.includes(name)) return command({ ...words, options });
+  const { directory = cwd(), file = "Imagefile.ts" } = options as GlobalOptions<"directory" | "file">;
+  const settings = unwrap(await settingsOf(projectOf(directory, file), words.given));
+  return command({ ...words, settings, options: { ...options, ...optionsOf(name, settings) } });
+}
+
+/** Commands that settings say nothing of: they work whatever is wrong with these. */
+const UNSET: readonly CommandName[] = ["help", "explain", "completion", "__complete", "init", "config"];
+
+/** What settings say of the options that a command takes. */
+function optionsOf(name: CommandName, { all }: Settings): Readonly<Record<string, unknown>> {
+  const taken: readonly string[] = [...EVERYWHERE, ...(declared(name).takes ?? [])];
+  return Object.fromEntries(
+    all.flatMap(({ name: setting, value }) => {
+      const option = optionOf(setting);
+      return value !== null && option !== undefined && taken.includes(option) ? [[option, value]] : [];
+    }),
+  );
 }
 
 /** A target may have a command's name. */

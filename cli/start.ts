@@ -3,6 +3,7 @@
 import { lstatSync, statSync, type Stats } from "node:fs";
 import { GRAPHS_HERE, STATE } from "../cache/layout.js";
 import { isIdle, lookUp, quickWords, type Looked } from "../engine/quick.js";
+import { isProgressSet, userConfig } from "./config-paths.js";
 import { releaseLine } from "./render/when.js";
 
 /** Runs the command line; the exit status is set. */
@@ -66,7 +67,8 @@ function earlierRun(argv: readonly string[]): Looked | "idle" | null {
     if (!isTrusted()) return null;
     const now = Date.now();
     const looked = lookUp(GRAPHS_HERE, command, now, back);
-    if (looked === null || !command.plain || !isIdle(looked)) return looked;
+    if (looked?.header.settings !== userConfig(process.env)) return null;
+    if (!command.plain || looked.header.told || isProgressSet(process.env) || !isIdle(looked)) return looked;
     if (!command.question && !command.silent) {
       const { datecode, opened } = looked.header.release;
       process.stderr.write(`${releaseLine({ datecode, opened, joined: true, at: now })}\nnothing to do\n`);

@@ -9,7 +9,7 @@ import { lstatSync, readFileSync, statSync } from "node:fs";
 import { quickPath } from "../cache/layout.js";
 
 /** First bytes of a record. */
-export const MAGIC = "imagemake quick 4\n";
+export const MAGIC = "imagemake quick 5\n";
 
 /** Last bytes of a record: its checksum, a little-endian number. */
 export const CHECKSUM_BYTES = 4;
@@ -62,6 +62,10 @@ export interface QuickHeader {
     readonly until: number | null;
   };
   readonly rows: number;
+  /** The user's file of settings, which may lie elsewhere now; null for none. */
+  readonly settings: string | null;
+  /** A file of settings has it told otherwise than usual. */
+  readonly told: boolean;
   /** False where some of what was decided rests on what no look can confirm: a command's word, a file too fresh to believe. */
   readonly sure: boolean;
 }

@@ -40,6 +40,16 @@ class Packing {
   }
 }
 
+/** Files of settings, which a later run has to look at. */
+export interface SettingFiles {
+  /** Whether they are there or not. */
+  readonly paths: readonly string[];
+  /** The user's own among them. */
+  readonly user: string | null;
+  /** One of them has a run with nothing to do told of otherwise than usual. */
+  readonly told: boolean;
+}
+
 /** What is said of each action, by its number in the graph. */
 interface Owned extends Pick<SavedKnown, "builds" | "open" | "bundles"> {
   /** No action rests on what no look can confirm. */
@@ -56,12 +66,13 @@ export function saveRecord(
   reads: Reads,
   graph: string,
   { file, words }: Pick<QuickWords, "file" | "words">,
+  settings: SettingFiles,
 ): boolean {
   const { facts, options, pins, decider, index } = session;
   const { project } = options;
   if (facts.doubtful || reads.unsnapshottable.length > 0 || reads.envAll) return false;
   const rows = new Rows(project.dir, decider.products.known?.looked ?? null);
-  const shared = sharedRows(session, reads, rows);
+  const shared = sharedRows(session, reads, rows, settings);
   if (shared === null) return false;
   const { sure, ...owned } = ownedRows(session, rows);
   // What this run looked at again is as it is now: the release was written since.
@@ -85,6 +96,8 @@ export function saveRecord(
       until: release.explicit || release.byName ? null : Date.parse(release.lastBuild) + JOIN_MS,
     },
     rows: rows.paths.length,
+    settings: settings.user,
+    told: settings.told,
     sure,
   };
   if (rows.paths.some((path) => path.includes("\0") || path.includes("\uFFFD"))) return false;
@@ -203,7 +216,7 @@ function rowsMade(
 }
 
 /** The rows that no action owns: of the engine, of the Imagefile, of the release, of tools; null where one cannot be believed. */
-function sharedRows(session: Session, reads: Reads, rows: Rows): Set<number> | null {
+function sharedRows(session: Session, reads: Reads, rows: Rows, settings: SettingFiles): Set<number> | null {
   const { facts, options, decider, actions } = session;
   const { project } = options;
   const { known } = decider.products;
@@ -211,7 +224,8 @@ function sharedRows(session: Session, reads: Reads, rows: Rows): Set<number> | n
   const looked = actions.filter((action) => known?.stands(action) !== true);
   const links = new Set(looked.flatMap((action) => decider.outPaths(action).map(({ path }) => path)));
   const others = [...facts.files].filter(([path]) => !links.has(path));
-  for (const [path, stamp] of [...others, ...engineFiles().map((path) => [path, stampOf(path)] as const)]) {
+  const alsoRead = [...engineFiles(), ...settings.paths].map((path) => [path, stampOf(path)] as const);
+  for (const [path, stamp] of [...others, ...alsoRead]) {
     if (stamp !== null && !tellsChanges(path, stamp.mtime, stamp.ctime, stamp.mode)) return null;
     shared.add(rows.add(path, stamp, true));
   }

@@ -186,9 +186,24 @@ describe("a run with nothing to do", () => {
     expect(run.modules.filter((url) => heavy.includes(url))).toEqual([]);
   });
 
+  test("with files of settings it loads nothing more", async () => {
+    const env = { XDG_CONFIG_HOME: project.path("xdg") };
+    for (const file of ["imagemake.toml", "xdg/imagemake/config.toml"]) project.write(file, "jobs = 2\n");
+    await settled();
+    await project.call({ env }, "plain", "tree");
+    const run = await watched({ env }, "plain", "tree");
+    expect([wasQuick(run), run.stderr]).toEqual([true, expect.stringMatching(/\nnothing to do\n$/)]);
+    expect(run.modules.filter((url) => url.includes("toml") || url === "node:crypto")).toEqual([]);
+    // The witness: what a build loads.
+    const built = await watched({ env }, "-n", "plain");
+    expect(built.modules.filter((url) => url.includes("smol-toml"))).not.toEqual([]);
+    rmSync(project.path("imagemake.toml"));
+    rmSync(project.path("xdg"), { recursive: true });
+  });
+
   test("the witness sees what other runs load: the saved graph spares jiti and zod, an edited Imagefile does not", async () => {
     const named = (run: Watched): string[] =>
-      ["jiti", "zod", "graphlib", "execa", "ora", "better-sqlite3"].filter((name) =>
+      ["jiti", "zod", "graphlib", "execa", "ora", "better-sqlite3", "chokidar", "smol-toml"].filter((name) =>
         run.modules.some(
           (url) => url.includes(`/node_modules/${name}/`) || url.endsWith(`/library-${name}.js`),
         ),

@@ -19,9 +19,10 @@ import { readReleases, selectRelease } from "../../engine/release/release.js";
 import type { Earlier } from "../../engine/known.js";
 import { saveRecord } from "../../engine/record.js";
 import { quickFile, quickWords } from "../../engine/quick.js";
-import { asksPerson, buildOptions, runOptions, sharedOf } from "../building.js";
+import { asksPerson, buildOptions, keepSpace, runOptions, sharedOf } from "../building.js";
 import { displayOf, makeRenderer, noteUnsnapshottable } from "../display.js";
 import { listen } from "../interrupts.js";
+import { settingFiles } from "../settings.js";
 import { openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
@@ -153,9 +154,16 @@ async function runBuild(
     const interrupted = interrupts.status();
     if (interrupted !== null) return interrupted;
     if (end.problem !== null) throw new ProblemError(end.problem);
+    await keepSpace(call, opened.project, end);
     const quick = quickWords(call.argv);
     if (end.exit === 0 && end.session !== null && quick !== null && opened.digest !== null)
-      saveRecord(end.session, opened.reads, opened.digest, quick);
+      saveRecord(
+        end.session,
+        opened.reads,
+        opened.digest,
+        quick,
+        settingFiles(opened.project, call.settings),
+      );
     return end.exit;
   } finally {
     interrupts.close();

@@ -11,10 +11,11 @@ import type { TargetId } from "../../engine/model.js";
 import { fail, ok, type Problem, type Result } from "../../engine/problem.js";
 import { lookUp, quickFile, type QuickWords } from "../../engine/quick.js";
 import { saveRecord } from "../../engine/record.js";
-import { buildOptions, runOptions, sharedOf } from "../building.js";
+import { buildOptions, keepSpace, runOptions, sharedOf } from "../building.js";
 import type { Call } from "../call.js";
 import { noteUnsnapshottable } from "../display.js";
 import { openImagefile, type Opened } from "../open.js";
+import { settingFiles } from "../settings.js";
 import { isPrint, oneDate, select } from "../select.js";
 
 /** Who follows the rounds. */
@@ -89,8 +90,15 @@ export class Rounds {
     try {
       if (session !== null && problem !== null) follower.decided(session);
       const words = this.#words();
+      await keepSpace(call, opened.project, end);
       if (session !== null && exit === 0 && !end.interrupted && words !== null && opened.digest !== null)
-        settled = saveRecord(session, opened.reads, opened.digest, words);
+        settled = saveRecord(
+          session,
+          opened.reads,
+          opened.digest,
+          words,
+          settingFiles(opened.project, call.settings),
+        );
     } finally {
       session?.index.close();
     }

@@ -51,6 +51,8 @@ export interface BuildEnd {
   readonly exit: 0 | 1 | 2 | 3;
   readonly problem: Problem | null;
   readonly interrupted: boolean;
+  /** How many actions were built. */
+  readonly built: number;
   readonly session: Session | null;
 }
 
@@ -58,6 +60,7 @@ const ended = (session: Session | null, problem: Problem): BuildEnd => ({
   exit: problem.exit,
   problem,
   interrupted: false,
+  built: 0,
   session,
 });
 
@@ -83,7 +86,7 @@ export async function build(given: BuildOptions): Promise<BuildEnd> {
     });
     notePublished(first.value.decider, judged);
     emitDone(options, began, { upToDate: looked.value.size });
-    return { exit: 0, problem: null, interrupted: false, session: first.value };
+    return { exit: 0, problem: null, interrupted: false, built: 0, session: first.value };
   }
   // Before packages are resolved: that asks the network.
   const forbidden = options.keepGoing
@@ -210,7 +213,7 @@ async function buildLocked(options: BuildOptions, began: number, plan: Plan | nu
   remember(session);
   emitDone(options, began, tally);
   const interrupted = options.signal.aborted;
-  return { exit: tally.exit, problem: null, interrupted, session };
+  return { exit: tally.exit, problem: null, interrupted, built: tally.built, session };
 }
 
 /** Decides, and takes what a shared cache has of that; then it counts as if it had been built here. */

@@ -147,8 +147,7 @@ export async function finish(child: ChildProcess): Promise<Ended> {
 
 /** What its events say. */
 export function told({ status, stdout, stderr }: Ended): Told {
-  const events = eventsIn(stdout.split("
-").filter((line) => line !== ""));
+  const events = eventsIn(stdout.split("\n").filter((line) => line !== ""));
   return {
     status,
     stderr,

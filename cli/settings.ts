@@ -1,0 +1,235 @@
+// What need not be said on each command line: settings, as data, and which of several values holds. In this order, the later
+// before the earlier: the default, the user's own file, the project's file, the environment, the command line.
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ownerIn, sudoOwner } from "../cache/write.js";
+import { nearestHint } from "../engine/evaluate/nearest.js";
+import { fail, ok, type Result } from "../engine/problem.js";
+import type { Project } from "../engine/project.js";
+import type { SettingFiles } from "../engine/record.js";
+import { isLimited } from "../engine/release/place.js";
+import { lstatOf, statOf } from "../engine/sources/stamp.js";
+import { PROJECT_CONFIG, userConfig } from "./config-paths.js";
+import { GLOBAL, type GlobalName } from "./option.js";
+
+/** A setting. */
+interface Declaration {
+  readonly about: string;
+  /** What it is where nobody says anything, in words. */
+  readonly default: string;
+  readonly read: (value: unknown) => Result<string | number>;
+  /** Of the command line, for the same. */
+  readonly option?: GlobalName;
+}
+
+/** Settings by the name that they have in a file, with a dot for a table: `max-size` in `[space]`. */
+export const SETTINGS = {
+  jobs: { about: "actions at a time", default: "cores", option: "jobs", read: readCount },
+  progress: {
+    about: `how progress is shown: ${GLOBAL.progress.of.join(", ")}`,
+    default: GLOBAL.progress.default,
+    option: "progress",
+    read: readProgress,
+  },
+  cache: {
+    about: "results shared with other machines, as --cache",
+    default: "none",
+    option: "cache",
+    read: readText,
+  },
+  "space.max-size": {
+    about: "where the store holds more after a build, what nothing needs is removed: 50GiB, or bytes",
+    default: "no limit",
+    read: readSize,
+  },
+} as const satisfies Readonly<Record<string, Declaration>>;
+
+/** A setting's name. */
+export type SettingName = keyof typeof SETTINGS;
+
+const NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** Which value holds, and who said so. */
+export interface Setting {
+  readonly name: SettingName;
+  /** Null for the default. */
+  readonly value: string | number | null;
+  readonly from: "default" | "user" | "project" | "environment" | "command line";
+  /** The file, the variable or the option that says so; null for the default. */
+  readonly where: string | null;
+}
+
+/** The settings that hold, and the files that were looked for. */
+export interface Settings {
+  readonly all: readonly Setting[];
+  readonly files: readonly { readonly path: string; readonly read: boolean }[];
+  /** Bytes that the store may hold after a build; null for any number. */
+  readonly maxSize: number | null;
+  /** A file says how progress is shown: a run with nothing to do is not told of as usual. */
+  readonly shows: boolean;
+}
+
+/** Its variable: `IMAGEMAKE_SPACE_MAX_SIZE`. */
+export const variableOf = (name: SettingName): string =>
+  `IMAGEMAKE_${name.replace(/[.-]/g, "_").toUpperCase()}`;
+
+/** The files of settings that the record of a run rests on. */
+export function settingFiles(project: Project, settings: Settings | null): SettingFiles {
+  const user = userConfig(process.env);
+  const paths = [join(project.dir, PROJECT_CONFIG), ...(user === null ? [] : [user])];
+  return { paths, user, told: settings?.shows === true };
+}
+
+/**
+ * What holds of each setting. `given` are the options of the command line. Exit 2 for what is wrong in a file or a variable.
+ * Whom sudo lets run an Imagefile of somebody else's has no file and no variables of his own.
+ */
+export async function settingsOf(
+  project: Project,
+  given: Readonly<Partial<Record<GlobalName, unknown>>>,
+): Promise<Result<Settings>> {
+  const limited = sudoOwner() !== null && existsSync(project.dir) && isLimited(project);
+  const found = new Map<SettingName, Setting>();
+  const files: { path: string; read: boolean }[] = [];
+  const own = userConfig(process.env);
+  const beside = join(project.dir, PROJECT_CONFIG);
+  for (const [path, from] of [
+    [own, "user"],
+    [beside, "project"],
+  ] as const) {
+    if (path === null || (limited && from === "user")) continue;
+    const read = statOf(path) !== undefined;
+    files.push({ path, read });
+    if (!read) continue;
+    const trusted = from === "user" ? trust(path, project) : ok(undefined);
+    if (!trusted.ok) return trusted;
+    const values = await readConfig(path);
+    if (!values.ok) return values;
+    for (const [name, value] of values.value) {
+      // What a cache says is believed: they may not choose it, nor that it is used.
+      if (limited && name === "cache") continue;
+      found.set(name, { name, value, from, where: path });
+    }
+  }
+  const shows = found.has("progress");
+  for (const name of limited ? [] : NAMES) {
+    const text = process.env[variableOf(name)] ?? "";
+    if (text === "") continue;
+    const value = SETTINGS[name].read(text);
+    if (!value.ok) return fail(2, `${variableOf(name)}: ${value.problem.message}`);
+    found.set(name, { name, value: value.value, from: "environment", where: variableOf(name) });
+  }
+  for (const name of NAMES) {
+    const option = optionOf(name);
+    const value = option === undefined ? undefined : given[option];
+    if (typeof value === "string" || typeof value === "number")
+      found.set(name, { name, value, from: "command line", where: `--${option}` });
+  }
+  const all = NAMES.map(
+    (name) => found.get(name) ?? { name, value: null, from: "default" as const, where: null },
+  );
+  const size = found.get("space.max-size")?.value;
+  return ok({ all, files, maxSize: typeof size === "number" ? size : null, shows });
+}
+
+/** The option of the command line that says the same. */
+export const optionOf = (name: SettingName): GlobalName | undefined => {
+  const declaration: Declaration = SETTINGS[name];
+  return declaration.option;
+};
+
+/** Root does not do what a file says that somebody else may have written. */
+function trust(path: string, project: Project): Result<void> {
+  const owner = lstatOf(path)?.uid;
+  const known = [0, process.getuid?.(), ownerIn(project.dir)?.uid];
+  return process.getuid?.() !== 0 || known.includes(owner)
+    ? ok(undefined)
+    : fail(
+        2,
+        `${path} belongs to another user`,
+        `chown it, or set HOME to that of root; ${dirname(path)} is looked into`,
+      );
+}
+
+/** What a file says, by the names of settings. The library is loaded for it alone. */
+async function readConfig(path: string): Promise<Result<ReadonlyMap<SettingName, string | number>>> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    return fail(2, `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const { parse, TomlError } = await import("smol-toml");
+  const found = new Map<SettingName, string | number>();
+  try {
+    for (const [name, value] of flattened(parse(text))) {
+      const known = NAMES.find((one) => one === name);
+      if (known === undefined)
+        return fail(
+          2,
+          `${path}: there is no setting ${name}`,
+          nearestHint(name, NAMES) ?? "imagemake config has them all",
+        );
+      const read = SETTINGS[known].read(value);
+      if (!read.ok) return fail(2, `${path}: ${name}: ${read.problem.message}`);
+      found.set(known, read.value);
+    }
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [first = ""] = error.message.split("\n");
+    return fail(2, `${path}:${error.line}:${error.column}: ${first.replace(/^Invalid TOML document: /, "")}`);
+  }
+  return ok(found);
+}
+
+/** Every value with the names that lead to it. */
+function flattened(table: Readonly<Record<string, unknown>>, inside = ""): (readonly [string, unknown])[] {
+  return Object.entries(table).flatMap(([name, value]) =>
+    typeof value === "object" &&
+    value !== null &&
+    Object.getPrototypeOf(value) !== Date.prototype &&
+    !Array.isArray(value)
+      ? Object.keys(value).length === 0
+        ? [[`${inside}${name}`, value] as const]
+        : flattened(value as Readonly<Record<string, unknown>>, `${inside}${name}.`)
+      : [[`${inside}${name}`, value] as const],
+  );
+}
+
+function readCount(value: unknown): Result<number> {
+  const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
+  return typeof number === "number" && Number.isSafeInteger(number) && number >= 1
+    ? ok(number)
+    : fail(2, `expected a number from 1 up, found ${shown(value)}`);
+}
+
+function readText(value: unknown): Result<string> {
+  return typeof value === "string" && value !== ""
+    ? ok(value)
+    : fail(2, `expected a text, found ${shown(value)}`);
+}
+
+function readProgress(value: unknown): Result<string> {
+  const known = GLOBAL.progress.of.find((one) => one === value);
+  return known === undefined
+    ? fail(2, `expected one of ${GLOBAL.progress.of.join(", ")}, found ${shown(value)}`)
+    : ok(known);
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+function readSize(value: unknown): Result<number> {
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB|TiB)?$/.exec(String(value)) ?? [];
+  const bytes = Math.round(Number(number) * (UNITS[unit] ?? Number.NaN));
+  return (typeof value === "string" || typeof value === "number") && Number.isSafeInteger(bytes)
+    ? ok(bytes)
+    : fail(2, `expected a size such as 50GiB, found ${shown(value)}`);
+}
+
+const shown = (value: unknown): string => (typeof value === "bigint" ? String(value) : JSON.stringify(value));
