@@ -3,12 +3,11 @@
 import type { Session } from "../../engine/build/session.js";
 import type { BuildEvent, Emit } from "../../engine/events.js";
 import type { TargetId } from "../../engine/model.js";
-import { ProblemError, stop, type Problem } from "../../engine/problem.js";
+import { ok, ProblemError, stop, type Problem, type Result } from "../../engine/problem.js";
 import { projectOf } from "../../engine/project.js";
 import { relationsOf } from "../../engine/relations.js";
 import { Interests } from "../../engine/watch/interests.js";
 import { Watcher } from "../../engine/watch/watcher.js";
-import { asksPerson } from "../building.js";
 import type { Call } from "../call.js";
 import { displayOf, filesOf, progressOf } from "../display.js";
 import { listen, type Interrupts } from "../interrupts.js";
@@ -42,7 +41,6 @@ interface Running {
   readonly kill: AbortController;
   /** Actions that run. */
   readonly actions: Set<TargetId>;
-  session: Session | null;
 }
 
 class Watching {
@@ -65,6 +63,10 @@ class Watching {
   #opened: Opened | null = null;
   #graph: string | null = null;
   #wasRead = false;
+  /** Whether anything was told since it was told that it watches. */
+  #hasTold = false;
+  /** Whether an action of the graph asks a person, who has to have the terminal. */
+  #asks = false;
   /** Whether it is watched already where the inputs of the graph are. */
   #isNew = true;
 
@@ -78,7 +80,7 @@ class Watching {
     this.#rounds = new Rounds(call, {
       evaluated: (opened, reads) => this.#evaluated(opened, reads),
       decided: (session) => this.#decided(session),
-      also: async (opened) => (await this.#guest?.inputs(opened)) ?? { ok: true, value: [] },
+      also: (opened) => this.#also(opened),
     });
     this.#interrupts = listen((status) => {
       this.#close();
@@ -115,8 +117,9 @@ class Watching {
 
   async #round(cause: Cause): Promise<Round> {
     const running: Running = {
-      ...{ stop: new AbortController(), kill: new AbortController() },
-      ...{ actions: new Set<TargetId>(), session: null },
+      stop: new AbortController(),
+      kill: new AbortController(),
+      actions: new Set(),
     };
     this.#running = running;
     await this.#show();
@@ -133,7 +136,9 @@ class Watching {
         AbortSignal.any([signal, running.stop.signal]),
         AbortSignal.any([kill, running.kill.signal]),
       );
-      if (running.stop.signal.aborted || this.#interrupts.status() !== null) return round;
+      // What was stopped begins anew, whatever it came to.
+      if (running.stop.signal.aborted) return { ...round, problem: null };
+      if (this.#interrupts.status() !== null) return round;
       if (round.problem !== null) {
         telling.begin();
         if (cause.paths !== null || !this.#isFinal(round))
@@ -151,7 +156,7 @@ class Watching {
     const stopped = this.#stoppedFor;
     this.#stoppedFor = null;
     await this.#watch();
-    if (stopped === null && this.#hints.size === 0)
+    if (this.#hasTold && stopped === null && this.#hints.size === 0)
       this.#emit({ type: "watching", inputs: this.#interests.size, at: Date.now() });
     if (stopped === null) {
       const silent = round.settled || !before.meant;
@@ -243,6 +248,16 @@ class Watching {
     this.#interests.ofImagefile(reads);
   }
 
+  /** What the guest is made of; and the display that the graph asks for, before anything of it is told. */
+  async #also(opened: Opened): Promise<Result<readonly TargetId[]>> {
+    const asks = opened.graph.actions.some(({ interactive }) => interactive);
+    if (asks !== this.#asks) {
+      this.#asks = asks;
+      await this.#show();
+    }
+    return (await this.#guest?.inputs(opened)) ?? ok([]);
+  }
+
   #decided(session: Session): void {
     this.#interests.ofSession(session);
     if (!this.#isNew) return;
@@ -255,13 +270,11 @@ class Watching {
     // Of lines of JSON the first says what they are, once.
     if (this.#terminal !== null && this.call.options.progress === "json") return;
     this.#terminal?.close();
-    const asks =
-      this.#guest !== null ||
-      (this.#opened !== null && asksPerson(this.#opened, this.#opened.graph.project.default));
-    this.#terminal = await displayOf(this.call, progressOf(this.call, asks));
+    this.#terminal = await displayOf(this.call, progressOf(this.call, this.#guest !== null || this.#asks));
   }
 
   readonly #emit: Emit = (event: BuildEvent) => {
+    this.#hasTold = event.type !== "watching";
     this.#terminal?.event(event);
     combine(this.files).event(event);
   };

@@ -14,6 +14,9 @@ export interface Cause {
   readonly meant: boolean;
 }
 
+/** What alone is no news. */
+const WAITING: ReadonlySet<BuildEvent["type"]> = new Set(["plan", "up-to-date", "notice"]);
+
 /** Lets the events of one round through. */
 export class Telling {
   #held: BuildEvent[] | null;
@@ -38,7 +41,7 @@ export class Telling {
     if (this.#held === null) this.emit(event);
     else if (event.type === "plan" && event.decisions.some(({ decision }) => decision.kind !== "up-to-date"))
       this.#open([...this.#held, event]);
-    else if (event.type === "plan" || event.type === "up-to-date") this.#held.push(event);
+    else if (WAITING.has(event.type)) this.#held.push(event);
     else if (event.type !== "done") this.#open([...this.#held, event]);
     else if (this.cause.meant) this.#open([...this.#held, event]);
   };
