@@ -124,7 +124,7 @@ async function look(
   output.write(lines.length === 0 ? "nothing to do\n" : lines.join(""));
   if (!idle && options.quiet !== true) {
     const { forecast } = await import("../forecast.js");
-    const below = await forecast(session, judgements, options.jobs ?? cpus().length);
+    const below = await forecast(session, judgements, buildOptions(call).jobs);
     process.stderr.write(below.map((line) => `${line}\n`).join(""));
   }
   return status;

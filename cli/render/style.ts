@@ -64,12 +64,19 @@ const PLAINER: Readonly<Record<string, string>> = { "…": "~", "→": ">", "–
 /** The sink, with that in the place of ours where it can show ASCII alone. */
 export function inAscii(sink: Sink, env: NodeJS.ProcessEnv): Sink {
   if (!isAscii(env)) return sink;
+  const known = plainer.get(sink);
+  if (known !== undefined) return known;
   const write: Sink["write"] = (text) => sink.write(text.replace(/[…→–×]/g, (one) => PLAINER[one] ?? one));
-  return new Proxy(sink, {
+  const made = new Proxy(sink, {
     get: (of, name) => {
       if (name === "write") return write;
       const value: unknown = Reflect.get(of, name);
       return typeof value === "function" ? (value.bind(of) as unknown) : value;
     },
   });
+  plainer.set(sink, made);
+  return made;
 }
+
+/** One for each: `watch` has a renderer for each build, and each would listen to another. */
+const plainer = new WeakMap<Sink, Sink>();
