@@ -153,6 +153,7 @@ test("progress of a file holds where there is nothing to do, too, and holds no l
 
 test("a cache that a file names is used as if it stood on the command line", async () => {
   const share = project.path("share");
+  mkdirSync(share);
   project.write("imagemake.toml", `cache = "file://${share}"\n`);
   await call({}, "a");
   rmSync(project.path(".imagemake"), { recursive: true });

@@ -1,7 +1,7 @@
 // The stream of events is what its declaration says, in builds of every kind: test/support/stream.ts holds each line of
 // each test against it; here are builds that between them tell of every event and of most kinds of reasons.
 import { once } from "node:events";
-import { readFileSync, rmSync, unlinkSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, unlinkSync } from "node:fs";
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { eventsPage, PAGE, SCHEMA, schemaText } from "../cli/event-reference.js";
 import { eventSchema, type BuildEvent } from "../engine/events.js";
@@ -99,6 +99,7 @@ test("a build that is interrupted, and one that waits for another", async () => 
 
 test("with a shared cache, in a release, and by --events, appended to", async () => {
   await project.good("release", "start", "good");
+  mkdirSync(project.path("share"));
   await build("--cache", `file://${project.path("share")}`, "good", "-B");
   rmSync(project.path(".imagemake"), { recursive: true });
   await build("--cache", `file://${project.path("share")}`, "good", "after");
@@ -124,9 +125,9 @@ test("watch: what changed, what that rebuilt, what stands in the way", async () 
   told(watching.events);
 });
 
-test("between them these builds told of every event, but for a guest and packages", () => {
+test("between them these builds told of every event, but for a guest", () => {
   const types = eventSchema.options.map((option) => option.unwrap().shape.type.value);
-  expect(types.filter((type) => !seen.has(type))).toEqual(["phase", "guest"]);
+  expect(types.filter((type) => !seen.has(type))).toEqual(["guest"]);
   const kinds = ["never-built", "changed", "input-pending", "failed-before", "forced", "artifact-lost"];
   const restored = ["missing", "key-known", "shared"];
   const failures = ["exit", "signal", "timeout", "interrupted", "output-missing", "wrong-date", "guard"];
