@@ -1,11 +1,11 @@
 // The files of releases: found, read, written, and which of them a run works in. Explicit ones are beside the Imagefile,
 // implicit ones in the state directory; the database is never needed to join one.
-import { existsSync, lstatSync, readdirSync, renameSync, statSync } from "node:fs";
+import { constants, existsSync, lstatSync, openSync, readdirSync, renameSync, statSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { lightFormat } from "date-fns/lightFormat";
 import { checksumHolds, ownerIn, sudoOwner, withChecksum, writeWhole } from "../../cache/write.js";
-import { holdDirectory, trustedBelow } from "../../cache/held.js";
+import { holdDirectory, O_PATH, trustedBelow } from "../../cache/held.js";
 import { readOwned } from "../../cache/io.js";
 import { implicitFile } from "../../cache/layout.js";
 import { compareDatecodes, isDatecode, respinOf } from "../names.js";
@@ -112,9 +112,14 @@ const AGAIN = "run it again: what was built is kept";
 
 /** Which directory it is, whatever it is called. */
 function homeOf({ dir }: Project): string {
+  // File systems that number directories as they are looked up (FUSE, overlays) keep the number of an open one.
+  if (!opened.has(dir)) opened.set(dir, openSync(dir, O_PATH | constants.O_DIRECTORY));
   const { dev, ino } = statSync(dir);
   return `${dev}:${ino}`;
 }
+
+/** Projects whose directories are open, until the process ends. */
+const opened = new Map<string, number>();
 
 /** Renames implicit releases that are damaged, and says so; only while the lock is held. */
 export function setDamagedAside(project: Project, notice: (message: string) => void): void {
