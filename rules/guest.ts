@@ -24,7 +24,7 @@ export interface Machine {
 export type Role = "IMAGE" | "KERNEL" | "INITRD";
 
 /** Does what has to be done before QEMU starts: runs a command, whose output goes into the file `into`. */
-export type Does = (argv: readonly string[], into?: string) => void;
+export type Does = (argv: readonly [string, ...string[]], into?: string) => void;
 
 /** What recipes/qemu.mjs exports. */
 export interface Qemu {

@@ -11,14 +11,16 @@ export function writeCpio(tree) {
   // A kernel has a root already.
   const entries = [...tree].filter(({ path }) => path !== "");
   // The last name of a file has its bytes, as with GNU cpio.
+  /** @type {Map<string, { number: number, count: number, last: Entry }>} */
   const groups = new Map();
   const keyOf = (/** @type {Entry} */ { path, stats }) =>
     stats.isDirectory() ? path : `${stats.dev}:${stats.ino}`;
   entries.sort((a, b) => (a.path < b.path ? -1 : 1));
-  for (const entry of entries) {
+  const members = entries.map((entry) => {
     const group = groups.get(keyOf(entry)) ?? { number: groups.size + 1, count: 0, last: entry };
     groups.set(keyOf(entry), Object.assign(group, { count: group.count + 1, last: entry }));
-  }
+    return { entry, group };
+  });
   const member = (/** @type {string} */ name, /** @type {number[]} */ fields) => {
     const words = [...fields, name.length + 1, 0].map((value) =>
       value.toString(16).toUpperCase().padStart(8, "0"),
@@ -26,9 +28,9 @@ export function writeCpio(tree) {
     put(bytes(`070701${words.join("")}${name}\0`));
     fill(4);
   };
-  for (const entry of entries) {
+  for (const { entry, group } of members) {
     const { path, at, stats } = entry;
-    const { number, count, last } = groups.get(keyOf(entry));
+    const { number, count, last } = group;
     const link = stats.isSymbolicLink() ? readlinkSync(at, "latin1") : "";
     const size = stats.isFile() && entry === last ? Number(stats.size) : link.length;
     if (size >= 2 ** 32) fail(`${path}: a cpio archive has no files of 4 GiB and more`);

@@ -12,6 +12,7 @@ const BILLION = 1_000_000_000n;
 /** Shorter runs of zeros are data: many readers know no sparse members. */
 const HOLE = 2 ** 20;
 /** Where each file with several names is. */
+/** @type {Map<string, string>} */
 const links = new Map();
 
 /** @param {Iterable<Entry>} entries */
@@ -60,9 +61,10 @@ function writeMember(entry) {
     header.size = map.reduce((sum, [, length]) => sum + BigInt(length), BigInt(mapText(map).length));
   }
   writeHeader(entry, header, records);
-  if (map !== null) put(mapText(map));
-  for (const [from, length] of map ?? (header.size > 0n ? [[0, Number(stats.size)]] : []))
-    copy(at, from, length);
+  if (map !== null) {
+    put(mapText(map));
+    for (const [from, length] of map) copy(at, from, length);
+  } else if (header.size > 0n) copy(at, 0, Number(stats.size));
   fill(512);
 }
 
@@ -83,10 +85,15 @@ function writeHeader(entry, header, records) {
     extra.push([name, bytes(String(value))]);
     return 0n;
   };
-  const text = (/** @type {string} */ name, /** @type {string} */ value) => {
+  /**
+   * @param {string} name
+   * @param {string} value
+   * @returns {[prefix: string, name: string]}
+   */
+  const text = (name, value) => {
     const sparse = records.some(([key]) => key === "GNU.sparse.name");
     const known = /^[\x20-\x7e]*$/.test(value);
-    const parted = name === "path" ? partsOf(value) : value.length <= 100 ? ["", value] : null;
+    const parted = name === "path" || value.length <= 100 ? partsOf(value) : null;
     if (known && parted !== null) return parted;
     if (!(sparse && name === "path")) extra.push([name, bytes(value)]);
     return ["", value.slice(0, 100)];
@@ -144,6 +151,7 @@ function writeHeader(entry, header, records) {
 /**
  * A long name in its two fields, or null where it does not fit.
  * @param {string} name
+ * @returns {[prefix: string, name: string] | null}
  */
 function partsOf(name) {
   if (name.length <= 100) return ["", name];
@@ -197,14 +205,14 @@ function block(member) {
  * run of zeros worth it.
  * @param {Buffer} at
  * @param {number} size
- * @returns {number[][] | null}
+ * @returns {[from: number, length: number][] | null}
  */
 function dataOf(at, size) {
   const fd = openSync(at, "r");
   try {
     const window = Buffer.alloc(HOLE);
     const zeros = Buffer.alloc(HOLE);
-    /** @type {number[][]} */
+    /** @type {[from: number, length: number][]} */
     const data = [];
     let begin = 0;
     for (let from = 0; from < size; from += HOLE) {

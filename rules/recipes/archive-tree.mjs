@@ -6,7 +6,10 @@ import { lstatSync, readdirSync } from "node:fs";
 import process from "node:process";
 import { bytes, fail } from "./archive-out.mjs";
 
-/** @typedef {{ path: string, at: Buffer, stats: import("node:fs").BigIntStats, attributes: Map<string, Buffer> }} Entry */
+/** @typedef {Map<string, Buffer>} Attributes */
+/** @typedef {{ path: string, at: Buffer, stats: import("node:fs").BigIntStats, attributes: Attributes }} Entry */
+/** @type {Attributes} */
+const NONE = new Map();
 
 export const ACCESS = "system.posix_acl_access";
 export const DEFAULT = "system.posix_acl_default";
@@ -17,14 +20,14 @@ const epoch = BigInt(process.env.SOURCE_DATE_EPOCH ?? "0") * 1_000_000_000n;
 /**
  * Every path, a directory before what it holds, names in order of their bytes.
  * @param {string} root
- * @param {Map<string, Map<string, Buffer>>} all
+ * @param {Map<string, Attributes>} all
  * @param {string} path
  * @returns {Generator<Entry>}
  */
 function* walk(root, all, path) {
   const at = bytes(path === "" ? root : `${root}/${path}`);
   const stats = lstatSync(at, { bigint: true });
-  yield { path, at, stats, attributes: all.get(path) ?? new Map() };
+  yield { path, at, stats, attributes: all.get(path) ?? NONE };
   if (!stats.isDirectory()) return;
   const names = readdirSync(at, { encoding: "latin1" }).sort((a, b) => (a < b ? -1 : 1));
   for (const name of names) yield* walk(root, all, path === "" ? name : `${path}/${name}`);
@@ -41,7 +44,7 @@ export function readTree(dir) {
 /**
  * By getfattr, because Node has nothing for them.
  * @param {string} tree
- * @returns {Map<string, Map<string, Buffer>>}
+ * @returns {Map<string, Attributes>}
  */
 function attributesOf(tree) {
   const argv = ["-R", "-P", "-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", "."];
@@ -52,8 +55,12 @@ function attributesOf(tree) {
   });
   if (ran.status !== 0) fail(`getfattr failed: ${ran.error?.message ?? ran.stderr.toString()}`);
   const unquote = (/** @type {string} */ text) =>
-    text.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
+    text.replace(/\\([0-7]{3})/g, (_, /** @type {string} */ octal) =>
+      String.fromCharCode(parseInt(octal, 8)),
+    );
+  /** @type {Map<string, Attributes>} */
   const found = new Map();
+  /** @type {Attributes} */
   let attributes = new Map();
   for (const line of ran.stdout.toString("latin1").split("\n")) {
     if (line.startsWith("# file: ")) {

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   KERNEL,
   KVM_BROKEN,
@@ -23,15 +24,19 @@ import { really, shellLine, withoutKvm } from "./qemu.mjs";
 /**
  * What to do. Times in seconds, memory in bytes. `accel` and `kvmDeadline` are for trying this file by hand:
  * which accelerator there is belongs to the machine, and so never to the plan that rules/boot.ts writes.
- * @typedef {{ text: string } | { source: string, flags: string } | { send: string }} Expectation
- * @typedef {{ as: "cd" | "usb" | "disk" | "pxe" | "kernel", cmdline?: string, firmware: "bios" | "uefi",
- *   memory: number, cpus: number, net: boolean, timeout: number, expect: Expectation[],
- *   accel?: "kvm" | "tcg", kvmDeadline?: number }} Plan
+ * @typedef {{ text: string } | { source: string, flags: string }} Wanted
+ * @typedef {import("./qemu.mjs").Accel} Accel
+ * @typedef {import("./qemu.mjs").Machine & { timeout: number, expect: (Wanted | { send: string })[], accel?: Accel }} Plan
  * @typedef {{ kind: "passed" } | { kind: "failed" | "useless", why: string }} Outcome
  */
 
-/** @type {Plan} */
-const plan = JSON.parse(process.env.BOOT ?? "null");
+if (process.env.BOOT === undefined) {
+  process.stderr.write("boot: $BOOT is not set\n");
+  process.exit(3);
+}
+/** @type {unknown} */
+const given = JSON.parse(process.env.BOOT);
+const plan = /** @type {Plan} */ (given);
 /** Seconds in which a guest that has passed may power itself off, and QEMU may end when told to. */
 const GOODBYE = 3;
 /** Seconds after a panic: the lines that follow it are worth having. */
@@ -40,12 +45,12 @@ const LAST_WORDS = 1;
 const WINDOW = 65_536;
 
 let midLine = false;
-/** The guest's console goes to our log. */
+/** The guest's console goes to our log. @param {string} text */
 function echo(text) {
   process.stdout.write(text);
   if (text !== "") midLine = !text.endsWith("\n");
 }
-/** Our own lines begin with `boot: `. */
+/** Our own lines begin with `boot: `. @param {string} text */
 const say = (text) => echo(`${midLine ? "\n" : ""}boot: ${text}\n`);
 
 // ---- what the guest is made of --------------------------------------------------------------------------
@@ -63,7 +68,11 @@ function files() {
   );
 }
 
-/** The serial console is QEMU's stdio; the monitor is off, so that no byte sent is taken for its escape. */
+/**
+ * The serial console is QEMU's stdio; the monitor is off, so that no byte sent is taken for its escape.
+ * @param {Accel} accel
+ * @param {readonly string[]} guest
+ */
 const commandLine = (accel, guest) => [
   ...machine(plan, accel),
   ...["-nographic", "-no-reboot", "-chardev", "stdio,id=console,signal=off"],
@@ -86,7 +95,7 @@ const CONTROL = /\x08 \x08|[\x00-\x08\x0b-\x1f\x7f]/g;
 function cleaner() {
   let held = "";
   let ending = "";
-  return (piece) => {
+  return (/** @type {string} */ piece) => {
     const text = held + piece;
     const half = HALF.exec(text)?.[0] ?? "";
     held = half.length < 256 ? half : "";
@@ -101,16 +110,16 @@ function cleaner() {
         .replace(CONTROL, "")
         .replace(/ {40,}/g, " ");
     const fresh = clean.replace(/\n{3,}/g, "\n\n").slice(ending.length);
-    ending = /\n{0,2}$/.exec(ending + fresh)[0];
+    ending = /\n{0,2}$/.exec(ending + fresh)?.[0] ?? "";
     return fresh;
   };
 }
 
-/** How an expectation is named in messages. */
+/** How an expectation is named in messages. @param {Wanted} wanted */
 const named = (wanted) =>
   "text" in wanted ? JSON.stringify(wanted.text) : `/${wanted.source}/${wanted.flags}`;
 
-/** `^` and `$` mean lines: a console has no other beginning or end. */
+/** `^` and `$` mean lines: a console has no other beginning or end. @param {Wanted} wanted */
 function pattern(wanted) {
   if ("text" in wanted) return new RegExp(wanted.text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"), "g");
   return new RegExp(wanted.source, `${wanted.flags.replace(/[gmy]/g, "")}gm`);
@@ -120,7 +129,10 @@ function pattern(wanted) {
 const HOPELESS =
   /Kernel panic - not syncing[^\n]*|No bootable device\.|BdsDxe: No bootable option[^\n]*|UEFI Interactive Shell/;
 
-/** Follows the console through the plan's sequence. `send` writes to the guest. */
+/**
+ * Follows the console through the plan's sequence. `send` writes to the guest.
+ * @param {(text: string) => void} send
+ */
 function follower(send) {
   const items = plan.expect.map((wanted) => ("send" in wanted ? wanted : { wanted, is: pattern(wanted) }));
   const clean = cleaner();
@@ -130,8 +142,7 @@ function follower(send) {
   let kernel = false;
   let hopeless = false;
   const advance = () => {
-    for (; at < items.length; at++) {
-      const item = items[at];
+    for (let item = items[at]; item !== undefined; item = items[++at]) {
       if ("send" in item) {
         // What the Enter key of a terminal sends.
         send(item.send.replaceAll("\n", "\r"));
@@ -141,11 +152,12 @@ function follower(send) {
       const found = item.is.exec(text);
       if (found === null) return;
       from = found.index + found[0].length;
-      const line = text.slice(text.lastIndexOf("\n", found.index) + 1).split("\n", 1)[0];
+      const [line = ""] = text.slice(text.lastIndexOf("\n", found.index) + 1).split("\n", 1);
       kernel ||= !LOADER.test(line);
     }
   };
   return {
+    /** @param {string} piece */
     take(piece) {
       const fresh = clean(piece);
       echo(fresh);
@@ -161,7 +173,10 @@ function follower(send) {
     },
     done: () => at >= items.length,
     /** What is still missing, for messages. */
-    missing: () => (at < items.length ? named(items[at].wanted) : ""),
+    missing: () => {
+      const item = items[at];
+      return item !== undefined && "wanted" in item ? named(item.wanted) : "";
+    },
     kernelSeen: () => kernel,
     hopeless: () => hopeless,
     /** The line that was the end of it, if there was one. */
@@ -183,6 +198,8 @@ let running;
 
 /**
  * Runs the guest once. With KVM, a guest from which no kernel is heard in time has not failed: KVM is useless.
+ * @param {Accel} accel
+ * @param {readonly string[]} guest
  * @returns {Promise<Outcome>}
  */
 async function attempt(accel, guest) {
@@ -190,29 +207,33 @@ async function attempt(accel, guest) {
   say(shellLine([QEMU, ...argv]));
   const child = spawn(QEMU, argv, { stdio: ["pipe", "pipe", "pipe"] });
   running = child;
+  /** @type {Promise<{ status: number | null, why: string }>} */
   const end = new Promise((done) => {
-    child.on("error", (error) => done({ why: error.message }));
+    child.on("error", (error) => done({ status: null, why: error.message }));
     child.on("close", (status, signal) => done({ status, why: signal ?? `status ${status}` }));
   });
   child.stdin.on("error", () => {}); // it may be gone when we write
   const screen = follower((text) => child.stdin.write(text));
+  /** @type {NodeJS.Timeout[]} */
   const timers = [];
+  /** @type {Outcome} */
   let outcome;
   try {
-    outcome = await new Promise((decide) => {
-      const failed = (why) =>
+    outcome = await new Promise((/** @type {(outcome: Outcome) => void} */ decide) => {
+      const failed = (/** @type {string} */ why) =>
         decide({ kind: "failed", why: `${why}; the console's last lines were: ${screen.lastLines()}` });
-      const after = (seconds, action) => timers.push(setTimeout(action, seconds * 1000));
+      const after = (/** @type {number} */ seconds, /** @type {() => void} */ action) =>
+        timers.push(setTimeout(action, seconds * 1000));
       let complaint = "";
 
-      child.stdout.setEncoding("utf8").on("data", (piece) => {
+      child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ piece) => {
         const hopeless = screen.hopeless();
         screen.take(piece);
         if (screen.done()) decide({ kind: "passed" });
         else if (screen.hopeless() && !hopeless)
           after(LAST_WORDS, () => failed(`${screen.verdict()}, before ${screen.missing()}`));
       });
-      child.stderr.setEncoding("utf8").on("data", (piece) => {
+      child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ piece) => {
         process.stderr.write(piece);
         complaint = piece.trim().split("\n").at(-1) || complaint;
         if (accel === "kvm" && KVM_BROKEN.test(piece) && !screen.kernelSeen())
@@ -233,7 +254,7 @@ async function attempt(accel, guest) {
       after(plan.timeout, () => failed(`expected ${screen.missing()} within ${plan.timeout} s`));
     });
   } finally {
-    timers.forEach(clearTimeout);
+    for (const timer of timers) clearTimeout(timer);
   }
   // A guest that has passed may power itself off; QEMU that is stuck in KVM does not hear TERM.
   if (outcome.kind !== "passed" || !(await within(GOODBYE, end))) child.kill("SIGTERM");
@@ -242,28 +263,37 @@ async function attempt(accel, guest) {
   return outcome;
 }
 
-/** Whether `promise` settles within so many seconds. */
+/**
+ * Whether `promise` settles within so many seconds.
+ * @param {number} seconds
+ * @param {Promise<unknown>} promise
+ */
 async function within(seconds, promise) {
-  let timer;
-  const late = new Promise((done) => (timer = setTimeout(done, seconds * 1000, false)));
+  const stop = new AbortController();
+  const late = sleep(seconds * 1000, false, { signal: stop.signal }).catch(() => false);
   const result = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
+  stop.abort();
   return result;
 }
 
-async function main() {
-  const guest = medium(plan, files(), scratch, really);
+/**
+ * With KVM where it can be had, or else without.
+ * @param {readonly string[]} guest
+ */
+async function started(guest) {
   let reason = withoutKvm(plan.accel);
-  let outcome;
   if (reason === null) {
     say("accelerator kvm");
-    outcome = await attempt("kvm", guest);
-    if (outcome.kind === "useless") reason = `KVM is of no use here: ${outcome.why}`;
+    const outcome = await attempt("kvm", guest);
+    if (outcome.kind !== "useless") return outcome;
+    reason = `KVM is of no use here: ${outcome.why}`;
   }
-  if (reason !== null) {
-    say(`accelerator tcg (${reason})`);
-    outcome = await attempt("tcg", guest);
-  }
+  say(`accelerator tcg (${reason})`);
+  return attempt("tcg", guest);
+}
+
+async function main() {
+  const outcome = await started(medium(plan, files(), scratch, really));
   say(outcome.kind === "passed" ? `passed after ${process.uptime().toFixed(1)} s` : outcome.why);
   return outcome.kind === "passed" ? 0 : 1;
 }
@@ -278,7 +308,7 @@ for (const [signal, status] of Object.entries({ SIGTERM: 143, SIGINT: 130, SIGHU
 try {
   process.exitCode = await main();
 } catch (error) {
-  say(error.message);
+  say(error instanceof Error ? error.message : String(error));
   process.exitCode = error instanceof Missing ? 3 : 1;
 } finally {
   rmSync(scratch, { recursive: true, force: true });

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { settled } from "./cpio.mjs";
 
-const [from, to] = [process.env.FROM ?? "", process.env.OUT ?? ""].map((tree) => join(tree, "boot"));
+const from = join(process.env.FROM ?? "", "boot");
+const to = join(process.env.OUT ?? "", "boot");
 mkdirSync(to, { mode: 0o755 });
 const names = readFileSync(join(from, "made"), "utf8")
   .split("\n")

@@ -3,7 +3,7 @@
 // (rules/guest.ts). It starts no guest, and knows nothing of consoles.
 import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, readdirSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { basename, join, relative } from "node:path";
+import { basename, extname, join, relative } from "node:path";
 import process from "node:process";
 
 /**
@@ -11,8 +11,9 @@ import process from "node:process";
  * @typedef {{ as: "cd" | "usb" | "disk" | "pxe" | "kernel", cmdline?: string, firmware: "bios" | "uefi",
  *   memory: number, cpus: number, net: boolean, keep?: string, kvmDeadline?: number }} Machine
  * @typedef {{ IMAGE?: string, KERNEL?: string, INITRD?: string }} Files
+ * @typedef {"kvm" | "tcg"} Accel
  * Does what has to be done before QEMU starts: runs a command, whose output goes into the file `into`.
- * @typedef {(argv: string[], into?: string) => void} Does
+ * @typedef {(argv: readonly [string, ...string[]], into?: string) => void} Does
  */
 
 export const QEMU = "qemu-system-x86_64";
@@ -21,33 +22,47 @@ const OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 /** Ends the run for want of something on this machine. */
 export class Missing extends Error {}
 
-/** A command line that a shell takes. */
+/** A command line that a shell takes. @param {readonly string[]} argv */
 export const shellLine = (argv) =>
   argv.map((word) => (/^[\w./:=,+@%-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");
 
-/** A value inside a QEMU option list, where a comma is written twice. */
+/** A value inside a QEMU option list, where a comma is written twice. @param {string} path */
 export const quoted = (path) => path.replaceAll(",", ",,");
 
 /** Does it, for want of which nothing can start. @type {Does} */
 export function really(argv, into) {
   const file = into === undefined ? undefined : openSync(into, "w");
-  const result = spawnSync(argv[0], argv.slice(1), { stdio: ["ignore", file ?? 2, "inherit"] });
+  const [program, ...words] = argv;
+  const result = spawnSync(program, words, { stdio: ["ignore", file ?? 2, "inherit"] });
   if (file !== undefined) closeSync(file);
-  if (result.error) throw new Missing(`cannot run ${argv[0]}: ${result.error.message}`);
+  if (result.error) throw new Missing(`cannot run ${program}: ${result.error.message}`);
   if (result.status !== 0) throw new Error(`${argv.join(" ")} failed with status ${result.status}`);
 }
 
 /** The disk image that a tarball of a cloud image holds. */
 const IN_TARBALL = "disk.raw";
+/** @param {string} path */
 const isTarball = (path) => /\.(tar(\.\w+)?|tgz)$/.test(path);
 
-/** A disk image that QEMU can read: `.xz`, `.gz` and `.zst` are unpacked into scratch, and so is a cloud's tarball. */
+/** Programs that unpack, by the ends of names. */
+const UNPACK = new Map([
+  [".xz", "xz"],
+  [".gz", "gzip"],
+  [".zst", "zstd"],
+]);
+
+/**
+ * A disk image that QEMU can read: `.xz`, `.gz` and `.zst` are unpacked into scratch, and so is a cloud's tarball.
+ * @param {string} path
+ * @param {string} scratch
+ * @param {Does} does
+ */
 function plainImage(path, scratch, does) {
   if (isTarball(path)) {
     does(["tar", "-C", scratch, "--no-same-owner", "-xSf", path, IN_TARBALL]);
     return join(scratch, IN_TARBALL);
   }
-  const packer = { ".xz": "xz", ".gz": "gzip", ".zst": "zstd" }[/\.(xz|gz|zst)$/.exec(path)?.[0] ?? ""];
+  const packer = UNPACK.get(extname(path));
   if (packer === undefined) return path;
   const plain = join(scratch, basename(path).replace(/\.[^.]+$/, ""));
   does([packer, "-dc", path], plain);
@@ -57,6 +72,10 @@ function plainImage(path, scratch, does) {
 /**
  * The drive of a disk. snapshot=on: what the guest writes goes to a file that QEMU throws away, so the artifact is never
  * written. With `keep` it is a copy of the artifact, whole before it has its name.
+ * @param {Machine} plan
+ * @param {string} image
+ * @param {string} scratch
+ * @param {Does} does
  */
 function disk(plan, image, scratch, does) {
   if (plan.keep === undefined) return drive(plainImage(image, scratch, does), "snapshot=on");
@@ -68,38 +87,48 @@ function disk(plan, image, scratch, does) {
   return ["-drive", `if=none,id=image,format=${formatOf(image)},file=${quoted(plan.keep)}`];
 }
 
-/** By the name of what was built, packed or not. */
-const formatOf = (path) =>
-  ({ ".qcow2": "qcow2", ".vmdk": "vmdk", ".vdi": "vdi" })[
-    /\.[^.]+$/.exec(path.replace(/\.(xz|gz|zst)$/, ""))?.[0] ?? ""
-  ] ?? "raw";
+/** By the name of what was built, packed or not. @param {string} path */
+const formatOf = (path) => /\.(qcow2|vmdk|vdi)(?:\.(?:xz|gz|zst))?$/.exec(path)?.[1] ?? "raw";
 
+/**
+ * @param {string} path
+ * @param {string[]} more
+ */
 function drive(path, ...more) {
   return ["-drive", [`if=none,id=image,format=${formatOf(path)},file=${quoted(path)}`, ...more].join(",")];
 }
 
-/** Names in a tarball, or in the directory it was unpacked into; without directories. */
+/**
+ * Names in a tarball, or in the directory it was unpacked into; without directories.
+ * @param {string} tarball
+ * @param {string} [dir]
+ */
 export function namesIn(tarball, dir) {
   if (dir !== undefined && existsSync(dir)) {
     return readdirSync(dir, { recursive: true, withFileTypes: true })
       .filter((entry) => !entry.isDirectory())
-      .map((entry) => relative(dir, join(entry.parentPath ?? entry.path, entry.name)));
+      .map((entry) => relative(dir, join(entry.parentPath, entry.name)));
   }
   const listed = spawnSync("tar", ["-tf", tarball], { encoding: "utf8", maxBuffer: 1 << 28 });
-  if (listed.status !== 0) throw new Error(`${tarball} cannot be read: ${listed.stderr || listed.error}`);
+  if (listed.status !== 0)
+    throw new Error(`${tarball} cannot be read: ${listed.error?.message ?? listed.stderr}`);
   return listed.stdout
     .split("\n")
     .filter((name) => name !== "" && !name.endsWith("/"))
     .map((name) => name.replace(/^\.\//, ""));
 }
 
-/** What a DHCP server would name: the first of the usual names, nearest to the top; undefined where there is none. */
+/**
+ * What a DHCP server would name: the first of the usual names, nearest to the top; undefined where there is none.
+ * @param {readonly string[]} names
+ * @param {Machine["firmware"]} firmware
+ */
 export function bootFile(names, firmware) {
   const usual =
     firmware === "bios"
       ? [/^l?pxelinux\.0$/i, /^core\.0$/i, /\.0$/, /\.k?pxe$/i]
       : [/^(boot|shim|grub|grubnet|syslinux|ipxe|snponly)x?(64|x64)?\.efi$/i, /x64.*\.efi$/i, /\.efi$/i];
-  const depth = (path) => path.split("/").length;
+  const depth = (/** @type {string} */ path) => path.split("/").length;
   const all = [...names].sort((a, b) => depth(a) - depth(b) || (a < b ? -1 : 1));
   for (const name of usual) {
     const found = all.find((path) => name.test(basename(path)));
@@ -108,7 +137,10 @@ export function bootFile(names, firmware) {
   return undefined;
 }
 
-/** How a tarball can be started: it is a netboot tarball, or holds a disk image; undefined where it is neither. */
+/**
+ * How a tarball can be started: it is a netboot tarball, or holds a disk image; undefined where it is neither.
+ * @param {readonly string[]} names
+ */
 export function mediumOf(names) {
   if (names.includes(IN_TARBALL)) return "disk";
   return (bootFile(names, "bios") ?? bootFile(names, "uefi")) ? "pxe" : undefined;
@@ -116,17 +148,23 @@ export function mediumOf(names) {
 
 /**
  * Options for what is booted. i440fx (`machine`), because small kernels have its IDE but not AHCI.
- * @param {Machine} plan @param {Files} files @param {string} scratch @param {Does} does
+ * @param {Machine} plan
+ * @param {Files} files
+ * @param {string} scratch
+ * @param {Does} does
+ * @returns {string[]}
  */
 export function medium(plan, files, scratch, does) {
   // Without a boot ROM, so that a card that is not for booting does not delay it.
   const card = plan.net
     ? ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
     : ["-nic", "none"];
-  const image = files.IMAGE ?? "";
+  if (plan.as === "kernel") {
+    const [kernel, initrd] = [fileOf(files, "KERNEL"), fileOf(files, "INITRD")];
+    return ["-kernel", kernel, "-initrd", initrd, "-append", plan.cmdline ?? "", ...card];
+  }
+  const image = fileOf(files, "IMAGE");
   switch (plan.as) {
-    case "kernel":
-      return ["-kernel", files.KERNEL, "-initrd", files.INITRD, "-append", plan.cmdline ?? "", ...card];
     case "cd":
       return [
         ...drive(image, "media=cdrom,readonly=on"),
@@ -160,12 +198,26 @@ export function medium(plan, files, scratch, does) {
         ...["-device", "virtio-net-pci,netdev=net,bootindex=1"],
       ];
     }
-    default:
-      throw new Error(`cannot boot as ${plan.as}`);
   }
 }
 
-/** UEFI: the firmware's code, and a copy of its variables, which it writes. Fresh for each attempt. */
+/**
+ * @param {Files} files
+ * @param {keyof Files} name
+ */
+function fileOf(files, name) {
+  const path = files[name];
+  if (path === undefined) throw new Missing(`there is no ${name} to start from`);
+  return path;
+}
+
+/**
+ * UEFI: the firmware's code, and a copy of its variables, which it writes. Fresh for each attempt.
+ * @param {Machine} plan
+ * @param {string} scratch
+ * @param {Does} does
+ * @returns {string[]}
+ */
 export function firmware(plan, scratch, does) {
   if (plan.firmware !== "uefi") return [];
   if (!existsSync(OVMF)) throw new Missing(`no ${OVMF}: install the package ovmf`);
@@ -183,7 +235,11 @@ export function firmware(plan, scratch, does) {
  */
 const EMULATED = "max,-smap";
 
-/** The machine itself. @param {Machine} plan @param {"kvm" | "tcg"} accel */
+/**
+ * The machine itself.
+ * @param {Machine} plan
+ * @param {Accel} accel
+ */
 export const machine = (plan, accel) => [
   ...["-no-user-config", "-machine", "pc", "-accel", accel, "-cpu", accel === "kvm" ? "host" : EMULATED],
   ...["-m", `${Math.ceil(plan.memory / 1_048_576)}M`, "-smp", String(plan.cpus)],
@@ -191,7 +247,10 @@ export const machine = (plan, accel) => [
 
 // ---- KVM -------------------------------------------------------------------------------------------------
 
-/** Why KVM is not worth trying, or null. That /dev/kvm opens is not enough: see `kvmDeadline`. */
+/**
+ * Why KVM is not worth trying, or null. That /dev/kvm opens is not enough: see `kvmDeadline`.
+ * @param {Accel} [asked]
+ */
 export function withoutKvm(asked) {
   if (asked === "kvm") return null;
   if (asked === "tcg") return "asked for";
@@ -206,7 +265,10 @@ export function withoutKvm(asked) {
   return null;
 }
 
-/** Nested virtualisation can open, run the firmware, and stand still as soon as a kernel starts: seconds to hear of one. */
+/**
+ * Nested virtualisation can open, run the firmware, and stand still as soon as a kernel starts: seconds to hear of one.
+ * @param {Machine} plan
+ */
 export const kvmDeadline = (plan) => plan.kvmDeadline ?? (plan.as === "pxe" ? 45 : 20);
 /** Lines that firmware and boot loaders print: no sign that a kernel runs. */
 export const LOADER =

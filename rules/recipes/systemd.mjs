@@ -236,7 +236,8 @@ function expanded(unit, word) {
   };
   return word.replace(
     /%(.)/g,
-    (all, letter) => values[letter] ?? die(`${unit.file}: ${all} in ${word} cannot be told in an image`),
+    (/** @type {string} */ all, /** @type {string} */ letter) =>
+      values[letter] ?? die(`${unit.file}: ${all} in ${word} cannot be told in an image`),
   );
 }
 

@@ -106,15 +106,17 @@ export function hint(word, names) {
  * @param {string} b
  */
 function distance(a, b) {
-  [a, b] = [a.toLowerCase(), b.toLowerCase()];
-  let above = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      row.push(Math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (same ? 0 : 1)));
+  const [down, across] = [a.toLowerCase().split(""), b.toLowerCase().split("")];
+  let above = [0, ...across.map((_, j) => j + 1)];
+  for (const [i, letter] of down.entries()) {
+    let [last, diagonal] = [i + 1, i];
+    const row = [last];
+    for (const [j, up] of above.slice(1).entries()) {
+      last = Math.min(up + 1, last + 1, diagonal + (letter === across[j] ? 0 : 1));
+      diagonal = up;
+      row.push(last);
     }
     above = row;
   }
-  return above[b.length];
+  return above.at(-1) ?? 0;
 }

@@ -21,36 +21,46 @@ import { at, die, hint, inside, isProgram, makeDirectories, read } from "./tree.
  *   comment?: string }} User
  */
 
-/** @type {{ users: User[], newGroups: string[] }} */
-const plan = JSON.parse(process.env.USERS ?? "");
+/** @type {unknown} */
+const given = JSON.parse(process.env.USERS ?? "");
+const plan = /** @type {{ users: User[], newGroups: string[] }} */ (given);
 
 /** Days since 1970: shadow's idea of when a password was changed. */
 const today = String(Math.floor(Number(process.env.SOURCE_DATE_EPOCH) / 86_400));
 const SHELLS = ["bin/bash", "bin/sh"];
+/** @typedef {[first: number, last: number]} Range */
+/** @type {Range} */
 const USER_IDS = [1000, 59_999];
+/** @type {Range} */
 const GROUP_IDS = [100, 999];
 /** crypt(5); what the Imagefile has was checked when it was loaded, a variable's value is seen only here. */
 const HASH = /^\$[0-9a-z]+[$,][^\s:]+$/;
+
+/** A line of a table. @typedef {[name: string, string, string, string, ...string[]]} Entry */
+
+/**
+ * @param {string[]} fields
+ * @returns {fields is Entry}
+ */
+const isEntry = (fields) => fields.length >= 4;
 
 /** A file of lines whose fields stand between colons; lines that are not such stay as they are. */
 class Table {
   /**
    * @param {string} path
    * @param {string} text
-   * @param {number} width
    */
-  constructor(path, text, width) {
+  constructor(path, text) {
     this.path = path;
     this.before = text;
     this.lines = text.split("\n").map((line) => {
       const fields = line.split(":");
-      return fields.length >= Math.min(width, 4) && /^[^#+-]/.test(line) ? fields : line;
+      return isEntry(fields) && /^[^#+-]/.test(line) ? fields : line;
     });
     if (this.lines.at(-1) === "") this.lines.pop();
-    this.width = width;
   }
 
-  /** @returns {string[][]} */
+  /** @returns {Entry[]} */
   get entries() {
     return this.lines.filter((line) => typeof line !== "string");
   }
@@ -60,7 +70,7 @@ class Table {
     return this.entries.find((fields) => fields[0] === name);
   }
 
-  /** @param {string[]} fields */
+  /** @param {Entry} fields */
   add(fields) {
     this.lines.push(fields);
     return fields;
@@ -79,19 +89,16 @@ class Table {
   }
 }
 
-/**
- * @param {string} path
- * @param {number} width
- */
-function table(path, width) {
+/** @param {string} path */
+function table(path) {
   const text = read(path);
-  return text === null ? null : new Table(path, text, width);
+  return text === null ? null : new Table(path, text);
 }
 
-const passwd = table("etc/passwd", 7) ?? die("there is no etc/passwd in the tree, so it has no users");
-const group = table("etc/group", 4) ?? die("there is no etc/group in the tree, so it has no groups");
-const shadow = table("etc/shadow", 9);
-const gshadow = table("etc/gshadow", 4);
+const passwd = table("etc/passwd") ?? die("there is no etc/passwd in the tree, so it has no users");
+const group = table("etc/group") ?? die("there is no etc/group in the tree, so it has no groups");
+const shadow = table("etc/shadow");
+const gshadow = table("etc/gshadow");
 
 for (const name of plan.newGroups)
   if (group.find(name) === undefined) makeGroup(name, freeId(group, gids(), GROUP_IDS));
@@ -136,12 +143,11 @@ function makeUser(user, shell) {
     shell ?? SHELLS.find(isProgram) ?? die(`${name}: the tree has none of the shells ${SHELLS.join(", ")}`);
   const home = user.home ?? `home/${name}`;
   makeHome(name, home, uid, gid);
-  const numbers = [String(uid), String(gid)];
-  return passwd.add([name, "x", ...numbers, user.comment ?? "", `/${home}`, `/${found}`]);
+  return passwd.add([name, "x", String(uid), String(gid), user.comment ?? "", `/${home}`, `/${found}`]);
 }
 
 /**
- * @param {string[]} fields
+ * @param {Entry} fields
  * @param {User} user
  * @param {string | null} shell
  */
@@ -194,7 +200,7 @@ function gids() {
  * The lowest that nobody has.
  * @param {Table} file
  * @param {Set<number>} used
- * @param {number[]} range
+ * @param {Range} range
  */
 function freeId(file, used, [from, to]) {
   for (let id = from; id <= to; id++) if (!used.has(id)) return id;
@@ -229,7 +235,7 @@ function shellOf(name, shell) {
 }
 
 /**
- * @param {string[]} fields
+ * @param {Entry} fields
  * @param {NonNullable<User["password"]>} password
  */
 function setPassword(fields, password) {
@@ -247,7 +253,7 @@ function setPassword(fields, password) {
     return;
   }
   fields[1] = "x";
-  const line = shadowOf(name);
+  const line = shadow.find(name) ?? shadow.add([name, "!", today, "0", "99999", "7", "", "", ""]);
   line[1] = secret;
   line[2] = today;
 }
@@ -261,11 +267,6 @@ function hashOf(name, password) {
   if (HASH.test(hash)) return hash;
   const what = hash === "" ? "is not set" : "is no hash as crypt(5) has it (it is not shown)";
   return die(`${name}: the variable that its password's hash is to come from ${what}`);
-}
-
-/** @param {string} name */
-function shadowOf(name) {
-  return shadow?.find(name) ?? shadow?.add([name, "!", today, "0", "99999", "7", "", "", ""]) ?? [];
 }
 
 /**
