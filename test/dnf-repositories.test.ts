@@ -169,6 +169,20 @@ withRpm("an index", () => {
     expect(stderr).toContain("cannot read the repository odd of dnf odd");
     expect(stderr).toContain(said);
   });
+
+  test("that ends too early, as its checksum has it, is named", async () => {
+    const dir = join(newDir(), "repo");
+    cpSync(at("bare"), dir, { recursive: true });
+    reindex(dir, "--no-database");
+    recompress(dir, 8);
+    const stderr = await refused(
+      projectOf({ odd: `baseurl=file://${dir}` }),
+      3,
+      "rootfs",
+      "PACKAGES=of-bare",
+    );
+    expect(stderr).toContain("its metadata cannot be unpacked: zstd ended with status 1");
+  });
 });
 
 withRpm("groups and modules", () => {

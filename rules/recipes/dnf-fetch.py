@@ -1,13 +1,38 @@
 # Fetches package files with librepo, several at a time, each to `<dir>/<sha256>.part`, going on where an earlier try
 # ended, and verifies its checksum. It does not know what the packages are for.
+from __future__ import annotations
+
 import json
 import os
 import sys
+from typing import TypedDict
 
 import librepo
 
+
+class Place(TypedDict):
+    id: str
+    urls: list[str]
+    mirrorlist: str | None
+    metalink: str | None
+
+
+class Package(TypedDict):
+    name: str
+    sha256: str
+    size: int
+    file: str
+    section: str
+
+
+class Asked(TypedDict):
+    dir: str
+    places: list[Place]
+    packages: list[Package]
+
+
 with open(sys.argv[1], encoding="utf-8") as file:
-    asked = json.load(file)
+    asked: Asked = json.load(file)
 
 # By how many digits a digest has.
 KINDS = {64: librepo.SHA256, 96: librepo.SHA384, 128: librepo.SHA512}
@@ -29,17 +54,17 @@ names = {pkg["sha256"]: pkg["name"] for pkg in asked["packages"]}
 done = 0
 
 
-def ended(digest, status, message):
+def ended(digest: str, status: int, message: str | None) -> None:
     global done
     done += 1
     if status != librepo.TRANSFER_ERROR:
         print(f"{done} of {len(names)}: {names[digest]}", flush=True)
 
 
-said = {}
+said: dict[str, str] = {}
 
 
-def refused(name, message, url):
+def refused(name: str, message: str, url: str) -> int:
     said[name] = message
     return librepo.CB_OK
 
@@ -51,10 +76,10 @@ for pkg in asked["packages"]:
     if os.path.exists(part) and os.path.getsize(part) >= pkg["size"]:
         os.unlink(part)
     # An address where the repository says that its file lies elsewhere.
-    base, file = pkg["file"].rsplit("/", 1) if "://" in pkg["file"] else (None, pkg["file"])
+    base, _, path = pkg["file"].rpartition("/") if "://" in pkg["file"] else ("", "", pkg["file"])
     target = librepo.PackageTarget(
-        file,
-        base_url=base,
+        path,
+        base_url=base or None,
         dest=part,
         checksum_type=KINDS[len(pkg["sha256"])],
         checksum=pkg["sha256"],

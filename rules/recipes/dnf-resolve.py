@@ -1,12 +1,15 @@
 # Resolves package names with dnf's own resolver, from metadata on this machine alone: nothing of the host's
 # configuration, cache and database is seen, and nothing is installed. What a tree holds already is asked for by its
 # exact version, so that it satisfies what depends on it and cannot be replaced.
+from __future__ import annotations
+
 import fnmatch
 import json
 import logging
 import os
 import re
 import sys
+from typing import Callable, Iterable, NoReturn, TypedDict
 
 import dnf
 import hawkey
@@ -14,22 +17,48 @@ import hawkey
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dnf_index  # noqa: E402
 
+
+class Section(TypedDict):
+    id: str
+    dir: str
+    options: dict[str, str]
+
+
+class Held(TypedDict):
+    name: str
+    version: str
+    arch: str
+    sha256: str
+
+
+class Asked(TypedDict):
+    scratch: str
+    arch: str
+    recommends: bool
+    depends: bool
+    everything: bool
+    without: list[str]
+    sections: list[Section]
+    want: list[str]
+    on: list[Held]
+
+
 with open(sys.argv[1], encoding="utf-8") as file:
-    asked = json.load(file)
+    asked: Asked = json.load(file)
 
 
-def answer(**words):
+def answer(**words: object) -> NoReturn:
     """The one line that is read, and the end."""
-    empty = {"packages": [], "files": [], "missing": [], "known": [], "streams": [], "lost": [], "problem": None}
+    empty: dict[str, object] = {"packages": [], "files": [], "missing": [], "known": [], "streams": [], "lost": [], "problem": None}
     print(json.dumps({**empty, **words}))
     sys.exit(0)
 
 
-def nevra(pkg):
+def nevra(pkg: hawkey.Package) -> tuple[str, str, str]:
     return (pkg.name, pkg.evr, pkg.arch)
 
 
-def described(pkg):
+def described(pkg: hawkey.Package) -> dict[str, object]:
     """A package as the engine wants it."""
     kind, digest = pkg.returnIdSum()
     return {
@@ -44,7 +73,7 @@ def described(pkg):
     }
 
 
-def placed(file, base):
+def placed(file: str, base: str | None) -> str:
     """A path in the repository, or an address where it says that the file lies elsewhere."""
     return file if not base else f"{base.rstrip('/')}/{file}"
 
@@ -52,7 +81,7 @@ def placed(file, base):
 class Base(dnf.Base):
     """dnf, which looks into the installed system for what modules are made for: here a package says that."""
 
-    def _setup_modular_excludes(self):
+    def _setup_modular_excludes(self) -> None:
         self.conf.module_platform_id = platform(self.sack) or self.conf.module_platform_id
         super()._setup_modular_excludes()
 
@@ -60,7 +89,7 @@ class Base(dnf.Base):
 PLATFORM = re.compile(r"base-module\((platform:[^)]+)\)")
 
 
-def platform(sack):
+def platform(sack: hawkey.Sack) -> str | None:
     """What the newest release package says of itself: `platform:el8`."""
     found = sack.query(flags=hawkey.IGNORE_EXCLUDES).filterm(provides__glob="base-module(platform:*)").run()
     for pkg in sorted(found, reverse=True):
@@ -74,17 +103,17 @@ def platform(sack):
 class Said(logging.Handler):
     """What dnf warns of, as lines of progress."""
 
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         print(" ".join(record.getMessage().split()), flush=True)
 
 
-def listed(value):
+def listed(value: str) -> list[str]:
     """The words of a list."""
     return [word for word in re.split(r"[\s,]+", value) if word]
 
 
 # How the values of a repository's options are read; those of the others are lists.
-OPTIONS = {
+OPTIONS: dict[str, Callable[[str], object]] = {
     "priority": int,
     "cost": int,
     "module_hotfixes": lambda value: value.lower() in ("1", "yes", "true", "on", "always"),
@@ -140,19 +169,19 @@ if any(name.startswith("@") for name in asked["want"]):
     base.read_comps()
 
 
-def every():
+def every() -> hawkey.Query:
     """All packages, those of streams that are not enabled too."""
     return base.sack.query(flags=hawkey.IGNORE_MODULAR_EXCLUDES).available()
 
 
-def streams(pkgs):
+def streams(pkgs: Iterable[hawkey.Package]) -> list[tuple[str, str]]:
     """Modules and their streams that have such packages."""
     ids = {f"{pkg.name}-{pkg.epoch}:{pkg.version}-{pkg.release}.{pkg.arch}" for pkg in pkgs}
     modules = base._moduleContainer.getModulePackages()
     return sorted({(one.getName(), one.getStream()) for one in modules if ids & set(one.getArtifacts())})
 
 
-def is_stream(name):
+def is_stream(name: str) -> bool:
     """Whether it is `@module:stream` and no more: dnf has enabled it, and misses a profile that nobody asked for."""
     module, _, stream = name[1:].partition(":")
     modules = base._moduleContainer.getModulePackages()
@@ -160,7 +189,7 @@ def is_stream(name):
 
 
 held = {(one["name"], one["version"], one["arch"]): one["sha256"] for one in asked["on"]}
-there = {}
+there: dict[tuple[str, str, str], hawkey.Package] = {}
 for pkg in every().filter(name=[name for name, _, _ in held]).run():
     key = nevra(pkg)
     if held.get(key) == pkg.returnIdSum()[1]:
@@ -175,9 +204,9 @@ for module, stream in enabled:
 if enabled:
     base._setup_excludes_includes()
 
-missing = []
-hidden = {}
-alone = []
+missing: list[str] = []
+hidden: dict[str, list[tuple[str, str]]] = {}
+alone: list[hawkey.Package] = []
 # A module that is asked for decides which packages there are.
 for name in sorted(asked["want"], key=lambda name: not name.startswith("@")):
     if name.startswith("@"):

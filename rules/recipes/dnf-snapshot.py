@@ -1,13 +1,18 @@
 # Fetches the metadata of RPM repositories with librepo, which verifies every file by the index, and the index by its
 # signature where that is asked for. It does not know what the packages are for.
+from __future__ import annotations
+
 import bz2
+import contextlib
 import gzip
+import io
 import json
 import lzma
 import os
 import re
 import subprocess
 import sys
+from typing import Callable, Iterator, Protocol, TypedDict
 
 import librepo
 
@@ -19,15 +24,31 @@ WANTED = ["primary", "filelists", "modules"]
 # Groups, in the one form that comes first: compressions are copies of each other.
 GROUPS = ["group_gz", "group", "group_xz", "group_zst", "group_bz2"]
 
+
+class Place(TypedDict):
+    id: str
+    urls: list[str]
+    mirrorlist: str | None
+    metalink: str | None
+    signed: bool
+    dest: str
+
+
+class Asked(TypedDict):
+    dir: str
+    gnupg: str | None
+    places: list[Place]
+
+
 with open(sys.argv[1], encoding="utf-8") as file:
-    asked = json.load(file)
+    asked: Asked = json.load(file)
 
 
 class Wrong(Exception):
     """What is wrong with a repository, in words."""
 
 
-def fetch(place, dest):
+def fetch(place: Place, dest: str) -> None:
     """Fetches one repository's metadata into `dest`."""
     handle = librepo.Handle()
     handle.setopt(librepo.LRO_REPOTYPE, librepo.LR_YUMREPO)
@@ -56,7 +77,7 @@ def fetch(place, dest):
     judge(dest, records)
 
 
-def judge(dest, records):
+def judge(dest: str, records: list[dnf_index.Record]) -> None:
     """Whether what was fetched can be read, and tells packages apart."""
     held = [record for record in records if record.is_in(dest)]
     primary = next((one for one in held if one.type in ("primary", "primary_zck")), None)
@@ -73,7 +94,7 @@ def judge(dest, records):
 BESIDE = {"filelists": "list of files", "modules": "list of modules", "group": "list of groups"}
 
 
-def unread(records, held):
+def unread(records: list[dnf_index.Record], held: list[dnf_index.Record]) -> None:
     """Whether what else is listed is there in a form that is read."""
     for kind, called in BESIDE.items():
         forms = [record.type for record in records if FORM.sub("", record.type) == kind]
@@ -81,14 +102,14 @@ def unread(records, held):
             raise Wrong(f"its {called} is {only(forms)}")
 
 
-def strong(kind, what):
+def strong(kind: str, what: str) -> None:
     if kind not in dnf_index.STRONG:
         # createrepo's old name for it.
         name = "sha1" if kind == "sha" else kind or "no"
         raise Wrong(f"it has {name} checksums of {what}; expected are {', '.join(dnf_index.STRONG)}")
 
 
-def lacking(types):
+def lacking(types: list[str]) -> str:
     """Why there is no list of packages."""
     forms = [form for form in types if FORM.sub("", form) == "primary"]
     if forms:
@@ -99,7 +120,7 @@ def lacking(types):
 FORM = re.compile("_(gz|xz|zst|bz2|zck|db)$")
 
 
-def only(forms):
+def only(forms: list[str]) -> str:
     """What is wrong with the only forms that a file is there in."""
     if any(form.endswith("_zck") for form in forms):
         return "there in zchunk alone, which librepo of this machine does not read"
@@ -108,13 +129,14 @@ def only(forms):
     return f"there as {', '.join(forms)} alone, which is no form that is read"
 
 
-OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+OPENERS: dict[str, Callable[[str], io.BufferedIOBase]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 CHECKSUM = re.compile(rb"<checksum\b[^>]*\btype=[\"']([a-z0-9]+)[\"']")
 
 
-def kinds_in(path):
+def kinds_in(path: str) -> set[str]:
     """The kinds of checksum that a list of packages has."""
-    kinds, rest = set(), b""
+    kinds: set[bytes] = set()
+    rest = b""
     with opened(path) as stream:
         while chunk := stream.read(1 << 20):
             text = rest + chunk
@@ -124,19 +146,33 @@ def kinds_in(path):
     return {kind.decode() for kind in kinds}
 
 
-def opened(path):
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[Readable]:
     suffix = os.path.splitext(path)[1]
-    if suffix in OPENERS:
-        return OPENERS[suffix](path, "rb")
     if suffix != ".zst":
-        return open(path, "rb")
+        with OPENERS.get(suffix, plain)(path) as stream:
+            yield stream
+        return
     try:
-        return subprocess.Popen(["zstd", "-dcq", path], stdout=subprocess.PIPE).stdout
+        zstd = subprocess.Popen(["zstd", "-dcq", path], stdout=subprocess.PIPE)
     except FileNotFoundError:
         raise Wrong("its metadata is compressed with zstd (package zstd), which is not on this machine") from None
+    with zstd:
+        assert zstd.stdout is not None  # PIPE
+        yield zstd.stdout
+    if zstd.returncode != 0:
+        raise Wrong(f"its metadata cannot be unpacked: zstd ended with status {zstd.returncode}")
 
 
-wrong = None
+def plain(path: str) -> io.BufferedIOBase:
+    return open(path, "rb")
+
+
+wrong: dict[str, str] | None = None
 for place in asked["places"]:
     print(place["id"], flush=True)
     try:

@@ -1,5 +1,7 @@
 # A repository's index, repodata/repomd.xml: what it lists, and which of that is here. Shared by what takes metadata and
 # what reads it; neither knows the other's form.
+from __future__ import annotations
+
 import os
 import xml.etree.ElementTree as tree
 
@@ -14,11 +16,11 @@ INDEX = os.path.join("repodata", "repomd.xml")
 class Record:
     """One file that the index lists."""
 
-    def __init__(self, element):
-        def found(name):
+    def __init__(self, element: tree.Element) -> None:
+        def found(name: str) -> tree.Element | None:
             return next((child for child in element if local(child.tag) == name), None)
 
-        def text(name):
+        def text(name: str) -> str:
             child = found(name)
             return "" if child is None or child.text is None else child.text.strip()
 
@@ -32,28 +34,28 @@ class Record:
         self.file = "" if location is None else location.get("href", "")
         self.base = None if location is None else based(location)
 
-    def is_in(self, root):
+    def is_in(self, root: str) -> bool:
         """Whether the file was taken, and lies there: a path that leads out of its repository is none of it."""
         leads_out = os.path.isabs(self.file) or ".." in self.file.split("/")
         return not leads_out and os.path.isfile(os.path.join(root, self.file))
 
 
-def based(location):
+def based(location: tree.Element) -> str | None:
     """The address that a location is relative to, where that is not the repository's."""
     return location.get("{http://www.w3.org/XML/1998/namespace}base")
 
 
-def local(tag):
+def local(tag: str) -> str:
     """A tag's name without its namespace."""
     return tag.rpartition("}")[2]
 
 
-def read(root):
+def read(root: str) -> list[Record]:
     """All records of the index below `root`."""
     return [Record(one) for one in tree.parse(os.path.join(root, INDEX)).getroot() if local(one.tag) == "data"]
 
 
-def write_held(root, to):
+def write_held(root: str, to: str) -> None:
     """Makes `to` a repository whose index lists what was taken into `root`, and nothing else: who reads an index wants all of it."""
     document = tree.parse(os.path.join(root, INDEX))
     for element in [one for one in document.getroot() if local(one.tag) == "data"]:

@@ -31,12 +31,13 @@ export function unlist(dir: string, ...types: string[]): void {
 
 const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
-/** Compresses what an index lists with zstd instead of gzip, which createrepo_c of Debian 12 does not. */
-export function recompress(dir: string): void {
+/** Compresses what an index lists with zstd instead of gzip, which createrepo_c of Debian 12 does not; without the last `cut` bytes. */
+export function recompress(dir: string, cut = 0): void {
   const index = join(dir, "repodata/repomd.xml");
   const changed = readFileSync(index, "utf8").replace(/<data .*?<\/data>/gs, (record) => {
     const [, href = ""] = /href="(.*?)\.gz"/.exec(record) ?? [];
-    const bytes = execFileSync("sh", ["-c", 'gzip -dc "$1" | zstd -qc', "sh", join(dir, `${href}.gz`)]);
+    const whole = execFileSync("sh", ["-c", 'gzip -dc "$1" | zstd -qc', "sh", join(dir, `${href}.gz`)]);
+    const bytes = whole.subarray(0, whole.length - cut);
     rmSync(join(dir, `${href}.gz`));
     writeFileSync(join(dir, `${href}.zst`), bytes);
     return record
