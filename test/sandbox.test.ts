@@ -440,15 +440,4 @@ describe("capability", () => {
       rmSync(dir, { recursive: true });
     }
   });
-
-  test("init.pl is clean under the checks it does without at run time", () => {
-    const done = spawnSync(
-      "perl",
-      ["-Mstrict", "-Mwarnings", "-c", join(PROJECT, "engine/execute/local/init.pl")],
-      {
-        encoding: "utf8",
-      },
-    );
-    expect(done.stderr).toMatch(/^\S+ syntax OK\n$/);
-  });
 });

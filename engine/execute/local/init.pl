@@ -12,41 +12,25 @@
 
 # --- System calls that perl has no name for. --------------------------------------------------------------
 our (%number, $arch);
-%number = (
-  x64     => { prctl => 157, unshare => 272, mount => 165, mknodat => 259, sethostname => 170, llistxattr => 195, lremovexattr => 198, pivot_root => 155, umount2 => 166, prlimit64 => 302 },
-  arm64   => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161, llistxattr => 12,  lremovexattr => 15,  pivot_root => 41,  umount2 => 39,  prlimit64 => 261 },
-  riscv64 => { prctl => 167, unshare => 97,  mount => 40,  mknodat => 33,  sethostname => 161, llistxattr => 12,  lremovexattr => 15,  pivot_root => 41,  umount2 => 39,  prlimit64 => 261 },
-);
+$number{x64} = { prctl => 157, unshare => 272, mount => 165, mknodat => 259, sethostname => 170, llistxattr => 195, lremovexattr => 198, pivot_root => 155, umount2 => 166, prlimit64 => 302 };
+$number{$_} = { prctl => 167, unshare => 97, mount => 40, mknodat => 33, sethostname => 161, llistxattr => 12, lremovexattr => 15, pivot_root => 41, umount2 => 39, prlimit64 => 261 } for qw(arm64 riscv64);
 sub call {
   my ($name, @args) = @_;
   my $nr = $name eq 'mount_setattr' ? 442 : $number{$arch}{$name};    # 442 on every architecture
   return syscall($nr, @args) != -1;
 }
+# Each by the call that takes it. Not by `use constant`, which would have to be loaded.
 sub PR_SET_PDEATHSIG { 1 }
-sub CLONE_NEWNS      { 0x00020000 }
-sub CLONE_NEWUTS     { 0x04000000 }
-sub CLONE_NEWIPC     { 0x08000000 }
-sub CLONE_NEWPID     { 0x20000000 }
-sub CLONE_NEWNET     { 0x40000000 }
-sub MS_NOSUID        { 2 }
-sub MS_NODEV         { 4 }
-sub MS_NOEXEC        { 8 }
-sub MS_BIND          { 0x1000 }
-sub MS_MOVE          { 0x2000 }
-sub MS_REC           { 0x4000 }
-sub MS_UNBINDABLE    { 0x20000 }
-sub MS_PRIVATE       { 0x40000 }
-sub MNT_DETACH       { 2 }
-sub AT_FDCWD         { -100 }
-sub AT_RECURSIVE     { 0x8000 }
-sub MOUNT_RDONLY     { 1 }
-sub RLIMIT_STACK     { 3 }
-sub RLIMIT_CORE      { 4 }
-sub RLIMIT_NOFILE    { 7 }
+sub CLONE_NEWNS { 0x00020000 } sub CLONE_NEWUTS { 0x04000000 } sub CLONE_NEWIPC { 0x08000000 }
+sub CLONE_NEWPID { 0x20000000 } sub CLONE_NEWNET { 0x40000000 }
+sub MS_NOSUID { 2 } sub MS_NODEV { 4 } sub MS_NOEXEC { 8 }
+sub MS_BIND { 0x1000 } sub MS_MOVE { 0x2000 } sub MS_REC { 0x4000 } sub MS_UNBINDABLE { 0x20000 } sub MS_PRIVATE { 0x40000 }
+sub MNT_DETACH { 2 }
+sub AT_FDCWD { -100 } sub AT_RECURSIVE { 0x8000 } sub MOUNT_RDONLY { 1 }
+sub RLIMIT_STACK { 3 } sub RLIMIT_CORE { 4 } sub RLIMIT_NOFILE { 7 }
 sub O_PATH_DIRECTORY { 0x200000 | ($arch eq 'arm64' ? 0x4000 : 0x10000) }
-sub SIGKILL          { 9 }
-sub SIGTERM          { 15 }
-sub EINTR            { 4 }
+sub SIGKILL { 9 } sub SIGTERM { 15 }
+sub EINTR { 4 }
 
 our ($status, $termed, $killed, $stopped, $init, $first);    # $first: we are process 1
 our ($before, $after) = ('', '');    # what a report stands between, where several actions share the descriptor
@@ -73,20 +57,15 @@ sub die_with_parent { call(prctl => PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) or fault
 our (%job, @mounts);
 sub read_words {
   while (defined(my $word = shift @ARGV)) {
-    if    ($word eq '--')      { return }
-    elsif ($word eq 'arch')    { $arch = shift @ARGV }
-    elsif ($word eq 'offline') { $job{offline} = 1 }
-    elsif ($word eq 'tty')     { $job{tty} = 1 }
-    elsif ($word eq 'layers')  { $job{layers} = shift @ARGV }
-    elsif ($word eq 'root')    { $job{root} = shift @ARGV }
-    elsif ($word eq 'cwd')     { $job{cwd} = shift @ARGV }
-    elsif ($word eq 'place')   { @job{qw(from place)} = splice @ARGV, 0, 2 }        # FROM TO, an entry of /
-    elsif ($word eq 'emulate') { push @{$job{emulate}}, shift @ARGV }               # CPU, as qemu calls it
-    elsif ($word eq 'plain')   { push @{$job{plain}}, shift @ARGV }                 # file, or directory of files
-    elsif ($word eq 'device')  { push @{$job{devices}}, shift @ARGV }
-    elsif ($word eq 'bind')    { push @mounts, [bind => splice @ARGV, 0, 3] }       # FLAGS FROM TO
-    elsif ($word eq 'overlay') { push @mounts, [overlay => splice @ARGV, 0, 2] }    # OPTIONS TO
-    else                       { $! = 22; fault("unknown word $word") }
+    if    ($word eq '--')                         { return }
+    elsif ($word eq 'arch')                       { $arch = shift @ARGV }
+    elsif ($word =~ /^(?:offline|tty)$/)          { $job{$word} = 1 }
+    elsif ($word =~ /^(?:layers|root|cwd)$/)      { $job{$word} = shift @ARGV }
+    elsif ($word eq 'place')                      { @job{qw(from place)} = splice @ARGV, 0, 2 }      # FROM TO, an entry of /
+    elsif ($word =~ /^(?:emulate|plain|device)$/) { push @{$job{$word}}, shift @ARGV }               # see where each is used
+    elsif ($word eq 'bind')                       { push @mounts, [bind => splice @ARGV, 0, 3] }     # FLAGS FROM TO
+    elsif ($word eq 'overlay')                    { push @mounts, [overlay => splice @ARGV, 0, 2] }  # OPTIONS TO
+    else                                          { $! = 22; fault("unknown word $word") }
   }
 }
 
@@ -100,16 +79,21 @@ sub mount {
 sub make_dirs {
   my ($path) = @_;
   return if -d $path;
+  make_parent($path);
+  mkdir $path or fault("mkdir $path");
+}
+
+sub make_parent {
+  my ($path) = @_;
   my $parent = $path =~ s{/+[^/]+/*$}{}r;
   make_dirs($parent) if length $parent;
-  mkdir $path or fault("mkdir $path");
 }
 
 sub make_mount_point {
   my ($from, $to) = @_;
   return if -e $to;
   return make_dirs($to) if -d $from || !-e _;    # of another user's FUSE not even the kind can be told
-  make_dirs($1) if $to =~ m{^(.+)/};
+  make_parent($to);
   open my $file, '>', $to or fault("create $to");
 }
 
@@ -121,8 +105,8 @@ sub bind_mount {
   make_mount_point($from, $to);
   mount($from, $to, 'none', MS_BIND | ($all ? MS_REC : 0), '');
   return unless $flags =~ /r/;
-  my $set = pack 'Q4', MOUNT_RDONLY, 0, 0, 0;
-  call(mount_setattr => AT_FDCWD, $to, ($all ? AT_RECURSIVE : 0), $set, 32) or fault("read-only $to");
+  my $attributes = pack 'Q4', MOUNT_RDONLY, 0, 0, 0;
+  call(mount_setattr => AT_FDCWD, $to, ($all ? AT_RECURSIVE : 0), $attributes, 32) or fault("read-only $to");
 }
 
 # A /dev of its own, in the place of the host's: unmounting it shows no other, but in a user namespace, which may not take
@@ -132,11 +116,11 @@ sub private_dev {
   my $new = '/proc';
   mount('dev', $new, 'tmpfs', MS_NOSUID, 'mode=755');
   my @names = (qw(null zero full random urandom tty), $job{tty} ? 'ptmx' : ());
-  for my $name (@names, map { s{^/dev/}{}r } @{$job{devices} || []}) {
+  for my $name (@names, map { s{^/dev/}{}r } @{$job{device} || []}) {
     my ($mode, $rdev) = (stat "/dev/$name")[2, 6];
     next unless defined $mode;
-    make_dirs("$new/$1") if $name =~ m{^(.+)/};
     my $node = "$new/$name";
+    make_parent($node);
     next if call(mknodat => AT_FDCWD, $node, $mode, $rdev);
     bind_mount('-', "/dev/$name", $node);
   }
@@ -172,11 +156,11 @@ sub private_sys {
   # Where /sys has been narrowed (containers) no other one can be mounted, and the list is covered.
   call(mount => $type, $to, $type, MS_NOSUID | MS_NODEV | MS_NOEXEC, '')
     or return mount('net', '/sys/class/net', 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'mode=755');
-  my $last = '//';
+  my $bound = '//';
   for my $path (@below) {
-    next if index($path, "$last/") == 0;    # came along
+    next if index($path, "$bound/") == 0;    # came along
     my $from = '/proc/self/fd/' . fileno($host) . substr $path, length $to;
-    call(mount => $from, $last = $path, 'none', MS_BIND | MS_REC, '');
+    call(mount => $from, $bound = $path, 'none', MS_BIND | MS_REC, '');
   }
 }
 
@@ -196,7 +180,7 @@ sub emulate {
     syswrite $register, $line or -e $entry or fault("programs for $cpu cannot run here: $conf");
   }
   open my $known, '<', $entry or fault($entry);
-  my $text = join '', <$known>;
+  my $text = do { local $/ = undef; <$known> };
   return if $text =~ /^enabled/ && $text =~ /^flags:.*F/m;
   $! = 8;    # ENOEXEC
   fault("programs for $cpu cannot run in a tree: qemu-$cpu is registered, but off or without the flag F");
@@ -310,7 +294,7 @@ sub run_command {
 sub files_at {
   my ($path) = @_;
   for (my $at = $path; $at =~ s{/[^/]*$}{};) { return if -l $at }
-  return $path unless -d $path && !-l $path;
+  return $path if -l $path || !-d $path;
   opendir my $dir, $path or return;
   return map { "$path/$_" } readdir $dir;
 }
