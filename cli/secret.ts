@@ -5,7 +5,7 @@ import { closeSync, openSync } from "node:fs";
 import { fail, ok, type Result } from "../engine/problem.js";
 
 /** A shell, because it puts the terminal back also when Ctrl-C ends us in the middle of the line. */
-const ASK = `saved=$(stty -g)
+const ASK = /* sh */ `saved=$(stty -g)
 trap 'stty "$saved"; echo >&2' EXIT
 trap 'exit 130' INT TERM HUP
 stty -echo

@@ -27,7 +27,7 @@ export const asWritten = (argv: readonly string[]): string => {
  * Chooses among a tree's shells: bash (inherit_errexit came with 4.4), else an sh that has pipefail, as busybox's has.
  * Any other runs text without a pipe. $1: the text; $2: not empty where it has a pipe.
  */
-const CHOOSE = `
+const CHOOSE = /* sh, not SC3040: whether it has pipefail is tried */ `
 if command -v bash >/dev/null 2>&1; then
     ! bash -O inherit_errexit -c : 2>/dev/null || exec bash ${STRICT.join(" ")} -c "$1"
     exec bash -eu -o pipefail -c "$1"

@@ -3,54 +3,15 @@
 // IMAGEMAKE_GOLDEN=write npm test -- golden, and its difference is read like any other.
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { PACKAGE } from "../cache/installed.js";
 import { componentsOf, keyOf, type KeyFacts } from "../engine/key.js";
 import type { Action } from "../engine/model.js";
 import { makeProject } from "./support/cli.js";
 import { Puppet, Yard } from "./support/evaluate-support.js";
-import { CHECKOUT } from "./support/xcp-project.js";
+import { LINES, textOf } from "./support/imagefiles.js";
 
 jest.setTimeout(120_000);
-
-const ROOT = new URL("../../", import.meta.url);
-const textOf = (name: string): string => readFileSync(new URL(name, ROOT), "utf8");
-
-const PACMAN_CONF =
-  "[options]\nArchitecture = auto\nSigLevel = Never\n[core]\nServer = https://mirror.example.org\n";
-
-/** An Imagefile, with the files that it reads while it is evaluated. `brief` leaves the rows out: keys alone. */
-interface Line {
-  readonly name: string;
-  readonly file: string;
-  readonly reads?: Readonly<Record<string, string>>;
-  readonly args?: Readonly<Record<string, string>>;
-  readonly brief?: true;
-}
-
-const MIRROR = { MIRROR: "https://mirror.example.org/debian" };
-const VOID = { file: "fixtures/void/Imagefile.ts", brief: true } as const;
-const LINES: readonly Line[] = [
-  { name: "example", file: "Imagefile.ts", args: MIRROR },
-  {
-    name: "every-rule",
-    file: "test/types/every-rule.ts",
-    reads: { "hooks/site.sh": '#!/bin/sh\n. hooks/lib.sh\ntouch "$1/x"\n', "hooks/lib.sh": ":\n" },
-  },
-  { name: "debian", file: "test/types/debian.ts", args: MIRROR },
-  {
-    name: "arch",
-    file: "test/types/arch.ts",
-    reads: { "pacman.conf": PACMAN_CONF, "conf/pacman.conf": PACMAN_CONF },
-  },
-  {
-    name: "xcp-ng",
-    file: "test/types/xcp-ng.ts",
-    reads: { ...CHECKOUT, "keys/key": "key\n", "scripts/sign.sh": ":\n", "removals.lst": "a\n" },
-    brief: true,
-  },
-  { name: "void-native", ...VOID, args: { BUILD: "native" } },
-  { name: "void-scripts", ...VOID, args: { BUILD: "scripts" } },
-];
 
 const short = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 12);
 
@@ -79,7 +40,7 @@ function rowsOf(action: Action, brief: boolean): string {
 /** Compares with what was recorded, or records it. */
 function compare(name: string, now: string): void {
   const golden = `test/golden/${name}`;
-  if (process.env["IMAGEMAKE_GOLDEN"] === "write") writeFileSync(new URL(golden, ROOT), now);
+  if (process.env["IMAGEMAKE_GOLDEN"] === "write") writeFileSync(new URL(golden, PACKAGE), now);
   expect(now).toBe(textOf(golden));
 }
 

@@ -144,7 +144,7 @@ export interface FlattenRequest {
  * `cp -a` of the read-only merged view, in namespaces of its own: nothing stays mounted, or running. Environment:
  * util-linux from 2.39 on would cut `lowerdir` at 256 bytes without LIBMOUNT_FORCE_MOUNT2.
  */
-const SCRIPT = `mkdir -p "$2" "$3"
+const SCRIPT = /* sh */ `mkdir -p "$2" "$3"
 mount -t overlay overlay -o "$1" "$2"
 cp -a --preserve=xattr --reflink=auto "$2/." "$3/"`;
 

@@ -5,7 +5,7 @@
 put() {
     make_directories "${1%/*}"
     pu_at=$(inside "$1")
-    [ ! -e "$pu_at" ] && [ ! -L "$pu_at" ] || die "$1 is there already: give this step another name ({ name: … })"
+    { [ ! -e "$pu_at" ] && [ ! -L "$pu_at" ]; } || die "$1 is there already: give this step another name ({ name: … })"
     printf '%s\n' "$2" >"$pu_at"
     chmod 644 "$pu_at"
     chown 0:0 "$pu_at"

@@ -64,6 +64,7 @@ own_kernels() {
             link_initrd "$name" "$initrd"
         fi
     done
+    # shellcheck disable=SC2143 # with -q grep would end, and `kernels` with it, in a failure
     [ -n "$(kernels | grep -v ' -$')" ] ||
         die "boot: the tree has a kernel and no initial RAM file system for it, nor what makes one:" \
             "install initramfs-tools, dracut or mkinitcpio, or give initrd"
@@ -98,6 +99,7 @@ own_grub() {
     fi
     [ "$(printf '%s\n' "$MENU" | wc -l)" = 1 ] || {
         {
+            # shellcheck disable=SC2016 # the script's own
             printf '#!/bin/sh\nexec tail -n +3 "$0"\n'
             grub_kernels
             printf '%s\n' "$MENU" | tail -n +2 | while IFS='|' read -r title words; do grub_entry "$title" "$words"; done

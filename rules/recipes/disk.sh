@@ -8,6 +8,7 @@ image=$TMPDIR/disk.raw
 [ "$FORM" = .raw ] && image=$OUT
 
 # sectors BYTES: whole MiB.
+# shellcheck disable=SC2017 # what is cut off is meant to be
 sectors() { echo $((($1 + 1048575) / 1048576 * MIB)); }
 
 # need DIR: what a file system for DIR takes, in bytes; the same wherever DIR lies. A file takes blocks of 4 KiB and an
@@ -47,7 +48,7 @@ fi
 # Where things are: first what is before the file systems, the root last.
 at=$MIB
 [ -z "$RAW" ] || at=$((16 * MIB))
-table= number=0
+table='' number=0
 # part SIZE TYPE UUID NAME: the next partition; sets `start` and `number`.
 part() {
     number=$((number + 1)) start=$at
@@ -57,7 +58,7 @@ start=$start, size=$1, $(if [ "$scheme" = gpt ]; then echo "type=$2, uuid=$3, na
 }
 scheme=gpt
 [ "$BOOT" != rpi ] || scheme=dos
-bios= esp= bootfs=
+bios='' esp='' bootfs=''
 case $BOOT in grub | grub-bios)
     part $MIB 21686148-6449-6E6F-744E-656564454649 "$BIOS_PART" bios
     bios=$start ;;
@@ -79,11 +80,11 @@ if [ -n "$SIZE" ]; then
 else
     spare=64
     # Its metadata is written twice, in chunks.
-    [ $FS != btrfs ] || spare=192
+    [ "$FS" != btrfs ] || spare=192
     root_size=$(sectors $(($(need "$root") + spare * 1048576)))
 fi
 part "$root_size" L "$ROOT_PART" root 83
-rootfs=$start root_number=$number
+rootfs=$start
 total=$((at + MIB))
 needs_space $(($(need "$root") / 1024)) "this image"
 if [ -n "$SIZE" ]; then room="size: $((SIZE / 1048576)) MiB"; else room="$((total / MIB)) MiB, as computed"; fi
@@ -94,9 +95,9 @@ id=$DISK_UUID
 printf 'label: %s\nlabel-id: %s\nunit: sectors\n%s%s\n' $scheme "$id" "$([ $scheme = dos ] || echo 'first-lba: 34')" "$table" |
     sfdisk --quiet --no-reread --no-tell-kernel "$image"
 
-# fat FILE SIZE ID LABEL: an empty FAT file system, at its place in the image.
+# fat FILE SIZE ID LABEL [BITS]: an empty FAT file system, at its place in the image.
 fat() {
-    mkfs.vfat --invariant -i "$(printf %s "$3" | tr -d -)" -n "$4" $5 "$TMPDIR/$1" >/dev/null
+    mkfs.vfat --invariant -i "$(printf %s "$3" | tr -d -)" -n "$4" ${5:+-F "$5"} "$TMPDIR/$1" >/dev/null
 }
 # fill FILE DIR: DIR's contents into it, without links and devices, which it cannot hold.
 fill() {
@@ -108,14 +109,14 @@ fill() {
     tr '\0' '\n' <"$TMPDIR/names" >"$TMPDIR/lines"
     # A control character, which no name has here, ends each. Of a character that its code page lacks mtools makes one like it, and does not end where that name is there already.
     [ -s "$TMPDIR/bad" ] || sed 's/./&\n/g; s/$/\x01/' "$TMPDIR/lines" | iconv -c -f UTF-8 -t CP850//TRANSLIT | LC_ALL=C cut -b1 |
-        LC_ALL=C tr A-Z a-z | LC_ALL=C awk -v lines="$TMPDIR/lines" '$0 != "\001" { as = as $0; next } { getline name <lines }
+        LC_ALL=C tr '[:upper:]' '[:lower:]' | LC_ALL=C awk -v lines="$TMPDIR/lines" '$0 != "\001" { as = as $0; next } { getline name <lines }
             as !~ /[?]/ { if (as in had) printf "%s\n%s\n", had[as], name; had[as] = name } { as = "" }' |
         tr '\n' '\0' >"$TMPDIR/bad"
     [ ! -s "$TMPDIR/bad" ] || die "to FAT these are one name: $(head -zn 2 "$TMPDIR/bad" | tr '\0' ' ')"
     (cd "$2" && find . -mindepth 1 -type d | LC_ALL=C sort) | while IFS= read -r dir; do mmd -i "$TMPDIR/$1" "::${dir#.}"; done
     (cd "$2" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while IFS= read -r file; do
         # What it has none of was said before.
-        [ -f "$2/$file" ] && [ ! -L "$2/$file" ] || continue
+        { [ -f "$2/$file" ] && [ ! -L "$2/$file" ]; } || continue
         mcopy -m -i "$TMPDIR/$1" "$2/$file" "::${file#.}" 2>"$TMPDIR/mcopy" </dev/null || {
             cat "$TMPDIR/mcopy" >&2
             grep -qiE 'disk full|no free|too big|no directory slots' "$TMPDIR/mcopy" || die "mcopy cannot put ${file#./} into FAT"
@@ -137,7 +138,7 @@ case $FS in
         [ -n "$JOURNAL" ] || features='-O ^has_journal'
         # All that it makes itself has the time of the epoch.
         export E2FSPROGS_FAKE_TIME="$SOURCE_DATE_EPOCH"
-        # shellcheck disable=SC2086 # words
+        # shellcheck disable=SC2046,SC2086 # words
         mke2fs -q -F -t ext4 $features $(for_inodes "$root" $((root_size * 512))) -U "$ROOT_UUID" ${LABEL:+-L "$LABEL"} -m 1 \
             -E "offset=$((rootfs * 512)),hash_seed=$ROOT_UUID,lazy_itable_init=0,root_owner=0:0" \
             -d "$root" "$image" $((root_size / 2))k 2>"$TMPDIR/mke2fs" || {
@@ -168,7 +169,7 @@ case $FS in
         ;;
     vfat)
         truncate -s $((root_size * 512)) "$TMPDIR/root.fat"
-        fat root.fat "$root_size" "$ROOT_FAT" "${LABEL:-ROOT}" ''
+        fat root.fat "$root_size" "$ROOT_FAT" "${LABEL:-ROOT}"
         fill root.fat "$root"
         place "$TMPDIR/root.fat" "$rootfs"
         ;;
@@ -176,7 +177,7 @@ esac
 
 if [ -n "$bootfs" ]; then
     truncate -s $((boot_size * 512)) "$TMPDIR/boot.fat"
-    fat boot.fat "$boot_size" "$BOOT_FAT" BOOT '-F 16'
+    fat boot.fat "$boot_size" "$BOOT_FAT" BOOT 16
     fill boot.fat "$TREE/boot"
     place "$TMPDIR/boot.fat" "$bootfs"
 fi
@@ -221,7 +222,7 @@ if [ -n "$esp" ]; then
     grub_image "$GRUB_PLATFORM" "$TMPDIR/esp/EFI/BOOT/$EFI_NAME"
     find "$TMPDIR/esp" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
     truncate -s $((esp_size * 512)) "$TMPDIR/esp.fat"
-    fat esp.fat "$esp_size" "$BOOT_FAT" EFI '-F 32'
+    fat esp.fat "$esp_size" "$BOOT_FAT" EFI 32
     fill esp.fat "$TMPDIR/esp"
     place "$TMPDIR/esp.fat" "$esp"
 fi

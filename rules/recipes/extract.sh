@@ -23,10 +23,10 @@ printf '%s\n' "$PATHS" | while read -r variable path; do
     found=$(matches "/${path#/}")
     [ -n "$found" ] || die "$path: there is no such file in the tree"
     case $found in *"
-"*) die "$path: several files match:" $found ;; esac
+"*) die "$path: several files match: ${found//$'\n'/ }" ;; esac
     file=$(real "$found")
     [ -f "$file" ] || die "$path: not a file"
-    eval "to=\$$variable"
+    to=${!variable}
     cp --reflink=auto "$file" "$to"
     if [ -x "$file" ]; then chmod 755 "$to"; else chmod 644 "$to"; fi
 done

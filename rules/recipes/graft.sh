@@ -6,7 +6,7 @@ at=$(inside "$AT")
 if [ -L "$at" ]; then die "$AT is a symbolic link to $(readlink "$at"): name the directory itself"; fi
 if [ -e "$at" ]; then
     [ -d "$at" ] || die "$AT is there already, and is no directory"
-    found=$(ls -A "$at" | sed -n 1,3p | tr '\n' ' ')
+    found=$(find "$at" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | sed -n 1,3p | tr '\n' ' ')
     [ -z "$found" ] || die "$AT is not empty, so nothing is grafted there; it holds $found"
 fi
 # Named one by one, because --preserve=all, and so -a, says nothing of attributes that it could not copy.

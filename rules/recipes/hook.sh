@@ -8,6 +8,7 @@ HOOKSTATE=$TMPDIR/hook
 export HOOKROOT HOOKLIB HOOKSTATE
 mkdir "$HOOKSTATE"
 if [ -n "${REPO:-}" ]; then REPO=$(realpath "$REPO"); fi
+# shellcheck source=/dev/null # checked by itself
 . "$HOOKLIB"
 traces "$TMPDIR/traces"
 

@@ -1,14 +1,14 @@
 # A small initial RAM file system, $OUT: the static busybox of the tree $TREE, MODULES of the kernel in $KERNEL with
 # all they depend on, and a first program that starts a live image from whatever medium holds it.
 
-busybox=$(OUT=$TREE && real bin/busybox)
-[ -x "$busybox" ] || busybox=$(OUT=$TREE && real usr/bin/busybox)
+busybox=$(OUT=$TREE real bin/busybox)
+[ -x "$busybox" ] || busybox=$(OUT=$TREE real usr/bin/busybox)
 [ -x "$busybox" ] || die "there is no busybox in the tree: install busybox-static"
 top=$KERNEL
 { [ -d "$top/lib/modules" ] && [ ! -L "$top/lib" ]; } || top=$KERNEL/usr
 version=$(ls "$top/lib/modules" 2>/dev/null) || :
 [ -n "$version" ] || die "there is no kernel in the tree (lib/modules/<version>): give kernel"
-case $version in *[[:space:]]*) die "several kernels are in the tree:" $version ;; esac
+case $version in *[[:space:]]*) die "several kernels are in the tree: ${version//$'\n'/ }" ;; esac
 
 ram=$TMPDIR/ram
 mkdir -p "$ram/bin" "$ram/etc"

@@ -5,12 +5,12 @@ if [ -d "$root/usr/lib/modules" ]; then kernels=$root/usr/lib/modules; else kern
 FS=
 kernel=$(ls "$kernels" 2>/dev/null) || :
 [ -n "$kernel" ] || die "there is no kernel in the tree (usr/lib/modules/<version>): install one"
-case $kernel in *[[:space:]]*) die "several kernels are in the tree:" $kernel ;; esac
+case $kernel in *[[:space:]]*) die "several kernels are in the tree: ${kernel//$'\n'/ }" ;; esac
 [ -z "$CPU" ] || emulate_foreign "$ARCH" "$CPU"
 has_generator "$GENERATOR" || die "there is no $GENERATOR in the tree: install it"
 if [ -n "${CONF:-}" ]; then cp "$CONF" "$TMPDIR/conf"; fi
 mkdir -p "$root/boot"
-[ -d "$root/var/tmp" ] || mkdir -p -m 1777 "$root/var/tmp"
+[ -d "$root/var/tmp" ] || { mkdir -p "$root/var" && mkdir -m 1777 "$root/var/tmp"; }
 mounted
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/var/tmp"
 generate "$GENERATOR" "$kernel" /boot/initrd

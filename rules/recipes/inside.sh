@@ -30,7 +30,7 @@ unmounted() {
         mo_now=$(stat -c '%a %u:%g' "$root/$mo_dir")
         # Lazily where a script left something that is mounted or running there.
         umount "$root/$mo_dir" || umount -l "$root/$mo_dir"
-        [ ! -L "$root/$mo_dir" ] && [ "$mo_now" != "$(stat -c '%a %u:%g' "$root/$mo_dir")" ] || continue
+        { [ ! -L "$root/$mo_dir" ] && [ "$mo_now" != "$(stat -c '%a %u:%g' "$root/$mo_dir")" ]; } || continue
         chown "${mo_now#* }" "$root/$mo_dir"
         chmod "${mo_now% *}" "$root/$mo_dir"
     done

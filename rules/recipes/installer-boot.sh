@@ -22,7 +22,7 @@ printf '%s\n' "$FILES" | while IFS='|' read -r package path but as optional; do
     dir=$(of "$package")
     found=
     for file in "$dir"/$path; do
-        [ -f "$file" ] && [ ! -L "$file" ] || continue
+        { [ -f "$file" ] && [ ! -L "$file" ]; } || continue
         # shellcheck disable=SC2254 # it is a pattern
         case ${file##*/} in ${but:-/}) continue ;; esac
         case $as in

@@ -13,7 +13,7 @@ case $SCRIPT in /*) ;; *) SCRIPT=./$SCRIPT ;; esac
 
 [ "$(sha256sum <"$index")" = "$before" ] || die "$name changed repodata/repomd.xml, which it was to sign"
 signature=$index.asc
-[ -f "$signature" ] && [ ! -L "$signature" ] || die "$name left no repodata/repomd.xml.asc"
+{ [ -f "$signature" ] && [ ! -L "$signature" ]; } || die "$name left no repodata/repomd.xml.asc"
 grep -q '^-----BEGIN PGP SIGNATURE-----' "$signature" ||
     die "$name: repodata/repomd.xml.asc is not a detached signature in ASCII (gpg --armor --detach-sign)"
 key=$(awk -F= '
@@ -25,7 +25,7 @@ case $key in
     RPM-GPG-KEY-?*) ;;
     *) die "$name: key1 in .treeinfo is $key, and should be RPM-GPG-KEY-…" ;;
 esac
-[ -f "$root/$key" ] && [ ! -L "$root/$key" ] || die "$name left no file $key, which .treeinfo names"
+{ [ -f "$root/$key" ] && [ ! -L "$root/$key" ]; } || die "$name left no file $key, which .treeinfo names"
 
 ring=$TMPDIR/verify
 mkdir -m 700 "$ring"

@@ -5,7 +5,7 @@ die() { echo "$*" >&2; exit 1; }
 # inside PATH: where PATH, taken from the root of $OUT, really lies. The directory part is followed through
 # symbolic links as if $OUT were /, so that a link to /etc never leads to the host's; the last part is not.
 inside() {
-    in_rest=$1 in_at= in_links=0
+    in_rest=$1 in_at='' in_links=0
     while :; do
         in_rest=${in_rest#"${in_rest%%[!/]*}"}
         case $in_rest in
@@ -26,7 +26,7 @@ inside() {
             in_at=$in_at/$in_part
         fi
     done
-    [ -n "$in_rest" ] && [ "$in_rest" != .. ] && [ "$in_rest" != . ] || die "$1: no name of a file"
+    case $in_rest in '' | . | ..) die "$1: no name of a file" ;; esac
     printf '%s\n' "$OUT$in_at/$in_rest"
 }
 
@@ -87,7 +87,7 @@ delete() {
             cd "${de_at%/*}"
             IFS=
             for de_name in ${de_at##*/}; do
-                [ -d "$de_name" ] && [ ! -L "$de_name" ] || rm -f -- "./$de_name"
+                { [ -d "$de_name" ] && [ ! -L "$de_name" ]; } || rm -f -- "./$de_name"
             done
         )
     done
@@ -97,7 +97,7 @@ delete() {
 password_days() {
     for pd_file in shadow shadow-; do
         pd_at=$(inside "etc/$pd_file")
-        [ -f "$pd_at" ] && [ ! -L "$pd_at" ] || continue
+        { [ -f "$pd_at" ] && [ ! -L "$pd_at" ]; } || continue
         awk -F: -v OFS=: -v today="$(($(date +%s) / 86400))" -v day="$((SOURCE_DATE_EPOCH / 86400))" \
             '$3 != "" && $3 >= today - 1 { $3 = day } { print }' "$pd_at" >"$TMPDIR/shadow"
         # Into the file that is there, so that mode and owner stay.

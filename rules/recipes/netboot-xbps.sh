@@ -6,7 +6,7 @@ kernel=$(ls "$FROM/usr/lib/modules/")
 mkdir -p "$top/pxelinux.cfg"
 cp "$INITRD" "$top/initrd"
 # from PATH: a file of the tree, wherever links in it lead.
-from() { (OUT=$FROM && real "$1"); }
+from() { OUT=$FROM real "$1"; }
 cp "$(from "boot/vmlinuz-$kernel")" "$top/vmlinuz"
 for program in pxelinux.0 ldlinux.c32 libcom32.c32 vesamenu.c32 libutil.c32 chain.c32; do
     cp "$(from "usr/lib/syslinux/$program")" "$top/$program" || die "the package syslinux has no $program"

@@ -11,13 +11,14 @@ stage=$PWD
 root=$stage/.root
 
 # names: the attributes that are wanted, one a line.
+# shellcheck disable=SC2086 # names are words
 names() { { printf '%s\n' $PACKAGES; lists; } | sort -u; }
 
 # make_root: the host's directories, but for /nix and what builds are told from.
 make_root() {
     mkdir "$root" "$stage/.nix" "$stage/.build" "$stage/.conf"
     mount -t tmpfs -o mode=755 root "$root"
-    ls -A / | while read -r mr_name; do
+    find / -mindepth 1 -maxdepth 1 -printf '%f\n' | while IFS= read -r mr_name; do
         case $mr_name in nix | build) continue ;; esac
         if [ -L "/$mr_name" ]; then
             ln -s "$(readlink "/$mr_name")" "$root/$mr_name"
@@ -71,9 +72,11 @@ finish_database() {
 make_root
 configure
 profile=/nix/var/nix/profiles/default
+# shellcheck disable=SC2046 # names are words
 in_nix .nix nix-env --profile "$profile" --file "$(expression)" --install --attr $(names)
 # Only what the profile needs when it runs: no derivations, no compilers.
 in_nix .nix nix-store --query --requisites "$profile" >.paths
+# shellcheck disable=SC2046 # paths in a store have no blanks
 in_nix .nix nix-store --dump-db $(cat .paths) >.dump
 generation=$(readlink .nix/var/nix/profiles/default-1-link)
 mkdir -p "$OUT/store"

@@ -21,7 +21,7 @@ while IFS= read -r file; do
     case $path in */*) make_directories "${path%/*}" "$OWNER" ;; esac
     at=$(inside "$path")
     if [ -d "$at" ] && [ ! -L "$at" ]; then
-        what=file
+        what='file'
         [ ! -L "$file" ] || what="link (to $(readlink "$file"))"
         die "$path is a directory in the tree and a $what in the overlay: $LEAVE"
     fi
@@ -40,6 +40,6 @@ done <"$TMPDIR/files"
 printf '%s\n' "$MODES" | while read -r mode path; do
     [ -n "$mode" ] || continue
     at=$(inside "$path")
-    [ -e "$at" ] && [ ! -L "$at" ] || die "modes: there is no file or directory $path"
+    { [ -e "$at" ] && [ ! -L "$at" ]; } || die "modes: there is no file or directory $path"
     chmod "$mode" "$at"
 done

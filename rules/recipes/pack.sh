@@ -3,7 +3,7 @@
 # nothing of this machine goes in.
 
 case $FORMAT in
-    tar) compress=cat ;;
+    tar) compress='cat' ;;
     # -n: no name, no time. Blocks are the same however many threads there are.
     *.gz) compress='pigz -n' ;;
     # One stream, which is all that a kernel reads, and the same for any number of threads.

@@ -41,12 +41,12 @@ install_closure() {
     on_tree -U --noconfirm --noprogressbar --asdeps -- repo/*.pkg.tar 2>&1 | tee "$TMPDIR/said" || die "pacman failed"
     # To pacman a script or a hook that fails is no failure: to us it is a tree that is not whole.
     ! grep -q '^error: command failed to execute correctly' "$TMPDIR/said" ||
-        die "a script or a hook of a package failed:" $(awk '
+        die "a script or a hook of a package failed: $(awk '
             /^(re)?installing |^upgrading |^\( *[0-9]+\/[0-9]+\) / { at = $0; sub(/\.\.\.$/, "", at) }
-            /^error: command failed to execute correctly/ { printf "%s%s", sep, at; sep = "; " }' "$TMPDIR/said")
+            /^error: command failed to execute correctly/ { printf "%s%s", sep, at; sep = "; " }' "$TMPDIR/said")"
     on_tree -Q | sort >"$TMPDIR/installed"
     in_left=$(comm -23 repo/closure "$TMPDIR/installed")
-    [ -z "$in_left" ] || die "resolved, but not installed by pacman:" $in_left
+    [ -z "$in_left" ] || die "resolved, but not installed by pacman: ${in_left//$'\n'/ }"
 
     # Those that nothing else in the tree needs are asked for, the others came along; so the tree depends on the
     # closure alone, and not on how a list is written.

@@ -8,7 +8,7 @@ printf '%s\n' "$PACKAGES" | sort -u | comm -12 - "$TMPDIR/installed" >"$TMPDIR/r
     on_tree --erase --nodeps --noplugins -- $(cat "$TMPDIR/remove") 2>&1 | tee "$TMPDIR/said"
     unmounted
     on_tree --query --all --queryformat '%{NAME}\n' | sort -u | comm -12 - "$TMPDIR/remove" >"$TMPDIR/left"
-    [ ! -s "$TMPDIR/left" ] || die "not removed by rpm:" $(cat "$TMPDIR/left")
+    [ ! -s "$TMPDIR/left" ] || die "not removed by rpm: $(paste -sd " " "$TMPDIR/left")"
     settle_database
     settle_tree
 }

@@ -18,11 +18,12 @@ emulate_foreign "$ARCH" "$CPU"
 set -- --mode=root --format=directory --verbose --skip=check/qemu --skip=cleanup/reproducible
 set -- "$@" --architectures="$ARCH" --variant="$variant" "$hooks"
 # It copies this machine's resolv.conf and hostname into the tree: what packages' scripts see is the same everywhere.
+# shellcheck disable=SC2016 # mmdebstrap gives it the tree
 set -- "$@" --setup-hook='cd "$1/etc" && rm -f resolv.conf hostname && : >resolv.conf && echo localhost >hostname'
 # Nobody but root can read the stage, and what is built is not on a disk that must survive a power cut.
 set -- "$@" --aptopt='APT::Sandbox::User "root"' --dpkgopt=force-unsafe-io
 while IFS= read -r line; do set -- "$@" --dpkgopt="$line"; done < <(excludes)
-set -- "$@" $(closure | sed 's/^/--include=/')
+while IFS= read -r name; do set -- "$@" --include="$name"; done < <(closure)
 
 # It hangs up its process group when it fails, so it gets one of its own.
 for_scripts TMPDIR="$TMPDIR" setsid --wait mmdebstrap "$@" "" "$OUT" "deb [trusted=yes] copy:$(uri "$PWD/repo") ./"

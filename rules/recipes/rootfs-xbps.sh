@@ -14,7 +14,7 @@ locales=$root/etc/default/libc-locales
 
 # base-files first: it makes what the others' scripts need.
 if [ -e "$root/var/db/xbps/.base-files-files.plist" ]; then
-    if [ $native = yes ]; then
+    if [ "$native" = yes ]; then
         for_target xbps-reconfigure --rootdir "$root" base-files
     else
         env -u TMPDIR xbps-reconfigure --rootdir "$root" base-files

@@ -7,7 +7,7 @@ emulate_foreign "$ARCH" "$ARCH"
 database=/var/lib/rpm
 
 # As the package has them: no administrator's, and none of the user's.
-MACROS=/usr/lib/rpm/macros:/usr/lib/rpm/macros.d/macros.*:/usr/lib/rpm/platform/%{_target}/macros
+MACROS='/usr/lib/rpm/macros:/usr/lib/rpm/macros.d/macros.*:/usr/lib/rpm/platform/%{_target}/macros'
 
 # on_tree ARGUMENT…: rpm on the tree. Scripts of packages run in the tree, with nothing of ours in their environment but
 # the epoch, which is also the time of installation.
@@ -20,7 +20,7 @@ on_tree() {
 # they need among them and in the tree once more.
 install_closure() {
     [ -s repo/closure ] || return 0
-    docs= foreign= in_failed=
+    docs='' foreign='' in_failed=''
     # To rpm a package of another machine is a mistake, unless it is told.
     [ "$ARCH" = "$(uname -m)" ] || foreign=--ignorearch
     [ -n "$DOCS" ] || docs=--excludedocs
@@ -29,12 +29,12 @@ install_closure() {
         in_failed="rpm failed"
     # To rpm a script that fails after its package was unpacked is a warning: to us it is a tree that is not whole.
     in_scripts=$(sed -n 's/^[a-z]*: \(%.*\) scriptlet failed, /\1 /p' "$TMPDIR/said")
-    [ -z "$in_scripts" ] || die "a script of a package failed:" $in_scripts
+    [ -z "$in_scripts" ] || die "a script of a package failed: ${in_scripts//$'\n'/ }"
     [ -z "$in_failed" ] || die "$in_failed"
     ownerless
     on_tree --query --all --queryformat '%{NAME} %{EVR}\n' | sort >"$TMPDIR/installed"
     in_left=$(comm -23 repo/closure "$TMPDIR/installed")
-    [ -z "$in_left" ] || die "resolved, but not installed by rpm:" $in_left
+    [ -z "$in_left" ] || die "resolved, but not installed by rpm: ${in_left//$'\n'/ }"
 }
 
 # ownerless: tells of files whose user or group the tree did not have when rpm unpacked them: they are root's.

@@ -18,7 +18,7 @@ absent() (
     while read -r pattern; do
         # This form means any directory.
         [ "${pattern#... }" = "$pattern" ] || continue
-        for path in $pattern; do [ ! -e "$path" ] && [ ! -L "$path" ] || continue 2; done
+        for path in $pattern; do { [ ! -e "$path" ] && [ ! -L "$path" ]; } || continue 2; done
         printf '%s\n' "$pattern"
     done
 )

@@ -100,5 +100,5 @@ mkdir "$TMPDIR/trees"
 OUT=$TMPDIR/trees/0
 needs_space $(($(kib "$IMAGE") * 3)) "what is in this image"
 # A pattern that stands for itself: none was made.
-open "$IMAGE" "$TMPDIR/trees/0" "" && set -- "$TMPDIR"/trees/*.name && [ -e "$1" ] ||
+{ open "$IMAGE" "$TMPDIR/trees/0" "" && set -- "$TMPDIR"/trees/*.name && [ -e "$1" ]; } ||
     die "nothing can be read of this file: expected a tarball, a squashfs, an ISO or a disk image"

@@ -53,7 +53,7 @@ unique_left() {
         [ "$un_by" != - ] || [ "${1:-}" != taken ] || continue
         un_dir=$(inside "${un_path%/*}/x")
         for un_file in "${un_dir%/x}"/${un_path##*/}; do
-            [ ! -L "$un_file" ] && [ -f "$un_file" ] && [ -s "$un_file" ] || continue
+            { [ ! -L "$un_file" ] && [ -f "$un_file" ] && [ -s "$un_file" ]; } || continue
             [ "$un_path" != etc/machine-id ] || [ "$(cat "$un_file")" != uninitialized ] || continue
             [ -z "$un_line" ] || grep -qE -e "$un_line" "$un_file" || continue
             [ "$un_by" != iscsi ] || [ "${1:-}" != taken ] || makes_initiator || continue
@@ -61,6 +61,9 @@ unique_left() {
         done
     done
 }
+
+# What was left before: tree.sh and inside.sh look.
+unique_before=
 
 # take_unique: what has been made since this recipe began. Who makes the host keys is in the tree afterwards.
 take_unique() {
@@ -83,6 +86,7 @@ $ta_line
             etc/machine-id) if has_systemd; then : >"$ta_at"; else rm "$ta_at"; fi ;;
             # A shell reads it, whoever asks: so it is the machine's, and no other's.
             etc/popularity-contest.conf)
+                # shellcheck disable=SC2016 # who reads the file expands it
                 sed -E 's:^MY_HOSTID=.*:MY_HOSTID="$(cat /etc/machine-id /var/lib/dbus/machine-id 2>/dev/null | md5sum | cut -c 1-32)":' \
                     "$ta_at" >"$TMPDIR/config"
                 cat "$TMPDIR/config" >"$ta_at"

@@ -106,16 +106,16 @@ same_packages() {
     [ -s "$TMPDIR/states" ] || die "the script installed nothing"
     sp_half=$(awk '$1 != "ii" { print $2 }' "$TMPDIR/states" | sort -u)
     if [ "$(cat "$trees/.configured" 2>/dev/null || echo 0)" != 0 ]; then
-        die "packages were unpacked, and configuring them failed:" $sp_half
+        die "packages were unpacked, and configuring them failed: ${sp_half//$'\n'/ }"
     elif [ -n "$sp_half" ]; then
-        echo "imagemake: unpacked, and not configured by the tree's own xbps-reconfigure:" $sp_half
+        echo "imagemake: unpacked, and not configured by the tree's own xbps-reconfigure: ${sp_half//$'\n'/ }"
     fi
     awk '{ print $2 }' "$TMPDIR/states" | sort -u >"$TMPDIR/installed"
     sp_more=$(comm -13 "$TMPDIR/resolved" "$TMPDIR/installed")
-    [ -z "$sp_more" ] || die "the script installed what was not resolved for this release:" $sp_more
+    [ -z "$sp_more" ] || die "the script installed what was not resolved for this release: ${sp_more//$'\n'/ }"
     sp_less=$(comm -23 "$TMPDIR/resolved" "$TMPDIR/installed")
     [ "${1:-}" = part ] || [ -z "$sp_less" ] ||
-        die "the script did not install what was resolved for this release:" $sp_less
+        die "the script did not install what was resolved for this release: ${sp_less//$'\n'/ }"
 }
 
 # whole_tarball FILE: it can be read to its end. Scripts do not look at how tar and xz ended.

@@ -29,7 +29,10 @@ chmod 755 "$dir"/*.sh
 kernel=linux before=
 while IFS= read -r word; do
     case $before in
-        -p) printf '%s\n' $word ;;
+        -p)
+            # shellcheck disable=SC2086 # words
+            printf '%s\n' $word
+            ;;
         -v) kernel=$word ;;
     esac
     before=$word
@@ -46,6 +49,7 @@ fi
 for board in $boards; do
     (
         PLATFORM_PKGS=()
+        # shellcheck source=/dev/null # the checkout's
         . "$mklive/platforms/$board.sh"
         [ ${#PLATFORM_PKGS[@]} -eq 0 ] || printf '%s\n' "${PLATFORM_PKGS[@]}"
     )

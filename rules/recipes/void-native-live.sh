@@ -9,7 +9,7 @@ for file in $DATA; do
 done
 
 services="agetty-tty1 agetty-tty2 agetty-tty3 agetty-tty4 agetty-tty5 agetty-tty6 udevd"
-before= kernel=linux
+before='' kernel=linux
 while IFS= read -r word; do
     case $before in
         -S) services="$services $word" ;;

@@ -13,12 +13,12 @@ case ${ARCH%-musl} in
     i686) cpu=i386 ;;
     *) cpu=${ARCH%-musl} ;;
 esac
-[ $native = yes ] || emulate_cpu "$ARCH" "$cpu"
+[ "$native" = yes ] || emulate_cpu "$ARCH" "$cpu"
 
 # for_target COMMAND…: a program of this machine on the tree. Scripts of packages find no TMPDIR of ours, which is
 # not there in their root.
 for_target() {
-    if [ $native = yes ]; then
+    if [ "$native" = yes ]; then
         env -u TMPDIR HOME=/root XBPS_ARCH="$ARCH" "$@"
     else
         env -u TMPDIR HOME=/root XBPS_TARGET_ARCH="$ARCH" "$@"
@@ -43,11 +43,10 @@ install_closure() {
     # shellcheck disable=SC2086
     [ -z "$in_left" ] || for_target "$@" --automatic -- $in_left || die "xbps-install failed"
     in_left=$(not_installed)
-    [ -z "$in_left" ] || die "resolved, but not installed by xbps:" $in_left
+    [ -z "$in_left" ] || die "resolved, but not installed by xbps: ${in_left//$'\n'/ }"
     in_gone=$(names_installed | comm -13 - "$TMPDIR/held")
-    # shellcheck disable=SC2086
     [ -z "$in_gone" ] || die "xbps removed what the tree beneath holds, because a package that is installed here" \
-        "replaces it (ask for that package in the tree beneath instead):" $in_gone
+        "replaces it (ask for that package in the tree beneath instead): ${in_gone//$'\n'/ }"
 }
 all_installed() { xbps-query --rootdir="$root" --list-pkgs | awk '{ print $2 }' | sort; }
 names_installed() { all_installed | sed 's/-[^-]*$//' | sort; }
@@ -60,7 +59,7 @@ not_installed() {
 configure_all() {
     inside_tree xbps-reconfigure -a 2>&1 | tee "$TMPDIR/configured" || not_configured
     co_left=$(unconfigured)
-    [ -z "$co_left" ] || echo "unpacked, and not configured by the tree's own xbps-reconfigure:" $co_left
+    [ -z "$co_left" ] || echo "unpacked, and not configured by the tree's own xbps-reconfigure: ${co_left//$'\n'/ }"
 }
 
 # not_configured: names the package whose script failed. The database is none to ask: xbps-reconfigure ends without
@@ -69,6 +68,6 @@ not_configured() {
     nc_it=$(awk '/: configuring \.\.\.$/ { it = $1 } /: configured successfully\.$/ { it = "" }
         END { sub(/:$/, "", it); print it }' "$TMPDIR/configured")
     [ -z "$nc_it" ] || die "$nc_it could not be configured"
-    die "xbps-reconfigure failed in the tree; unpacked, and not configured:" $(unconfigured)
+    die "xbps-reconfigure failed in the tree; unpacked, and not configured: $(unconfigured | paste -sd ' ')"
 }
 unconfigured() { xbps-query --rootdir="$root" --list-pkgs | awk '$1 != "ii" { print $2 }'; }

@@ -12,7 +12,7 @@ export interface Desktop {
 }
 
 /** As runit-void has it, with the live system's own setup before services. */
-export const STAGE_2 = `#!/bin/sh
+export const STAGE_2 = /* sh, not SC2013: words are meant */ `#!/bin/sh
 PATH=/usr/bin:/usr/sbin
 runlevel=default
 for arg in $(cat /proc/cmdline); do
@@ -27,7 +27,11 @@ exec env - PATH=$PATH runsvdir -P /run/runit/runsvdir/current 'log: ............
 `;
 
 /** Groups, sudo, nix and the graphics card of the machine that it runs on, before any service starts. */
-export const liveSetup = ({ user, groups, nix }: Desktop): string => `#!/bin/sh
+export const liveSetup = ({
+  user,
+  groups,
+  nix,
+}: Desktop): string => /* sh, not SC2043: there are several */ `#!/bin/sh
 # Runs once at each start of the live system. A step that fails must not keep it from starting.
 user=${user}
 for group in ${groups.join(" ")}; do
@@ -84,7 +88,7 @@ greeter-session=lightdm-gtk-greeter
 `;
 
 /** Programs of the nix profile in a terminal's PATH. */
-export const NIX_PROFILE = `# Programs of the image's nix store.
+export const NIX_PROFILE = /* sh */ `# Programs of the image's nix store.
 if [ -d "$HOME/.nix-profile/bin" ]; then
     PATH=$HOME/.nix-profile/bin:$PATH
     export PATH

@@ -76,7 +76,7 @@ export const revision = (from: string): Source => ({
   kind: "probe",
   argv: [
     ...["sh", "-c"],
-    'dir=$(realpath -m "$1"); git -c safe.directory="$dir" -C "$dir" rev-parse --short HEAD 2>/dev/null || :',
+    /* sh */ 'dir=$(realpath -m "$1"); git -c safe.directory="$dir" -C "$dir" rev-parse --short HEAD 2>/dev/null || :',
     ...["sh", from],
   ],
   what: "the revision of the checkout by git",

@@ -46,9 +46,9 @@ function candidates(): readonly Isolation[] {
 }
 
 /** An attribute that whoever may make trees may set, in a user namespace too: `cap_net_raw+ep`. */
-const ATTRIBUTE = "setfattr -n security.capability -v 0x0100000200200000000000000000000000000000";
+const ATTRIBUTE = /* sh */ `setfattr -n security.capability -v 0x0100000200200000000000000000000000000000`;
 /** With all that a layer needs of its upper directory: whiteouts, attributes, and directories that hide others. */
-const OVERLAY = `${ATTRIBUTE} merged/old; rm merged/old; echo x > merged/new; test -c upper/old -a -f upper/new
+const OVERLAY = /* sh */ `${ATTRIBUTE} merged/old; rm merged/old; echo x > merged/new; test -c upper/old -a -f upper/new
 rm -r merged/dir; mkdir merged/dir; test -z "$(ls merged/dir)"`;
 
 /**
@@ -76,7 +76,9 @@ export async function canHoldTrees(
   }
   // Who is nobody's root cannot set any.
   const able = how.kind === "namespaces" || process.getuid?.() === 0;
-  const tried = able ? await tryOut(dir, how, ["sh", "-euc", `: > file; ${ATTRIBUTE} file`], () => []) : null;
+  const tried = able
+    ? await tryOut(dir, how, ["sh", "-euc", /* sh */ `: > file; ${ATTRIBUTE} file`], () => [])
+    : null;
   if (tried?.kind === "scarce") return { ok: false, problem: tried.problem };
   return tried?.kind === "refused"
     ? fail(

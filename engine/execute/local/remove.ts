@@ -118,7 +118,7 @@ async function freeOfMounts(dir: string, unmount: boolean): Promise<Result<void>
 /** The mount point goes through the shell's printf, because an argument of ours can only be UTF-8. */
 async function unmountLazily(point: string): Promise<string> {
   const octal = point.replace(/[^\w./-]/g, (c) => `\\0${c.charCodeAt(0).toString(8).padStart(3, "0")}`);
-  const script = 'p=$(printf "%b." "$1"); exec umount --lazy --no-canonicalize -- "${p%.}"';
+  const script = /* sh */ 'p=$(printf "%b." "$1"); exec umount --lazy --no-canonicalize -- "${p%.}"';
   return (await run(["sh", "-c", script, "sh", octal])) ?? "";
 }
 
