@@ -63,7 +63,7 @@ export const watchBar = ({ targets, median, action }: WatchResult): Bar =>
   bar(`a save while watching, ${targets} targets: ms beyond the action`, median - action, WATCH_LIMIT);
 
 /** A value against its limit; what could not be measured (NaN) does not pass. */
-export const bar = (name: string, value: number, limit: number): Bar => ({
+const bar = (name: string, value: number, limit: number): Bar => ({
   name,
   value,
   limit,

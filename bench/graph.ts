@@ -69,7 +69,7 @@ export function imagefile(leaves: number): string {
 }
 
 /** The graph as a Makefile; its first target is `out/root`. */
-export function makefile(leaves: number): string {
+function makefile(leaves: number): string {
   const rules = layered(leaves).map((node) => {
     const inputs = inputPaths(node).join(" ");
     return `out/${node.id}: ${inputs}\n\tcat ${inputs} > out/${node.id}\n`;
@@ -78,7 +78,7 @@ export function makefile(leaves: number): string {
 }
 
 /** The graph as a build.ninja. */
-export function ninjaFile(leaves: number): string {
+function ninjaFile(leaves: number): string {
   const rules = layered(leaves).map((node) => `build out/${node.id}: cat ${inputPaths(node).join(" ")}\n`);
   return `rule cat\n  command = cat $in > $out\n${rules.join("")}default out/root\n`;
 }

@@ -17,7 +17,7 @@ import { bareMake, imagemake, make, ninja, nodeStart, type Builder } from "./pro
 import type { Medians } from "./bars.js";
 
 /** One program's figures: milliseconds, and peak memory in KiB (null where it could not be taken). */
-export interface IdleRow {
+interface IdleRow {
   readonly program: string;
   readonly median: number;
   readonly min: number;

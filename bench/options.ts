@@ -3,12 +3,12 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 
 /** The parts that can be run alone. */
-export const PARTS = ["idle", "full", "scheduler", "watch", "images"] as const;
+const PARTS = ["idle", "full", "scheduler", "watch", "images"] as const;
 /** What is run where nothing is said: images need to be root, and a mirror. */
 const USUAL: readonly Part[] = ["idle", "full", "scheduler", "watch"];
 
 /** One part. */
-export type Part = (typeof PARTS)[number];
+type Part = (typeof PARTS)[number];
 
 /** What to run. */
 export interface Options {

@@ -4,7 +4,7 @@ import type { ArtifactId, Component } from "./index.js";
 import type { Result } from "./problem.js";
 
 /** One output. `size` in bytes; `parent` is the tree that a tree was made on. */
-export interface MadeOutput {
+interface MadeOutput {
   readonly id: ArtifactId;
   readonly size: number;
   readonly parent: ArtifactId | null;

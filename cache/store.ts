@@ -42,13 +42,13 @@ export const digestOf = (id: ArtifactId): string => id.slice(2);
 export type Linked = "reflink" | "link" | "copy" | "kept";
 
 /** How an artifact is put somewhere. `shown` is what people know the path by, where it leads through a descriptor. */
-export interface LinkHow {
+interface LinkHow {
   readonly diskImage: boolean;
   readonly shown?: string;
 }
 
 /** Where a stage finds an input: copied to its place, or to be bind-mounted there read-only from `path`. */
-export type Placed = { readonly kind: "copied" } | { readonly kind: "bind"; readonly path: string };
+type Placed = { readonly kind: "copied" } | { readonly kind: "bind"; readonly path: string };
 
 /** The store, opened. Every failure is a problem of the environment (exit 3) and leaves no half-made file. */
 export interface Store {

@@ -17,6 +17,7 @@ const CHECKERS: readonly Checker[] = [
     tool: { name: "shellcheck", package: "shellcheck" },
   },
   ours("how everything is laid out", "prettier", "--check", "--log-level", "warn", "."),
+  ours("what nobody makes use of", "knip", "--no-progress"),
   ours("types of Imagefiles", "tsc", "-p", "tsconfig.imagefiles.json"),
   ours("types of recipes in JavaScript", "tsc", "-p", "tsconfig.recipes.json"),
   { what: "types of recipes in Python", argv: ["mypy"], tool: { name: "mypy", package: "mypy" } },

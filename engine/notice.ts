@@ -18,7 +18,7 @@ export function noticeOf(words: (some: (names: readonly string[]) => string) => 
 }
 
 /** The first few of some names. */
-export function someOf(names: readonly string[]): string {
+function someOf(names: readonly string[]): string {
   const named = names.slice(0, NAMED).join(", ");
   return names.length > NAMED ? `${named} and ${names.length - NAMED} more` : named;
 }

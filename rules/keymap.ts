@@ -3,7 +3,7 @@ import { wrongOption } from "../engine/declare.js";
 import { render } from "./options.js";
 
 /** `ch-fr_nodeadkeys` as XKB spells it: layout, plus, variant. */
-export type Xkb<K extends string> = K extends `${infer Layout}-${infer Variant}` ? `${Layout}+${Variant}` : K;
+type Xkb<K extends string> = K extends `${infer Layout}-${infer Variant}` ? `${Layout}+${Variant}` : K;
 
 /** A keyboard in its two spellings. */
 export interface Keymap<K extends string> {

@@ -70,7 +70,7 @@ export function packTools(format: Packing): readonly Tool[] {
 }
 
 /** Which of the two archives a format has inside. */
-export const archiveOf = (format: Packing): "tar" | "cpio" => (format.startsWith("cpio.") ? "cpio" : "tar");
+const archiveOf = (format: Packing): "tar" | "cpio" => (format.startsWith("cpio.") ? "cpio" : "tar");
 
 /** The program that writes archives, which recipes find beside them. */
 export const ARCHIVER = [

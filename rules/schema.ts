@@ -58,7 +58,7 @@ const listSource = takes<ListSource>()(z.custom<SourceHandle>(isList));
 export const asTreeHandle = (given: Handle): Handle => given.tree ?? given;
 
 /** Names of variables: capitals, as $NAME in a command. */
-export const VARIABLE = /^[A-Z][A-Z0-9_]*$/;
+const VARIABLE = /^[A-Z][A-Z0-9_]*$/;
 /** Variables that are the engine's own. */
 export const REFUSED = ["OUT", "PATH", "HOME", "DATECODE"];
 
@@ -181,7 +181,7 @@ export const timeout = option(
   "Seconds after which the action is stopped and has failed.",
 );
 
-export const native = option(
+const native = option(
   z.boolean().optional(),
   "true or false",
   "Whether nothing of it may be run under emulation: on a machine of another architecture it is refused before the " +

@@ -46,7 +46,7 @@ const [bySignify, byMinisign] = [
 ];
 
 /** Options of signify() and minisign(). `{date}` in texts becomes the release's. */
-export type SignerOptions = Given<typeof bySignify>;
+type SignerOptions = Given<typeof bySignify>;
 
 /** The data behind a signer: what was said. */
 export type SignerGiven = Partial<SignSettings> & Pick<SignSettings, "tool">;

@@ -5,7 +5,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { unwrap } from "../cache/problem.js";
 import { contentAttributes, parseAttributes } from "../engine/tree/attributes.js";
-import { diffManifests } from "../engine/tree/diff.js";
+import { diffManifests } from "./support/diff-manifests.js";
 import { encodeBody, type Entry } from "../engine/tree/entry.js";
 import { checkTreeGuards } from "../engine/tree/guards.js";
 import {

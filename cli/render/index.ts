@@ -3,7 +3,7 @@
 import { inAscii } from "./style.js";
 import type { Renderer, Sink, Verbosity } from "./renderer.js";
 
-export { combine, type Renderer, type Sink, type Verbosity } from "./renderer.js";
+export { combine, type Renderer, type Verbosity } from "./renderer.js";
 
 /** `--progress`. */
 export type Progress = "auto" | "tty" | "plain" | "json";

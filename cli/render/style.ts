@@ -3,7 +3,7 @@ import { styleText } from "node:util";
 import type { Sink } from "./renderer.js";
 
 /** The few styles in use. */
-export type Style = "green" | "red" | "yellow" | "cyan" | "dim" | "bold";
+type Style = "green" | "red" | "yellow" | "cyan" | "dim" | "bold";
 
 /** Paints text, or leaves it as it is. */
 export type Paint = (style: Style, text: string) => string;
@@ -50,7 +50,7 @@ const ASCII: Marks = {
 };
 
 /** Whether ASCII alone can be relied on: on the Linux console, whose font lacks the rest, and where the locale has no UTF-8. */
-export function isAscii(env: NodeJS.ProcessEnv): boolean {
+function isAscii(env: NodeJS.ProcessEnv): boolean {
   const locale = [env["LC_ALL"], env["LC_CTYPE"], env["LANG"]].find((value) => (value ?? "") !== "") ?? "";
   return env["TERM"] === "linux" || !/\.utf-?8/i.test(locale);
 }

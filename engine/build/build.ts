@@ -299,7 +299,7 @@ function remember(session: Session): void {
 }
 
 /** The one line that says which release this is. */
-export function announceRelease(session: Session): void {
+function announceRelease(session: Session): void {
   const { options, selected } = session;
   const { datecode, opened, explicit } = selected.release;
   const joined = selected.kind === "joined";
@@ -323,7 +323,7 @@ export function plannedOf(session: Session, judgements: ReadonlyMap<string, Judg
 }
 
 /** Tells it. */
-export function emitPlan(session: Session, judgements: ReadonlyMap<string, Judgement>): void {
+function emitPlan(session: Session, judgements: ReadonlyMap<string, Judgement>): void {
   const decisions = plannedOf(session, judgements);
   session.options.emit({ type: "plan", decisions, at: session.options.now() });
 }

@@ -9,7 +9,7 @@ export type Exported =
   | { readonly kind: "group"; readonly name: string; readonly members: readonly Member[] };
 
 /** `selected` is false for a member that VAR= leaves out of the group. */
-export interface Member {
+interface Member {
   readonly selected: boolean;
   readonly value: Exported;
 }
@@ -54,7 +54,7 @@ export function handlesOf(value: unknown, narrowed: boolean): readonly Handle[] 
 }
 
 /** `liveIso` is `live-iso`: a hyphen before a capital that follows a small letter or a digit. */
-export const kebab = (name: string): string => name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "-").toLowerCase();
+const kebab = (name: string): string => name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "-").toLowerCase();
 
 /** The targets of a group, narrowed by VAR=, or all of them. */
 export function membersOf(exported: Exported, narrowed: boolean): readonly string[] {

@@ -6,7 +6,7 @@ import { tellsChanges } from "../sources/telling.js";
 import { short } from "./place.js";
 
 /** What the file system says of a path. Sizes in bytes, times in milliseconds since 1970. */
-export interface Stamp {
+interface Stamp {
   readonly size: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;

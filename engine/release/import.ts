@@ -12,7 +12,7 @@ import type { Export, ExportedAction } from "./exchange.js";
 import { relationsOf } from "../relations.js";
 
 /** Why an action of an export does not do here. */
-export type Wrong =
+type Wrong =
   | { readonly kind: "unknown" }
   | { readonly kind: "incomplete"; readonly action: TargetId }
   /** It is made from something else here. */
@@ -42,7 +42,7 @@ export interface Accepted {
 }
 
 /** Tools whose versions differ, by name: [there, here]. */
-export type ToolDifferences = Readonly<Record<string, readonly [string, string]>>;
+type ToolDifferences = Readonly<Record<string, readonly [string, string]>>;
 
 /** What an import would do. */
 export interface ImportPlan {

@@ -178,7 +178,7 @@ export function keepPublicKey(place: KeyPlace, publicKey: string): Result<string
 }
 
 /** The date that a public key's comment binds it to; null where it says none. */
-export const dateOfKey = (publicKey: string): string | null =>
+const dateOfKey = (publicKey: string): string | null =>
   new RegExp(`only valid for images with date (${DATECODE})\\.?(?:\\s|$)`).exec(publicKey)?.[1] ?? null;
 
 /** A key or signature itself if it may be this release's: one that names another date may not. */

@@ -17,7 +17,7 @@ export interface PinnedClosure {
 }
 
 /** The stored metadata of one repository. */
-export interface PinnedSnapshot {
+interface PinnedSnapshot {
   readonly digest: string;
   readonly taken: string;
   /** Digest of the repository's configuration, keys included, under which it was taken; see packages/policy.ts. */
@@ -51,7 +51,7 @@ export interface ReleasedArtifact {
 }
 
 /** A person's word on a target, recorded for good. */
-export interface Word {
+interface Word {
   readonly target: TargetId;
   readonly because: string;
   readonly at: string;

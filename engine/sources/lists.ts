@@ -9,7 +9,7 @@ import { dangling } from "./globs.js";
 import { ownStamp, stampOf } from "./stamp.js";
 
 /** The names of a list's text, each with the line that has it first; lines count from one. */
-export function linesOf(text: string): ReadonlyMap<string, number> {
+function linesOf(text: string): ReadonlyMap<string, number> {
   const lines = new Map<string, number>();
   for (const [at, line] of text.split("\n").entries()) {
     for (const name of line.replace(/#.*/, "").split(/\s+/)) {

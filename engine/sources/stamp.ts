@@ -6,7 +6,7 @@ import { codeOf, problemIn, temporaryName } from "../../cache/io.js";
 import { tellsChanges } from "./telling.js";
 
 /** A digest taken within this many milliseconds of a file's change is not used again: a later edit could look the same. */
-export const RACY_MS = 3000;
+const RACY_MS = 3000;
 
 /** The stamp that these stats are. */
 export const stampOfStats = (stats: Stats): Stamp => ({

@@ -33,7 +33,7 @@ const READS: Readonly<Record<Kind, (arch: string, platforms: Files) => Files>> =
 };
 
 /** Where the stage has the checkout, wherever the user has it. */
-export const STAGED = "mklive";
+const STAGED = "mklive";
 
 /** What `kind` reads of the checkout in `from`. `platforms` are those that a live image supports. */
 export const checkoutFiles = (from: string, kind: Kind, arch: string, platforms: Files = []): Source => ({

@@ -12,7 +12,7 @@ export interface ArchProject extends TestProject {
 }
 
 /** The Imagefile that the documentation shows. */
-export const DOCUMENTED =
+const DOCUMENTED =
   /```ts\n([^]*?)```/.exec(readFileSync(new URL("../../../docs/arch.md", import.meta.url), "utf8"))?.[1] ??
   "";
 

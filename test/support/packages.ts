@@ -8,7 +8,7 @@ import { makeProject, type Ended, type TestProject } from "./cli.js";
 import { TINY_DEBIAN, tinyDebian } from "./tiny-debian.js";
 
 /** What platforms are made of: app needs libone; the others need nothing. */
-export const TOOLS: readonly TinyPackage[] = [
+const TOOLS: readonly TinyPackage[] = [
   { name: "app", depends: "libone", files: { "/usr/bin/app": "#!/bin/sh\necho app\n" } },
   { name: "libone", files: { "/usr/lib/libone": "one 1.0\n" } },
   { name: "nano", files: { "/usr/bin/nano": "#!/bin/sh\n" } },

@@ -91,7 +91,7 @@ export function cleanUp(): void {
 let model: { readonly repo: RpmRepo; readonly key: string } | undefined;
 
 /** A signed repository of the tiny system, of one's own, and its key's file. */
-export function signedRpms(): { readonly repo: RpmRepo; readonly key: string } {
+function signedRpms(): { readonly repo: RpmRepo; readonly key: string } {
   if (model === undefined) {
     const gpgHome = join(newDir(), "gnupg");
     const key = makeRpmKey(gpgHome);

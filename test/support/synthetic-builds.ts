@@ -14,8 +14,8 @@ export type Untimed = BuildEvent extends infer E ? (E extends BuildEvent ? Omit<
 export const at = (seconds: number, event: Untimed): BuildEvent => ({ ...event, at: NIGHT + seconds * 1000 });
 
 export const never: Decision = { kind: "build", reason: { kind: "never-built" } };
-export const upToDate: Decision = { kind: "up-to-date" };
-export const morePackages: Decision = {
+const upToDate: Decision = { kind: "up-to-date" };
+const morePackages: Decision = {
   kind: "build",
   reason: {
     kind: "changed",
@@ -31,7 +31,7 @@ export const after = (...targets: string[]): Decision => ({
   kind: "build",
   reason: { kind: "input-pending", targets },
 });
-export const missing = (path: string): Decision => ({ kind: "restore", reason: { kind: "missing", path } });
+const missing = (path: string): Decision => ({ kind: "restore", reason: { kind: "missing", path } });
 
 export const started = (seconds: number, target: string, reason: Decision, expected: number | null = null) =>
   at(seconds, {

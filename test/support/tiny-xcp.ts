@@ -18,12 +18,10 @@ import { kernelPackage, unpackDebian } from "./guest.js";
 import { lackingForRpm, type RpmFile, type RpmPackage } from "./rpm-repo.js";
 import { staticBusybox } from "./tiny-debian.js";
 
-/** What the root's init says first, on every console. */
-export const WELCOME = "Welcome to XCP-ng 8.3.0!";
 /** What the installer says, which starts where `installer.service` is enabled: see `tinyXcp`. */
-export const INSTALLER = "the installer would start here";
+const INSTALLER = "the installer would start here";
 /** What a service says that was enabled by its package, and that installers disable. */
-export const CHRONYD = "chronyd would start here";
+const CHRONYD = "chronyd would start here";
 
 /** The list of packages for an installer's root: `host-installer-startup` brings the installer. */
 export const XCP_ROOT: readonly string[] =
@@ -31,8 +29,6 @@ export const XCP_ROOT: readonly string[] =
    rpm setup systemd systemd-sysv xcp-ng-release xen-dom0-tools xen-tools`.split(/\s+/);
 /** Packages that come into the root with those and are of no use in it. */
 export const XCP_ERASED: readonly string[] = ["binutils", "dracut", "pkgconfig", "xen-hypervisor"];
-/** What is asked for in the repository of an installer ISO. */
-export const XCP_PRODUCT: readonly string[] = ["xcp-ng-deps", "kernel-alt"];
 
 const ISOLINUX = "/usr/lib/ISOLINUX";
 const SYSLINUX = "/usr/lib/syslinux/modules/bios";

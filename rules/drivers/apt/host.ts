@@ -23,7 +23,7 @@ export async function placed(repository: Repository, context: SnapshotContext): 
 }
 
 /** The mirror of `suite` (as the host's sources write it, its codename or its suite name), asked of apt itself. */
-export async function hostMirror(suite: string, context: DriverContext): Promise<Result<HostMirror>> {
+async function hostMirror(suite: string, context: DriverContext): Promise<Result<HostMirror>> {
   const ask = (options: readonly string[]) =>
     run(["apt-get", "indextargets", ...options, "--format", FORMAT, "Created-By: Packages"], context, {
       cwd: "/",

@@ -87,10 +87,10 @@ export function addressOf({ url }: Repository, base: string): Result<string> {
   );
 }
 
-export const isFlat = (repository: Repository): boolean => repository.suite.endsWith("/");
+const isFlat = (repository: Repository): boolean => repository.suite.endsWith("/");
 
 /** Whether apt must take it without a signature: only a local directory that has none, where no keys are named for it. */
-export function isUnsignedDirectory(repository: Repository): boolean {
+function isUnsignedDirectory(repository: Repository): boolean {
   if (repository.keys.length > 0) return false;
   const root = directoryOf(repository.url);
   if (root === null) return false;

@@ -60,7 +60,7 @@ function scanText(text: Buffer, file: string, into: Map<string, Place[]>): void 
 }
 
 /** The fields of a stanza, continuation lines included, by name. */
-export function fields(stanza: string): Map<string, string> {
+function fields(stanza: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const match of stanza.matchAll(/^([A-Za-z0-9][\w-]*):[ \t]*(.*(?:\n[ \t].*)*)/gm)) {
     found.set(match[1] ?? "", match[2] ?? "");

@@ -6,7 +6,7 @@ import { fail, ok, type Result } from "../../../engine/problem.js";
 export type Options = Readonly<Record<string, string>>;
 
 /** A section that is a repository. */
-export interface Section {
+interface Section {
   readonly id: string;
   readonly options: Options;
 }

@@ -4,7 +4,7 @@ import { fail, ok, type Result } from "../../../engine/problem.js";
 import { run } from "./run.js";
 
 /** What a database says of a package: the lines of each field, by name (`NAME`, `PROVIDES`, …). */
-export type Fields = ReadonlyMap<string, readonly string[]>;
+type Fields = ReadonlyMap<string, readonly string[]>;
 
 /** A package in a database. */
 export interface Listed {

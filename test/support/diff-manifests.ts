@@ -1,9 +1,9 @@
 // What differs between two trees, path by path, for showing. It knows manifests only.
-import { decodeBody, pathWord, type Entry } from "./entry.js";
-import type { Line, Manifest } from "./manifest.js";
+import { decodeBody, pathWord, type Entry } from "../../engine/tree/entry.js";
+import type { Line, Manifest } from "../../engine/tree/manifest.js";
 
 /** What can differ at one path that both trees have. */
-export type Aspect =
+type Aspect =
   "type" | "content" | "target" | "device" | "mode" | "owner" | "time" | "attributes" | "hard links";
 
 /** One path, printable (other bytes as `\xHH`; the root is a dot), and what happened to it. */
