@@ -25,7 +25,7 @@ describe("shell that is made of parts", () => {
 
   test("is checked as it is run, and what is found is told at the part's own line, once", () => {
     expect(shellcheck([composed("lib.sh", "one.sh"), composed("lib.sh", "two.sh")])).toEqual([
-      "rules/recipes/two.sh:2:4: info: Double quote to prevent globbing and word splitting. [SC2086]",
+      "rules/recipes/two.sh:2:4: info: Double quote to prevent globbing and word splitting. [SC2086] (in two.sh)",
     ]);
   });
 
