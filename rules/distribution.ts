@@ -4,7 +4,7 @@ import type { Lineage } from "../engine/declare.js";
 import type { Command, Guards, Json, Source, Tool } from "../engine/model.js";
 
 /** A program that makes or changes a tree with packages, and what it needs beside them. */
-export interface Work {
+interface Work {
   readonly command: Command;
   readonly env: Readonly<Record<string, string>>;
   readonly inputs: Readonly<Record<string, Source>>;

@@ -22,8 +22,8 @@ const {
  */
 function uuid(which) {
   const bytes = createHash("sha256").update(`${ID} ${which}`).digest().subarray(0, 16);
-  bytes[6] = (bytes[6] & 0x0f) | 0x80;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
   return bytes;
 }
 
@@ -54,16 +54,29 @@ class Image {
   }
 }
 
-/** What each format has of its own, and where. */
-const SETTLE = {
-  qcow2: () => {
-    // Nothing in it is made up.
+/** How qemu-img makes each format, and what writes over what it made up. */
+const FORMATS = {
+  qcow2: {
+    options: [],
+    settle: () => {
+      // Nothing in it is made up.
+    },
   },
-  vmdk,
-  vhdx,
-  vhd,
-  vdi,
+  vmdk: {
+    options: ["-o", `subformat=${COMPRESS === "" ? "monolithicSparse" : "streamOptimized"}`],
+    settle: vmdk,
+  },
+  vhdx: { options: ["-o", "subformat=dynamic"], settle: vhdx },
+  // As large as it is, and not as cylinders, heads and sectors would have it.
+  vhd: { options: ["-o", "subformat=dynamic,force_size=on"], settle: vhd },
+  vdi: { options: [], settle: vdi },
 };
+
+/**
+ * @param {string} name
+ * @returns {name is keyof typeof FORMATS}
+ */
+const isFormat = (name) => Object.hasOwn(FORMATS, name);
 
 /**
  * The descriptor is text in a place of its own: CID is made up, of one to eight digits.
@@ -71,7 +84,8 @@ const SETTLE = {
  */
 function vmdk(image) {
   const header = image.read(0, 512);
-  const [at, length] = [28, 36].map((place) => Number(header.readBigUInt64LE(place)) * 512);
+  const bytesIn = (/** @type {number} */ place) => Number(header.readBigUInt64LE(place)) * 512;
+  const [at, length] = [bytesIn(28), bytesIn(36)];
   const [text = ""] = image.read(at, length).toString("latin1").split("\0");
   if (!/^CID=[0-9a-f]+$/m.test(text)) throw new Error("the vmdk has no CID where it was looked for");
   // FFFFFFFF says that there is none.
@@ -190,10 +204,17 @@ function crc32c(bytes) {
   return ~sum >>> 0;
 }
 
+const UNPACK = new Map([
+  ["xz", "xz"],
+  ["gz", "gzip"],
+  ["zst", "zstd"],
+]);
+
 /** The image as it is. Where it is packed, what is all zeros becomes a hole. */
 function plain() {
   if (PACKED === "") return IMAGE;
-  const program = { xz: "xz", gz: "gzip", zst: "zstd" }[PACKED];
+  const program = UNPACK.get(PACKED);
+  if (program === undefined) throw new Error(`PACKED=${PACKED}`);
   const path = `${TMPDIR}/image.raw`;
   execFileSync(
     "bash",
@@ -215,15 +236,7 @@ function plain() {
   return path;
 }
 
-const OPTIONS = {
-  qcow2: [],
-  vmdk: ["-o", `subformat=${COMPRESS === "" ? "monolithicSparse" : "streamOptimized"}`],
-  vhdx: ["-o", "subformat=dynamic"],
-  // As large as it is, and not as cylinders, heads and sectors would have it.
-  vhd: ["-o", "subformat=dynamic,force_size=on"],
-  vdi: [],
-};
-
+if (!isFormat(FORMAT)) throw new Error(`FORMAT=${FORMAT}`);
 // The name is in a vmdk: always the same.
 const made = `${TMPDIR}/disk.${FORMAT}`;
 execFileSync(
@@ -232,12 +245,12 @@ execFileSync(
     // What the image begins with says nothing: it may be a guest's, who wrote another format's header there.
     ...["convert", "-f", "raw", "-O", FORMAT === "vhd" ? "vpc" : FORMAT],
     ...(COMPRESS === "" ? [] : ["-c"]),
-    ...OPTIONS[FORMAT],
+    ...FORMATS[FORMAT].options,
     ...["--", plain(), made],
   ],
   { stdio: "inherit" },
 );
 const image = new Image(made);
-SETTLE[FORMAT](image);
+FORMATS[FORMAT].settle(image);
 closeSync(image.file);
 renameSync(made, OUT);

@@ -114,7 +114,7 @@ export const actionOf = (parts: Partial<Action>): Action => ({
 });
 
 /** Makes a tree over another. */
-export const LAYERED: Action = actionOf({ outputs: [{ name: "OUT", kind: "tree", base: "BASE" }] });
+const LAYERED: Action = actionOf({ outputs: [{ name: "OUT", kind: "tree", base: "BASE" }] });
 
 /** Stages, executes, and looks for what is left of it. */
 export async function execute({ executor, near, dir }: Tried, what: What): Promise<Went> {
