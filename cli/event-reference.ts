@@ -11,7 +11,7 @@ export const PAGE = fileURLToPath(new URL("../../docs/events.md", import.meta.ur
 export const SCHEMA = fileURLToPath(new URL("../../docs/events.json", import.meta.url));
 
 /** What a line of the stream is, as a JSON schema. Fields that it does not name may be there: see the page. */
-export const lineSchema = (): Schema => ({
+const lineSchema = (): Schema => ({
   ...z.toJSONSchema(z.discriminatedUnion("type", [beginSchema, ...eventSchema.options]), {
     io: "input",
     override: ({ jsonSchema }) => {
