@@ -1,8 +1,8 @@
 // What need not be said on each command line: settings, as data, and which of several values holds. In this order, the later
 // before the earlier: the default, the user's own file, the project's file, the environment, the command line.
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { ownerIn, sudoOwner } from "../cache/write.js";
+import { join } from "node:path";
+import { sudoOwner } from "../cache/write.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
 import { fail, ok, type Result } from "../engine/problem.js";
 import type { Project } from "../engine/project.js";
@@ -141,13 +141,13 @@ export const optionOf = (name: SettingName): GlobalName | undefined => {
 /** Root does not do what a file says that somebody else may have written. */
 function trust(path: string, project: Project): Result<void> {
   const owner = lstatOf(path)?.uid;
-  const known = [0, process.getuid?.(), ownerIn(project.dir)?.uid];
+  const known = [0, process.getuid?.(), lstatOf(project.dir)?.uid];
   return process.getuid?.() !== 0 || known.includes(owner)
     ? ok(undefined)
     : fail(
         2,
         `${path} belongs to another user`,
-        `chown it, or set HOME to that of root; ${dirname(path)} is looked into`,
+        "root goes by files of its own and of the Imagefile's owner: chown it, or set HOME",
       );
 }
 
