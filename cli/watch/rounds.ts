@@ -47,6 +47,8 @@ interface Wanted {
 /** The rounds of one command line. */
 export class Rounds {
   #opened: Opened | null = null;
+  /** What was read last, with or without success. */
+  #read: Reads | null = null;
   #forced: boolean;
   #first = true;
 
@@ -124,20 +126,26 @@ export class Rounds {
 
   /** The graph of an earlier round, while it is the same, or the Imagefile opened anew. */
   async #open(): Promise<Result<Opened>> {
-    const { call, follower } = this;
+    const { call } = this;
     const before = this.#opened;
     const { reads } = before ?? {};
-    if (before !== null && reads?.unsnapshottable.length === 0 && readsChanged(reads, call.args) === null)
+    if (before !== null && reads?.unsnapshottable.length === 0 && readsChanged(reads, call.args) === null) {
+      // A broken one in between has read something else.
+      if (this.#read !== reads) this.#evaluated(before, reads);
       return ok(before);
-    const opened = await openImagefile(call.options, call.args, true, (read) =>
-      follower.evaluated(null, read),
-    );
+    }
+    const opened = await openImagefile(call.options, call.args, true, (read) => this.#evaluated(null, read));
     if (!opened.ok) return opened;
     const same = before !== null && before.digest === opened.value.digest;
     // What is known of a graph hangs on it: the same one is kept.
     this.#opened = same ? { ...before, reads: opened.value.reads } : opened.value;
-    follower.evaluated(this.#opened, opened.value.reads);
+    this.#evaluated(this.#opened, opened.value.reads);
     return ok(this.#opened);
+  }
+
+  #evaluated(opened: Opened | null, reads: Reads): void {
+    this.#read = reads;
+    this.follower.evaluated(opened, reads);
   }
 
   /** The words of a build of the same: a record of the one counts for the other. */
