@@ -76,7 +76,7 @@ export const variableOf = (name: SettingName): string =>
 /** The files of settings that the record of a run rests on. */
 export function settingFiles(project: Project, settings: Settings | null): SettingFiles {
   const user = userConfig(process.env);
-  const paths = [join(project.dir, PROJECT_CONFIG), ...(user === null ? [] : [user])];
+  const paths = [join(project.dir, PROJECT_CONFIG), ...(user === null || !isReachable(user) ? [] : [user])];
   return { paths, user, told: settings?.shows === true };
 }
 
@@ -98,7 +98,7 @@ export async function settingsOf(
     [beside, "project"],
   ] as const) {
     if (path === null || (limited && from === "user")) continue;
-    const read = statOf(path) !== undefined;
+    const read = from === "user" ? isOwnThere(path) : statOf(path) !== undefined;
     files.push({ path, read });
     if (!read) continue;
     const trusted = from === "user" ? trust(path, project) : ok(undefined);
@@ -137,6 +137,19 @@ export const optionOf = (name: SettingName): GlobalName | undefined => {
   const declaration: Declaration = SETTINGS[name];
   return declaration.option;
 };
+
+/** Whether it can be said that a file is there or not: a home may be another user's (`su` without `-`). */
+function isReachable(path: string): boolean {
+  try {
+    statOf(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the user's own file is there, as far as the user gets. */
+const isOwnThere = (path: string): boolean => isReachable(path) && statOf(path) !== undefined;
 
 /** Root does not do what a file says that somebody else may have written. */
 function trust(path: string, project: Project): Result<void> {

@@ -1,9 +1,10 @@
 // Settings: files beside the Imagefile and of the user's own, the environment, the command line; which of them holds, that
 // each does what it says, and that what is wrong in them is said.
-import { chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { afterAll, afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { finish, makeProject, type Ended, type TestProject } from "./support/cli.js";
 import { makePuppet } from "./support/faults.js";
+import { asStranger } from "./support/sandbox.js";
 
 jest.setTimeout(120_000);
 
@@ -183,7 +184,7 @@ describe("space.max-size", () => {
     expect((await call({}, "a")).stderr).toContain("nothing to do");
     // What is needed stays, and that it is too much is said.
     expect(await build("cc\nd")).toContain("builds and releases need the rest");
-    expect(project.read("out/a.txt")).toHaveLength(1500);
+    expect(project.read("out/a.txt")).toHaveLength(1200);
   });
 });
 
@@ -194,4 +195,16 @@ test("root does not do what a file says that another user may have written", asy
     status: 2,
     stderr: expect.stringContaining("belongs to another user"),
   });
+});
+
+test("a home that the user may not look into has no file of theirs", async () => {
+  await call({}, "a");
+  user("jobs = 2\n");
+  chmodSync(project.path("home"), 0o700);
+  chmodSync(project.dir, 0o755);
+  const env = { HOME: project.path("home") };
+  const looked = await project.call({ env, under: asStranger() }, "-n", "a");
+  expect([looked.status, looked.stdout]).toEqual([0, "nothing to do\n"]);
+  const { status, stdout } = await project.call({ env, under: asStranger() }, "config");
+  expect([status, stdout]).toEqual([0, expect.stringMatching(/^jobs +cores +default$/m)]);
 });

@@ -99,6 +99,7 @@ test("a build that is interrupted, and one that waits for another", async () => 
 
 test("with a shared cache, in a release, and by --events, appended to", async () => {
   await project.good("release", "start", "good");
+  await build("--cache", `file://${project.path("share")}`, "good");
   mkdirSync(project.path("share"));
   await build("--cache", `file://${project.path("share")}`, "good", "-B");
   rmSync(project.path(".imagemake"), { recursive: true });

@@ -46,7 +46,7 @@ describe("a project that was never built", () => {
     ]);
     expect(picture(project)).toEqual(before);
     expect(dry.stdout).toBe("one: never built\ntwo: input one is out of date\n");
-    expect(dry.stderr).toMatch(/^release \d{8} would be opened\n$/);
+    expect(dry.stderr).toMatch(/^release \d{8} would be opened\n2 to build\n$/);
     expect(JSON.parse(json.stdout)).toEqual([
       { target: "one", kind: "build", reason: { kind: "never-built" } },
       { target: "two", kind: "build", reason: { kind: "input-pending", targets: ["one"] } },
