@@ -12,15 +12,15 @@ const NAMED = 3;
 
 /** The sentence that `words` makes of lists of names, each of them cut by `some`. */
 export function noticeOf(words: (some: (names: readonly string[]) => string) => string): Notice {
-  const message = words(someOf);
+  const message = words((names) => someOf(names));
   const all = words((names) => names.join(", "));
   return all === message ? { message } : { message, all };
 }
 
 /** The first few of some names. */
-function someOf(names: readonly string[]): string {
-  const named = names.slice(0, NAMED).join(", ");
-  return names.length > NAMED ? `${named} and ${names.length - NAMED} more` : named;
+export function someOf(names: readonly string[], most = NAMED): string {
+  const named = names.slice(0, most).join(", ");
+  return names.length > most ? `${named} and ${names.length - most} more` : named;
 }
 
 /** The same, but a warning that was given is not given again: more than one pass of a run looks at the same things. */

@@ -79,6 +79,7 @@ export const ARCHIVER = [
   "archive-out.mjs",
   "archive-tar.mjs",
   "archive-tree.mjs",
+  "access.mjs",
 ] as const;
 
 /** A recipe that ends in packing a directory; `parts` come before. */

@@ -29,11 +29,16 @@ beforeAll(() => {
       `export const small = rule.disk({ from: big, size: "20MiB", out: "small.img" });`,
       `const crowd = run({ inputs: {}, cmd: 'cd "$OUT"; for d in $(seq 30); do mkdir $d; (cd $d; seq 1000 | xargs touch); done', tree: true });`,
       `export const crowded = rule.disk({ from: crowd, out: "crowded.img" });`,
+      `export const btrfs = rule.disk({ from: run({ inputs: {}, cmd: 'cd "$OUT"; head -c 100000000 /dev/urandom > big; mkdir d; (cd d; seq 4000 | split -l 1 -a 4)', tree: true }), fs: "btrfs", out: "btrfs.img" });`,
+      `export const tight = rule.disk({ from: big, fs: "btrfs", size: "130MiB", out: "tight.img" });`,
       disk(
         "other",
         `: > caf€; : > é; : > 日本; mkdir $(printf 'b\\377d'); : > $(printf 'b\\377d')/x; : > UP; : > one; ln one two; touch -d @1 old`,
       ),
-      disk("good", `mkdir Dir; echo yes > 'Dir/two words, a+b;c=[d]~.txt'`),
+      disk(
+        "good",
+        `mkdir -p Dir '[b] {c}/[d]'; echo yes > 'Dir/two words, a+b;c=[d]~.txt'; : > '[b] {c}/[d]/[e]'`,
+      ),
     ].join("\n"),
   });
 });
@@ -62,6 +67,15 @@ test("ext4: there is room for as many files as the tree has, however small they 
   await project.good("crowded");
 });
 
+test("btrfs: a size that is computed is one that the tree fits into; one that is said is kept", async () => {
+  await project.good("btrfs");
+  const tight = await project.run("tight");
+  expect([tight.status, tight.stderr]).toEqual([
+    1,
+    expect.stringContaining("the tree does not fit into the image (size: 130 MiB): say a larger size"),
+  ]);
+});
+
 test("what is under another name in FAT, in two copies or of another time is named", async () => {
   const { stderr } = await project.good("other");
   expect(stderr).toContain("FAT does not hold hard links (one, two), times before 1980 (old)");
@@ -76,4 +90,5 @@ test("what FAT can hold is there under its name", async () => {
     encoding: "utf8",
   });
   expect(found).toContain("::/Dir/two words, a+b;c=[d]~.txt\n");
+  expect(found).toContain("::/[b] {c}/[d]/[e]\n");
 });

@@ -14,6 +14,7 @@ import {
 import { join } from "node:path";
 import { atTime } from "./support/cli.js";
 import { aarch64ShellStandIn } from "./support/pacman-repo.js";
+import { list } from "./support/rpm-index.js";
 import {
   addRpms,
   BUILT,
@@ -367,6 +368,27 @@ export const rootfs = rule.rootfs({ repo, arch: "x86_64", packages: ["base"], ou
     server.stop();
     await project.good("rootfs");
     expect(rpm(unpacked(project, "rootfs"), "-q", "base")).toEqual(["base-1.1-1.noarch"]);
+  });
+
+  test("is not made again because an index was written again with the same in it", async () => {
+    const top = newDir();
+    const repo = makeRpmRepo(join(top, "os/x86_64"), TINY_SYSTEM.slice(0, 1));
+    list(repo.dir, "productid", "productid", "certificate\n");
+    const project = rpmProject({
+      "Imagefile.ts": `
+import { dnf, rule } from "imagemake";
+export const mirror = rule.mirror({ repo: dnf({ url: ${JSON.stringify(top)} }), arch: "x86_64" });
+`,
+    });
+    await project.good("mirror");
+    const index = join(repo.dir, "repodata/repomd.xml");
+    writeFileSync(index, readFileSync(index, "utf8").replace(/<timestamp>\d+/g, "<timestamp>1"));
+    expect((await project.good("release", "refresh")).stdout).not.toContain("productid");
+    expect((await project.good("mirror")).stderr).toContain("nothing to do");
+    list(repo.dir, "productid", "productid", "another\n");
+    expect((await project.good("release", "refresh")).stdout).toMatch(
+      /productid\/productid\S* [0-9a-f]{12} → [0-9a-f]{12}/,
+    );
   });
 
   test("goes on with a file that came only in part, and does not believe one that is damaged", async () => {

@@ -65,6 +65,21 @@ withRpm("dnf", () => {
     await renewed(mine, [], "rootfs");
   });
 
+  test("a whole distribution that is not signed is a few names and a number", async () => {
+    const crowd = Array.from({ length: 30 }, (_, i) => `p${i}`);
+    const unsigned = makeRpmRepo(join(newDir(), "crowd"), [
+      ...TINY_SYSTEM,
+      ...crowd.map((name) => ({ name })),
+    ]);
+    const mine = rpmProject({ "yum.conf": yumConf(unsigned.url, CHECKED) });
+    mine.write("packages.lst", ["base", ...crowd].join("\n"));
+    await refused(
+      mine,
+      /not signed by any of the keys in keys\/\*: (?:[^,\n]+, ){9}[^,\n]+ and 2\d more$/m,
+      "rootfs",
+    );
+  });
+
   describe("what is signed", () => {
     beforeAll(async () => {
       project = rpmProject();

@@ -216,13 +216,16 @@ describe("links of an overlay that climb out of it", () => {
   beforeAll(() => {
     climbing = makeProject({
       "Imagefile.ts": `
-import { rule, run, step } from "imagemake";
+import { files, rule, run, step } from "imagemake";
 const base = run({ inputs: {}, cmd: 'mkdir -p "$OUT/etc/pam.d"', tree: true });
 const on = (overlay: ReturnType<typeof step.overlay>, out: string) => rule.platformfs({ from: base, steps: [overlay], out });
 export const a = on(step.overlay("live/ov"), "a.tar");
 export const to = on(step.overlay("live/units", { to: "etc/systemd" }), "to.tar");
 export const b = on(step.overlay("live/over"), "b.tar");
+export const farm = on(step.overlay(files("farm/**", "store/there")), "farm.tar");
 `,
+      "store/there": "",
+      "store/left": "",
       "live/ov/usr/lib/os-release": "ID=x\n",
       "shared/etc/fstab": "none\n",
       "shared/pam.d/login": "",
@@ -238,6 +241,11 @@ export const b = on(step.overlay("live/over"), "b.tar");
     link("../../../lib/systemd/x.service", "live/units/x.wants/x.service");
     link("../../shared/etc/fstab", "live/units/fstab");
     link("../../../shared/pam.d", "live/over/etc/pam.d");
+    link("../store/there", "farm/there");
+    link("../store/left", "farm/left");
+    link("../farm", "farm/self");
+    link("self/there", "farm/through");
+    link("../proc/mounts", "farm/mtab");
   });
   afterAll(() => climbing.remove());
 
@@ -250,11 +258,58 @@ export const b = on(step.overlay("live/over"), "b.tar");
     ]);
   });
 
+  test("are named of globs, too, where what they lead to lies beside what is copied", async () => {
+    const { stderr } = await climbing.good("farm");
+    const told = stderr.split("\n").filter((line) => line.includes("lead out"));
+    expect(told).toEqual([expect.stringContaining("(farm/left -> ../store/left)")]);
+  });
+
   test("that would replace a directory of the tree fail as links, with the way out", async () => {
     const { status, stderr } = await climbing.run("b");
     expect(status).toBe(1);
     expect(stderr).toContain(
       "etc/pam.d is a directory in the tree and a link (to ../../../shared/pam.d) in the overlay: leave it out",
+    );
+  });
+});
+
+/** `user::rw-, user:33:rwx, group::---, mask::rwx, other::---`: of a file of mode 600. */
+const SECRET_LIST =
+  "0x02000000" +
+  "01000600ffffffff" +
+  "0200070021000000" +
+  "04000000ffffffff" +
+  "10000700ffffffff" +
+  "20000000ffffffff";
+
+describe("what an overlay replaces", () => {
+  let own: TestProject;
+  beforeAll(() => {
+    own = makeProject({
+      "Imagefile.ts": `
+import { rule, run, step } from "imagemake";
+const base = run({ inputs: {}, cmd: ${JSON.stringify(
+        `mkdir "$OUT/etc"; cd "$OUT/etc"; echo > listed; chmod 600 listed; setfattr -n system.posix_acl_access -v ${SECRET_LIST} listed; echo > plain; chmod 640 plain; chown 0:42 plain`,
+      )}, tree: true });
+export const a = rule.platformfs({ from: base, steps: [step.overlay("ov")], out: "a.tar" });
+`,
+      "ov/etc/listed": "mine\n",
+      "ov/etc/plain": "mine\n",
+    });
+  });
+  afterAll(() => own.remove());
+  const modes = (out: string): readonly string[] =>
+    execFileSync("tar", ["tvf", own.path("out", out), "--numeric-owner"], {
+      encoding: "utf8",
+      maxBuffer: 1e8,
+    })
+      .split("\n")
+      .map((line) => line.replace(/^(\S+) (\S+) .* (\S+)$/, "$1 $2 $3"));
+
+  test("a secret with an access list stays one: the list's mask is not what the group may do", async () => {
+    await own.good("a");
+    expect(modes("a.tar")).toEqual(
+      expect.arrayContaining(["-rw------- 0/0 ./etc/listed", "-rw-r----- 0/42 ./etc/plain"]),
     );
   });
 });

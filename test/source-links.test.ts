@@ -141,6 +141,16 @@ describe("files()", () => {
 
   test("keeps a link to nothing, and does not mind what appears there outside the project", async () => {
     rmSync(project.path("leaves/secret"));
+    link(project.path("real/deep/1"), "leaves/secret");
+    for (const target of ["leaves", "named"]) {
+      const { status, stderr } = await project.run(target);
+      expect([status, stderr]).toEqual([
+        2,
+        expect.stringContaining("real/deep/1, which leads past the stage"),
+      ]);
+      expect(stderr).not.toContain("out of the project");
+    }
+    rmSync(project.path("leaves/secret"));
     link(join(outside, "later"), "leaves/secret");
     await project.good("leaves");
     expect(project.read("out/leaves.txt")).toContain(`leaves/secret -> ${outside}/later\n`);

@@ -23,6 +23,9 @@ ${rule("dir", `I: files("empty")`)}
 ${rule("variable", `I: env("SURELY_NOT_SET")`)}
 ${rule("maybe", `I: files("src/*.none", "nope.txt", "src/a.txt", "src/b.txt", { optional: true })`)}
 ${rule("without", `I: files("src/*", "!src/b*")`)}
+${rule("taken", `I: files("tree", "src/a.txt", "!tree/secret", "!**/*.bak", "!tree/deep/")`)}
+${rule("none", `I: files("tree", "!tree")`)}
+${rule("odd", `I: files("tree/b\\\\x2d", "tree/c[1]", "!tree/secret")`)}
 ${rule("unset", `I: env("SURELY_NOT_SET", { optional: true })`)}
 export const fallback = run({ inputs: { V: env("SURELY_NOT_SET", { default: "other" }) }, cmd: 'echo "$V" > "$OUT"', out: "fallback" });
 export const overlay = rule.platformfs({ from: before, steps: [step.overlay("ov")], out: "overlay.tar" });
@@ -32,6 +35,15 @@ export const entry = rule.rootfs({ repo: nowhere, arch: "amd64", packages: list(
 export const word = rule.rootfs({ repo: nowhere, arch: "amd64", packages: ["fine", "libc6(>=2"] });
 export default project({ default: [fallback] });
 `,
+    ...{
+      "tree/a": "",
+      "tree/.hidden": "",
+      "tree/b.bak": "",
+      "tree/secret": "",
+      "tree/deep/x": "",
+      "tree/sub/secret": "",
+    },
+    ...{ "tree/b\\x2d/f": "", "tree/c[1]": "" },
     ...{ "src/a.txt": "a", "src/b.txt": "b", "bad.list": "# names\nfine other\n\nlibc6(>=2 # a bound\n" },
   });
   mkdirSync(project.path("empty"));
@@ -43,6 +55,7 @@ test.each([
   ["names", "list nope.list cannot be read"],
   ["glob", "nothing matches src/*.none"],
   ["dir", "empty is a directory without files"],
+  ["none", "nothing of tree is left by !tree"],
   ["variable", "the variable SURELY_NOT_SET is not set"],
   ["overlay", "ov does not exist"],
   ["keys", "keys: key.gpg does not exist"],
@@ -63,6 +76,18 @@ test("several that are missing are named at once, by the doctor too", async () =
   for (const name of ["nope.txt", "nope.list", "SURELY_NOT_SET"]) expect(stderr).toContain(name);
   const doctor = await project.run("doctor", "names");
   expect([doctor.status, doctor.stdout]).toEqual([2, expect.stringContaining("nope.list")]);
+});
+
+test("what ! takes away goes: of globs, of directories and of names", async () => {
+  await project.good("taken", "odd");
+  const kept = ["src/a.txt", "tree/.hidden", "tree/a", "tree/b\\x2d/f", "tree/c[1]", "tree/sub/secret"];
+  expect(project.read("out/taken")).toBe(`a${kept.join("\n")}`);
+  expect(project.read("out/odd")).toBe(kept.slice(3, 5).join("\n"));
+  project.write("tree/secret", "other");
+  project.write("tree/deep/y", "");
+  expect((await project.events({}, "taken")).which("built")).toEqual([]);
+  project.write("tree/sub/new", "");
+  expect((await project.events({}, "taken")).which("built")).toEqual(["taken"]);
 });
 
 describe("what may be missing", () => {

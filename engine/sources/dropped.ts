@@ -1,6 +1,6 @@
 // What of sources does not come along into a tree, which gets contents, x bits and links, as git keeps them: here it is
 // found, so that nobody takes it for granted.
-import { existsSync, readlinkSync, type Stats } from "node:fs";
+import { existsSync, readlinkSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join, normalize, relative, resolve } from "node:path";
 import { grouped } from "../../cache/grouped.js";
 import type { Source } from "../model.js";
@@ -9,6 +9,7 @@ import { ok, type Result } from "../problem.js";
 import { attributesOf, LABEL } from "../tree/attributes.js";
 import { lossesOfNames, type Loss } from "../tree/losses.js";
 import { isWithin, type Matched } from "./globs.js";
+import { directoriesOf } from "./links.js";
 import type { SourceFile } from "./resolved.js";
 import { lstatOf } from "./stamp.js";
 
@@ -113,14 +114,20 @@ function hardLinks(found: readonly Found[], { kind }: Into): Notice | null {
 /** Links that lead out of what is copied, to where the tree has something else or nothing. */
 function climbing(found: readonly Found[], tree: Into, dir: string): Notice | null {
   const base = join("/", tree.base);
-  const links = found.flatMap(({ path, name, stage, stats }) => {
-    if (!stats.isSymbolicLink()) return [];
+  const isSymbolic = ({ stats }: Found): boolean => stats.isSymbolicLink();
+  if (!found.some(isSymbolic)) return null;
+  const paths = found.map(({ path }) => path);
+  const copied = new Set([...paths, ...directoriesOf(paths)]);
+  const links = found.filter(isSymbolic).flatMap(({ path, name, stage }) => {
     const to = readlinkSync(path);
+    if (to.startsWith("/")) return [];
     const inside = dirname(relative(base, join("/", stage)));
-    if (!climbs(inside, to)) return [];
     const meant = resolve(dirname(path), to);
     const isHere = isWithin(dir, meant) && existsSync(meant);
-    return isHere || climbs(join(tree.to, inside), to) ? [`${name} -> ${to}`] : [];
+    // Of globs it may be beside what they match.
+    const isCopied = (): boolean => copied.has(meant) || copied.has(realpathSync(meant));
+    const isLeft = isHere && (climbs(inside, to) || !isCopied());
+    return isLeft || climbs(join(tree.to, inside), to) ? [`${name} -> ${to}`] : [];
   });
   return links.length === 0
     ? null
@@ -132,9 +139,7 @@ function climbing(found: readonly Found[], tree: Into, dir: string): Notice | nu
 }
 
 /** Whether the text of a relative link in the directory `from` climbs above where that begins. */
-function climbs(from: string, to: string): boolean {
-  return !to.startsWith("/") && /^\.\.(\/|$)/.test(normalize(join(from, to)));
-}
+const climbs = (from: string, to: string): boolean => /^\.\.(\/|$)/.test(normalize(join(from, to)));
 
 /**
  * Access lists, capabilities and other attributes of the files and of the directories that lead to them from

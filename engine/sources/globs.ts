@@ -47,11 +47,21 @@ export async function matchPatterns(
   const named = new Set<string>();
   const directories = looked;
   const passed = new Set<string>();
-  const globs: string[] = [];
+  const takes = (pattern: string): boolean =>
+    pattern.startsWith("!") && statOf(join(base, pattern)) === undefined;
+  const less = patterns.filter(takes);
+  // With a directory goes all beneath it, also where that is looked into.
+  const without = less.map(slashless).flatMap((pattern) => [pattern, `${pattern}/**`]);
+  const globs: { readonly pattern: string; readonly glob: string; readonly under?: string }[] = [];
   for (const pattern of patterns) {
+    if (takes(pattern)) continue;
     const path = isAbsolute(pattern) ? pattern : join(base, pattern);
     const stats = statOf(path);
-    if (stats?.isDirectory() === true) {
+    if (stats !== undefined && without.length > 0) {
+      // Of what is named outright something may be taken away, too.
+      if (!stats.isDirectory()) named.add(path);
+      globs.push({ pattern, glob: outrightly(pattern, stats.isDirectory()), under: path });
+    } else if (stats?.isDirectory() === true) {
       const bare = new Set<string>();
       const count = walk(path, ignore, files, directories, bare);
       bare.delete(path);
@@ -62,26 +72,33 @@ export async function matchPatterns(
       files.add(path);
       named.add(path);
     } else if (isGlob(pattern)) {
-      globs.push(pattern);
+      globs.push({ pattern, glob: pattern });
     } else {
       directories.add(path);
       if (lstatOf(path)?.isSymbolicLink() === true) return dangling(pattern, path);
       if (!optional) return fail(2, `${pattern} does not exist`, `looked for ${path}`);
     }
   }
-  const without = globs.filter((pattern) => pattern.startsWith("!"));
-  for (const pattern of globs) {
-    if (pattern.startsWith("!")) continue;
-    const dot = pattern.includes("**");
-    const found = await matchGlob(base, pattern, { without, ignore, dot }, directories);
+  for (const { pattern, glob, under } of globs) {
+    const dot = under !== undefined || glob.includes("**");
+    const matches = await matchGlob(base, glob, { without, ignore, dot }, directories);
+    const isUnder = (path: string): boolean => under === undefined || isWithin(under, path);
+    const found = {
+      files: matches.files.filter(isUnder),
+      directories: matches.directories.filter((path) => path !== under && isUnder(path)),
+    };
     const isBare = (path: string): boolean => listDirectory(path, { withFileTypes: true }).length === 0;
     const bare = empty ? found.directories.filter(isBare) : [];
     if (empty && !dot) {
-      const all = await matchGlob(base, pattern, { without, ignore, dot: true }, new Set());
+      const all = await matchGlob(base, glob, { without, ignore, dot: true }, new Set());
       for (const path of [...all.files, ...all.directories.filter(isBare)]) passed.add(path);
     }
-    if (found.files.length + bare.length === 0 && !optional)
-      return fail(2, `nothing matches ${pattern}`, mayBeMissing(`looked in ${base}`));
+    if (found.files.length + bare.length === 0 && !optional) {
+      const what = isGlob(pattern)
+        ? `nothing matches ${pattern}`
+        : `nothing of ${pattern} is left by ${less.join(", ")}`;
+      return fail(2, what, mayBeMissing(`looked in ${base}`));
+    }
     for (const path of [...found.files, ...bare]) files.add(path);
   }
   return ok({
@@ -90,6 +107,20 @@ export async function matchPatterns(
     directories: [...directories].sort(),
     passed: [...passed].filter((path) => !files.has(path)).sort(),
   });
+}
+
+const slashless = (path: string): string => path.replace(/(?<=.)\/+$/, "");
+
+/**
+ * A pattern that matches what a name says outright, and all beneath where it is a directory. What could be read otherwise in
+ * a name cannot be said in one: then it matches more.
+ */
+function outrightly(name: string, isDirectory: boolean): string {
+  const parts = asMatched(slashless(name)).split("/");
+  const odd = parts.findIndex((part) => /[\\@+|]/.test(part) || isGlob(part));
+  return [...(odd === -1 ? parts : parts.slice(0, odd)), ...(isDirectory || odd !== -1 ? ["**"] : [])].join(
+    "/",
+  );
 }
 
 const mayBeMissing = (looked: string): string => `${looked}; { optional: true } says that it may be so`;

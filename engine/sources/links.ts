@@ -69,11 +69,17 @@ export function mustLead(path: string, name: string, scene: Scene): Result<void>
     case "outside":
       return fail(
         2,
-        `${name} is a symbolic link that leads out of the project, to ${at}`,
+        leadsOut(name, at, scene),
         "a link is staged as it is, without what lies outside: name the file itself that is meant",
       );
   }
 }
+
+/** What is said of a link that leads to `at`, outside. One with an absolute path never leads to what is staged. */
+export const leadsOut = (name: string, at: string, scene: Scene): string =>
+  scene.has(at)
+    ? `${name} is a symbolic link with an absolute path, ${at}, which leads past the stage: make it relative (ln -sr)`
+    : `${name} is a symbolic link that leads out of the project, to ${at}`;
 
 /** The directories that lead to these files. */
 export function directoriesOf(files: readonly string[]): ReadonlySet<string> {

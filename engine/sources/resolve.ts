@@ -13,7 +13,7 @@ import { fail, ok, ProblemError, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
 import { Grounds, type Facts } from "./facts.js";
 import { dangling, hinted, isWithin, matchPatterns, stagePath, walk } from "./globs.js";
-import { directoriesOf, follow, mustLead, type Scene } from "./links.js";
+import { directoriesOf, follow, leadsOut, mustLead, type Scene } from "./links.js";
 import { Lists, normalised } from "./lists.js";
 import { droppedOf } from "./dropped.js";
 import type { ResolvedSource, SourceFile } from "./resolved.js";
@@ -269,7 +269,7 @@ export class Sources {
       if (statOf(resolve(work, dirname(place(links.at(-1) ?? file.path)), at)) === undefined) continue;
       return fail(
         2,
-        `${this.#name(file.path)} is a symbolic link that leads out of the project, to ${at}, which is no input`,
+        leadsOut(this.#name(file.path), at, scene),
         'name the file itself that is meant; where nothing reads through the link, say files(…, { links: "anywhere" })',
       );
     }

@@ -4,7 +4,8 @@
 import { Buffer } from "node:buffer";
 import { closeSync, openSync, readlinkSync } from "node:fs";
 import { bytes, copy, fail, fill, put, readFully } from "./archive-out.mjs";
-import { ACCESS, aclText, DEFAULT, deviceOf, modeOf, timeOf } from "./archive-tree.mjs";
+import { ACCESS, DEFAULT } from "./access.mjs";
+import { aclText, deviceOf, modeOf, timeOf } from "./archive-tree.mjs";
 
 /** @typedef {import("./archive-tree.mjs").Entry} Entry */
 

@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
 import { lstatSync, readdirSync } from "node:fs";
 import process from "node:process";
+import { ACCESS, aclEntries, modeWithout } from "./access.mjs";
 import { bytes, fail } from "./archive-out.mjs";
 
 /** @typedef {Map<string, Buffer>} Attributes */
@@ -11,8 +12,6 @@ import { bytes, fail } from "./archive-out.mjs";
 /** @type {Attributes} */
 const NONE = new Map();
 
-export const ACCESS = "system.posix_acl_access";
-export const DEFAULT = "system.posix_acl_default";
 /** What a machine's policy puts on files is no part of a tree, nor is what overlayfs keeps for itself. */
 const FOREIGN = /^(security\.selinux$|(trusted|user)\.overlay\.)/;
 const epoch = BigInt(process.env.SOURCE_DATE_EPOCH ?? "0") * 1_000_000_000n;
@@ -97,31 +96,11 @@ export function aclText(value) {
   return lines.join(",");
 }
 
-/** @param {Buffer} value */
-function* aclEntries(value) {
-  for (let at = 4; at + 8 <= value.length; at += 8) {
-    yield {
-      tag: value.readUInt16LE(at),
-      permissions: value.readUInt16LE(at + 2),
-      id: value.readUInt32LE(at + 4),
-    };
-  }
-}
-
 /**
- * Permissions. Where there is an access list, stat has its mask in the group's place: who knows no lists would widen what
- * the group may do to it.
+ * Permissions, with no access list's mask in the group's place.
  * @param {Pick<Entry, "stats" | "attributes">} entry
  */
-export function modeOf({ stats, attributes }) {
-  const mode = Number(stats.mode & 0o7777n);
-  const list = attributes.get(ACCESS);
-  if (list === undefined) return mode;
-  for (const { tag, permissions } of aclEntries(list)) {
-    if (tag === 4) return (mode & ~0o070) | (permissions << 3);
-  }
-  return mode;
-}
+export const modeOf = ({ stats, attributes }) => modeWithout(Number(stats.mode), attributes.get(ACCESS));
 
 /**
  * In nanoseconds, at most the epoch.

@@ -5,7 +5,8 @@ import process from "node:process";
 import { writeCpio } from "./archive-cpio.mjs";
 import { bytes, fail, flush, put } from "./archive-out.mjs";
 import { writeTar } from "./archive-tar.mjs";
-import { ACCESS, modeOf, readTree } from "./archive-tree.mjs";
+import { ACCESS } from "./access.mjs";
+import { modeOf, readTree } from "./archive-tree.mjs";
 
 const [form = "", dir = ""] = process.argv.slice(2);
 const entries = readTree(dir);

@@ -78,17 +78,23 @@ if [ -n "$SIZE" ]; then
     root_size=$((SIZE / 512 / MIB * MIB - at - MIB))
     [ "$root_size" -ge $((8 * MIB)) ] || die "size: nothing is left of it for the root file system"
 else
-    spare=64
-    # Its metadata is written twice, in chunks.
-    [ "$FS" != btrfs ] || spare=192
-    root_size=$(sectors $(($(need "$root") + spare * 1048576)))
+    root_size=$(sectors $(($(need "$root") + 64 * 1048576)))
+fi
+needs_space $(($(need "$root") / 1024)) "this image"
+if [ -n "$SIZE" ]; then room="size: $((SIZE / 1048576)) MiB"; else room="$(((at + root_size + MIB) / MIB)) MiB, as computed"; fi
+small="the tree does not fit into the image ($room): say a larger size"
+if [ "$FS" = btrfs ]; then
+    # What its chunks and its second copy of metadata take it knows alone: it makes the file larger where it has to.
+    truncate -s $((root_size * 512)) "$TMPDIR/root.btrfs"
+    mkfs.btrfs -q -U "$ROOT_UUID" ${LABEL:+-L "$LABEL"} --rootdir "$root" "$TMPDIR/root.btrfs" ||
+        die "mkfs.btrfs failed"
+    made_size=$(sectors "$(stat -c %s "$TMPDIR/root.btrfs")")
+    [ -z "$SIZE" ] || [ "$made_size" = "$root_size" ] || die "$small"
+    root_size=$made_size
 fi
 part "$root_size" L "$ROOT_PART" root 83
 rootfs=$start
 total=$((at + MIB))
-needs_space $(($(need "$root") / 1024)) "this image"
-if [ -n "$SIZE" ]; then room="size: $((SIZE / 1048576)) MiB"; else room="$((total / MIB)) MiB, as computed"; fi
-small="the tree does not fit into the image ($room): say a larger size"
 truncate -s $((total * 512)) "$image"
 id=$DISK_UUID
 [ $scheme = gpt ] || id=0x$DISK_ID
@@ -98,6 +104,18 @@ printf 'label: %s\nlabel-id: %s\nunit: sectors\n%s%s\n' $scheme "$id" "$([ $sche
 # fat FILE SIZE ID LABEL [BITS]: an empty FAT file system, at its place in the image.
 fat() {
     mkfs.vfat --invariant -i "$(printf %s "$3" | tr -d -)" -n "$4" ${5:+-F "$5"} "$TMPDIR/$1" >/dev/null
+}
+# there DIR: `there` is that directory (./a/b) as mtools finds it: to them brackets are a pattern.
+there() { there=::${1#.} there=${there//[/\\[} there=${there//]/\\]}; }
+# one_by_one FILE DIR: the files named in $TMPDIR/in, for the directory $there: one cannot be put there, and it is said which.
+one_by_one() {
+    while IFS= read -r -d '' file; do
+        mcopy -m -o -i "$TMPDIR/$1" "$2/$file" "$there/" 2>"$TMPDIR/mcopy" </dev/null || {
+            cat "$TMPDIR/mcopy" >&2
+            grep -qiE 'disk full|no free|too big|no directory slots' "$TMPDIR/mcopy" || die "mcopy cannot put ${file#./} into FAT"
+            die "${file#./} does not fit into a FAT file system of ${1%.fat}"
+        }
+    done <"$TMPDIR/in"
 }
 # fill FILE DIR: DIR's contents into it, without links and devices, which it cannot hold.
 fill() {
@@ -113,15 +131,17 @@ fill() {
             as !~ /[?]/ { if (as in had) printf "%s\n%s\n", had[as], name; had[as] = name } { as = "" }' |
         tr '\n' '\0' >"$TMPDIR/bad"
     [ ! -s "$TMPDIR/bad" ] || die "to FAT these are one name: $(head -zn 2 "$TMPDIR/bad" | tr '\0' ' ')"
-    (cd "$2" && find . -mindepth 1 -type d | LC_ALL=C sort) | while IFS= read -r dir; do mmd -i "$TMPDIR/$1" "::${dir#.}"; done
-    (cd "$2" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while IFS= read -r file; do
-        # What it has none of was said before.
-        { [ -f "$2/$file" ] && [ ! -L "$2/$file" ]; } || continue
-        mcopy -m -i "$TMPDIR/$1" "$2/$file" "::${file#.}" 2>"$TMPDIR/mcopy" </dev/null || {
-            cat "$TMPDIR/mcopy" >&2
-            grep -qiE 'disk full|no free|too big|no directory slots' "$TMPDIR/mcopy" || die "mcopy cannot put ${file#./} into FAT"
-            die "${file#./} does not fit into a FAT file system of ${1%.fat}"
-        }
+    # All directories at once, and all files of one, because there may be thousands. What FAT has none of was said before.
+    (cd "$2" && find . -mindepth 1 -type d -print0) | LC_ALL=C sort -z | while IFS= read -r -d '' dir; do
+        there "${dir%/*}"
+        printf '%s/%s\0' "$there" "${dir##*/}"
+    done | xargs -0r mmd -i "$TMPDIR/$1"
+    (cd "$2" && find . -type d -print0) | LC_ALL=C sort -z | while IFS= read -r -d '' dir; do
+        (cd "$2" && find "$dir" -mindepth 1 -maxdepth 1 -type f -print0) | LC_ALL=C sort -z >"$TMPDIR/in"
+        there "$dir"
+        # shellcheck disable=SC2016 # the shell that xargs starts fills them in
+        (cd "$2" && xargs -0r -a "$TMPDIR/in" sh -c 'to=$1 image=$2; shift 2; exec mcopy -m -i "$image" "$@" "$to"' sh \
+            "$there/" "$TMPDIR/$1" >/dev/null 2>&1 </dev/null) || one_by_one "$1" "$2"
     done
     # mtools writes what its code page lacks as something like it. It has capitals as it likes in what it says.
     mdir -a -b -/ -i "$TMPDIR/$1" :: | sed 's|^::/||; s|/$||; s/.*/\L&/' | LC_ALL=C sort >"$TMPDIR/there"
@@ -159,12 +179,6 @@ case $FS in
             die "debugfs failed: $(tail -1 "$TMPDIR/debugfs")"
         ;;
     btrfs)
-        truncate -s $((root_size * 512)) "$TMPDIR/root.btrfs"
-        mkfs.btrfs -q -U "$ROOT_UUID" ${LABEL:+-L "$LABEL"} --rootdir "$root" "$TMPDIR/root.btrfs" ||
-            die "mkfs.btrfs failed"
-        # It makes the file larger where it has to.
-        [ "$(stat -c %s "$TMPDIR/root.btrfs")" = $((root_size * 512)) ] ||
-            die "$small"
         place "$TMPDIR/root.btrfs" "$rootfs"
         ;;
     vfat)

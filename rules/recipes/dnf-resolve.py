@@ -154,7 +154,6 @@ if asked["everything"]:
             "type": record.type,
             "checksum": [record.kind, record.digest],
             "size": record.size,
-            "timestamp": record.timestamp,
             "section": section["id"],
             "file": record.file,
             "base": record.base,

@@ -30,7 +30,6 @@ class Record:
         self.kind = "" if checksum is None else checksum.get("type", "")
         self.digest = text("checksum")
         self.size = int(text("size") or 0)
-        self.timestamp = text("timestamp").split(".")[0] or "0"
         self.file = "" if location is None else location.get("href", "")
         self.base = None if location is None else based(location)
 

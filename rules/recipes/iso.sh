@@ -5,11 +5,12 @@
 top=$TMPDIR/iso
 grafts=$TMPDIR/grafts
 mkdir -p "$top/boot/grub" "$top/.disk" "$top/EFI/BOOT"
-# What is = or \ in a path would end it.
-escaped() { printf '%s' "$1" | sed 's/[\\=]/\\&/g'; }
+# No process is started for a file: there may be thousands.
 graft() {
     places "$1" "$2"
-    printf '%s=%s\n' "/$(escaped "$1")" "$(escaped "$2")" >>"$grafts"
+    # What is = or \ in a path would end it.
+    local gr_at=${1//\\/\\\\} gr_from=${2//\\/\\\\}
+    printf '/%s=%s\n' "${gr_at//=/\\=}" "${gr_from//=/\\=}" >>"$grafts"
     printf '%s\0' "$2" >>"$grafts.from"
 }
 # places PLACE PATH: notes the files and directories that come into the image with it.

@@ -1,6 +1,16 @@
 // Shared by recipes in JavaScript: paths that stay inside the tree at $OUT, and words for the log.
-import { accessSync, constants, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
-import { join } from "node:path";
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import process from "node:process";
 
 const root = process.env.OUT ?? "";
@@ -77,12 +87,19 @@ export function isProgram(path) {
 export const read = (path) => (at(path)?.isFile() === true ? readFileSync(inside(path, true), "utf8") : null);
 
 /**
- * A directory of the tree and what leads to it, where links lead in the end; new ones are root's, of mode 755.
+ * A directory of the tree and what leads to it, where links lead in the end; new ones are the owner's, of mode 755.
  * @param {string} path
+ * @param {readonly number[]} [owner] of user and group; root's unless said
  */
-export function makeDirectories(path) {
+export function makeDirectories(path, [user, group] = [0, 0]) {
+  const whole = inside(path, true);
   try {
-    mkdirSync(inside(path, true), { recursive: true, mode: 0o755 });
+    const first = mkdirSync(whole, { recursive: true, mode: 0o755 });
+    // The first that it made, and those in it.
+    for (let at = whole; first !== undefined && at.length >= first.length; at = dirname(at)) {
+      chownSync(at, user, group);
+      chmodSync(at, 0o755);
+    }
   } catch (error) {
     die(`${path} cannot be made: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -48,7 +48,7 @@ export const overlay = callable(
     const modes = Object.entries(given.modes ?? {}).map(([path, mode]) => `${mode} ${path}`);
     return makeStep(() => ({
       rule: "step.overlay",
-      command: recipe("overlay.sh", ["lib.sh", "overlay.sh"]),
+      command: recipe("overlay.mjs", ["overlay.mjs"], ["tree.mjs", "access.mjs"]),
       env: { STRIP: strip, TO: given.to ?? "", OWNER: given.owner ?? "0:0", MODES: modes.join("\n") },
       inputs: {
         FILES: {

@@ -9,6 +9,7 @@ import type { DriverContext, Package, SnapshotContext } from "../../../engine/pa
 import { fail, ok, type Result } from "../../../engine/problem.js";
 import { privateConfig } from "./config.js";
 import { networkSettings, placed } from "./host.js";
+import { REFRESH, someNamed } from "../words.js";
 import { readRepository, uriIn } from "./repository.js";
 import { run } from "./run.js";
 
@@ -136,18 +137,12 @@ const isGone = (said: string | undefined): boolean =>
   said !== undefined && /^(?:404|410)\b|File not found|No such file/.test(said);
 
 function blame(left: readonly Wanted[], said: ReadonlyMap<string, string>): Result<never> {
-  const name = (pkg: Package): string => `${pkg.name} ${pkg.version} (${pkg.arch})`;
   const gone = left.filter((pkg) => isGone(said.get(pkg.uri)));
   const first = gone[0] ?? left[0];
   if (first === undefined) return fail(3, "apt fetched nothing");
   const words = `${first.uri}: ${said.get(first.uri) ?? "not what the snapshot promised"}`;
   if (gone.length > 0) {
-    const names = gone.map(name).join(", ");
-    return fail(
-      3,
-      `the mirror has dropped ${names}; apt says ${words}`,
-      "`imagemake release refresh` takes a new snapshot",
-    );
+    return fail(3, `the mirror has dropped ${someNamed(gone)}; apt says ${words}`, REFRESH);
   }
-  return fail(3, `cannot fetch ${left.map(name).join(", ")}; apt says ${words}`);
+  return fail(3, `cannot fetch ${someNamed(left)}; apt says ${words}`);
 }

@@ -8,7 +8,7 @@ import type { Package, SnapshotContext } from "../../../engine/packages/driver.j
 import { fail, ok, type Result } from "../../../engine/problem.js";
 import { keyFiles } from "../keyring.js";
 import { isWhole } from "../whole.js";
-import { dropped, lastLine, named, placeless, REFRESH } from "../words.js";
+import { dropped, lastLine, named, placeless, REFRESH, someNamed } from "../words.js";
 import { METADATA } from "./mirrored.js";
 import {
   addressOf,
@@ -165,7 +165,7 @@ async function verify(
   const bad = signed.filter((one) => !isGood(part(one)));
   return fail(
     3,
-    `not signed by any of the keys in ${keys.join(", ")}: ${bad.map(({ pkg }) => named(pkg)).join(", ")}`,
+    `not signed by any of the keys in ${keys.join(", ")}: ${someNamed(bad.map(({ pkg }) => pkg))}`,
     "gpgcheck=0 for their repository trusts its checksums alone",
   );
 }

@@ -11,7 +11,6 @@ export const listedFile = z.object({
   type: z.string(),
   checksum: z.tuple([z.string(), z.string()]),
   size: z.number().int(),
-  timestamp: z.string(),
   section: z.string(),
   file: z.string(),
   base: z.string().nullable(),

@@ -126,7 +126,8 @@ export async function resolve(
 /** A file of a repository's index, fetched and kept as packages are. */
 const asPackage = (id: string, path: string, file: ListedFile): Package => ({
   name: metadataName(path, file),
-  version: file.timestamp,
+  // It has none, and the time when it was written is none: the same may be written again.
+  version: file.checksum[1].slice(0, 12),
   arch: METADATA,
   sha256: file.checksum[1],
   size: file.size,

@@ -8,6 +8,7 @@ import { fail, ok, type Problem, type Result } from "../../../engine/problem.js"
 import { bring } from "./download.js";
 import { isSigned, readKeys, type Keys } from "./keys.js";
 import { isWhole } from "../whole.js";
+import { REFRESH, someNamed } from "../words.js";
 import { at, isRemote, readRepository } from "./repository.js";
 
 /** Transfers at once. */
@@ -59,12 +60,7 @@ export async function fetchPackages(
   const [problem] = problems;
   if (problem !== undefined) return { ok: false, problem };
   if (gone.length === 0) return ok(undefined);
-  const names = gone.map((pkg) => `${pkg.name} ${pkg.version} (${pkg.arch})`).sort();
-  return fail(
-    3,
-    `the repository has dropped ${names.join(", ")}`,
-    "`imagemake release refresh` takes a new snapshot",
-  );
+  return fail(3, `the repository has dropped ${someNamed(gone)}`, REFRESH);
 }
 
 /** Verifies the signatures of packages that are here, in files beside them where their repository is. */
