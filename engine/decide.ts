@@ -97,12 +97,12 @@ export class Decider {
     });
   }
 
-  /** What is damaged of what an action reads, as far as that is known and here; or was at any time `since`. */
-  async damagedInputs({ inputs }: Action, since?: number): Promise<Result<ArtifactRow[]>> {
+  /** What is damaged of what an action reads, as far as that is known and here. */
+  async damagedInputs({ inputs }: Action): Promise<Result<ArtifactRow[]>> {
     const found: ArtifactRow[] = [];
     for (const input of inputs) {
       const id = input.kind === "artifact" ? this.artifactOf(input.target) : undefined;
-      const damaged = id === undefined ? ok(null) : await this.whole.damagedIn(id, since);
+      const damaged = id === undefined ? ok(null) : await this.whole.damagedIn(id);
       if (!damaged.ok) return damaged;
       if (damaged.value !== null) found.push(damaged.value);
     }

@@ -41,6 +41,30 @@ test("the cache knows no engine, the engine no command line, and rules of it onl
   expect(wrong).toEqual([]);
 });
 
+test("what decides, builds and publishes knows no mount, namespace or process of an action", () => {
+  const local = files.filter((file) => file.startsWith("engine/execute/local/"));
+  const isRemoval = (file: string): boolean => /\/(?:remove|stale)\.ts$/.test(file);
+  const wrong = files
+    .filter((file) => /^engine\/(?:build\/|execute\/|release\/|packages\/)?[^/]+\.ts$/.test(file))
+    .filter((file) => OPENS_LOCAL[file] === undefined)
+    .flatMap((file) =>
+      importsOf(file)
+        .filter((other) => local.includes(other) && !isRemoval(other))
+        .map((other) => `${file} imports ${other}`),
+    );
+  expect(wrong).toEqual([]);
+});
+
+/** Those that do, and why. */
+const OPENS_LOCAL: Readonly<Record<string, string>> = {
+  "engine/build/here.ts": "opens the executor of this machine",
+  "engine/build/lock.ts": "clears what a killed run left",
+  "engine/execute/disk-use.ts": "measures what ids of other owners hold",
+  "engine/state.ts": "makes no state directory on a mount of somebody else's",
+  "engine/verify.ts": "enters layers to digest them",
+  "engine/whole.ts": "enters layers to stamp them",
+};
+
 /** Only engine/evaluate/load.ts, which gives an Imagefile what it imports as "imagemake", goes another way. */
 const FORBIDDEN: Readonly<Record<string, readonly string[]>> = {
   cache: ["engine", "cli", "rules", "targets"],

@@ -5,8 +5,6 @@ import { reached } from "../../cache/steps.js";
 import { statePath } from "../../cache/layout.js";
 import type { Judgement } from "../decide.js";
 import type { Emit } from "../events.js";
-import { passNothingOn } from "../execute/local/plain.js";
-import { clearStaleStages, untold } from "../execute/local/stale.js";
 import { relationsOf } from "../relations.js";
 import type { Action, TargetId } from "../model.js";
 import { warningOnce } from "../notice.js";
@@ -19,7 +17,7 @@ import { checkClaims } from "./claims.js";
 import { contentsOf, executorOf, type OpenExecutor } from "./here.js";
 import { cautionsOf } from "./inputs.js";
 import { checkNative } from "./native.js";
-import { clearAfterCrash, takeLock } from "./lock.js";
+import { clearAfterCrash, clearStages, takeLock } from "./lock.js";
 import { mend } from "./mend.js";
 import { Planned } from "./durations.js";
 import { notePublished } from "./perform.js";
@@ -135,11 +133,7 @@ const isAsBefore = (session: Session, version: number): boolean =>
 
 /** Everything that needs the lock. What was decided before it was taken is decided again, unless `plan` may be kept. */
 async function buildLocked(options: BuildOptions, began: number, plan: Plan | null): Promise<BuildEnd> {
-  const { stage, copies, store, files, layers, manifests, packages } = options.project;
-  const passedOn = passNothingOn([stage, copies, store, files, layers, manifests, packages]);
-  if (passedOn !== null) notice(options, passedOn);
-  const { problems } = await clearStaleStages(options.project.stage);
-  for (const { message } of untold(options.project, problems)) notice(options, message);
+  for (const message of await clearStages(options.project)) notice(options, message);
   reached("stages cleared");
   setDamagedAside(options.project, (message) => notice(options, message));
   const opened = plan === null ? openSession(options, false) : ok(plan.session);

@@ -9,8 +9,9 @@ import type { Lock } from "../../cache/lock.js";
 import { reached } from "../../cache/steps.js";
 import { openStore } from "../../cache/store.js";
 import { clearTrials } from "../execute/local/capability.js";
+import { passNothingOn } from "../execute/local/plain.js";
 import { removeTree } from "../execute/local/remove.js";
-import { clearStaleStages } from "../execute/local/stale.js";
+import { clearStaleStages, untold } from "../execute/local/stale.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { RunOptions } from "./session.js";
@@ -62,6 +63,20 @@ async function cleared(project: Project, lock: Lock): Promise<Lock> {
     release();
     throw error;
   }
+}
+
+/**
+ * Makes the directories of the state fit for actions, and clears what others left of theirs; the caller holds the lock. Returns
+ * what stood in the way and was not told of before.
+ */
+export async function clearStages(project: Project): Promise<readonly string[]> {
+  const { stage, copies, store, files, layers, manifests, packages } = project;
+  const passedOn = passNothingOn([stage, copies, store, files, layers, manifests, packages]);
+  const { problems } = await clearStaleStages(stage);
+  return [
+    ...(passedOn === null ? [] : [passedOn]),
+    ...untold(project, problems).map(({ message }) => message),
+  ];
 }
 
 /** For a run with nothing to do, which takes no lock: only where nobody is at work. */

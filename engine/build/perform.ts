@@ -1,7 +1,6 @@
 // One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
 // failure becomes a row, so that `why` and `log` know of it.
 import { appendFileSync } from "node:fs";
-import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import type { ContentStore } from "../../cache/content-store.js";
 import { problemIn, writeIfPossible } from "../../cache/io.js";
@@ -12,10 +11,8 @@ import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
 import type { Executor, Outcome } from "../execute/executor.js";
 import { refused } from "../execute/guards.js";
-import { keepCopies, type Copies } from "../execute/kept-copies.js";
-import { removeTree } from "../execute/local/remove.js";
-import { untold } from "../execute/local/stale.js";
-import { stageAction } from "../execute/stage.js";
+import type { Copies } from "../execute/kept-copies.js";
+import { removeStage, stageAction } from "../execute/stage.js";
 import type { Action, TargetId } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { noticeAbout } from "../notice.js";
@@ -219,7 +216,8 @@ async function build(
     });
     return { kind: "built" };
   } finally {
-    await removeStage(context, stageOf(project, id), copies);
+    for (const { message } of await removeStage(project, stageOf(project, id), copies))
+      options.emit({ type: "notice", level: "warning", message, at: options.now() });
     reached("stage removed", action.id);
   }
 }
@@ -228,17 +226,6 @@ async function build(
 function notRun(context: PerformContext, action: Action, problem: Problem, duration: number): Performed {
   forgetUnfinished(context.session.options.project, action.id);
   return failed(context, action, null, { kind: "problem", problem }, duration);
-}
-
-/** A stage that cannot be removed now is removed before the next build; it spoils nothing. */
-async function removeStage(context: PerformContext, dir: string, copies: Copies | null): Promise<void> {
-  const { decider, options } = context.session;
-  const { project } = decider.context;
-  const kept =
-    copies === null ? ok(undefined) : await keepCopies(project.copies, dir, join(dir, "work"), copies);
-  const problems = [kept, await removeTree(dir)].flatMap((done) => (done.ok ? [] : [done.problem]));
-  for (const { message } of untold(project, problems))
-    options.emit({ type: "notice", level: "warning", message, at: options.now() });
 }
 
 /** What is copied for want of hard links takes its room twice. */

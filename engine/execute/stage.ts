@@ -7,10 +7,13 @@ import { reached } from "../../cache/steps.js";
 import type { Decider, Judgement } from "../decide.js";
 import { componentsOf, keyOf, unisolated, usesDate, type KeyInput } from "../key.js";
 import type { Action, Source } from "../model.js";
-import { asError, fail, ok, type Result } from "../problem.js";
+import { asError, fail, ok, type Problem, type Result } from "../problem.js";
+import type { Project } from "../project.js";
 import type { ResolvedSource } from "../sources/resolved.js";
 import { outputPath, type StagedAction, type StagedInput } from "./executor.js";
-import { manyFiles, recordCopies, takeCopies, type Copies } from "./kept-copies.js";
+import { keepCopies, manyFiles, recordCopies, takeCopies, type Copies } from "./kept-copies.js";
+import { removeTree } from "./local/remove.js";
+import { untold } from "./local/stale.js";
 import { commandOf, environmentOf, setVariable, type Variables } from "./stage-command.js";
 import { epochOf } from "./stage-epoch.js";
 import { Laid, makeRoom, stageSource, type Stage } from "./stage-source.js";
@@ -134,6 +137,21 @@ async function layInputs(
     if (!room.ok) return room;
   }
   return ok({ laid: stage.laid, read, inputs });
+}
+
+/**
+ * Removes a stage whose action has ended, and keeps what of it saves the next action time. Returns what stood in the way and was
+ * not told of before: what cannot be removed now is before the next build; it spoils nothing.
+ */
+export async function removeStage(
+  project: Project,
+  dir: string,
+  copies: Copies | null,
+): Promise<readonly Problem[]> {
+  const kept =
+    copies === null ? ok(undefined) : await keepCopies(project.copies, dir, join(dir, "work"), copies);
+  const problems = [kept, await removeTree(dir)].flatMap((done) => (done.ok ? [] : [done.problem]));
+  return untold(project, problems);
 }
 
 /** The action's sources and what they are now, by the input's name. */
