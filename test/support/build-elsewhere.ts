@@ -2,16 +2,18 @@
 // the build's events, a line each: DIRECTORY OTHER-DIRECTORY TARGET…
 import { LocalContents } from "../../cache/local/contents.js";
 import { openImagefile, runOf } from "../../cli/open.js";
+import { createJson } from "../../cli/render/json.js";
 import { build } from "../../engine/build/build.js";
 import { unwrap } from "../../engine/problem.js";
 import { travelling } from "../../engine/tree/travel.js";
 import { Elsewhere } from "./elsewhere.js";
 
 const [directory = "", other = "", ...wanted] = process.argv.slice(2);
+const renderer = createJson(process.stdout);
 const opened = unwrap(await openImagefile({ directory }, {}, true));
 let elsewhere: Elsewhere | null = null;
 const end = await build({
-  ...runOf(opened, { wanted, datecode: null, emit: (event) => console.log(JSON.stringify(event)) }),
+  ...runOf(opened, { wanted, datecode: null, emit: (event) => renderer.event(event) }),
   ...{ jobs: 4, keepGoing: true, noWait: false },
   executor: async ({ layout, index, store, isolation }) => {
     await elsewhere?.close();
@@ -21,5 +23,6 @@ const end = await build({
   },
 });
 await (elsewhere as Elsewhere | null)?.close();
+renderer.close();
 if (end.problem !== null) console.error(end.problem.message);
 process.exit(end.exit);
