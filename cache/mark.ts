@@ -11,6 +11,8 @@ export interface Needed {
   readonly artifacts: ReadonlySet<ArtifactId>;
   /** Digests of closures, SHA-256 of package files, digests of snapshots. */
   readonly closures: ReadonlySet<string>;
+  /** A target's last build that ended before does not stay for being its last; milliseconds since 1970, 0 for none. */
+  readonly since: number;
   readonly packages: ReadonlySet<string>;
   readonly snapshots: ReadonlySet<string>;
 }
@@ -30,7 +32,7 @@ export interface Marked {
  */
 export function mark(index: Index, needed: Needed, exists: (path: string) => boolean): Marked {
   const marker = new Marker(index);
-  marker.lastBuilds();
+  marker.lastBuilds(needed.since);
   for (const artifact of needed.artifacts) marker.madeFrom(artifact);
   for (const link of index.links()) if (needed.link(link)) marker.madeFrom(link.artifact);
   marker.parents();
@@ -81,14 +83,14 @@ class Marker {
       for (const artifact of this.#outputs.get(build.id) ?? []) this.#maker.set(artifact, build);
   }
 
-  lastBuilds(): void {
+  lastBuilds(since: number): void {
     const last = new Map<string, BuildRow>();
     for (const build of this.#all) {
       const action = JSON.stringify([build.line, build.action]);
       last.set(action, build);
       if (build.status === "built") last.set(`${action} built`, build);
     }
-    for (const build of last.values()) this.#keep(build);
+    for (const build of last.values()) if (build.started + build.duration >= since) this.#keep(build);
   }
 
   /** An artifact, the build that made it, and so on down: a restored target may not be its action's last build. */

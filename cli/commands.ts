@@ -56,6 +56,10 @@ const EXPLAIN_HELP = `
 NAME is a rule or a step (rule.disk, disk, step.users), an option of one (disk.boot, disk.guards.minSize), or an option by its
 name alone, of all that have it. Without NAME: all there is. With --json as JSON schema.`;
 
+const GC_HELP = `
+What an open, collected, signed or current release needs stays, and what it was made from, whatever the options say. What is
+removed is built again when it is wanted; -n says what that would be.`;
+
 const COMPLETION_HELP = `
   bash: imagemake completion bash > /usr/share/bash-completion/completions/imagemake
   zsh:  imagemake completion zsh > /usr/share/zsh/site-functions/_imagemake
@@ -319,7 +323,28 @@ export const COMMANDS = {
   },
   "cache stats": { about: "what the store holds", takes: ["json"] },
   "cache ls": { about: "artifacts, with sizes", takes: ["json"] },
-  "cache gc": { about: "remove what no target's last build and no release needs", takes: ["json"] },
+  "cache gc": {
+    about: "remove what no target's last build and no release needs",
+    more: GC_HELP,
+    takes: ["json"],
+    options: {
+      olderThan: {
+        kind: "text",
+        value: "<age>",
+        about: "also last builds of targets that were made longer ago: 12h, 30d, 8w",
+      },
+      keepReleases: {
+        kind: "number",
+        value: "<n>",
+        about: "of promoted and withdrawn releases only the newest keep what they need",
+      },
+      maxSize: {
+        kind: "text",
+        value: "<size>",
+        about: "also last builds, those made first before others, until no more than that is left: 50G",
+      },
+    },
+  },
   "cache verify": { about: "digest every artifact again", takes: ["json"] },
 } as const satisfies Readonly<Record<string, CommandDeclaration>>;
 

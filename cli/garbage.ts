@@ -27,11 +27,27 @@ export interface Found {
   readonly rows: readonly Row[];
 }
 
+/** What goes beside what nothing needs. */
+export interface Limits {
+  /** Of promoted and withdrawn releases only so many keep what they need. */
+  readonly keepReleases?: number;
+  /** Last builds of targets that are older, in milliseconds. */
+  readonly olderThan?: number;
+  /** Last builds, those made first before others, until no more bytes are left. */
+  readonly maxSize?: number;
+}
+
 /** Decides what goes; changes nothing. */
-export async function lookForGarbage(project: Project, index: Index): Promise<Found> {
+export async function lookForGarbage(project: Project, index: Index, limits: Limits = {}): Promise<Found> {
   const lines = unwrap(readLines(project));
   const over = releasesOver(lines, index.links(), existsSync, Date.now());
-  const plan = planGc(index, project, neededBy(lines, over));
+  const { keepReleases, olderThan, maxSize } = limits;
+  const planSince = (since: number): Plan => {
+    const releases = keepReleases === undefined ? {} : { releases: keepReleases };
+    return planGc(index, project, neededBy(lines, over, { ...releases, since }));
+  };
+  const since = olderThan === undefined ? 0 : Date.now() - olderThan;
+  const plan = maxSize === undefined ? planSince(since) : planWithin(maxSize, index, since, planSince);
   const makers = makersOf(index);
   const freed = await diskUse(plan.doomed.map(({ path }) => path).filter(isOnlyName));
   const releases = over.map(({ datecode, file }) => ({
@@ -45,6 +61,27 @@ export async function lookForGarbage(project: Project, index: Index): Promise<Fo
   return { plan, over, rows: [...releases, ...things] };
 }
 
+/**
+ * Of the plans that take last builds that were made first before others, the one that takes fewest of them and leaves no
+ * more than `limit` bytes; the one that leaves least where all leave more.
+ */
+function planWithin(limit: number, index: Index, since: number, planSince: (since: number) => Plan): Plan {
+  // One moment after each build, and before all of them one that takes none.
+  const ends = new Set(index.builds().map(({ started, duration }) => started + duration + 1));
+  const moments = [since, ...[...ends].filter((end) => end > since).sort((a, b) => a - b)];
+  let [enough, all] = [0, moments.length - 1];
+  while (enough < all) {
+    const middle = Math.floor((enough + all) / 2);
+    if (leftBy(planSince(moments[middle] ?? since)) <= limit) all = middle;
+    else enough = middle + 1;
+  }
+  return planSince(moments[enough] ?? since);
+}
+
+/** Bytes of the artifacts that stay. */
+export const leftBy = ({ marked }: Plan): number =>
+  [...marked.artifacts.values()].reduce((sum, { size }) => sum + size, 0);
+
 /** A file that is also linked into the output directory frees nothing. */
 function isOnlyName(path: string): boolean {
   const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -55,11 +92,12 @@ function isOnlyName(path: string): boolean {
 export const collectGarbage = (
   call: CallWith<"wait">,
   project: Project,
+  limits: Limits,
 ): Promise<{ readonly found: Found; readonly problems: readonly Problem[] }> =>
   whileLocked(call, project, async () => {
     const { index, open, noRoom, close } = Index.toFree(project.index, warn);
     try {
-      const found = await lookForGarbage(project, index);
+      const found = await lookForGarbage(project, index, limits);
       // A release goes before what it pins.
       for (const { file } of found.over) rmSync(file, { force: true });
       const { things, problems } = await collect(open, project, found.plan, removeTree, noRoom);
@@ -70,7 +108,7 @@ export const collectGarbage = (
     }
   });
 
-/** Where a build left more in the store than `limit`, in bytes, removes what nothing needs, and says so. */
+/** Where a build left more in the store than `limit`, in bytes, removes what `cache gc --max-size` does, and says so. */
 export async function keepWithin(
   limit: number,
   call: CallWith<"wait">,
@@ -79,14 +117,13 @@ export async function keepWithin(
 ): Promise<void> {
   const held = heldBy(index);
   if (held <= limit) return;
-  const { problems } = await collectGarbage(call, project);
+  const { problems } = await collectGarbage(call, project, { maxSize: limit });
   const now = Index.look(project.index);
   const left = heldBy(now);
   now.close();
-  const over =
-    left > limit ? `; builds and releases need the rest, which is more than space.max-size allows` : "";
+  const over = left > limit ? `; releases need the rest, which is more than space.max-size allows` : "";
   warn(
-    `the store held ${formatBytes(held)}, and ${formatBytes(left)} without what nothing needs (space.max-size is ${formatBytes(limit)})${over}`,
+    `the store held ${formatBytes(held)}, and ${formatBytes(left)} after a gc (space.max-size is ${formatBytes(limit)})${over}`,
   );
   for (const problem of problems) say(problem);
 }

@@ -9,6 +9,7 @@ import type { Project } from "../engine/project.js";
 import type { SettingFiles } from "../engine/record.js";
 import { isLimited } from "../engine/release/place.js";
 import { lstatOf, statOf } from "../engine/sources/stamp.js";
+import { bytesIn, shown } from "./amounts.js";
 import { PROJECT_CONFIG, userConfig } from "./config-paths.js";
 import { GLOBAL, type GlobalName } from "./option.js";
 
@@ -38,9 +39,10 @@ export const SETTINGS = {
     read: readText,
   },
   "space.max-size": {
-    about: "where the store holds more after a build, what nothing needs is removed: 50GiB, or bytes",
+    about:
+      "where the store holds more after a build, what is not needed is removed as by cache gc --max-size: 50GiB",
     default: "no limit",
-    read: readSize,
+    read: bytesIn,
   },
 } as const satisfies Readonly<Record<string, Declaration>>;
 
@@ -228,21 +230,3 @@ function readProgress(value: unknown): Result<string> {
     ? fail(2, `expected one of ${GLOBAL.progress.of.join(", ")}, found ${shown(value)}`)
     : ok(known);
 }
-
-const UNITS: Readonly<Record<string, number>> = {
-  "": 1,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-  TiB: 2 ** 40,
-};
-
-function readSize(value: unknown): Result<number> {
-  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB|TiB)?$/.exec(String(value)) ?? [];
-  const bytes = Math.round(Number(number) * (UNITS[unit] ?? Number.NaN));
-  return (typeof value === "string" || typeof value === "number") && Number.isSafeInteger(bytes)
-    ? ok(bytes)
-    : fail(2, `expected a size such as 50GiB, found ${shown(value)}`);
-}
-
-const shown = (value: unknown): string => (typeof value === "bigint" ? String(value) : JSON.stringify(value));

@@ -2,6 +2,10 @@
 // all else goes, and the numbers say so.
 import { rmSync } from "node:fs";
 import { afterEach, describe, expect, test } from "@jest/globals";
+import { projectOf } from "../engine/project.js";
+import { neededBy } from "../engine/release/needed.js";
+import type { Release } from "../engine/release/record.js";
+import { newRelease } from "../engine/release/release.js";
 import { atTime, finish, makeProject, type TestProject } from "./support/cli.js";
 
 /** A tree from a file, a layer on it, a file made from the layer; and a file beside. */
@@ -308,5 +312,90 @@ describe("stats and ls", () => {
     expect((await project.good("cache", "ls")).stdout).toMatch(
       /^file +7 B +\d{4}-\d\d-\d\d \d\d:\d\d +image +f:[0-9a-f]{64}$/m,
     );
+  });
+});
+
+describe("limits", () => {
+  const FILE = `import { run } from "imagemake";
+    const made = (size) => run({ inputs: {}, cmd: \`head -c \${size} /dev/zero > "$OUT"\`, out: \`f\${size}-{date}.bin\` });
+    export const first = made(1000001);
+    export const second = made(1000002);
+    export const third = made(1000003);
+  `;
+
+  /** The first two of long ago, in turn; the third is that of the current release. */
+  async function aged(): Promise<TestProject> {
+    const project = makeProject({ "Imagefile.ts": FILE });
+    projects.push(project);
+    for (const [target, minute] of [
+      ["first", "00"],
+      ["second", "30"],
+    ] as const) {
+      const { status } = await project.call({ under: atTime(`2026-01-01 12:${minute}:00`) }, target);
+      expect(status).toBe(0);
+    }
+    await project.good("third");
+    return project;
+  }
+
+  test("--older-than takes last builds of long ago, and never what the current release needs", async () => {
+    const project = await aged();
+    expect(targets(await gc(project, "-n"))).toEqual([]);
+    expect(targets(await gc(project, "--older-than", "30d"))).toEqual(["file first", "file second"]);
+    expect(await idle(project, "third")).toBe(true);
+    expect((await project.events({}, "first")).which("built")).toEqual(["first"]);
+    // What is linked under the old date is the user's.
+    expect(project.names("out")).toContain("f1000002-20260101.bin");
+  });
+
+  test("--max-size takes what was made first until it fits, and says what has to stay", async () => {
+    const project = await aged();
+    expect(targets(await gc(project, "-n", "--max-size", "3G"))).toEqual([]);
+    expect(targets(await gc(project, "-n", "--max-size", "2100000"))).toEqual(["file first"]);
+    expect((await project.good("cache", "gc", "--max-size", "1K")).stdout).toMatch(
+      /^removed 2 files, .*\n1\.0 MB stay, more than 1\.0 kB: releases need them\n$/,
+    );
+  });
+
+  test("space.max-size does it after each build", async () => {
+    const project = await aged();
+    const { stderr } = await project.call({ env: { IMAGEMAKE_SPACE_MAX_SIZE: "1M" } }, "-B", "third");
+    expect(stderr).toContain("the store held 3.0 MB, and 1.0 MB after a gc (space.max-size is 1.0 MB)");
+    expect((await ls(project)).map(({ action }) => action)).toEqual(["third"]);
+  });
+
+  test("--keep-releases lets go of promoted and withdrawn ones, never of one open, signed or current", () => {
+    const release = (datecode: string, state: Release["state"]): Release =>
+      newRelease(datecode, 0, {
+        explicit: true,
+        state,
+        artifacts: { a: { name: "a", digest: datecode, executable: false } as Release["artifacts"][string] },
+      });
+    const kept = (releases: readonly Release[], keep?: number): string[] => {
+      const lines = [{ project: { ...projectOf("/p", "Imagefile.ts") }, releases }];
+      return [...neededBy(lines, [], keep === undefined ? {} : { releases: keep }).artifacts].sort();
+    };
+    const all = [
+      release("1", "promoted"),
+      release("2", "signed"),
+      release("3", "promoted"),
+      release("4", "withdrawn"),
+      release("5", "open"),
+    ];
+    expect(kept(all)).toEqual(["f:1", "f:2", "f:3", "f:4", "f:5"]);
+    expect(kept(all, 2)).toEqual(["f:2", "f:3", "f:4", "f:5"]);
+    // The current one is older than the newest that is settled.
+    expect(kept(all, 1)).toEqual(["f:2", "f:3", "f:4", "f:5"]);
+  });
+
+  test.each([
+    [["--older-than", "30"], '--older-than: expected an age such as 12h, 30d or 8w, found "30"'],
+    [["--max-size", "much"], '--max-size: expected a size such as 50GiB, found "much"'],
+    [["--keep-releases", "none"], "it must be a number from 1 up"],
+  ])("%j is refused", async (words, message) => {
+    const project = made();
+    const { status, stderr } = await project.run("cache", "gc", ...words);
+    expect(status).toBe(2);
+    expect(stderr).toContain(message);
   });
 });

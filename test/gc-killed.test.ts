@@ -100,6 +100,7 @@ async function twoGenerations(): Promise<Needed> {
   }
   return {
     link: () => false,
+    since: 0,
     artifacts: new Set(),
     closures: new Set(),
     packages: new Set([digestsOf.new]),

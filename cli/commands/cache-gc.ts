@@ -1,29 +1,42 @@
 // `imagemake cache gc`: removes what no target's last build and no release needs; with -n says what that is.
 import { Index } from "../../cache/index.js";
-import type { Problem } from "../../engine/problem.js";
-import { collectGarbage, lookForGarbage, type Found, type Row } from "../garbage.js";
+import { stop, type Problem, type Result } from "../../engine/problem.js";
+import { collectGarbage, leftBy, lookForGarbage, type Found, type Limits, type Row } from "../garbage.js";
 import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
 import { counted, listed, tallies } from "../render/count.js";
 import { tableWidth } from "../render/renderer.js";
 import { tableLines } from "../render/table.js";
+import { ageIn, bytesIn } from "../amounts.js";
 import { say, type Call } from "../call.js";
 import { hasState, projectOfCall } from "../state.js";
 
 /** Removes, or with -n only says; exit 3 when something resisted. */
 export async function command(call: Call<"cache gc">): Promise<number> {
   const project = projectOfCall(call);
+  const limits = limitsOf(call.options);
   if (!hasState(project) || call.options.dryRun === true) {
     const index = Index.look(project.index);
-    const found = await lookForGarbage(project, index);
+    const found = await lookForGarbage(project, index, limits);
     index.close();
     print(call, found, []);
     return 0;
   }
-  const { found, problems } = await collectGarbage(call, project);
+  const { found, problems } = await collectGarbage(call, project, limits);
   print(call, found, problems);
   return problems.length === 0 ? 0 : 3;
 }
+
+function limitsOf({ keepReleases, olderThan, maxSize }: Call<"cache gc">["options"]): Limits {
+  return {
+    ...(keepReleases === undefined ? {} : { keepReleases }),
+    ...(olderThan === undefined ? {} : { olderThan: given("--older-than", ageIn(olderThan)) }),
+    ...(maxSize === undefined ? {} : { maxSize: given("--max-size", bytesIn(maxSize)) }),
+  };
+}
+
+const given = (option: string, read: Result<number>): number =>
+  read.ok ? read.value : stop(2, `${option}: ${read.problem.message}`);
 
 function print(call: Call<"cache gc">, { plan, rows }: Found, problems: readonly Problem[]): void {
   const dryRun = call.options.dryRun === true;
@@ -45,6 +58,9 @@ function print(call: Call<"cache gc">, { plan, rows }: Found, problems: readonly
       ? "nothing to remove"
       : `${dryRun ? "would remove" : "removed"} ${listed(words)}: ${formatBytes(bytes)}`,
   );
+  const [limit, left] = [limitsOf(call.options).maxSize, leftBy(plan)];
+  if (limit !== undefined && left > limit)
+    said.push(`${formatBytes(left)} stay, more than ${formatBytes(limit)}: releases need them`);
   output.write(said.map((line) => `${line}\n`).join(""));
   for (const problem of problems) say(problem);
 }

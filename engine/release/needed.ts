@@ -86,10 +86,30 @@ export function releasesOver(
 }
 
 /**
+ * Promoted and withdrawn releases of a line that are neither the current one nor among the newest `keep`: they keep nothing
+ * any more. What is open, collected or signed always does.
+ */
+function settledBefore({ releases }: Line, keep: number): ReadonlySet<Release> {
+  const settled = releases.filter(({ state }) => state === "promoted" || state === "withdrawn");
+  const current = settled.findLast(({ state }) => state === "promoted");
+  return new Set(
+    settled.slice(0, Math.max(0, settled.length - keep)).filter((release) => release !== current),
+  );
+}
+
+/** Of what could stay, what does. */
+export interface Keeping {
+  /** So many promoted or withdrawn releases of each line, and the current one; all unless said. */
+  readonly releases?: number;
+  /** Last builds of targets since then, in milliseconds since 1970; all unless said. */
+  readonly since?: number;
+}
+
+/**
  * Links of explicit releases that were not abandoned and of the current implicit one of each line, the artifacts
  * that a release not abandoned counts as its own, and everything pinned by any release that is not over.
  */
-export function neededBy(lines: readonly Line[], over: readonly Over[]): Needed {
+export function neededBy(lines: readonly Line[], over: readonly Over[], keeping: Keeping = {}): Needed {
   const gone = new Set(over.map(({ line, datecode }) => idOf(line, datecode)));
   const linking = new Set<string>();
   const live = new Set<string>();
@@ -97,9 +117,10 @@ export function neededBy(lines: readonly Line[], over: readonly Over[]): Needed 
   const [closures, packages, snapshots] = [new Set<string>(), new Set<string>(), new Set<string>()];
   for (const line of lines) {
     const current = currentOf(line);
+    const settled = keeping.releases === undefined ? new Set() : settledBefore(line, keeping.releases);
     for (const release of line.releases) {
       const id = idOf(line.project.line, release.datecode);
-      if (gone.has(id)) continue;
+      if (gone.has(id) || settled.has(release)) continue;
       if (release.explicit ? release.state !== "abandoned" : release === current) {
         linking.add(id);
         live.add(line.project.line);
@@ -116,7 +137,7 @@ export function neededBy(lines: readonly Line[], over: readonly Over[]): Needed 
   }
   const link = (row: LinkRow): boolean =>
     isDated(row) ? linking.has(idOf(row.line, row.release)) : live.has(row.line);
-  return { link, artifacts, closures, packages, snapshots };
+  return { link, artifacts, closures, packages, snapshots, since: keeping.since ?? 0 };
 }
 
 /**
