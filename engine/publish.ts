@@ -85,7 +85,7 @@ export async function linkOutputs(
     const free = index.link(path) === undefined ? await isFree(decider.context, path, id) : null;
     if (free?.ok === false) return { problem: free.problem };
     const [held, known] = [ownStamp(store.path(id)), index.stamp(store.path(id))];
-    const linked = await linkInto(decider, id, path);
+    const linked = await decider.whole.linking(id, () => linkInto(decider, id, path));
     if (!linked.ok) return { problem: linked.problem };
     if (linked.value === "copy" && !isDiskImage(path)) copied ??= path;
     // Our own link changed the change time: nobody has to digest it again for that.

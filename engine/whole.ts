@@ -31,6 +31,12 @@ interface Looks {
   readonly links: number;
 }
 
+function looksOfFile(path: string): Looks | null {
+  const stamp = ownStamp(path);
+  const links = lstatOf(path)?.nlink ?? 0;
+  return stamp === null ? null : { what: `${stamp.size} ${stamp.mtime}`, ctime: stamp.ctime, links };
+}
+
 const ofLayer = ({ digest }: LayerStamp): Looks => ({ what: digest, ctime: 0, links: 0 });
 
 /** What was looked at is not looked at again for so long, in milliseconds. */
@@ -99,6 +105,17 @@ export class Whole {
       before?.what !== looks.what || (before.links === looks.links && before.ctime !== looks.ctime);
     if (before !== undefined && other) this.#touched.set(path, performance.now());
     this.#seen.set(path, looks);
+  }
+
+  /** Does what changes the links of a stored file: the change time that comes of that is ours, and no sign of a change. */
+  async linking<T>(id: ArtifactId, work: () => Promise<T>): Promise<T> {
+    const path = this.context.store.path(id);
+    const before = looksOfFile(path);
+    if (before !== null) this.#see(path, before);
+    const done = await work();
+    const after = looksOfFile(path);
+    if (after !== null) this.#seen.set(path, after);
+    return done;
   }
 
   /** Whether a stored file is what its id says. `doubted`: do not believe the stamp. */
@@ -192,8 +209,8 @@ export class Whole {
   ): Promise<boolean> {
     const [stamp, known] = [ownStamp(path), this.context.index.stamp(path)];
     if (stamp === null) return true;
-    const links = lstatOf(path)?.nlink ?? 0;
-    this.#see(path, { what: `${stamp.size} ${stamp.mtime}`, ctime: stamp.ctime, links });
+    const looks = looksOfFile(path);
+    if (looks !== null) this.#see(path, looks);
     if (!doubted && known?.digest === digest && sameStamp(stamp, known)) return true;
     if (!(await verify())) return false;
     const { index, project, readOnly } = this.context;
