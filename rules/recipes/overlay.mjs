@@ -24,7 +24,10 @@ const { STRIP = "", TO = "", OWNER = "0:0", MODES = "" } = process.env;
 /** The names of very many files do not fit into a variable. */
 const LISTED = ".inputs/FILES";
 const LEAVE = `leave it out of the overlay (files(…, "!…")), or remove what the tree has there before (step.remove)`;
-const owner = OWNER.split(":").map(Number);
+const [uid, gid] = OWNER.split(":").map(Number);
+if (uid === undefined || gid === undefined) die(`OWNER is ${OWNER}: no user and group`);
+/** @type {readonly [number, number]} */
+const owner = [uid, gid];
 
 /** @param {string} text */
 const lines = (text) => text.split("\n").filter((line) => line !== "");
@@ -69,9 +72,9 @@ function put(file, path) {
     die(`${path} is a directory in the tree and a ${kind} in the overlay: ${LEAVE}`);
   }
   // What only some may read (etc/shadow) is not for all to read because another file takes its place.
-  const secret =
-    there?.isFile() === true && (there.mode & 0o004) === 0 ? ownMode(place, there.mode) : undefined;
-  const [user, group] = secret === undefined || OWNER !== "0:0" ? owner : [there?.uid ?? 0, there?.gid ?? 0];
+  const kept = there?.isFile() === true && (there.mode & 0o004) === 0 ? there : undefined;
+  const secret = kept === undefined ? undefined : ownMode(place, kept.mode);
+  const [user, group] = kept === undefined || OWNER !== "0:0" ? owner : [kept.uid, kept.gid];
   rmSync(place, { force: true });
   if (what.isSymbolicLink()) {
     symlinkSync(readlinkSync(file, "buffer"), place);

@@ -89,7 +89,7 @@ export const read = (path) => (at(path)?.isFile() === true ? readFileSync(inside
 /**
  * A directory of the tree and what leads to it, where links lead in the end; new ones are the owner's, of mode 755.
  * @param {string} path
- * @param {readonly number[]} [owner] of user and group; root's unless said
+ * @param {readonly [number, number]} [owner] of user and group; root's unless said
  */
 export function makeDirectories(path, [user, group] = [0, 0]) {
   const whole = inside(path, true);
