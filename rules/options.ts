@@ -65,10 +65,15 @@ function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   for (const inner of issue.errors.flat()) {
     const found = deepest(inner);
     const path = [...issue.path, ...found.path];
-    if (path.length > best.path.length) best = { ...found, path };
+    const deeper = { ...found, path };
+    if (depth(deeper) > depth(best)) best = deeper;
   }
   return best;
 }
+
+/** A misspelt name goes before what it causes beside it. */
+const depth = ({ code, path }: z.core.$ZodIssue): number =>
+  path.length + (code === "unrecognized_keys" ? 1.5 : 0);
 
 function describe(issue: z.core.$ZodIssue, schema: z.ZodType, given: unknown): string {
   const path = issue.path.filter((part) => typeof part !== "symbol");
@@ -125,8 +130,13 @@ function keyWords(schema: z.core.$ZodType, path: readonly (string | number)[]): 
 function keysAt(schema: z.core.$ZodType, path: readonly (string | number)[]): readonly string[] {
   let here: z.core.$ZodType | undefined = schema;
   for (const part of path) here = here && child(here, part);
-  while (here instanceof z.ZodOptional) here = here.unwrap();
-  return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
+  return here === undefined ? [] : keysOf(here);
+}
+
+function keysOf(schema: z.core.$ZodType): readonly string[] {
+  if (schema instanceof z.ZodOptional) return keysOf(schema.unwrap());
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap(keysOf);
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
 function valueAt(value: unknown, path: readonly (string | number)[]): unknown {

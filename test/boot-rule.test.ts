@@ -103,7 +103,11 @@ describe("boot", () => {
     ],
     ["no pattern", { image, as: "cd", expect: [] }, /expect: expected at least one pattern, found none/],
     ["typing first", { image, as: "cd", expect: [{ send: "x" }] }, /expect\[0\]: .* begin with a pattern/],
-    ["a mistyped send", { image, as: "cd", expect: ["a", { snd: "x" }] }, /expect.*expected.*\{ send \}/],
+    [
+      "a mistyped send",
+      { image, as: "cd", expect: ["a", { snd: "x" }] },
+      /unknown option expect\[1\]\.snd; did you mean send\?/,
+    ],
     [
       "a mistyped option",
       { image, as: "cd", expect: "x", firmwear: "uefi" },
