@@ -1,5 +1,5 @@
-// Times building the whole graph from nothing, imagemake against wireit: both keep outputs by the content of
-// what they were made from, both on node. It knows nothing of runs with nothing to do.
+// Times building the whole graph from nothing, imagemake against wireit: both keep outputs by the content of what they
+// were made from, both on node.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

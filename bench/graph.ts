@@ -1,5 +1,5 @@
-// The layered graph that every program here builds, and how each is told about it: N leaves `cat src > out`,
-// every ten joined by one more, up to one root. It knows nothing of measuring.
+// The layered graph that every program here builds, and how each is told about it: N leaves `cat src > out`, every ten
+// joined by one more, up to one root.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,6 +1,6 @@
 // Times two edits of a real Debian image against the bare programs that such an edit cannot do without: a file of an
-// overlay against mksquashfs and xorriso, one package more against apt in a chroot, and against unpacking, installing and
-// packing again as build scripts do. It needs to be root, and Debian's mirror. It knows no bar.
+// overlay against mksquashfs and xorriso, one package more against apt in a chroot, and against unpacking, installing
+// and packing again as build scripts do. It needs to be root, and Debian's mirror.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Runs programs and takes their time and memory. It knows neither the graph nor the bars.
+// Runs programs and takes their time and memory.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

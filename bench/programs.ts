@@ -1,5 +1,4 @@
 // The build programs under comparison: how each builds the graph, and how it says that there is nothing to do.
-// It does not know how they are timed.
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";

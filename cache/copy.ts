@@ -1,5 +1,5 @@
-// Copies files: a source into a stage with the digest of the copy, reflinks where the file system has them,
-// sparse copies of disk images. It knows no artifact.
+// Copies files: a source into a stage with the digest of the copy, reflinks where the file system has them, sparse
+// copies of disk images.
 import { execFile } from "node:child_process";
 import {
   closeSync,

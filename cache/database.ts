@@ -1,5 +1,5 @@
 // Opens the database file of the index: made where there is none, set aside where it is of no use, left alone where
-// only the moment is wrong. It knows no table.
+// only the moment is wrong.
 import {
   accessSync,
   closeSync,

@@ -1,4 +1,4 @@
-// Lists in groups. It knows nothing of what they hold.
+// Lists in groups.
 
 /** The values in groups, each and all in their order of arrival. */
 export function grouped<K, V>(values: Iterable<V>, by: (value: V) => K): ReadonlyMap<K, readonly V[]> {

@@ -1,5 +1,5 @@
-// The worker thread behind hash.ts: takes paths from a shared list until none is left, and writes digests into
-// shared memory. It knows nothing else.
+// The worker thread behind hash.ts: takes paths from a shared list until none is left, and writes digests into shared
+// memory.
 import { parentPort } from "node:worker_threads";
 import { bytePath, DIGEST_BYTES, hashFileHere, type HashAnswer, type HashJob } from "./hash.js";
 import { codeOf } from "./io.js";

@@ -1,5 +1,5 @@
-// SHA-256 of bytes and files: small files at once, big ones and long lists in worker threads that start when
-// they are first needed. It knows no store and caches no digest.
+// SHA-256 of bytes and files: small files at once, big ones and long lists in worker threads that start when they are
+// first needed.
 import { hash, createHash } from "node:crypto";
 import { closeSync, createReadStream, openSync, readSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";

@@ -1,5 +1,5 @@
-// The SQLite index: what was built from what, and where it lies. It promises nothing that the store does
-// not hold; losing it costs time only. It knows no rule, no release and no file but its own.
+// The SQLite index: what was built from what, and where it lies. It promises nothing that the store does not hold;
+// losing it costs time only.
 import type Database from "better-sqlite3";
 import { lookDatabase, openDatabase, refuse } from "./database.js";
 import { lackAt } from "./limits.js";

@@ -1,5 +1,4 @@
-// Turns what the operating system says about a file into a Problem, and names temporary files. It knows
-// neither the store nor the index.
+// Turns what the operating system says about a file into a Problem, and names temporary files.
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import {
   closeSync,

@@ -1,5 +1,4 @@
-// Package files in the store, each under the digest that its repository names it by, and which of them were verified. It
-// knows no repository.
+// Package files in the store, each under the digest that its repository names it by, and which of them were verified.
 import {
   existsSync,
   linkSync,

@@ -1,5 +1,4 @@
 // What can go wrong, as values. Exceptions are turned into these at one boundary (cli/main.ts).
-// It does not know how a problem is printed.
 
 /** Exit status of the contract: 1 a target failed, 2 wrong usage or a broken Imagefile, 3 the environment. */
 export type ExitStatus = 1 | 2 | 3;

@@ -1,5 +1,5 @@
-// Checks of data that others may have written (JSON of other machines, files that people merge), as values: each says which
-// field is wrong. It loads no library, as it stands in the way of every start. It knows no data.
+// Checks of data that others may have written (JSON of other machines, files that people merge), as values: each says
+// which field is wrong. It loads no library, as it stands in the way of every start.
 
 /** What is wrong with a value, as the path of the field that is; null where nothing is. */
 export type Check = (value: unknown) => string | null;

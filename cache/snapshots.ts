@@ -1,5 +1,4 @@
-// Snapshots of repositories in the store: a directory each, under a digest over what is in it. It does not know what that is,
-// nor which release has which.
+// Snapshots of repositories in the store: a directory each, under a digest over what is in it.
 import { createHash } from "node:crypto";
 import {
   closeSync,

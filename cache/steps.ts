@@ -1,6 +1,5 @@
-// The steps of a build between which it may be killed, by name. Whoever listens to the channel is told of each as it is
-// reached, before anything else is done (test/killed.test.ts stops there); without a listener a step costs nothing. It
-// does not know what a step is good for.
+// The steps of a build between which it may be killed, by name. Whoever listens to the channel is told of each as it
+// is reached, before anything else is done (test/killed.test.ts stops there); without a listener a step costs nothing.
 import { channel } from "node:diagnostics_channel";
 
 /** Every step, in the order in which a build reaches them, and what is true by then. */

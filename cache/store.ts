@@ -1,5 +1,4 @@
-// The content store of files: each artifact once, under its digest and x bit, read-only. Everything appears by
-// rename. It does not know what is in the index, and gives no artifact away for writing.
+// The content store of files: each artifact once, under its digest and x bit, read-only. Everything appears by rename.
 import {
   chmodSync,
   chownSync,

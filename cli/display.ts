@@ -1,4 +1,4 @@
-// How a build is told of: on the terminal or in its place, and beside that in files. It knows no command.
+// How a build is told of: on the terminal or in its place, and beside that in files.
 import { cpus } from "node:os";
 import type { Emit } from "../engine/events.js";
 import { unwrap } from "../engine/problem.js";

@@ -1,5 +1,4 @@
-// What the commands between machines share: a session in the release they are about, and words for people. It knows
-// none of the commands.
+// What the commands between machines share: a session in the release they are about, and words for people.
 import { openSession, type Session } from "../engine/build/session.js";
 import type { Emit } from "../engine/events.js";
 import type { TargetId } from "../engine/model.js";

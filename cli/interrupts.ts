@@ -1,4 +1,4 @@
-// What Ctrl-C and TERM do to a build. It knows no command.
+// What Ctrl-C and TERM do to a build.
 import { removalsRunning } from "../engine/execute/local/remove.js";
 import { jobsRunning } from "../engine/execute/local/sandbox.js";
 

@@ -1,5 +1,5 @@
-// What the commands of a release's life share: which release is meant, changing it under the lock, saying what
-// came of it. It knows none of the commands.
+// What the commands of a release's life share: which release is meant, changing it under the lock, saying what came of
+// it.
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { asError, ok, fail, unwrap, type Result } from "../engine/problem.js";

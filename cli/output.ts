@@ -1,5 +1,5 @@
 // Standard output: the data of a command. Whatever of it could not be written is known at the end, when `run` says so;
-// only a reader that went away (`| head -1`) is no fault. It does not know what is written.
+// only a reader that went away (`| head -1`) is no fault.
 import { fstatSync, readdirSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import { ioProblem, codeOf } from "../cache/io.js";
 import type { Problem } from "../engine/problem.js";

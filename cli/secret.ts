@@ -1,5 +1,4 @@
-// Asks a person for a secret at the terminal: it is not shown, not kept, and in no argument list. It does not know what
-// it opens.
+// Asks a person for a secret at the terminal: it is not shown, not kept, and in no argument list.
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { fail, ok, type Result } from "../engine/problem.js";

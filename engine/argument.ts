@@ -1,5 +1,5 @@
 // What the kernel hands to a program: how long one word or one variable may be, how long all of them, and of which
-// characters. It does not know the command.
+// characters.
 
 /** MAX_ARG_STRLEN of execve(2), less the NUL at its end. Bytes. */
 const ARGUMENT_MAX = 32 * 4096 - 1;

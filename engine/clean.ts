@@ -1,5 +1,5 @@
 // What `clean` removes: stages, kept copies of sources, logs, saved graphs, and links of implicit releases that are
-// still what was linked. It knows no command line. The caller holds the lock while anything is removed.
+// still what was linked. The caller holds the lock while anything is removed.
 import { lstatSync, rmSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { hashFile } from "../cache/hash.js";

@@ -1,5 +1,5 @@
-// How rules say what they want: plain specifications in, opaque handles out. Ids are given later, when the
-// exports of the Imagefile are known (evaluate/collect.ts). It knows no rule and no image.
+// How rules say what they want: plain specifications in, opaque handles out. Ids are given later, when the exports of
+// the Imagefile are known (evaluate/collect.ts).
 import { PACKAGE } from "../cache/installed.js";
 import type {
   Command,

@@ -1,5 +1,5 @@
-// The words of the engine as plain data: sources, actions, targets, the graph.
-// Everything here survives JSON unchanged. It does not know what an image or a package manager is.
+// The words of the engine as plain data: sources, actions, targets, the graph. Everything here survives JSON
+// unchanged.
 
 /** What can be hashed, compared, printed and sent to another machine. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };

@@ -1,4 +1,4 @@
-// The rows of a record while it is put together, and the record's bytes, which quick.ts reads. It knows no action.
+// The rows of a record while it is put together, and the record's bytes, which quick.ts reads.
 import { relative } from "node:path";
 import type { Stamp } from "../cache/index.js";
 import {

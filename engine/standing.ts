@@ -1,5 +1,5 @@
-// Whether what was promised still stands: artifacts in the store, whole, and files in the output directory as they were
-// linked there. It knows neither keys nor actions, and repairs nothing.
+// Whether what was promised still stands: artifacts in the store, whole, and files in the output directory as they
+// were linked there.
 import { hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
 import { isThere } from "../cache/io.js";

@@ -1,5 +1,4 @@
 // Host programs that actions call: where they are, and which version, remembered by the program's stamp.
-// It knows nothing of what they do.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, realpathSync } from "node:fs";
 import { join } from "node:path";

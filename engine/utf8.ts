@@ -1,4 +1,4 @@
-// Where a text is not UTF-8. It does not know whose text it is.
+// Where a text is not UTF-8.
 import { isUtf8 } from "node:buffer";
 
 /** The first line, counted from one, with bytes that are not UTF-8; 0 where there is none. */

@@ -1,5 +1,6 @@
-// Digests again what the store holds. What is damaged or missing is removed together with the rows that promise it, and
-// with the builds that may have read the damage, so that the next build makes all that anew. It knows no command line; the caller holds the lock while repairing.
+// Digests again what the store holds. What is damaged or missing is removed together with the rows that promise it,
+// and with the builds that may have read the damage, so that the next build makes all that anew. The caller holds the
+// lock while repairing.
 import { hasDigest } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
 import { isDirectory, isThere } from "../cache/io.js";

@@ -1,5 +1,5 @@
 // boot: a check that starts an image in QEMU and waits for text on its serial console. The work is done by
-// recipes/boot.mjs; this file only writes its plan. It does not know which accelerator the machine has.
+// recipes/boot.mjs; this file only writes its plan.
 import { z } from "zod";
 import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
 import type { Tool } from "../engine/model.js";

@@ -1,5 +1,5 @@
 // disk: a tree as a partitioned disk image, written without loop devices and without a mount. One action adds to the
-// tree what a disk needs (fstab, a boot loader's menu), another makes the image. It does not know who boots it.
+// tree what a disk needs (fstab, a boot loader's menu), another makes the image.
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { declareOne, wrongOption, type Handle } from "../engine/declare.js";

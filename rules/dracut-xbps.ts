@@ -1,5 +1,5 @@
-// The initial RAM file system of a tree of Void, as void-mklive makes it: by the tree's own dracut in a layer, and then
-// settled. It does not know what the modules are for.
+// The initial RAM file system of a tree of Void, as void-mklive makes it: by the tree's own dracut in a layer, and
+// then settled.
 import { declareOne, type Handle, type Lineage } from "../engine/declare.js";
 import { packTools } from "./pack.js";
 import { INSIDE, recipe } from "./recipes.js";

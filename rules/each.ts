@@ -1,5 +1,4 @@
-// Groups: one member a key, in the order of the keys. It does not know what the members are, and narrowing
-// only says which of them `<group>-all` means; none is ever left out.
+// Groups: one member a key, in the order of the keys. None is ever left out.
 import { isHandle, isSource, ordered, orderOf, wrongOption } from "../engine/declare.js";
 import { readSelection } from "../engine/evaluate/args.js";
 import { render } from "./options.js";

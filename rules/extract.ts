@@ -1,5 +1,4 @@
-// extract: files copied out of a tree, such as its kernel and initrd, each a target of its own. It does not know what
-// they are for.
+// extract: files copied out of a tree, such as its kernel and initrd, each a target of its own.
 import { z } from "zod";
 import { declare, wrongOption } from "../engine/declare.js";
 import { callable, declaration, type Given } from "./declaration.js";

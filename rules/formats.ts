@@ -1,5 +1,5 @@
-// What the formats that trees are written in do not hold: warnings, the guard `lossless` and a table of the documentation
-// follow from it. It does not know how they are written.
+// What the formats that trees are written in do not hold: warnings, the guard `lossless` and a table of the
+// documentation follow from it.
 import type { Holding, Trait } from "../engine/model.js";
 
 /** Whether a format, as the recipes here write it, holds what a tree can have; `lacks` is what it does not. */

@@ -1,5 +1,4 @@
-// GRUB for the UEFI firmware of each processor: which there are, and what Debian's package of it is called. It does not know
-// what GRUB starts.
+// GRUB for the UEFI firmware of each processor: which there are, and what Debian's package of it is called.
 import type { Tool } from "../engine/model.js";
 
 /** GRUB for a processor's UEFI: the file that firmware looks for (UEFI 2.10, 3.5.1.1), and GRUB's name for it. */

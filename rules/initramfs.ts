@@ -1,5 +1,5 @@
 // initramfs: the initial RAM file system of a tree, made by the tree's own generator, or of its busybox with a first
-// program that finds a live medium. It does not know which image it is for.
+// program that finds a live medium.
 import { z } from "zod";
 import { declareOne, sourceOf, wrongOption, type Handle } from "../engine/declare.js";
 import type { Source as EngineSource, Tool } from "../engine/model.js";

@@ -1,5 +1,5 @@
-// iso: a live image that starts from CD and, the same file, from a disk, with BIOS and UEFI. It does not know what the
-// system in it is; the kernel's command line is the Imagefile's.
+// iso: a live image that starts from CD and, the same file, from a disk, with BIOS and UEFI. The kernel's command line
+// is the Imagefile's.
 import { z } from "zod";
 import {
   declareOne,

@@ -1,4 +1,4 @@
-// keymap: one keyboard, as the console spells it and as XKB does. It does not know which keyboards there are.
+// keymap: one keyboard, as the console spells it and as XKB does.
 import { wrongOption } from "../engine/declare.js";
 import { render } from "./options.js";
 

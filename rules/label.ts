@@ -1,4 +1,4 @@
-// The label of an ISO 9660 volume, as an option. It knows no image.
+// The label of an ISO 9660 volume, as an option.
 import { z } from "zod";
 import { wrongOption } from "../engine/declare.js";
 import { option, render } from "./options.js";

@@ -1,5 +1,5 @@
-// Layers: what is put on a tree, one action and one overlay layer for each package list and each step, so that
-// an edit rebuilds from its step on. It does not know how a first tree comes about, nor what a step does.
+// Layers: what is put on a tree, one action and one overlay layer for each package list and each step, so that an edit
+// rebuilds from its step on.
 import { declareOne, type Handle } from "../engine/declare.js";
 import type { Guards, Wanted } from "../engine/model.js";
 import { limits, losslessOf, type Limits } from "./schema.js";

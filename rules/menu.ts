@@ -1,5 +1,4 @@
-// The boot menu as data, for images that have one: entries of a title and a command line, and how long it waits. It
-// does not know what a boot loader makes of it.
+// The boot menu as data, for images that have one: entries of a title and a command line, and how long it waits.
 import { z } from "zod";
 import { wrongOption } from "../engine/declare.js";
 import { option } from "./options.js";

@@ -1,6 +1,5 @@
-// mirror: a subset of RPM repositories as a tree that is a repository again. All of it is fetched into the store, and kept
-// there as long as the release: whatever is installed from the same repositories later needs no network. It does not know
-// what the packages are for.
+// mirror: a subset of RPM repositories as a tree that is a repository again. All of it is fetched into the store, and
+// kept there as long as the release: whatever is installed from the same repositories later needs no network.
 import { z } from "zod";
 import { declareOne, wrongOption } from "../engine/declare.js";
 import { dnfRequest, isDnfRepo, type DnfRepo } from "./dnf.js";

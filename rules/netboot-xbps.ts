@@ -1,5 +1,5 @@
-// pxe for trees of Void, as mknet.sh does it: steps (dracut's modules) and then the kernel's packages on the tree,
-// the tree's own dracut in a layer, and the tarball. It does not know what is in the modules.
+// pxe for trees of Void, as mknet.sh does it: steps (dracut's modules) and then the kernel's packages on the tree, the
+// tree's own dracut in a layer, and the tarball.
 import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/declare.js";
 import type { Guards, Source, Wanted } from "../engine/model.js";
 import { DRACUT_COMPRESS, dracutOfVoid } from "./dracut-xbps.js";

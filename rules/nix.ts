@@ -1,5 +1,5 @@
 // nix: a nix store with packages in it, built single-user: a tree that is the content of /nix. The work is done by
-// recipes/nix.sh. It does not know how the tree comes into an image.
+// recipes/nix.sh.
 import { posix } from "node:path";
 import { z } from "zod";
 import { declareOne, sourceOf, wrongOption, type PackageSpec, type SourceHandle } from "../engine/declare.js";

@@ -1,5 +1,5 @@
-// The options of rules: zod's schemas with the words for documentation and messages on them, and the one line
-// that a wrong option gives. It does not know any rule's options (schema.ts has those that several share).
+// The options of rules: zod's schemas with the words for documentation and messages on them, and the one line that a
+// wrong option gives.
 import { z } from "zod";
 import { isHandle, inside, isSource, sourceOf, wrongOption } from "../engine/declare.js";
 import { nearest } from "../engine/evaluate/nearest.js";

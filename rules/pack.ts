@@ -1,5 +1,4 @@
-// Packing: a tree into one file, an action of its own that nothing but the user waits for. It does not know
-// what is in the tree.
+// Packing: a tree into one file, an action of its own that nothing but the user waits for.
 import { z } from "zod";
 import { declareOne, packed, wrongOption, type Handle } from "../engine/declare.js";
 import type { Command, Guards, Tool } from "../engine/model.js";

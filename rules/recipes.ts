@@ -1,5 +1,4 @@
-// Recipes: the shell beside this directory that rules run. Their whole text goes into the action, and so into
-// its key. It does not know what they do.
+// Recipes: the shell beside this directory that rules run. Their whole text goes into the action, and so into its key.
 import { readFileSync } from "node:fs";
 import { PACKAGE } from "../cache/installed.js";
 import type { Command } from "../engine/model.js";

@@ -1,4 +1,4 @@
-// Lists in actions: a package request for a layer, and list files as inputs. It does not know what they are for.
+// Lists in actions: a package request for a layer, and list files as inputs.
 import type { Handle, Lineage, PackageSpec } from "../engine/declare.js";
 import type { Json, Source as EngineSource, Wanted } from "../engine/model.js";
 

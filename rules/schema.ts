@@ -1,5 +1,5 @@
-// The parts of options that several rules share: file names, sizes, guards, packages, inputs. Each says its
-// type in words. It does not know what a rule does with them.
+// The parts of options that several rules share: file names, sizes, guards, packages, inputs. Each says its type in
+// words.
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { isHandle, inside, isSource, sourceOf, type Handle, type SourceHandle } from "../engine/declare.js";

@@ -1,5 +1,5 @@
-// layers(…): a search path of configuration directories, as XCP-ng's installer is configured with. It is walked when the
-// Imagefile is loaded; what was looked for and not there counts as read too. It does not know what the files mean.
+// layers(…): a search path of configuration directories, as XCP-ng's installer is configured with. It is walked when
+// the Imagefile is loaded; what was looked for and not there counts as read too.
 import { readFileSync, statSync } from "node:fs";
 import { basename, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-// squashfs: a tree as one read-only file system in a file. It does not know who mounts it.
+// squashfs: a tree as one read-only file system in a file.
 import { z } from "zod";
 import { declareOne, wrongOption } from "../engine/declare.js";
 import { holding } from "./formats.js";

@@ -1,5 +1,5 @@
 // The types an Imagefile sees: opaque handles, sources and repositories. At run time they are the handles of
-// engine/declare.ts; the brands exist only for the compiler. It knows no rule.
+// engine/declare.ts; the brands exist only for the compiler.
 import type { Handle, SourceHandle } from "../engine/declare.js";
 
 declare const kind: unique symbol;

@@ -1,5 +1,4 @@
-// unpack: the tree inside a tarball, so that rules for trees work on what a command packed. It knows nothing of the
-// packages in it: no repository comes with the tree.
+// unpack: the tree inside a tarball, so that rules for trees work on what a command packed.
 import { declareOne } from "../engine/declare.js";
 import { option } from "./options.js";
 import { callable, declaration, type Given } from "./declaration.js";

@@ -1,5 +1,5 @@
-// A live desktop of Void as one call: packages, services, lightdm, a nix store that is baked in, settings, the keyboard
-// in both spellings, and what the live system does when it starts. It does not know how an image is made.
+// A live desktop of Void as one call: packages, services, lightdm, a nix store that is baked in, settings, the
+// keyboard in both spellings, and what the live system does when it starts.
 import { z } from "zod";
 import { isHandle } from "../engine/declare.js";
 import { keymap } from "../rules/keymap.js";

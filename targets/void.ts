@@ -1,5 +1,5 @@
 // Void Linux's whole release as one call: 107 artifacts, built by the scripts of a void-mklive checkout or by the
-// typed rules. It does not know how either way builds one (void/scripts.ts, void/native.ts).
+// typed rules.
 import { z } from "zod";
 import { wrongOption } from "../engine/declare.js";
 import { each } from "../rules/each.js";

@@ -1,5 +1,5 @@
-// One start of a guest, and whether KVM was of any use for it: nested virtualisation can open, run the firmware, and stand
-// still as soon as a kernel starts. It does not know what is started.
+// One start of a guest, and whether KVM was of any use for it: nested virtualisation can open, run the firmware, and
+// stand still as soon as a kernel starts.
 import type { Accel, Machine, Qemu } from "../../rules/guest.js";
 import { runGuest, type Ended } from "./console.js";
 import type { Outside } from "./options.js";

@@ -1,5 +1,4 @@
-// Runs one QEMU with our standard streams as its serial console, and gives the terminal back as it was. It does not
-// know what the guest is, nor what its console says: whoever starts it may listen.
+// Runs one QEMU with our standard streams as its serial console, and gives the terminal back as it was.
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 

@@ -1,5 +1,4 @@
-// The options of `imagemake boot`: where the console, the picture and the monitor are, in QEMU's words. It does not
-// know what is started.
+// The options of `imagemake boot`: where the console, the picture and the monitor are, in QEMU's words.
 import { existsSync, lstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { fail, ok, type Result } from "../../engine/problem.js";

@@ -1,5 +1,5 @@
-// What a build looks like at this moment, gathered from its events: counts, what runs, the phase, and how
-// much work is left. It knows no terminal and no clock; the present is always a parameter.
+// What a build looks like at this moment, gathered from its events: counts, what runs, the phase, and how much work is
+// left. The present is always a parameter.
 import { lastLines } from "../../engine/build/failed.js";
 import type { BuildEvent } from "../../engine/events.js";
 import { describeDecision } from "./reason.js";

@@ -1,5 +1,4 @@
-// Text measured and cut by the columns it takes on a terminal. Takes plain text only: colour comes after
-// cutting. It does not know what is written.
+// Text measured and cut by the columns it takes on a terminal. Takes plain text only: colour comes after cutting.
 import stringWidth from "string-width";
 
 /** Text whose width is its length; most of what we show. */

@@ -1,4 +1,4 @@
-// Numbers of things in words. It does not know what is counted.
+// Numbers of things in words.
 
 /** `1 file`, `3 files`; `word` is one that takes an s. */
 export const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? "" : "s"}`;

@@ -1,5 +1,4 @@
 // What becomes of a plan, gathered from events: what its last line counts, and what later lines say of earlier ones.
-// It knows no terminal.
 import type { BuildEvent } from "../../engine/events.js";
 import { formatBytes } from "./bytes.js";
 import { pad, widthOf } from "./columns.js";

@@ -1,4 +1,4 @@
-// `--events FILE`: JSON lines appended as the events happen, so that they survive a kill. It knows no event.
+// `--events FILE`: JSON lines appended as the events happen, so that they survive a kill.
 import { ok, type Result } from "../../engine/problem.js";
 import { inFew } from "./json.js";
 import { openEventFile, type Warn } from "./logfile.js";

@@ -1,5 +1,5 @@
-// What is said about a failed action: why, the last lines of its log, where the log is, the exact command.
-// It knows no terminal; both plain and tty print these lines.
+// What is said about a failed action: why, the last lines of its log, where the log is, the exact command. Both plain
+// and tty print these lines.
 import { isAbsolute, relative } from "node:path";
 import type { BuildEvent } from "../../engine/events.js";
 import { formatDuration } from "./duration.js";

@@ -1,5 +1,4 @@
 // Chooses how the events of a build are shown. Each renderer is loaded only when it is the one.
-// It knows no event and writes nothing.
 import { inAscii } from "./style.js";
 import type { Renderer, Sink, Verbosity } from "./renderer.js";
 

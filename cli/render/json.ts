@@ -1,4 +1,4 @@
-// The event stream as it is: one JSON object a line, on stdout. It knows no event.
+// The event stream as it is: one JSON object a line, on stdout.
 import { version } from "../../cache/installed.js";
 import type { Begin, BuildEvent } from "../../engine/events.js";
 import { lineWriter, type Renderer, type Sink } from "./renderer.js";

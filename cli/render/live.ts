@@ -1,5 +1,5 @@
-// Keeps a few lines at the foot of the terminal while other lines scroll by above them. The spinner, its
-// timer and the care for foreign writes are ora's. It does not know what the lines say.
+// Keeps a few lines at the foot of the terminal while other lines scroll by above them. The spinner, its timer and the
+// care for foreign writes are ora's.
 import { stripVTControlCharacters } from "node:util";
 import type { Options, Ora } from "ora";
 import { widthOf } from "./columns.js";

@@ -1,4 +1,4 @@
-// What a renderer of the event stream is, and what it writes to. It knows no event and no wording.
+// What a renderer of the event stream is, and what it writes to.
 import type { Emit } from "../../engine/events.js";
 
 /** Takes the events of one run. `close` may be called twice, and at any moment: it leaves the terminal as it was. */

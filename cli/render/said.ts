@@ -1,5 +1,4 @@
 // The lines that scroll by on a terminal, painted: one a finished action, with its mark and duration.
-// It does not know the live lines below them.
 import type { BuildEvent } from "../../engine/events.js";
 import { noticeText } from "../../engine/notice.js";
 import { cut } from "./columns.js";

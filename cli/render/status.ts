@@ -1,5 +1,5 @@
-// The live lines at the foot of the terminal, as text: how far the build is, and what runs. A pure function
-// of the board, the moment and the terminal's size. It does not know how lines get onto the screen.
+// The live lines at the foot of the terminal, as text: how far the build is, and what runs. A pure function of the
+// board, the moment and the terminal's size.
 import type { Board, Running } from "./board.js";
 import { cut, cutMiddle, pad, widthOf } from "./columns.js";
 import { formatLeft, formatSeconds } from "./duration.js";

@@ -1,4 +1,4 @@
-// Colours and marks for a terminal. It knows no event; text is cut to size before it is painted.
+// Colours and marks for a terminal. Text is cut to size before it is painted.
 import { styleText } from "node:util";
 import type { Sink } from "./renderer.js";
 

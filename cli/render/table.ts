@@ -1,5 +1,4 @@
 // Listings in columns, for stdout. A row is one line whatever its width, so that a pipe can read it.
-// It does not know what is listed.
 import { cut, pad, widthOf } from "./columns.js";
 import { visible } from "./visible.js";
 

@@ -1,5 +1,5 @@
-// The build on a terminal: finished actions scroll by, what runs is shown live below them. ora is loaded
-// when the first work begins, not before. It does not know how lines are worded or drawn.
+// The build on a terminal: finished actions scroll by, what runs is shown live below them. ora is loaded when the
+// first work begins, not before.
 import { availableParallelism } from "node:os";
 import { asError } from "../../engine/problem.js";
 import { Board, lastSaid } from "./board.js";

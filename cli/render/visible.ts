@@ -1,5 +1,4 @@
-// Makes foreign text (log lines, file names, versions) safe to show on one line. It does not know where the
-// text is shown, nor how wide it is.
+// Makes foreign text (log lines, file names, versions) safe to show on one line.
 import { stripVTControlCharacters } from "node:util";
 
 /** Control characters, line separators, and the marks that turn the direction of text around. */

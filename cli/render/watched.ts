@@ -1,4 +1,4 @@
-// What `watch` says between builds. It knows no terminal.
+// What `watch` says between builds.
 import type { BuildEvent } from "../../engine/events.js";
 import { shortened } from "./change.js";
 import { formatDuration } from "./duration.js";

@@ -1,5 +1,4 @@
 // Moments in words, always in UTC: a release belongs to a UTC day, whatever the machine's time zone is.
-// It knows neither clock nor release.
 
 const DAY = 86_400_000;
 const dayOf = (moment: number): number => Math.floor(moment / DAY);

@@ -1,5 +1,4 @@
-// Hints until there is a quiet moment: who saves a file, or checks out a branch, does it in many small steps. It knows no
-// file system.
+// Hints until there is a quiet moment: who saves a file, or checks out a branch, does it in many small steps.
 
 /** After the last hint, and at most after the first while there are more and more. Milliseconds. */
 const [QUIET_MS, LONG_MS] = [30, 1000];

@@ -1,5 +1,5 @@
-// What does not work where the processor is emulated: targets that say so, and packages that the project names. Refused
-// before anything runs, by name. It does not know why they do not.
+// What does not work where the processor is emulated: targets that say so, and packages that the project names.
+// Refused before anything runs, by name.
 import type { Action } from "../model.js";
 import { fail, ok, type Result } from "../problem.js";
 import { emulatedCpu } from "../tools.js";

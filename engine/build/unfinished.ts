@@ -1,5 +1,5 @@
 // Which log belongs to an action that runs, or that was stopped or killed and so left no row: a note beside the logs,
-// one an action, that goes when the end of the action is recorded. It does not know what is in the log.
+// one an action, that goes when the end of the action is recorded.
 import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hashBytes } from "../../cache/hash.js";
 import { logPath, nurseryPath, stageOf, unfinishedPath } from "../../cache/layout.js";

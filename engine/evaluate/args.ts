@@ -1,5 +1,4 @@
 // VAR=value: what the command line (then the environment) says for a name, and which names were asked for.
-// It does not know how an Imagefile is loaded, nor what the values mean.
 import { nearestHint } from "./nearest.js";
 import { stop } from "../problem.js";
 

@@ -1,4 +1,4 @@
-// What an Imagefile threw, as a problem with its file and line. It does not know what was evaluated.
+// What an Imagefile threw, as a problem with its file and line.
 import { inspect } from "node:util";
 import { ProblemError, asError, type Problem } from "../problem.js";
 import { ownerOf, type Owner } from "./frames.js";

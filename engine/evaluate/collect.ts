@@ -1,5 +1,5 @@
-// The exports of an Imagefile as a graph: every target that an export is or reaches gets its id, every draft
-// becomes an action. It does not know how the Imagefile was loaded, nor any rule.
+// The exports of an Imagefile as a graph: every target that an export is or reaches gets its id, every draft becomes
+// an action.
 import { tooLong, tooLongTogether, unheld, variableWord } from "../argument.js";
 import { inside, isHandle, type ActionSpec, type Draft } from "../declare.js";
 import { actionNodes, dependencies } from "../graph.js";

@@ -1,5 +1,4 @@
 // The module "imagemake" as an Imagefile sees it: the running engine's rules, whatever lies in node_modules.
-// It does not know which rules there are.
 import { stop } from "../problem.js";
 import { placeInStack } from "./frames.js";
 import { nearest } from "./nearest.js";

@@ -1,5 +1,5 @@
-// The exports of an Imagefile as a tree of named targets, in declared order. Everything that an export may
-// not be is refused here (exit 2). It does not know what the targets are made from.
+// The exports of an Imagefile as a tree of named targets, in declared order. Everything that an export may not be is
+// refused here (exit 2).
 import { inside, isHandle, isSource, orderOf, projectOf, type Handle, type ProjectSpec } from "../declare.js";
 import { stop } from "../problem.js";
 

@@ -1,5 +1,5 @@
-// Who is calling: the Imagefile (or a module it imports), the engine, or what loads the Imagefile. Read from
-// the stack. It does not know what was called.
+// Who is calling: the Imagefile (or a module it imports), the engine, or what loads the Imagefile. Read from the
+// stack.
 import { fileURLToPath } from "node:url";
 import { PACKAGE } from "../../cache/installed.js";
 import { place } from "./place.js";

@@ -1,5 +1,5 @@
-// What evaluating an Imagefile read, and whether any of it changed since. It is on the path of a run with
-// nothing to do, so it imports next to nothing. It does not know how reads are noticed (track.ts).
+// What evaluating an Imagefile read, and whether any of it changed since. It is on the path of a run with nothing to
+// do, so it imports next to nothing.
 import { lstatSync, readFileSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import type { Stats } from "node:fs";
 import { tellsChanges } from "../sources/telling.js";

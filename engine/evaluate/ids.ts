@@ -1,4 +1,4 @@
-// Ids for every target that an export is or reaches. It does not know what a target is good for.
+// Ids for every target that an export is or reaches.
 import { inside, isHandle, type Draft, type Handle } from "../declare.js";
 import type { TargetId } from "../model.js";
 import { stop } from "../problem.js";

@@ -1,5 +1,5 @@
-// Evaluates an Imagefile: loads it, records what it read, and turns its exports into the graph. This is where
-// whatever an Imagefile throws becomes a problem. It does not know when a graph may be used again (fresh.ts).
+// Evaluates an Imagefile: loads it, records what it read, and turns its exports into the graph. This is where whatever
+// an Imagefile throws becomes a problem.
 import { readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, problemIn } from "../../cache/io.js";

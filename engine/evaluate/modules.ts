@@ -1,6 +1,6 @@
-// Loads an Imagefile and the modules it imports, through jiti. What lies outside node_modules is always
-// transpiled, ES modules too: node would keep them for good and resolve "imagemake" by itself. Packages are
-// left to node, which loads them once a process. It does not know what is in the modules.
+// Loads an Imagefile and the modules it imports, through jiti. What lies outside node_modules is always transpiled, ES
+// modules too: node would keep them for good and resolve "imagemake" by itself. Packages are left to node, which loads
+// them once a process.
 import { isUtf8 } from "node:buffer";
 import { readFileSync, readdirSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";

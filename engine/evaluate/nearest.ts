@@ -1,4 +1,4 @@
-// The nearest known name to a misspelt one. It does not know what the names are for.
+// The nearest known name to a misspelt one.
 
 /**
  * The candidate with the smallest edit distance (a swap of neighbours counts one), or undefined where

@@ -1,5 +1,4 @@
-// Puts a listener before functions of node and of the language, and takes it away again. It does not know
-// what is listened for.
+// Puts a listener before functions of node and of the language, and takes it away again.
 import { syncBuiltinESMExports } from "node:module";
 import { promisify } from "node:util";
 

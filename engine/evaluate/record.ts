@@ -1,4 +1,4 @@
-// Collects what an evaluation read and used, as the listeners report it. It does not know how they notice.
+// Collects what an evaluation read and used, as the listeners report it.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { environmentDigest, fileRead, type FileRead, type Reads, type Use } from "./fresh.js";
 import { caller } from "./frames.js";

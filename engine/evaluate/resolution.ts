@@ -1,5 +1,5 @@
-// What finding an imported module depended on: the links on the way to it, and the files that would have been
-// taken before it, had they been there. It does not know how modules are loaded.
+// What finding an imported module depended on: the links on the way to it, and the files that would have been taken
+// before it, had they been there.
 import fs, { existsSync, readFileSync, readlinkSync } from "node:fs";
 import Module from "node:module";
 import { dirname, join, resolve } from "node:path";

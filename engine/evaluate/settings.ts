@@ -1,4 +1,4 @@
-// What project(…) says, with ids instead of handles, and what holds where it says nothing. It does not know what the settings are for.
+// What project(…) says, with ids instead of handles, and what holds where it says nothing.
 import { inside, type Handle, type ProjectSpec } from "../declare.js";
 import type { ProjectSettings, SignSettings, Target, TargetId } from "../model.js";
 import { stop } from "../problem.js";

@@ -1,5 +1,5 @@
-// Notices what an Imagefile reads while it is evaluated: listens to node's functions, however they were
-// imported, and puts everything back afterwards. It does not know what the reads are for.
+// Notices what an Imagefile reads while it is evaluated: listens to node's functions, however they were imported, and
+// puts everything back afterwards.
 import { syncBuiltinESMExports } from "node:module";
 import { undoAll, type Undo } from "./patch.js";
 import { Recorder } from "./record.js";

@@ -1,5 +1,5 @@
-// Gives what the user should own to who called sudo. It is called when a thing is created, not afterwards, so
-// that a kill cannot leave it wrong. It does not know which files those are.
+// Gives what the user should own to who called sudo. It is called when a thing is created, not afterwards, so that a
+// kill cannot leave it wrong.
 import { chownSync, closeSync, fchownSync, fstatSync, openSync, constants } from "node:fs";
 import { O_PATH, pathOf } from "../../cache/held.js";
 import { sudoOwner } from "../../cache/write.js";

@@ -1,5 +1,4 @@
-// What an action's command is given: its words, its environment, and files for what fits into neither. It knows no input but
-// by the value of its variable.
+// What an action's command is given: its words, its environment, and files for what fits into neither.
 import { join } from "node:path";
 import { tooLong, variableWord } from "../argument.js";
 import { variableIn, type Action, type Command } from "../model.js";

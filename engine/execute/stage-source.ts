@@ -1,5 +1,4 @@
-// Lays sources into the stage: files are copied, and the copy is what is digested; links are laid as they are. It knows
-// nothing of artifacts, and starts nothing.
+// Lays sources into the stage: files are copied, and the copy is what is digested; links are laid as they are.
 import { chmodSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { copyAndHash } from "../../cache/copy.js";

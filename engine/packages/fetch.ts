@@ -1,5 +1,4 @@
-// Brings the package files of closures into the store, in one phase and one call a repository. It knows neither
-// snapshots nor how lists are resolved.
+// Brings the package files of closures into the store, in one phase and one call a repository.
 import { addTo } from "../../cache/grouped.js";
 import { reached } from "../../cache/steps.js";
 import { hasPackage, makePackages } from "../../cache/packages.js";

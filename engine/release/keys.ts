@@ -1,5 +1,5 @@
-// The key pair of a release: a directory of its own in the key directory, which appears whole by rename and is
-// never overwritten. It does not know what is signed.
+// The key pair of a release: a directory of its own in the key directory, which appears whole by rename and is never
+// overwritten.
 import { randomInt } from "node:crypto";
 import {
   chmodSync,

@@ -1,4 +1,4 @@
-// The `current` symlink beside collected releases: read, and swapped in one step. It knows no state.
+// The `current` symlink beside collected releases: read, and swapped in one step.
 import { lstatSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { giveToUser } from "../execute/own.js";

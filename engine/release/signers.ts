@@ -1,5 +1,4 @@
-// The two programs that sign: signify and minisign. Passphrases go to them by standard input, never as an
-// argument. It knows nothing of releases and of where keys lie.
+// The two programs that sign: signify and minisign. Passphrases go to them by standard input, never as an argument.
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fail, ok, type Result } from "../problem.js";

@@ -1,4 +1,4 @@
-// Checksum files in BSD's and GNU's form, and a collected directory held against one. It knows no signature.
+// Checksum files in BSD's and GNU's form, and a collected directory held against one.
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { hashFile } from "../../cache/hash.js";

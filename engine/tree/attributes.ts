@@ -1,5 +1,5 @@
 // Extended attributes of a whole tree, by one call of getfattr (Node has none of its own), and which of them are
-// content. It does not know layers.
+// content.
 import { codeOf, ioProblem, startProgram } from "../../cache/io.js";
 import { fail, ok, type Result } from "../problem.js";
 import type { Attributes } from "./entry.js";

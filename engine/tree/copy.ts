@@ -1,5 +1,5 @@
-// Copies a whole tree, for state directories that cannot carry an overlay's upper directory (themselves on an
-// overlay, as in most containers). It knows neither parents nor digests.
+// Copies a whole tree, for state directories that cannot carry an overlay's upper directory (themselves on an overlay,
+// as in most containers).
 import { execFile } from "node:child_process";
 import { inUserNamespace } from "../execute/local/ids.js";
 import type { Isolation } from "../execute/local/sandbox.js";

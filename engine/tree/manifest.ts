@@ -1,6 +1,5 @@
-// The canonical manifest of a merged tree: one line an entry, sorted bytewise by path, the same for the same
-// tree however it is stored. Its SHA-256 is the tree's digest. It knows no layers and reads no
-// tree; cache/manifests.ts keeps the texts.
+// The canonical manifest of a merged tree: one line an entry, sorted bytewise by path, the same for the same tree
+// however it is stored. Its SHA-256 is the tree's digest; cache/manifests.ts keeps the texts.
 import { createHash } from "node:crypto";
 import { ioProblem } from "../../cache/io.js";
 import { readManifestHead, readManifestText, storeManifest } from "../../cache/manifests.js";

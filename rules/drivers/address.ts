@@ -1,4 +1,4 @@
-// Where a repository is, as programs want it. It does not know a package manager.
+// Where a repository is, as programs want it.
 import { isAbsolute, join } from "node:path";
 import { pathToFileURL } from "node:url";
 

@@ -1,5 +1,5 @@
-// The driver for Debian's apt: answers the engine's questions with apt's own programs, in private
-// directories. It knows nothing of targets, keys or releases; each answer has its own file in apt/.
+// The driver for Debian's apt: answers the engine's questions with apt's own programs, in private directories. Each
+// answer has its own file in apt/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
 import { ok } from "../../engine/problem.js";
 import { attempt } from "./attempt.js";

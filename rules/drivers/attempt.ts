@@ -1,4 +1,4 @@
-// What all drivers do with what the file system refuses. It knows no package manager.
+// What all drivers do with what the file system refuses.
 import { asError, fail, type Result } from "../../engine/problem.js";
 
 /** A full disk or a lack of permission is a problem of the environment like any other; `driver` is its name. */

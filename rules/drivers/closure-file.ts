@@ -1,5 +1,5 @@
-// What an action finds in `repo/` beside the package files, where they are installed as they are: an index would only be
-// made to be read once. It does not know a package manager.
+// What an action finds in `repo/` beside the package files, where they are installed as they are: an index would only
+// be made to be read once.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hasDigest } from "../../cache/hash.js";

@@ -1,5 +1,5 @@
-// The driver for RPM repositories: answers the engine's questions with the libraries of dnf, in private directories. It
-// knows nothing of targets, keys of actions or releases; each answer has its own file in dnf/.
+// The driver for RPM repositories: answers the engine's questions with the libraries of dnf, in private directories.
+// Each answer has its own file in dnf/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
 import { attempt } from "./attempt.js";
 import { keysIn } from "./keyring.js";

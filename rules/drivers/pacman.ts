@@ -1,5 +1,5 @@
-// The driver for Arch's pacman: answers the engine's questions with pacman itself, in private directories. It knows
-// nothing of targets, keys of actions or releases; each answer has its own file in pacman/.
+// The driver for Arch's pacman: answers the engine's questions with pacman itself, in private directories. Each answer
+// has its own file in pacman/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
 import { attempt } from "./attempt.js";
 import { keysIn } from "./keyring.js";

@@ -1,4 +1,4 @@
-// Whether a package's file is the one that the snapshot promised. It does not know where it came from.
+// Whether a package's file is the one that the snapshot promised.
 import { stat } from "node:fs/promises";
 import { hasDigest } from "../../cache/hash.js";
 import type { Package } from "../../engine/packages/driver.js";

@@ -1,4 +1,4 @@
-// Words that drivers share: out of what programs print, and about packages. It does not know which program.
+// Words that drivers share: out of what programs print, and about packages.
 import { someOf } from "../../engine/notice.js";
 import type { Package } from "../../engine/packages/driver.js";
 import { fail, type Result } from "../../engine/problem.js";

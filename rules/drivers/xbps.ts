@@ -1,5 +1,5 @@
-// The driver for Void's xbps: answers the engine's questions with xbps's own programs, in private directories.
-// It knows nothing of targets, keys of actions or releases; each answer has its own file in xbps/.
+// The driver for Void's xbps: answers the engine's questions with xbps's own programs, in private directories. Each
+// answer has its own file in xbps/.
 import type { PackageDriver } from "../../engine/packages/driver.js";
 import { attempt } from "./attempt.js";
 import { keysIn } from "./keyring.js";

@@ -1,5 +1,4 @@
-// What an installer ISO takes out of packages, as data: XCP-ng's, unless an Imagefile says other. It does not know how a
-// package is opened.
+// What an installer ISO takes out of packages, as data: XCP-ng's, unless an Imagefile says other.
 import { z } from "zod";
 import { option, typed } from "../options.js";
 import { arrayOf } from "../schema.js";

@@ -1,6 +1,6 @@
-// The tree in the directory argv[3] on standard output, by argv[2] as a tar archive (pax) or a cpio archive ("newc"): the
-// same bytes for the same tree, wherever it lies and whoever the machine's users are. With `modes` it prints what tells
-// mksquashfs the group's true modes. It knows nothing of the engine.
+// The tree in the directory argv[3] on standard output, by argv[2] as a tar archive (pax) or a cpio archive ("newc"):
+// the same bytes for the same tree, wherever it lies and whoever the machine's users are. With `modes` it prints what
+// tells mksquashfs the group's true modes.
 import process from "node:process";
 import { writeCpio } from "./archive-cpio.mjs";
 import { bytes, fail, flush, put } from "./archive-out.mjs";

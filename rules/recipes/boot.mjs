@@ -1,6 +1,6 @@
-// Boots an image in QEMU and waits for a sequence of patterns on its serial console. The plan is JSON in $BOOT,
-// the image is $IMAGE, or $KERNEL and $INITRD. Exit status 0: all of it came; 1: not; 3: something is missing.
-// What the guest is made of is in qemu.mjs beside it. It knows nothing of the engine: it can be run by hand.
+// Boots an image in QEMU and waits for a sequence of patterns on its serial console. The plan is JSON in $BOOT, the
+// image is $IMAGE, or $KERNEL and $INITRD. Exit status 0: all of it came; 1: not; 3: something is missing. What the
+// guest is made of is in qemu.mjs beside it.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

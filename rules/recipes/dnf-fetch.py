@@ -1,5 +1,5 @@
 # Fetches package files with librepo, several at a time, each to `<dir>/<sha256>.part`, going on where an earlier try
-# ended, and verifies its checksum. It does not know what the packages are for.
+# ended, and verifies its checksum.
 from __future__ import annotations
 
 import json

@@ -1,5 +1,5 @@
 # Fetches the metadata of RPM repositories with librepo, which verifies every file by the index, and the index by its
-# signature where that is asked for. It does not know what the packages are for.
+# signature where that is asked for.
 from __future__ import annotations
 
 import bz2

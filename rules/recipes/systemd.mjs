@@ -1,5 +1,5 @@
-// Enables and disables units of systemd in the tree at $OUT as `systemctl --root` does: by links, which a unit's [Install]
-// section asks for. It does not know presets, nor the tree's own systemd.
+// Enables and disables units of systemd in the tree at $OUT as `systemctl --root` does: by links, which a unit's
+// [Install] section asks for.
 import { existsSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";

@@ -1,5 +1,5 @@
 // step.dconf: settings of a desktop as a system database: its source, its locks, the compiled file, and the profile
-// without which nobody would read it. It does not know which keys there are.
+// without which nobody would read it.
 import { z } from "zod";
 import { option, typed } from "../options.js";
 import { callable, declaration, type Given, type Others } from "../declaration.js";

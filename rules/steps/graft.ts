@@ -1,5 +1,4 @@
-// step.graft: the contents of another tree at a directory of this one, as they are in it. It does not know how either
-// came about.
+// step.graft: the contents of another tree at a directory of this one, as they are in it.
 import { option } from "../options.js";
 import { callable, declaration, type Given } from "../declaration.js";
 import { recipe } from "../recipes.js";

@@ -1,4 +1,4 @@
-// What a step is: the action of its layer, as soon as the tree beneath is known. It knows no single step.
+// What a step is: the action of its layer, as soon as the tree beneath is known.
 import { z } from "zod";
 import type { ActionSpec, Handle } from "../../engine/declare.js";
 import { option, typed } from "../options.js";

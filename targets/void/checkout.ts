@@ -1,5 +1,5 @@
-// A checkout of void-mklive: which of its files each kind of target really reads, found by reading its scripts,
-// and these files as sources. It does not know what the scripts do with them.
+// A checkout of void-mklive: which of its files each kind of target really reads, found by reading its scripts, and
+// these files as sources.
 import { join } from "node:path";
 import { source } from "../../engine/declare.js";
 import type { Source } from "../../engine/model.js";

@@ -1,5 +1,5 @@
-// A live image for x86 out of a finished tree of Void: the initrd by the tree's own dracut with void-mklive's modules, a
-// squashfs, and the ISO. It does not know what the system in the tree is.
+// A live image for x86 out of a finished tree of Void: the initrd by the tree's own dracut with void-mklive's modules,
+// a squashfs, and the ISO.
 import type { Handle, Lineage } from "../../engine/declare.js";
 import { dracutOfVoid } from "../../rules/dracut-xbps.js";
 import { extract } from "../../rules/extract.js";

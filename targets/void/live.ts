@@ -1,5 +1,5 @@
-// The packages of live images, which only mkiso.sh and mklive.sh know: asked of the scripts themselves, so that
-// an edit to a flavour is found without a list of ours. It does not know how an image is made.
+// The packages of live images, which only mkiso.sh and mklive.sh know: asked of the scripts themselves, so that an
+// edit to a flavour is found without a list of ours.
 import type { Wanted } from "../../engine/model.js";
 import type { VoidArch } from "./matrix.js";
 import { recipeText } from "../../rules/recipes.js";

@@ -1,5 +1,5 @@
-// Void Linux's release as data: which architectures, platforms and flavours there are, which architecture a
-// platform has, and which packages are asked for. It does not know how anything is built.
+// Void Linux's release as data: which architectures, platforms and flavours there are, which architecture a platform
+// has, and which packages are asked for.
 import { both } from "../../rules/each.js";
 import type { Arch } from "../../rules/distributions.js";
 import type { FileTarget, Musl } from "../../rules/types.js";

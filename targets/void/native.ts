@@ -1,5 +1,5 @@
-// Void's release by the typed rules: trees as layers, packed only for the user. It does not know which artifacts there
-// are; disk images and live images are in files of their own.
+// Void's release by the typed rules: trees as layers, packed only for the user. Disk images and live images are in
+// files of their own.
 import { platformfs } from "../../rules/platformfs.js";
 import { pxe } from "../../rules/pxe.js";
 import { rootfs } from "../../rules/rootfs.js";

@@ -1,6 +1,6 @@
-// Void's release by the unmodified scripts of a void-mklive checkout: one action a file, each reading what its
-// script reads. Packages come from the pinned repo/; what a script takes from elsewhere is compared with it
-// afterwards (rules/recipes/void-*.sh). It does not know which artifacts there are.
+// Void's release by the unmodified scripts of a void-mklive checkout: one action a file, each reading what its script
+// reads. Packages come from the pinned repo/; what a script takes from elsewhere is compared with it afterwards
+// (rules/recipes/void-*.sh).
 import {
   declareOne,
   isHandle,

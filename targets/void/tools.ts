@@ -1,4 +1,4 @@
-// Host programs that Void's scripts call, by kind. It does not know what they are called for.
+// Host programs that Void's scripts call, by kind.
 import type { Tool } from "../../engine/model.js";
 import { xbpsTools } from "../../rules/drivers/xbps/tools.js";
 

@@ -1,5 +1,4 @@
-// Real apt repositories of tiny packages, made with dpkg-deb and apt-ftparchive: some 10 ms a package. It
-// knows nothing of imagemake, and writes nowhere but in the directory it is given.
+// Real apt repositories of tiny packages, made with dpkg-deb and apt-ftparchive: some 10 ms a package.
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,

@@ -1,5 +1,5 @@
 // Two unpacked trees compared: names, kinds, modes, owners, contents, link targets, hard links and extended
-// attributes; of text files line by line. It does not know which differences are allowed.
+// attributes; of text files line by line.
 import { spawnSync } from "node:child_process";
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// Tiny real guests for boot tests: Debian's cloud kernel with a busybox initrd, a netboot tarball of both, and
-// boot sectors of a few bytes. It knows nothing of imagemake.
+// Tiny real guests for boot tests: Debian's cloud kernel with a busybox initrd, a netboot tarball of both, and boot
+// sectors of a few bytes.
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

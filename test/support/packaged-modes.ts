@@ -1,5 +1,5 @@
 // What packages say of the modes and owners of a tree, by unpacking them with a program that knows nothing of
-// imagemake. It does not know how the tree was made.
+// imagemake.
 import { execFileSync } from "node:child_process";
 import { lstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,4 @@
-// Real pacman repositories of tiny packages, made with bsdtar and repo-add, and an Arch of a dozen of them. It knows
-// nothing of imagemake, and writes nowhere but in the directory it is given.
+// Real pacman repositories of tiny packages, made with bsdtar and repo-add, and an Arch of a dozen of them.
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,

@@ -1,5 +1,5 @@
-// Indexes of RPM repositories as distributions have them, made with createrepo_c and modifyrepo_c: other compressions and
-// checksums, groups, modules, advisories. It knows no package.
+// Indexes of RPM repositories as distributions have them, made with createrepo_c and modifyrepo_c: other compressions
+// and checksums, groups, modules, advisories.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";

@@ -1,6 +1,5 @@
-// Real RPM repositories of tiny packages, made with rpmbuild and createrepo_c: some 0.15 s a package. The same packages
-// make the same repository, but for signatures. It knows nothing of imagemake, and writes nowhere but in the directory
-// it is given.
+// Real RPM repositories of tiny packages, made with rpmbuild and createrepo_c: some 0.15 s a package. The same
+// packages make the same repository, but for signatures.
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,

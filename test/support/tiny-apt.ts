@@ -1,4 +1,4 @@
-// The host's own apt as a tiny package, for trees in which apt has to run. It knows nothing of imagemake.
+// The host's own apt as a tiny package, for trees in which apt has to run.
 import type { TinyPackage } from "./apt-repo.js";
 import { librariesOf, tinyLibraries } from "./tiny-debian.js";
 

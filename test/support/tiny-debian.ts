@@ -1,5 +1,5 @@
-// A Debian of eight tiny packages that mmdebstrap bootstraps in two seconds: a static busybox, and the host's own
-// dpkg and tar. It knows nothing of imagemake. Without a static busybox on the host it takes one from the host's mirror.
+// A Debian of eight tiny packages that mmdebstrap bootstraps in two seconds: a static busybox, and the host's own dpkg
+// and tar. Without a static busybox on the host it takes one from the host's mirror.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

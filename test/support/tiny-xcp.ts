@@ -1,5 +1,5 @@
-// A small XCP-ng: RPM packages with its names and paths, in which Xen, the kernel and the boot loaders are Debian's, so
-// that an installer ISO made of them boots. What only pretends to be a program says so. It knows nothing of imagemake.
+// A small XCP-ng: RPM packages with its names and paths, in which Xen, the kernel and the boot loaders are Debian's,
+// so that an installer ISO made of them boots. What only pretends to be a program says so.
 import { execFileSync } from "node:child_process";
 import {
   cpSync,

@@ -1,6 +1,6 @@
-// A Void repository of a dozen tiny packages, made with the real xbps-create and xbps-rindex in a second: enough
-// for void-mklive's scripts to make a root filesystem, a platform filesystem and a netboot tarball of. What only
-// pretends to be a program says so. It knows nothing of imagemake.
+// A Void repository of a dozen tiny packages, made with the real xbps-create and xbps-rindex in a second: enough for
+// void-mklive's scripts to make a root filesystem, a platform filesystem and a netboot tarball of. What only pretends
+// to be a program says so.
 import { execFileSync } from "node:child_process";
 import {
   accessSync,

@@ -1,5 +1,5 @@
-// User and group ids an ordinary user may use beyond his own, and the wrapper that makes him root of a user
-// namespace with them. It does not know what runs in there.
+// User and group ids an ordinary user may use beyond his own, and the wrapper that makes him root of a user namespace
+// with them.
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { findTool } from "../../tools.js";

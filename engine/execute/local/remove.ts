@@ -1,5 +1,4 @@
-// Deletes a tree and nothing else: never across a mount point, never through a symlink. It does not know
-// what the tree was for.
+// Deletes a tree and nothing else: never across a mount point, never through a symlink.
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";

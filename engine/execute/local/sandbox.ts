@@ -1,5 +1,4 @@
-// Runs one prepared action: starts it in namespaces of its own, waits, stops it when asked, says how it
-// ended. It does not know what the command does, how the stage was filled, or what becomes of the result.
+// Runs one prepared action: starts it in namespaces of its own, waits, stops it when asked, says how it ended.
 //
 // Chain: engine → [unshare --user …] → init.pl → process 1 → command. init.pl does itself what `setpriv
 // --pdeathsig KILL -- unshare --mount --pid … --kill-child=SIGKILL` would do, and closes the moment in which

@@ -1,4 +1,4 @@
-// Stops a running job in three stages, and remembers why. It does not know what a signal is sent to.
+// Stops a running job in three stages, and remembers why.
 
 /** Between TERM and KILL. */
 const GRACE_MS = 10_000;

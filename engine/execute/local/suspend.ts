@@ -1,5 +1,5 @@
 // Ctrl-Z: what runs apart from us (actions have sessions and process namespaces of their own, which no terminal key
-// reaches) stops and goes on with us. It does not know how something is stopped.
+// reaches) stops and goes on with us.
 
 /** Something that goes on while we are stopped, unless it is told. */
 export interface Suspendable {

@@ -1,5 +1,5 @@
 // The root directory of an action that runs within a tree: the tree's layers beneath one of the action's own, which
-// takes whatever is written and goes with the stage. It does not know what runs in there.
+// takes whatever is written and goes with the stage.
 import { chmodSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactId } from "../../../cache/index.js";

@@ -1,5 +1,5 @@
-// Fetches package files with apt's own downloader, each verified against the snapshot's checksum before it
-// gets its name. It does not know what they are for.
+// Fetches package files with apt's own downloader, each verified against the snapshot's checksum before it gets its
+// name.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { rename, rm, stat, writeFile } from "node:fs/promises";

@@ -1,5 +1,4 @@
 // A Debian repository as package requests name it, checked, and written as an apt source.
-// It does not know what is in the repository.
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// apt's programs: their environment, and their words. It does not know what they are asked.
+// apt's programs: their environment, and their words.
 import { ACTION_PATH } from "../../../engine/tools.js";
 import { runner, type Ran } from "../run.js";
 

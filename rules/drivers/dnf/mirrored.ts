@@ -1,5 +1,5 @@
-// What a mirror of RPM repositories takes beside packages, and what everything in it is called: packages that are there
-// twice, and the files that an index lists beside its packages. It does not know how any of it is fetched.
+// What a mirror of RPM repositories takes beside packages, and what everything in it is called: packages that are
+// there twice, and the files that an index lists beside its packages.
 import { z } from "zod";
 import type { Package } from "../../../engine/packages/driver.js";
 

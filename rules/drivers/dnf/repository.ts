@@ -1,4 +1,4 @@
-// RPM repositories as package requests name them, checked, and where they are. It does not know what is in them.
+// RPM repositories as package requests name them, checked, and where they are.
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";

@@ -1,4 +1,4 @@
-// RPM's programs as tools of the host. It does not know what they are called for.
+// RPM's programs as tools of the host.
 import type { Tool } from "../../../engine/model.js";
 
 export const DNF: Tool = { name: "dnf", package: "dnf" };

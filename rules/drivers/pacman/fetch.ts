@@ -1,5 +1,5 @@
 // Fetches package files with pacman, which verifies their signatures as the configuration demands. Each has the
-// snapshot's checksum before it gets its name. It does not know what they are for.
+// snapshot's checksum before it gets its name.
 import { constants, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";

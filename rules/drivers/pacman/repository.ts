@@ -1,5 +1,4 @@
-// Arch's repositories as package requests name them, checked, and where their files are. It does not know what is
-// in them.
+// Arch's repositories as package requests name them, checked, and where their files are.
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";

@@ -1,4 +1,4 @@
-// pacman's programs as tools of the host. It does not know what they are called for.
+// pacman's programs as tools of the host.
 import type { Tool } from "../../../engine/model.js";
 
 export const PACMAN: Tool = { name: "pacman", package: "pacman-package-manager" };

@@ -1,5 +1,5 @@
-// Fetches package files, each verified against the snapshot's checksum, and by its signature where it comes from
-// a signed repository over the network, before it gets its name. It does not know what they are for.
+// Fetches package files, each verified against the snapshot's checksum, and by its signature where it comes from a
+// signed repository over the network, before it gets its name.
 import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";

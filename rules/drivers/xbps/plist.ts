@@ -1,6 +1,5 @@
-// Reads the property lists that xbps writes. proplib writes them in one form only, one element a line, indented
-// by tabs, so an entry is found by its indentation: all of Void's index (25 MB) takes a fraction of a second.
-// It does not know what the properties mean.
+// Reads the property lists that xbps writes. proplib writes them in one form only, one element a line, indented by
+// tabs, so an entry is found by its indentation: all of Void's index (25 MB) takes a fraction of a second.
 
 /** Top-level dictionaries of a property list, by key, each as the text between its tags. */
 export function entries(text: string): Map<string, string> {

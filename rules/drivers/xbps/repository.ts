@@ -1,5 +1,4 @@
 // A Void repository as package requests name it, checked: the places where packages of an architecture may lie.
-// It does not know what is in them.
 import { isAbsolute, join } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";

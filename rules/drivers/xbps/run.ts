@@ -1,5 +1,4 @@
-// xbps's programs (and tar, which reads their archives): their environment, and their words. It does not know what
-// they are asked.
+// xbps's programs (and tar, which reads their archives): their environment, and their words.
 import { ACTION_PATH } from "../../../engine/tools.js";
 import { runner, type Ran } from "../run.js";
 import { xbpsTool } from "./tools.js";

@@ -1,4 +1,4 @@
-// xbps's programs as tools of the host. It does not know what they are called for.
+// xbps's programs as tools of the host.
 import type { Tool } from "../../../engine/model.js";
 
 /** Debian does not package it. */
