@@ -19,7 +19,7 @@ export interface Giving {
 }
 
 /** How a thing stands in a store. */
-export type Standing = "whole" | "missing" | "damaged";
+export type Condition = "whole" | "missing" | "damaged";
 
 /** Files and trees by digest. Every implementation passes test/content-store.test.ts. */
 export interface ContentStore {
@@ -30,5 +30,5 @@ export interface ContentStore {
   /** Takes what other stores give; digests all of it. Returns what stood in the way, by id: of that nothing is kept. */
   take(givings: readonly Giving[]): Promise<ReadonlyMap<ArtifactId, Problem>>;
   /** Digests them again; of what is damaged a store that can get it again may remove what is no good. */
-  verify(ids: readonly ArtifactId[]): Promise<ReadonlyMap<ArtifactId, Standing>>;
+  verify(ids: readonly ArtifactId[]): Promise<ReadonlyMap<ArtifactId, Condition>>;
 }

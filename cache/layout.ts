@@ -234,7 +234,7 @@ export const databaseFiles = ({ index }: Pick<Layout, "index">): string[] =>
 export const stageOf = ({ stage }: Pick<Layout, "stage">, build: string): string => join(stage, build);
 
 /** What is to become a log or a note, while nobody else may see it: what a kill leaves there is cleared. */
-export const nurseryPath = ({ stage }: Pick<Layout, "stage">, build: string, what: "log" | "note"): string =>
+export const partPath = ({ stage }: Pick<Layout, "stage">, build: string, what: "log" | "note"): string =>
   join(stage, `${build}.${what}`);
 
 /** What work that is none of an action's is for. */

@@ -15,7 +15,7 @@ import { requireOwner } from "../engine/release/place.js";
 import type { GlobalOptions } from "./option.js";
 
 /** Where a share is, as its words say. */
-interface Wish {
+interface CacheUrl {
   readonly dir: string;
   readonly name: string;
   readonly readOnly: boolean;
@@ -32,14 +32,14 @@ export async function sharedOf(
   // What a cache says that a key stands for is believed, and root would build on it.
   const owner = requireOwner(project, "name a cache");
   if (!owner.ok) return owner;
-  const wish = wishOf(options.cache, project);
-  if (!wish.ok) return wish;
+  const url = cacheUrlOf(options.cache, project);
+  if (!url.ok) return url;
   const warn = (message: string): void => emit({ type: "notice", level: "warning", message, at: Date.now() });
   if (!options.isolation) {
-    warn(`the cache ${wish.value.name} is not used: what is made without isolation is shared with nobody`);
+    warn(`the cache ${url.value.name} is not used: what is made without isolation is shared with nobody`);
     return ok(null);
   }
-  const { dir, name, readOnly } = wish.value;
+  const { dir, name, readOnly } = url.value;
   const owners = process.getuid?.() === 0 ? [0, lstatSync(project.dir).uid] : null;
   const share = await Share.open(dir, name, { readOnly: readOnly || !changes, owners });
   if (!share.ok) {
@@ -55,7 +55,7 @@ export async function sharedOf(
 
 const FORM = "file:///srv/imagemake, or file:///srv/imagemake,ro to write nothing there";
 
-function wishOf(text: string, project: Project): Result<Wish> {
+function cacheUrlOf(text: string, project: Project): Result<CacheUrl> {
   const [, name = "", mode] = /^(.*?)(?:,(ro|rw))?$/s.exec(text) ?? [];
   if (!URL.canParse(name)) return fail(2, `${text} is no URL of a cache`, FORM);
   const url = new URL(name);

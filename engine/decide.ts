@@ -17,11 +17,11 @@ import { Products } from "./products.js";
 import { relationsOf, type Relations } from "./relations.js";
 import type { ReleasedArtifact, Verdict } from "./release/record.js";
 import type { BuildReason, Decision, RestoreReason } from "./reason.js";
-import { Standing, type StandingContext } from "./standing.js";
+import { Presence, type PresenceContext } from "./presence.js";
 import { Whole } from "./whole.js";
 
 /** What deciding needs; the same for a whole run. */
-export interface DecideContext extends FactContext, StandingContext {
+export interface DecideContext extends FactContext, PresenceContext {
   readonly graph: Graph;
   /** -B: build what is wanted, whatever is known. */
   readonly force: boolean;
@@ -50,7 +50,7 @@ export class Decider {
   /** How many targets have an output name. */
   readonly #patterns = new Map<string, number>();
 
-  readonly #standing: Standing;
+  readonly #presence: Presence;
   /** Where file outputs are linked. */
   readonly out: Out;
   /** What the store holds, looked at before it is read. */
@@ -65,7 +65,7 @@ export class Decider {
     this.products = new Products(this.#relations);
     this.out = new Out(context.project);
     this.whole = new Whole(context);
-    this.#standing = new Standing(context, this.whole);
+    this.#presence = new Presence(context, this.whole);
     this.history = new History({ ...context, products: this.products });
     for (const { pattern, linked } of context.graph.targets) {
       if (pattern !== null && linked) this.#patterns.set(pattern, (this.#patterns.get(pattern) ?? 0) + 1);
@@ -84,7 +84,7 @@ export class Decider {
 
   /** Names of known outputs that the store does not hold. */
   absent(outputs: Readonly<Record<string, ArtifactId>>): string[] {
-    return this.#standing.absent(outputs);
+    return this.#presence.absent(outputs);
   }
 
   /** The inputs of an action that are known and not here. */
@@ -167,7 +167,7 @@ export class Decider {
     const lost = this.#lost(action, outputs);
     const reason = lost === null ? await this.#whyRestore(action, outputs, result, components) : null;
     const gone =
-      lost ?? (reason === null ? null : await this.#standing.damaged(outputs, reason.kind === "edited"));
+      lost ?? (reason === null ? null : await this.#presence.damaged(outputs, reason.kind === "edited"));
     if (gone !== null) {
       const target = this.targetOf(action, gone);
       return ok(judge({ kind: "build", reason: { kind: "artifact-lost", target } }, key, facts.value));
@@ -304,7 +304,7 @@ export class Decider {
     const outputs = { [output.name]: id };
     if (this.rejected(action, outputs) !== null) return ok(null);
     const reason = this.#recall(id, entry) ?? (await this.#whyLink(action, outputs));
-    if (reason !== null && (await this.#standing.damaged(outputs, reason.kind === "edited")) !== null)
+    if (reason !== null && (await this.#presence.damaged(outputs, reason.kind === "edited")) !== null)
       return ok(null);
     const decision: Decision = reason === null ? { kind: "up-to-date" } : { kind: "restore", reason };
     return ok({
@@ -343,7 +343,7 @@ export class Decider {
   ): Promise<RestoreReason | null> {
     for (const { output, path } of this.outPaths(action)) {
       const artifact = outputs[output];
-      const state = artifact === undefined ? "good" : await this.#standing.linkState(path, artifact);
+      const state = artifact === undefined ? "good" : await this.#presence.linkState(path, artifact);
       if (state !== "good") return { kind: state === "other" ? "new-name" : state, path };
     }
     return null;

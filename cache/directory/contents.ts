@@ -1,7 +1,7 @@
 // Files and trees in a shared directory: blobs under their digests. A tree is the blob of its manifest and those of the files
 // that this names.
 import { chmodSync, rmSync } from "node:fs";
-import type { ContentStore, Giving, Standing } from "../content-store.js";
+import type { ContentStore, Giving, Condition } from "../content-store.js";
 import { copyAndHash } from "../copy.js";
 import { hashBytes, hashFile, misnamed } from "../hash.js";
 import { pathOf } from "../held.js";
@@ -173,8 +173,8 @@ export class DirectoryContents implements ContentStore {
     }
   }
 
-  async verify(ids: readonly ArtifactId[]): Promise<ReadonlyMap<ArtifactId, Standing>> {
-    const found = new Map<ArtifactId, Standing>();
+  async verify(ids: readonly ArtifactId[]): Promise<ReadonlyMap<ArtifactId, Condition>> {
+    const found = new Map<ArtifactId, Condition>();
     for (const id of ids) {
       const missing = (await this.share.missing([digestOf(id)])).size > 0;
       found.set(id, missing ? "missing" : (await this.#isWhole(id)) ? "whole" : "damaged");

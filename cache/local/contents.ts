@@ -1,7 +1,7 @@
 // Files and trees in this machine's store. What a layer is made of is engine/tree's: whoever opens the store says how trees
 // come in and out.
 import { join } from "node:path";
-import type { ContentStore, Giving, Standing } from "../content-store.js";
+import type { ContentStore, Giving, Condition } from "../content-store.js";
 import { copyAndHash } from "../copy.js";
 import { hashFile } from "../hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../index.js";
@@ -104,13 +104,13 @@ export class LocalContents implements ContentStore {
     return added.ok ? ok({ id, kind: "file", size, layer: null, parent: null, form: null }) : added;
   }
 
-  async verify(ids: readonly ArtifactId[]): Promise<ReadonlyMap<ArtifactId, Standing>> {
-    const found = new Map<ArtifactId, Standing>();
+  async verify(ids: readonly ArtifactId[]): Promise<ReadonlyMap<ArtifactId, Condition>> {
+    const found = new Map<ArtifactId, Condition>();
     for (const id of ids) found.set(id, await this.#verify(id));
     return found;
   }
 
-  async #verify(id: ArtifactId): Promise<Standing> {
+  async #verify(id: ArtifactId): Promise<Condition> {
     const row = this.index.artifact(id);
     if (row === undefined || !this.#holds(row)) return "missing";
     if (row.kind === "verdict") return "whole";

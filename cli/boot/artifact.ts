@@ -6,7 +6,7 @@ import type { TargetId } from "../../engine/model.js";
 import { undated } from "../../engine/names.js";
 import { fail, ok, type Result } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
-import { Standing } from "../../engine/standing.js";
+import { Presence } from "../../engine/presence.js";
 import type { Looking } from "../look.js";
 import { describeDecision } from "../render/reason.js";
 
@@ -56,11 +56,11 @@ function lastBuilt({ session, opened }: Looking, action: string, output: string)
 /** A link that is still what it was made as: under this release's name first, then under any other. */
 async function linked({ session, opened }: Looking, id: ArtifactId): Promise<string | null> {
   const { context, whole } = session.decider;
-  const standing = new Standing(context, whole);
+  const presence = new Presence(context, whole);
   const links = context.index
     .links()
     .filter(({ artifact, line }) => artifact === id && line === opened.project.line)
     .sort((a, b) => Number(b.release === context.datecode) - Number(a.release === context.datecode));
-  for (const { path } of links) if ((await standing.linkState(path, id)) === "good") return path;
+  for (const { path } of links) if ((await presence.linkState(path, id)) === "good") return path;
   return null;
 }

@@ -30,7 +30,7 @@ export async function tryGuest(
   const ended = await runGuest({
     argv,
     terminal: outside.terminal,
-    heard: (text) => {
+    onOutput: (text) => {
       const lines = (line + text).split(/[\r\n]+/);
       line = lines.pop() ?? "";
       alive ||= lines.some((one) => /\w/.test(one) && !qemu.LOADER.test(one));

@@ -13,7 +13,7 @@ export interface Run {
   /** Keys go to the guest one by one, Ctrl-C too. */
   readonly terminal: boolean;
   /** Told of what the console says, and of the first key. */
-  readonly heard: (text: string) => void;
+  readonly onOutput: (text: string) => void;
   readonly typed: () => void;
   /** Ends it: what was started is of no use. */
   readonly giveUp: AbortSignal;
@@ -63,7 +63,7 @@ export async function runGuest(run: Run): Promise<Ended> {
   run.giveUp.addEventListener("abort", end);
   child.stdin.on("error", () => undefined);
   child.stdout.on("data", (piece: Buffer) => {
-    run.heard(piece.toString("latin1"));
+    run.onOutput(piece.toString("latin1"));
     // A terminal that is too slow holds the guest up, not the memory.
     if (!process.stdout.write(piece)) {
       child.stdout.pause();

@@ -34,15 +34,15 @@ export const tableWidth = (sink: Sink): number | null => (sink.isTTY === true ? 
 export type Verbosity = "quiet" | "normal" | "verbose";
 
 /** Sinks whose errors are heard, and those whose reader has gone. */
-const [heard, gone] = [new WeakSet<Sink>(), new WeakSet<Sink>()];
+const [listened, gone] = [new WeakSet<Sink>(), new WeakSet<Sink>()];
 
 /**
  * Writes lines. A reader that went away (`| head -1`) must not end the build, so its error is swallowed;
  * the listener stays, because the error of the last write arrives after everything is closed.
  */
 export function lineWriter(sink: Sink): (lines: readonly string[]) => void {
-  if (!heard.has(sink)) sink.on("error", () => void gone.add(sink));
-  heard.add(sink);
+  if (!listened.has(sink)) sink.on("error", () => void gone.add(sink));
+  listened.add(sink);
   return (lines) => {
     if (!gone.has(sink) && lines.length > 0) sink.write(`${lines.join("\n")}\n`);
   };

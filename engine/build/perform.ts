@@ -6,7 +6,7 @@ import type { ContentStore } from "../../cache/content-store.js";
 import { problemIn, writeIfPossible } from "../../cache/io.js";
 import type { BuildRow } from "../../cache/index.js";
 import { reached } from "../../cache/steps.js";
-import { logPath, nurseryPath, stageOf } from "../../cache/layout.js";
+import { logPath, partPath, stageOf } from "../../cache/layout.js";
 import type { Decider, Judgement } from "../decide.js";
 import type { Decision, Failure } from "../reason.js";
 import type { Executor, Outcome } from "../execute/executor.js";
@@ -160,7 +160,7 @@ async function build(
     log,
     at: started,
   });
-  makeLog(log, nurseryPath(project, id, "log"));
+  makeLog(log, partPath(project, id, "log"));
   noteUnfinished(project, { id, action: action.id, started });
   reached("claimed", action.id);
   let copies: Copies | null = null;

@@ -2,7 +2,7 @@
 // one an action, that goes when the end of the action is recorded.
 import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hashBytes } from "../../cache/hash.js";
-import { logPath, nurseryPath, stageOf, unfinishedPath } from "../../cache/layout.js";
+import { logPath, partPath, stageOf, unfinishedPath } from "../../cache/layout.js";
 import { isPlain, readPlain } from "../../cache/io.js";
 import type { TargetId } from "../model.js";
 import type { Project } from "../project.js";
@@ -29,24 +29,24 @@ const noteOf = (project: Project, action: TargetId): string =>
   unfinishedPath(project, hashBytes(`${project.line}\0${action}`).slice(0, 16));
 
 /** Among the stages, which are nobody's but ours, it is given to the user: a kill finds no other file among the logs. */
-export function makeLog(log: string, nursery: string): void {
-  const fd = openSync(nursery, "a", 0o644);
+export function makeLog(log: string, part: string): void {
+  const fd = openSync(part, "a", 0o644);
   try {
     giveFdToUser(fd);
   } finally {
     closeSync(fd);
   }
-  renameSync(nursery, log);
+  renameSync(part, log);
 }
 
 /** The action begins; what an earlier run of it left is forgotten. */
 export function noteUnfinished(project: Project, begun: Omit<Note, "line" | "engine">): void {
   const note: Note = { ...begun, line: project.line, engine: process.pid };
   // Among the stages, as the log: what a kill leaves there is cleared.
-  const nursery = nurseryPath(project, begun.id, "note");
-  writeFileSync(nursery, JSON.stringify(note), { mode: 0o644 });
-  giveToUser(nursery);
-  renameSync(nursery, noteOf(project, begun.action));
+  const part = partPath(project, begun.id, "note");
+  writeFileSync(part, JSON.stringify(note), { mode: 0o644 });
+  giveToUser(part);
+  renameSync(part, noteOf(project, begun.action));
 }
 
 /** Its end is recorded, or it never came to run. */

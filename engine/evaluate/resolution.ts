@@ -188,7 +188,7 @@ const finding = Module as unknown as Finding;
 /** Notes what the Imagefile's own modules find with node's require. Node keeps nothing of it. */
 export function watchRequire(note: Note): Undo {
   const plain = finding._resolveFilename;
-  const heard: Finding["_resolveFilename"] = (id, parent, ...more) => {
+  const noted: Finding["_resolveFilename"] = (id, parent, ...more) => {
     const importer = parent?.filename ?? null;
     const options = more[1];
     // With paths it is jiti that tries endings.
@@ -202,7 +202,7 @@ export function watchRequire(note: Note): Undo {
       if (own && !builtin) noteResolution(id, importer, found, "node", note);
     }
   };
-  const undo = replace(Module, "_resolveFilename", heard);
+  const undo = replace(Module, "_resolveFilename", noted);
   return () => {
     undo();
     for (const [key, path] of Object.entries(finding._pathCache))

@@ -23,12 +23,12 @@ export function watchFiles(undos: Undo[]): void {
     names: readonly string[],
     before: (active: Recorder, args: readonly unknown[]) => void,
   ): void => {
-    const heard = (args: readonly unknown[]): void => {
+    const noted = (args: readonly unknown[]): void => {
       const active = recorder();
       if (active !== undefined) before(active, args);
     };
     for (const name of names) {
-      undos.push(listen(fs, name, heard), listen(fs, `${name}Sync`, heard), listen(fs.promises, name, heard));
+      undos.push(listen(fs, name, noted), listen(fs, `${name}Sync`, noted), listen(fs.promises, name, noted));
     }
   };
   for (const [use, names] of Object.entries(BY_USE)) {

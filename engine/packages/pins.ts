@@ -23,7 +23,7 @@ import { agreeing, checkedHere, provenRelease, without } from "./proof.js";
 import { beneath, namesakes, requestDigest, withBeneath, type Asked } from "./requests.js";
 import { dated, fateOf, moment, renewedTexts, takeSnapshot, withScratch } from "./snapshots.js";
 import { StoredPackages } from "./stored.js";
-import { blame, wishesOf } from "./wishes.js";
+import { blame, wantedOf } from "./wanted.js";
 
 /** What the pins of a run need. */
 export interface PinsContext {
@@ -125,8 +125,8 @@ export class Pins {
     for (const action of needed) {
       const namesake = same.get(action.id);
       if (namesake !== undefined) this.#refused.set(action.id, namesake);
-      const wishes = await wishesOf(action, this.context.sources);
-      if (!wishes.ok) this.#refused.set(action.id, { ...wishes.problem, at: action.at });
+      const entries = await wantedOf(action, this.context.sources);
+      if (!entries.ok) this.#refused.set(action.id, { ...entries.problem, at: action.at });
     }
     const open: Action[] = [];
     for (const action of needed) {
@@ -311,17 +311,17 @@ export class Pins {
     const request = await this.#request(action);
     if (!request.ok) return request;
     if (request.value === null) return ok(undefined);
-    const { asked, wishes, on, driver, policy, digest } = request.value;
+    const { asked, entries, on, driver, policy, digest } = request.value;
     const entry = await this.#snapshotOf(await this.#snapshotName(asked), policy);
     if (entry === null) return ok(undefined);
     const at: SnapshotAt = { repo: asked.repo, arch: asked.arch, dir: entry.dir };
     this.#phase("resolve", action.id);
-    const want = [...new Set(wishes.map((wish) => wish.name))].sort();
+    const want = [...new Set(entries.map((entry) => entry.name))].sort();
     const packages = await this.#withScratch(async (context) =>
       fitForFiles(await driver.resolve({ snapshot: at, want, options: asked.options, on }, context)),
     );
     if (!packages.ok) {
-      const problem = blame(packages.problem, wishes);
+      const problem = blame(packages.problem, entries);
       return { ok: false, problem: entry.taken === this.#taking ? problem : dated(problem, entry.taken) };
     }
     const closure: PinnedClosure = {
@@ -340,17 +340,17 @@ export class Pins {
   async #request(action: Action): Promise<Result<Asked | null>> {
     const asked = action.packages;
     if (asked === null) return ok(null);
-    const wishes = await wishesOf(action, this.context.sources);
-    if (!wishes.ok) return wishes;
+    const entries = await wantedOf(action, this.context.sources);
+    if (!entries.ok) return entries;
     const on = await this.held(asked.on);
     if (!on.ok) return on;
     if (on.value === null) return ok(null);
     const driver = await this.driver(asked.driver);
     const policy = await this.#policies.of(asked);
     if (!policy.ok) return policy;
-    const names = wishes.value.map(({ name }) => name);
+    const names = entries.value.map(({ name }) => name);
     const digest = requestDigest(asked, driver, policy.value, names, on.value);
-    return ok({ asked, wishes: wishes.value, on: on.value, driver, policy: policy.value, digest });
+    return ok({ asked, entries: entries.value, on: on.value, driver, policy: policy.value, digest });
   }
 
   /** Those of the whole Imagefile: a release must not depend on which is asked for first. */

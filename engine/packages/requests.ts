@@ -9,12 +9,12 @@ import { relationsOf } from "../relations.js";
 import { closureDigest } from "./closure.js";
 import type { Package, PackageDriver } from "./driver.js";
 import type { Policy } from "./policy.js";
-import type { Wish } from "./wishes.js";
+import type { WantedPackage } from "./wanted.js";
 
 /** What a list asks for. While `digest` is the same, which has no snapshot in it, a pinned answer stands. */
 export interface Asked {
   readonly asked: PackageRequest;
-  readonly wishes: readonly Wish[];
+  readonly entries: readonly WantedPackage[];
   readonly on: readonly Package[];
   readonly driver: PackageDriver;
   readonly policy: Policy;

@@ -78,8 +78,8 @@ async function takeTree(
     parent === null || on?.ok !== true ? [...entriesOf(manifest.value)] : differing(on.value, manifest.value);
   const [upper, blobs] = [join(scratch, "tree"), join(scratch, "blobs")];
   for (const dir of [upper, blobs]) mkdirSync(dir, { mode: 0o755 });
-  const brought = await bring(giving, entries, blobs);
-  if (!brought.ok) return brought;
+  const received = await receive(giving, entries, blobs);
+  if (!received.ok) return received;
   const unpacked = await unpackInto(
     upper,
     archiveOf(entries, (digest) => join(blobs, digest)),
@@ -163,7 +163,7 @@ function membersOf({ lines }: Manifest): ReadonlyMap<string, string> {
 }
 
 /** The files that the entries need, digested. */
-async function bring(giving: Giving, entries: readonly Packed[], blobs: string): Promise<Result<void>> {
+async function receive(giving: Giving, entries: readonly Packed[], blobs: string): Promise<Result<void>> {
   const sizes = new Map<string, number>();
   for (const entry of entries)
     if ("type" in entry && entry.type === "file" && entry.size > 0) sizes.set(entry.digest, entry.size);

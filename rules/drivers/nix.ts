@@ -6,7 +6,7 @@ import { hashFile } from "../../cache/hash.js";
 import type { DriverContext, Package, PackageDriver, ResolveRequest } from "../../engine/packages/driver.js";
 import { asError, fail, ok, type Result } from "../../engine/problem.js";
 import { attempt } from "./attempt.js";
-import { bring, headOf } from "./nix/bring.js";
+import { download, headOf } from "./nix/download.js";
 import { isRevision, nameOf, referenceOf, urlOf, type Reference } from "./nix/reference.js";
 import { saidBy, saidIn, type Said } from "./nix/tarball.js";
 
@@ -23,8 +23,8 @@ async function takeSnapshot(reference: Reference, dir: string, signal: AbortSign
   const fixed = await fixedUrl(reference, signal);
   if (!fixed.ok) return fixed;
   const file = join(dir, SOURCE);
-  const brought = await bring(fixed.value, file, signal);
-  if (!brought.ok) return brought;
+  const downloaded = await download(fixed.value, file, signal);
+  if (!downloaded.ok) return downloaded;
   const said = reading(fixed.value, () => saidIn(file));
   if (!said.ok) return said;
   const sha256 = await hashFile(file);
@@ -72,8 +72,8 @@ async function fetchPackages(
     const [file, there] = [join(scratch, sha256), known.get(sha256)];
     if (there !== undefined && existsSync(there)) copyFileSync(there, file);
     else {
-      const brought = await bring(location, file, signal);
-      if (!brought.ok) return brought;
+      const downloaded = await download(location, file, signal);
+      if (!downloaded.ok) return downloaded;
     }
     if ((await hashFile(file)) !== sha256) {
       rmSync(file);

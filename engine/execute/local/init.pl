@@ -8,7 +8,7 @@
 # Arguments: PARENT WORD… -- ARGV…, words as listed in `read_words`. What happened is written to descriptor 3:
 # `exit N`, `signal N`, or `problem TEXT` when the command was not started; before that a line `plain FILE\0NAME\0…` for
 # each output that had extended attributes.
-# PARENT serve ARCH: one perl for many actions (nursery.ts), which spares each its start; see `serve`.
+# PARENT serve ARCH: one perl for many actions (zygote.ts), which spares each its start; see `serve`.
 
 # --- System calls that perl has no name for. --------------------------------------------------------------
 our (%number, $arch);

@@ -17,7 +17,7 @@ import { ACTION_PATH } from "../../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
 import { makePlain } from "./plain.js";
 import { mountWords, type Mount } from "./mounts.js";
-import { Nursery, reportsOf } from "./nursery.js";
+import { Zygote, reportsOf } from "./zygote.js";
 import type { Started, StartedEnd, Stripped } from "./started.js";
 import { Stopper } from "./stop.js";
 import { stopsWithUs } from "./suspend.js";
@@ -145,8 +145,8 @@ function longest({ argv, env }: Job): string | null {
   return `its command and its variables have ${together}; the longest is ${most}`;
 }
 
-/** One nursery for each way into a user namespace, and one for real root. */
-const nurseries = new Map<string, Nursery>();
+/** One zygote for each way into a user namespace, and one for real root. */
+const zygotes = new Map<string, Zygote>();
 
 function inNamespaces(job: Job, how: Isolation & { kind: "namespaces" }): Result<Started> {
   const mounts = mountWords(job.mounts, job.layersDir, how.root === "user-namespace");
@@ -169,9 +169,9 @@ function inNamespaces(job: Job, how: Isolation & { kind: "namespaces" }): Result
     return start(job, [...perl, ...words], { ...base, ...env }, true);
   }
   const id = outside.join(" ");
-  const nursery = nurseries.get(id) ?? new Nursery([...perl, "serve", process.arch], base);
-  nurseries.set(id, nursery);
-  return ok(nursery.start({ log: job.log, env: job.env, words }));
+  const zygote = zygotes.get(id) ?? new Zygote([...perl, "serve", process.arch], base);
+  zygotes.set(id, zygote);
+  return ok(zygote.start({ log: job.log, env: job.env, words }));
 }
 
 function inGroup(job: Job): Result<Started> {

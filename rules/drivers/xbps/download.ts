@@ -6,13 +6,17 @@ import { isRemote } from "./repository.js";
 import { run, xbpsSays } from "./run.js";
 
 /** How it went: here, not there at all, or out of reach. */
-export type Brought =
+export type Downloaded =
   | { readonly kind: "here" }
   | { readonly kind: "absent" }
   | { readonly kind: "failed"; readonly said: string };
 
 /** Brings `from` (a URL or a path) to `file`. */
-export async function bring(from: string, file: string, context: DriverContext): Promise<Result<Brought>> {
+export async function download(
+  from: string,
+  file: string,
+  context: DriverContext,
+): Promise<Result<Downloaded>> {
   if (!isRemote(from)) {
     try {
       await copyFile(from, file);

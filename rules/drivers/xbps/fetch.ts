@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { Package, SnapshotContext } from "../../../engine/packages/driver.js";
 import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
-import { bring } from "./download.js";
+import { download } from "./download.js";
 import { isSigned, readKeys, type Keys } from "./keys.js";
 import { isWhole } from "../whole.js";
 import { REFRESH, someNamed } from "../words.js";
@@ -110,11 +110,11 @@ async function fetchOne(pkg: Package, work: Work): Promise<Result<"here" | "gone
   const from = at(place, context.base, file);
   const part = `${final}.part`;
   await rm(part, { force: true });
-  const brought = await bring(from, part, context);
-  if (!brought.ok) return brought;
-  if (brought.value.kind === "absent") return ok("gone");
-  if (brought.value.kind === "failed") {
-    return fail(3, `cannot fetch ${pkg.name} ${pkg.version}: ${from}: ${brought.value.said}`);
+  const downloaded = await download(from, part, context);
+  if (!downloaded.ok) return downloaded;
+  if (downloaded.value.kind === "absent") return ok("gone");
+  if (downloaded.value.kind === "failed") {
+    return fail(3, `cannot fetch ${pkg.name} ${pkg.version}: ${from}: ${downloaded.value.said}`);
   }
   if (!(await isWhole(part, pkg))) {
     await rm(part, { force: true });
@@ -145,9 +145,9 @@ async function hasSignature(
   if (work.keys === null || !isRemote(place)) return ok(undefined);
   const from = at(place, work.context.base, `${file}.sig2`);
   const to = `${beside}.sig2`;
-  const brought = await bring(from, to, work.context);
-  if (!brought.ok) return brought;
-  if (brought.value.kind !== "here") {
+  const downloaded = await download(from, to, work.context);
+  if (!downloaded.ok) return downloaded;
+  if (downloaded.value.kind !== "here") {
     return fail(3, `the signature of ${pkg.name} ${pkg.version} cannot be fetched: ${from}`);
   }
   const good = await isSigned(part, await readFile(to), work.keys);

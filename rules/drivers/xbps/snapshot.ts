@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { SnapshotContext } from "../../../engine/packages/driver.js";
 import { fail, ok, type Result } from "../../../engine/problem.js";
-import { bring } from "./download.js";
+import { download } from "./download.js";
 import { fingerprint, publicKey, readKeys, type Keys } from "./keys.js";
 import { readRepodata, type Repodata } from "./repodata.js";
 import { at, isRemote, readRepository } from "./repository.js";
@@ -36,12 +36,12 @@ export async function takeSnapshot(
     context.progress(whole);
     const file = join(dir, String(number), repodataOf(arch));
     await mkdir(join(dir, String(number)));
-    const brought = await bring(at(place, context.base, repodataOf(arch)), file, context);
-    if (!brought.ok) return brought;
-    if (brought.value.kind === "failed") {
-      return fail(3, `the repository ${whole} cannot be reached: ${brought.value.said}`);
+    const downloaded = await download(at(place, context.base, repodataOf(arch)), file, context);
+    if (!downloaded.ok) return downloaded;
+    if (downloaded.value.kind === "failed") {
+      return fail(3, `the repository ${whole} cannot be reached: ${downloaded.value.said}`);
     }
-    if (brought.value.kind === "absent") {
+    if (downloaded.value.kind === "absent") {
       await rm(join(dir, String(number)), { recursive: true, force: true });
       continue;
     }

@@ -6,25 +6,25 @@ import { namesOf } from "../sources/lists.js";
 import type { Sources } from "../sources/resolve.js";
 
 /** A package name and the list it stands in, null for one named in the Imagefile. */
-export interface Wish {
+export interface WantedPackage {
   readonly name: string;
   readonly list: string | null;
 }
 
 /** Everything that an action asks for, in the Imagefile's order. */
-export async function wishesOf(action: Action, sources: Sources): Promise<Result<readonly Wish[]>> {
-  const wishes: Wish[] = [];
+export async function wantedOf(action: Action, sources: Sources): Promise<Result<readonly WantedPackage[]>> {
+  const entries: WantedPackage[] = [];
   for (const wanted of action.packages?.want ?? []) {
     if (typeof wanted === "string") {
-      wishes.push({ name: wanted, list: null });
+      entries.push({ name: wanted, list: null });
       continue;
     }
     const names = await namesIn(wanted, sources);
     if (!names.ok) return names;
     const list = "list" in wanted ? wanted.list : (wanted.probe.what ?? asWritten(wanted.probe.argv));
-    for (const name of names.value) wishes.push({ name, list });
+    for (const name of names.value) entries.push({ name, list });
   }
-  return ok(wishes);
+  return ok(entries);
 }
 
 /** What a list file has, or a probe prints. */
@@ -43,9 +43,9 @@ async function namesIn(
 }
 
 /** The problem, with the lists in which a package stands that it names. */
-export function blame(problem: Problem, wishes: readonly Wish[]): Problem {
-  const named = wishes.filter(({ name }) => mentions(problem, name));
-  const lists = [...new Set(named.map((wish) => wish.list ?? "the Imagefile"))];
+export function blame(problem: Problem, entries: readonly WantedPackage[]): Problem {
+  const named = entries.filter(({ name }) => mentions(problem, name));
+  const lists = [...new Set(named.map((entry) => entry.list ?? "the Imagefile"))];
   return lists.length === 0
     ? problem
     : { ...problem, message: `${problem.message} (asked for in ${lists.join(", ")})` };

@@ -9,7 +9,7 @@ import { asError, fail, ok, type Result } from "../../../engine/problem.js";
 import { HEAD } from "./tarball.js";
 
 /** Brings `url` to `file`. */
-export const bring = (url: string, file: string, signal: AbortSignal): Promise<Result<void>> =>
+export const download = (url: string, file: string, signal: AbortSignal): Promise<Result<void>> =>
   reaching(url, async () => {
     if (url.startsWith("file:")) await copyFile(fileURLToPath(url), file);
     else await pipeline(Readable.fromWeb(await bodyOf(url, signal)), createWriteStream(file), { signal });

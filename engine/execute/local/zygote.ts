@@ -28,7 +28,7 @@ interface Running {
 }
 
 /** Starts actions through one perl; another is started when that one died. */
-export class Nursery {
+export class Zygote {
   readonly #running = new Map<string, Running>();
   #child: ChildProcess | null = null;
   #requests: Writable | null = null;

@@ -16,7 +16,7 @@ import type { Whole } from "./whole.js";
 const OWN_FORM = process.getuid?.() === 0 ? "root" : "user";
 
 /** What looking needs. */
-export interface StandingContext {
+export interface PresenceContext {
   readonly project: Project;
   readonly index: Index;
   readonly store: Store;
@@ -26,9 +26,9 @@ export interface StandingContext {
 }
 
 /** Looks at the store and the output directory; notes stamps unless it may only look. */
-export class Standing {
+export class Presence {
   constructor(
-    private readonly context: StandingContext,
+    private readonly context: PresenceContext,
     private readonly whole: Whole,
   ) {}
 
