@@ -3,6 +3,7 @@
 import type { Graph, Target, TargetId } from "../engine/model.js";
 import { DATECODE, datedExpression, escapeRegExp, isDatecode, withDate } from "../engine/names.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
+import { COMMANDS } from "./commands.js";
 import { counted } from "./render/count.js";
 import { fail, ok, type Result } from "../engine/problem.js";
 import { ASSIGNMENT } from "./words.js";
@@ -68,7 +69,9 @@ export function oneDate(byName: string | null, byOption: string | null): Result<
     : ok(byName ?? byOption);
 }
 
-function selectOne(graph: Graph, name: string): Result<Selection> {
+function selectOne(graph: Graph, typed: string): Result<Selection> {
+  // As Tab completes the path of an output.
+  const name = typed.replace(/^(?:\.\/)?out\/(?=.)/, "");
   const print = isPrint(name);
   const group = groupOf(graph, print ? name.slice(0, -"-print".length) : name);
   if (group !== undefined) return ok({ targets: group, datecode: null, print });
@@ -88,9 +91,12 @@ function selectOne(graph: Graph, name: string): Result<Selection> {
   return fail(
     2,
     `unknown target ${name}`,
-    nearestHint(name, knownWords(graph, name)) ?? "imagemake list shows what there is",
+    nearestHint(name, [...knownWords(graph, name), ...COMMAND_WORDS]) ?? "imagemake list shows what there is",
   );
 }
+
+/** What calls a command, by its first word. */
+const COMMAND_WORDS = [...new Set(Object.keys(COMMANDS).map((name) => name.replace(/ .*/, "")))];
 
 /** Everything that could have been meant; file names under the date that stands in `name`. */
 function knownWords(graph: Graph, name: string): string[] {

@@ -68,7 +68,19 @@ export const failureSchema = z
     kind("signal", { signal: text }, "its command was ended by this signal"),
     kind("timeout", { seconds: z.number() }, "it took longer than it may"),
     kind("interrupted", {}, "imagemake was told to stop, or an input of it changed while `watch` ran it"),
-    kind("output-missing", { output: text, expected: text }, "it succeeded without making what it promised"),
+    kind(
+      "output-missing",
+      {
+        output: text,
+        expected: text,
+        made: z
+          .array(text)
+          .readonly()
+          .exactOptional()
+          .describe("files that it made in its directory instead"),
+      },
+      "it succeeded without making what it promised",
+    ),
     kind("wrong-date", { expected: text, found: text }, "its output has another date in its name"),
     kind("guard", { output: text, message: text }, "its output does not meet a condition"),
     kind("problem", { problem: problemSchema }, "it could not be run"),

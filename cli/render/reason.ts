@@ -157,6 +157,10 @@ export function describeFailure(failure: Failure): string {
 
 /** What helps against it, where something is known to; line by line. */
 export function hintOf(failure: Failure): readonly string[] {
+  if (failure.kind === "output-missing" && failure.made !== undefined) {
+    const variable = failure.output === "OUT" ? "$OUT" : `$${visible(failure.output)}`;
+    return [`it made ${failure.made.map(visible).join(", ")} in its directory: write to ${variable}`];
+  }
   return failure.kind === "problem" && failure.problem.hint !== undefined
     ? visibleLines(failure.problem.hint)
     : [];

@@ -1,7 +1,7 @@
 // What is said of an action that failed: how it ended, the last lines of its log, its command, and what may help. It stops
 // nothing.
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { adviceFor, codeSaid, isFullCode, lackAt } from "../../cache/limits.js";
 import type { Staged } from "../execute/stage.js";
 import { argvOf } from "../execute/stage-command.js";
@@ -22,7 +22,10 @@ export function failed(
 ): { readonly kind: "failed"; readonly failure: Failure } {
   const { options } = context.session;
   const tail = log === null ? [] : lastLines(log, TAIL_LINES);
-  const why = staged === null ? null : ranOut(failure, tail, staged.dir);
+  const why =
+    staged === null
+      ? null
+      : (ranOut(failure, tail, staged.dir) ?? slipIn(options.project.dir, action, failure, tail));
   options.emit({
     type: "failed",
     target: action.id,
@@ -51,6 +54,23 @@ function ranOut(failure: Failure, tail: readonly string[], dir: string): string 
   return isFullCode(code) || code === "EROFS" || code === "EIO"
     ? `if that was in ${stages}: ${advice}`
     : advice;
+}
+
+/** What a program says that finds no file, and one that finds no other machine. */
+const NO_FILE = /(?:^|[\s'"`:])((?:[\w.+-]+\/)*[\w.+-]+)['"`]?: No such file or directory/m;
+const NO_NETWORK =
+  /Temporary failure (?:in name resolution|resolving)|Could not resolve (?:host|')|Name or service not known|Network is unreachable|network is unreachable/;
+
+/** What an action's words say of the commonest slips: an input that is not declared, no network; null for neither. */
+function slipIn(dir: string, action: Action, failure: Failure, tail: readonly string[]): string | null {
+  if (failure.kind !== "exit" || action.command.kind === "recipe") return null;
+  const said = tail.join("\n");
+  if (!action.network && NO_NETWORK.test(said))
+    return "an action has no network unless it says network: true (what it fetches is then not part of its key)";
+  const [, path] = NO_FILE.exec(said) ?? [];
+  return path !== undefined && !path.startsWith("..") && existsSync(join(dir, path))
+    ? `${path} lies beside the Imagefile, and is no input: inputs: { NAME: files("${path}") } brings it, as $NAME`
+    : null;
 }
 
 /** The command as a person would type it; a recipe by its name. What comes from the caller's environment may be secret. */

@@ -54,7 +54,13 @@ export function blame(thrown: unknown, file: string): Problem {
     .replace(/^_\w+\.(?=[\w$.]+ is not )/, "")
     .replace(/\s*\n\s*/g, " ");
   const name = thrown.name === "Error" ? "" : `${thrown.name}: `;
-  return { exit: 2, message: `${placeOf(thrown) ?? short(file)}: ${name}${said}` };
+  const message = `${placeOf(thrown) ?? short(file)}: ${name}${said}`;
+  // In a backtick JavaScript fills it in, before any shell sees it.
+  const [, shell] =
+    thrown instanceof ReferenceError ? (/^([A-Z][A-Z0-9_]*) is not defined/.exec(said) ?? []) : [];
+  return shell === undefined
+    ? { exit: 2, message }
+    : { exit: 2, message, hint: `if the shell is to fill it in: $${shell}, without braces` };
 }
 
 /** The same for what was thrown by nobody knows whom; null where the Imagefile has no part in it. */

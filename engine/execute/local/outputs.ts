@@ -83,8 +83,19 @@ function findDated(
       .find((file) => file !== expected && expression.test(file));
     if (other !== undefined) return failure({ kind: "wrong-date", expected, found: other });
   }
-  return failure({ kind: "output-missing", output: name, expected });
+  const made = filesIn(work)
+    .filter((path) => !inputs.has(path))
+    .map((path) => basename(path));
+  return failure({
+    kind: "output-missing",
+    output: name,
+    expected,
+    ...(made.length === 0 ? {} : { made: made.slice(0, NAMED) }),
+  });
 }
+
+/** So many of the files that it made elsewhere are named. */
+const NAMED = 3;
 
 /** Nothing in a directory that the action removed. */
 const filesIn = (dir: string): string[] =>
