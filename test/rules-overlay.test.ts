@@ -143,7 +143,9 @@ export const a = rule.platformfs({ from: base, steps: [step.overlay("ov"${option
       ]);
     }
     const { stdout, stderr } = await kept.good("-n", "--progress", "json", "a");
-    expect(stdout).toMatch(/^\{"type":"notice","level":"warning","message":".*modes do not come along/);
+    expect(stdout).toMatch(
+      /^\{"type":"begin".*\n\{"type":"notice","level":"warning","message":".*modes do not come along/,
+    );
     expect(stderr).not.toContain("modes");
     expect((await kept.run("-q", "a")).stderr).toBe("");
     kept.write("Imagefile.ts", project(`, { modes: { "etc/wide": "600", "var/lib/empty": "1777" } }`));
