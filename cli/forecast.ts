@@ -56,18 +56,21 @@ async function downloadOf({ pins, options }: Session, toBuild: readonly Action[]
   ];
 }
 
-/** What the last builds of the same actions made. */
+/** Of so many last builds of an action one may have succeeded. */
+const LOOKED_AT = 10;
+
+/** What the last builds of the same actions made that succeeded. */
 function roomOf({ index, options }: Session, toBuild: readonly Action[]): string[] {
   const { line, dir } = options.project;
   let takes = 0;
   for (const { id } of toBuild) {
-    const last = index.lastBuild(line, id);
+    const last = index.buildsOf(line, id, LOOKED_AT).find(({ status }) => status === "built");
     for (const artifact of Object.values(last === undefined ? {} : index.outputsOf(last.id)))
       takes += index.artifact(artifact)?.size ?? 0;
   }
+  if (takes < 1e6) return [];
   const { bavail, bsize } = statfsSync(dir);
   const free = bavail * bsize;
-  if (takes < 1e6) return [];
   const room = `about ${formatBytes(takes)} on disk, ${formatBytes(free)} are free`;
   return [takes > free ? `${room}: imagemake cache gc -n says what can go` : room];
 }

@@ -2,6 +2,7 @@
 import { lstatSync, existsSync, rmSync } from "node:fs";
 import { collect, planGc, type Doomed, type Plan } from "../cache/gc.js";
 import { Index } from "../cache/index.js";
+import { mark, type Marked, type Needed } from "../cache/mark.js";
 import { diskUse } from "../engine/execute/disk-use.js";
 import { removeTree } from "../engine/execute/local/remove.js";
 import { unwrap, type Problem } from "../engine/problem.js";
@@ -42,12 +43,11 @@ export async function lookForGarbage(project: Project, index: Index, limits: Lim
   const lines = unwrap(readLines(project));
   const over = releasesOver(lines, index.links(), existsSync, Date.now());
   const { keepReleases, olderThan, maxSize } = limits;
-  const planSince = (since: number): Plan => {
-    const releases = keepReleases === undefined ? {} : { releases: keepReleases };
-    return planGc(index, project, neededBy(lines, over, { ...releases, since }));
-  };
-  const since = olderThan === undefined ? 0 : Date.now() - olderThan;
-  const plan = maxSize === undefined ? planSince(since) : planWithin(maxSize, index, since, planSince);
+  const neededSince = (since: number): Needed =>
+    neededBy(lines, over, { ...(keepReleases === undefined ? {} : { releases: keepReleases }), since });
+  const asked = olderThan === undefined ? 0 : Date.now() - olderThan;
+  const since = maxSize === undefined ? asked : sinceFor(maxSize, index, asked, neededSince);
+  const plan = planGc(index, project, neededSince(since));
   const makers = makersOf(index);
   const freed = await diskUse(plan.doomed.map(({ path }) => path).filter(isOnlyName));
   const releases = over.map(({ datecode, file }) => ({
@@ -62,25 +62,31 @@ export async function lookForGarbage(project: Project, index: Index, limits: Lim
 }
 
 /**
- * Of the plans that take last builds that were made first before others, the one that takes fewest of them and leaves no
- * more than `limit` bytes; the one that leaves least where all leave more.
+ * Since when last builds stay, so that no more than `limit` bytes are left and as many of them as can be: those made first
+ * go before others. Where even without any of them more is left, the moment after the last. It looks at rows alone.
  */
-function planWithin(limit: number, index: Index, since: number, planSince: (since: number) => Plan): Plan {
+function sinceFor(
+  limit: number,
+  index: Index,
+  since: number,
+  neededSince: (since: number) => Needed,
+): number {
   // One moment after each build, and before all of them one that takes none.
   const ends = new Set(index.builds().map(({ started, duration }) => started + duration + 1));
   const moments = [since, ...[...ends].filter((end) => end > since).sort((a, b) => a - b)];
   let [enough, all] = [0, moments.length - 1];
   while (enough < all) {
     const middle = Math.floor((enough + all) / 2);
-    if (leftBy(planSince(moments[middle] ?? since)) <= limit) all = middle;
+    const marked = mark(index, neededSince(moments[middle] ?? since), () => true);
+    if (leftBy(marked) <= limit) all = middle;
     else enough = middle + 1;
   }
-  return planSince(moments[enough] ?? since);
+  return moments[enough] ?? since;
 }
 
 /** Bytes of the artifacts that stay. */
-export const leftBy = ({ marked }: Plan): number =>
-  [...marked.artifacts.values()].reduce((sum, { size }) => sum + size, 0);
+export const leftBy = ({ artifacts }: Marked): number =>
+  [...artifacts.values()].reduce((sum, { size }) => sum + size, 0);
 
 /** A file that is also linked into the output directory frees nothing. */
 function isOnlyName(path: string): boolean {

@@ -132,7 +132,7 @@ function positive(text: string): number {
 /** Exit 2 for a word or an option that the command would drop in silence. */
 export function requireTaken(
   name: CommandName,
-  options: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
   names: readonly string[],
 ): Result<void> {
   const hint = `imagemake help ${name} says what it takes`;
@@ -141,8 +141,7 @@ export function requireTaken(
   if (more !== undefined) return fail(2, `${name}: ${more} is a word too many`, hint);
   const taken: readonly string[] = [...EVERYWHERE, ...takes];
   for (const [option, declaration] of Object.entries(GLOBAL) as [GlobalName, OptionDeclaration][]) {
-    const given = options[option] !== (declaration.kind === "off" ? true : undefined);
-    if (given && !taken.includes(option))
+    if (given[option] !== undefined && !taken.includes(option))
       return fail(2, `${name} has no use for ${flagOf(option, declaration)}`, hint);
   }
   return ok(undefined);

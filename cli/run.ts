@@ -104,7 +104,7 @@ async function handle(
   options: Readonly<Record<string, unknown>>,
   words: Words,
 ): Promise<number> {
-  unwrap(requireTaken(name, options, words.names));
+  unwrap(requireTaken(name, words.given, words.names));
   if (sudoOwner() !== null) (await import("./limited.js")).requireNoFiles(name, options);
   const { command } = await (HANDLERS[name] as Loader)();
   if (UNSET.includes(name)) return command({ ...words, options });

@@ -2,8 +2,8 @@
 // graph only, and never guesses: what it does not know it answers with the nearest name.
 import type { Graph, Target, TargetId } from "../engine/model.js";
 import { DATECODE, datedExpression, escapeRegExp, isDatecode, withDate } from "../engine/names.js";
-import { nearestHint } from "../engine/evaluate/nearest.js";
-import { COMMANDS } from "./commands.js";
+import { nearest, nearestHint } from "../engine/evaluate/nearest.js";
+import { COMMANDS, declared, type CommandName } from "./commands.js";
 import { counted } from "./render/count.js";
 import { fail, ok, type Result } from "../engine/problem.js";
 import { ASSIGNMENT } from "./words.js";
@@ -90,13 +90,17 @@ function selectOne(graph: Graph, typed: string): Result<Selection> {
   }
   return fail(
     2,
-    `unknown target ${name}`,
-    nearestHint(name, [...knownWords(graph, name), ...COMMAND_WORDS]) ?? "imagemake list shows what there is",
+    `unknown target ${typed}`,
+    nearestHint(name, knownWords(graph, name)) ?? commandHint(name) ?? "imagemake list shows what there is",
   );
 }
 
-/** What calls a command, by its first word. */
-const COMMAND_WORDS = [...new Set(Object.keys(COMMANDS).map((name) => name.replace(/ .*/, "")))];
+/** A slip in the word that calls a command makes a target of it. */
+function commandHint(word: string): string | undefined {
+  const shown = (Object.keys(COMMANDS) as CommandName[]).filter((name) => declared(name).hidden !== true);
+  const command = nearest(word, [...new Set(shown.map((name) => name.replace(/ .*/, "")))]);
+  return command === undefined ? undefined : `did you mean the command ${command}?`;
+}
 
 /** Everything that could have been meant; file names under the date that stands in `name`. */
 function knownWords(graph: Graph, name: string): string[] {

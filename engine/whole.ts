@@ -32,9 +32,9 @@ interface Looks {
 }
 
 function looksOfFile(path: string): Looks | null {
-  const stamp = ownStamp(path);
-  const links = lstatOf(path)?.nlink ?? 0;
-  return stamp === null ? null : { what: `${stamp.size} ${stamp.mtime}`, ctime: stamp.ctime, links };
+  const stats = lstatOf(path);
+  if (stats === undefined) return null;
+  return { what: `${stats.size} ${stats.mtimeMs}`, ctime: stats.ctimeMs, links: stats.nlink };
 }
 
 const ofLayer = ({ digest }: LayerStamp): Looks => ({ what: digest, ctime: 0, links: 0 });

@@ -269,6 +269,18 @@ describe("the estimate", () => {
     expect(plan(["a", null, []]).timeLeft(NIGHT, 1)).toBeNull();
   });
 
+  test("asks nobody how long something takes that is up to date: each asks the index", () => {
+    const standing = {
+      target: "a",
+      rule: "run",
+      decision: { kind: "up-to-date" as const },
+      get expected(): number {
+        throw new Error("asked");
+      },
+    };
+    expect(() => new Board().apply(at(0, { type: "plan", decisions: [standing] }))).not.toThrow();
+  });
+
   test("of a first build comes from what the same rule made in it", () => {
     const board = new Board();
     const decisions = ["a", "b", "c"].map((target) => ({

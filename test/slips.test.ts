@@ -33,7 +33,11 @@ const SLIPS: readonly (readonly [what: string, words: readonly string[], help: s
     ["-f", "braces.ts", "x"],
     "\n  if the shell is to fill it in: $OUT, without braces\n",
   ],
-  ["a slip in a command's name", ["biuld", "good"], "unknown target biuld\n  did you mean build?\n"],
+  [
+    "a slip in a command's name",
+    ["biuld", "good"],
+    "unknown target biuld\n  did you mean the command build?\n",
+  ],
 ];
 
 test.each(SLIPS)("%s", async (_, words, help) => {

@@ -19,11 +19,11 @@ export async function command(call: Call<"cache gc">): Promise<number> {
     const index = Index.look(project.index);
     const found = await lookForGarbage(project, index, limits);
     index.close();
-    print(call, found, []);
+    print(call, limits, found, []);
     return 0;
   }
   const { found, problems } = await collectGarbage(call, project, limits);
-  print(call, found, problems);
+  print(call, limits, found, problems);
   return problems.length === 0 ? 0 : 3;
 }
 
@@ -38,7 +38,12 @@ function limitsOf({ keepReleases, olderThan, maxSize }: Call<"cache gc">["option
 const given = (option: string, read: Result<number>): number =>
   read.ok ? read.value : stop(2, `${option}: ${read.problem.message}`);
 
-function print(call: Call<"cache gc">, { plan, rows }: Found, problems: readonly Problem[]): void {
+function print(
+  call: Call<"cache gc">,
+  { maxSize }: Limits,
+  { plan, rows }: Found,
+  problems: readonly Problem[],
+): void {
   const dryRun = call.options.dryRun === true;
   const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
   const { builds = [] } = plan.marked.doomed;
@@ -58,9 +63,9 @@ function print(call: Call<"cache gc">, { plan, rows }: Found, problems: readonly
       ? "nothing to remove"
       : `${dryRun ? "would remove" : "removed"} ${listed(words)}: ${formatBytes(bytes)}`,
   );
-  const [limit, left] = [limitsOf(call.options).maxSize, leftBy(plan)];
-  if (limit !== undefined && left > limit)
-    said.push(`${formatBytes(left)} stay, more than ${formatBytes(limit)}: releases need them`);
+  const left = leftBy(plan.marked);
+  if (maxSize !== undefined && left > maxSize)
+    said.push(`${formatBytes(left)} stay, more than ${formatBytes(maxSize)}: releases need them`);
   output.write(said.map((line) => `${line}\n`).join(""));
   for (const problem of problems) say(problem);
 }

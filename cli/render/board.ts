@@ -36,8 +36,8 @@ export class Board {
   /** When the first event came. */
   begun: number | null = null;
 
-  /** What actions took that were made in this run, by their rule. */
-  readonly #took = new Map<string, number[]>();
+  /** What actions took that were made in this run, by their rule: all together, and how many they were. */
+  readonly #took = new Map<string, { sum: number; count: number }>();
 
   /** In the plan's order, in which each action comes after what it reads. */
   readonly #open = new Map<string, Open>();
@@ -54,8 +54,11 @@ export class Board {
     switch (event.type) {
       case "plan":
         this.#open.clear();
-        for (const { target, rule, decision, expected } of event.decisions) {
+        for (const planned of event.decisions) {
+          const { target, rule, decision } = planned;
           if (decision.kind === "up-to-date") continue;
+          // Asked of the index: of what is not to be done nobody wants to know.
+          const { expected } = planned;
           const { reason } = decision;
           this.#open.set(target, {
             rule,
@@ -75,7 +78,7 @@ export class Board {
           this.#open.set(target, { rule, expected: event.expected, after: [] });
           this.total += 1;
         }
-        const expected = event.expected ?? meanOf(this.#took.get(rule));
+        const expected = event.expected ?? this.#meanOf(rule);
         this.running.set(target, {
           target,
           log,
@@ -91,7 +94,10 @@ export class Board {
         break;
       case "built": {
         const rule = this.#open.get(event.target)?.rule;
-        if (rule !== undefined) this.#took.set(rule, [...(this.#took.get(rule) ?? []), event.duration]);
+        if (rule !== undefined) {
+          const { sum, count } = this.#took.get(rule) ?? { sum: 0, count: 0 };
+          this.#took.set(rule, { sum: sum + event.duration, count: count + 1 });
+        }
         this.#end(event.target);
         break;
       }
@@ -124,11 +130,10 @@ export class Board {
    * run, else as that of all known ones, but not when most are unknown.
    */
   timeLeft(now: number, slots: number): number | null {
-    const means = new Map([...this.#took].map(([rule, took]) => [rule, meanOf(took)]));
-    const likely = ({ rule, expected }: Open): number | null => expected ?? means.get(rule) ?? null;
+    const likely = ({ rule, expected }: Open): number | null => expected ?? this.#meanOf(rule);
     const known = [...this.#open.values()].map(likely).filter((one) => one !== null);
-    const mean = meanOf(known);
-    if (mean === null || 2 * known.length < this.#open.size) return null;
+    if (known.length === 0 || 2 * known.length < this.#open.size) return null;
+    const mean = known.reduce((sum, one) => sum + one, 0) / known.length;
     const ends = new Map<string, number>();
     let work = 0;
     let longest = 0;
@@ -146,16 +151,16 @@ export class Board {
     return Math.max(longest, work / Math.max(1, slots));
   }
 
+  #meanOf(rule: string): number | null {
+    const took = this.#took.get(rule);
+    return took === undefined ? null : took.sum / took.count;
+  }
+
   #end(target: string): void {
     this.running.delete(target);
     this.#open.delete(target);
   }
 }
-
-const meanOf = (numbers: readonly number[] | undefined): number | null =>
-  numbers === undefined || numbers.length === 0
-    ? null
-    : numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 
 /** Some of the last lines of a log may be empty. */
 const LOOKED_AT = 8;

@@ -46,6 +46,9 @@ export class Guest {
     const { options, args } = this.call;
     const words = [
       ...["-C", options.directory ?? ".", "-f", options.file ?? "Imagefile.ts"],
+      // What was built is of this release, and counts for who does not isolate alone.
+      ...(options.release === undefined ? [] : ["--release", options.release]),
+      ...(options.isolation ? [] : ["--no-isolation"]),
       ...["boot", this.target, ...Object.entries(args).map(([name, value]) => `${name}=${value}`)],
     ];
     const stdout = options.progress === "json" ? 2 : 1;
