@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
-import { stop, unwrap } from "./problem.js";
+import { Exit, stop, unwrap } from "./problem.js";
 import { codeOf, ioProblem, isPlain, nativeProblem } from "./io.js";
 import { isFullCode, lackAt, limitOf } from "./limits.js";
 import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from "./schema.js";
@@ -210,13 +210,13 @@ export function refuse(file: string, error: unknown): never {
   const code = codeOf(error);
   const what = `use the index database ${file}`;
   if (code.startsWith("SQLITE_BUSY"))
-    return stop(3, `cannot ${what}: ${messageOf(error)}`, "another program has it open");
+    return stop(Exit.environment, `cannot ${what}: ${messageOf(error)}`, "another program has it open");
   const lack = HIDING.test(code) || isFullCode(code) ? lackAt(file) : null;
-  if (lack !== null) return stop(3, `cannot ${what}: ${lack.why}`, lack.hint);
+  if (lack !== null) return stop(Exit.environment, `cannot ${what}: ${lack.why}`, lack.hint);
   if (!code.startsWith("SQLITE_")) return unwrap(ioProblem(what, error));
   const hidden = HIDING.test(code) ? hiddenCode(file, code) : null;
   return hidden === null
-    ? stop(3, `cannot ${what}: ${messageOf(error)}`)
+    ? stop(Exit.environment, `cannot ${what}: ${messageOf(error)}`)
     : unwrap(ioProblem(what, { code: hidden, path: file }));
 }
 

@@ -2,7 +2,7 @@
 // steps it leaves things that no row names, and the next run removes those. The caller holds the lock.
 import { existsSync, lstatSync, rmSync, type Stats } from "node:fs";
 import { basename } from "node:path";
-import type { Problem, Result } from "./problem.js";
+import { Exit, type Problem, type Result } from "./problem.js";
 import type { Index } from "./index.js";
 import { ioProblem } from "./io.js";
 import { deleteLayer, layerName, layerPath, listLayers, type LayerRecord } from "./layers.js";
@@ -68,7 +68,7 @@ export async function collect(
 }
 
 const onlyRoot = (count: number): Problem => ({
-  exit: 3,
+  exit: Exit.environment,
   message: `${count === 1 ? "1 layer was" : `${count} layers were`} made as root, and only root can delete that`,
   hint: "sudo imagemake cache gc",
 });

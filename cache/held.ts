@@ -3,7 +3,7 @@
 import { chownSync, closeSync, constants, lstatSync, mkdirSync, openSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf, type Owner } from "./io.js";
-import { heldPaths, stop } from "./problem.js";
+import { Exit, heldPaths, stop } from "./problem.js";
 
 /** A directory that stays the same one. */
 export interface Held {
@@ -57,7 +57,7 @@ export function holdDirectory(base: string, way: string, how: Way = {}): Held {
         continue;
       }
       followed += 1;
-      if (followed > 40) stop(2, `${join(shown, part)} is a symbolic link that leads in a circle`);
+      if (followed > 40) stop(Exit.usage, `${join(shown, part)} is a symbolic link that leads in a circle`);
       parts.unshift(...partsOf(to));
       if (!to.startsWith("/")) continue;
       const root = openSync("/", O_PATH | O_DIRECTORY);
@@ -81,7 +81,11 @@ function readTrusted(path: string, shown: string, trusted: readonly number[]): s
     const before = lstatSync(path, { throwIfNoEntry: false, bigint: true });
     if (before?.isSymbolicLink() !== true) return null;
     if (!trusted.includes(Number(before.uid)))
-      stop(2, `${shown} is a symbolic link, and nothing is written through it`, "put a directory there");
+      stop(
+        Exit.usage,
+        `${shown} is a symbolic link, and nothing is written through it`,
+        "put a directory there",
+      );
     const to = readlinkSync(path);
     const after = lstatSync(path, { throwIfNoEntry: false, bigint: true });
     // Else it was another one that was read.

@@ -20,7 +20,7 @@ import { fileURLToPath } from "node:url";
 import { threadId } from "node:worker_threads";
 import { PACKAGE } from "./installed.js";
 import { adviceFor, codeSaid, isFullCode, lackAt, limitOf } from "./limits.js";
-import { fail, ProblemError, type Problem, type Result } from "./problem.js";
+import { Exit, fail, ProblemError, type Problem, type Result } from "./problem.js";
 
 let counter = 0;
 
@@ -78,7 +78,7 @@ export function ioProblem(doing: string, thrown: unknown): Result<never> {
   const path = textIn(thrown, "path") || (/ (\/[^ ]+)/.exec(doing)?.[1] ?? null);
   const full = isFullCode(code) && path !== null ? lackAt(path) : null;
   const why = full?.why ?? SENTENCES[code] ?? saidOf(thrown);
-  return fail(3, `cannot ${doing}: ${why}`, hintFor(code, path));
+  return fail(Exit.environment, `cannot ${doing}: ${why}`, hintFor(code, path));
 }
 
 function hintFor(code: string, path: string | null): string | undefined {
@@ -124,7 +124,7 @@ export function nativeProblem(thrown: unknown): Problem | null {
   if (!/NODE_MODULE_VERSION|Could not locate the bindings file/.test(said)) return null;
   const root = fileURLToPath(PACKAGE);
   return {
-    exit: 3,
+    exit: Exit.environment,
     message: `the library ${library} was not built for this node, which is ${process.versions.node}`,
     hint: `npm rebuild ${library}, in ${root}; or start imagemake with the node that it was installed with`,
   };
@@ -137,7 +137,7 @@ export function problemIn(thrown: unknown): Problem | null {
   if (native !== null) return native;
   if (isUnloaded(thrown))
     return {
-      exit: 3,
+      exit: Exit.environment,
       message: `cannot load a part of imagemake: ${SENTENCES["EMFILE"] ?? ""}`,
       hint: adviceFor("EMFILE", null) ?? "",
     };

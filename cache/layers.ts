@@ -3,7 +3,7 @@
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fail, ok, stop, type Result } from "./problem.js";
+import { Exit, fail, ok, stop, type Result } from "./problem.js";
 import type { ArtifactId } from "./index.js";
 import { codeOf, ioProblem, isDirectory, isThere, readPlain, temporaryName } from "./io.js";
 import { reached } from "./steps.js";
@@ -74,7 +74,7 @@ export async function storeLayer(
   if (stored !== null) return ok(stored);
   const parent = what.parent === null ? null : storedLayer(dir, what.parent, what.form);
   if (what.parent !== null && parent === null) {
-    return fail(3, `the layers beneath ${upper} are no longer in the store`);
+    return fail(Exit.environment, `the layers beneath ${upper} are no longer in the store`);
   }
   const layer = layerName(what.tree, what.form);
   const record: LayerRecord = { ...what, layer, depth: (parent?.depth ?? 0) + 1 };
@@ -106,7 +106,7 @@ function syncFileSystem(dir: string): Promise<Result<void>> {
       const failed = (): Result<never> =>
         said === ""
           ? ioProblem(`write ${dir} to the disk`, error)
-          : fail(3, `cannot write ${dir} to the disk: ${said}`);
+          : fail(Exit.environment, `cannot write ${dir} to the disk: ${said}`);
       resolve(error === null ? ok(undefined) : failed());
     });
   });
@@ -137,7 +137,11 @@ export function layerChain(tree: ArtifactId, lookup: (tree: ArtifactId) => Link 
   for (let at: ArtifactId | null = tree; at !== null;) {
     const link = lookup(at);
     if (link?.layer === undefined || link.layer === null || chain.length > MAX_LAYERS) {
-      return stop(3, `the layers of the tree ${tree} are not all in the store`, "`imagemake cache verify`");
+      return stop(
+        Exit.environment,
+        `the layers of the tree ${tree} are not all in the store`,
+        "`imagemake cache verify`",
+      );
     }
     chain.push(link.layer);
     at = link.parent;

@@ -16,7 +16,7 @@ import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { codeOf, ioProblem, isPlain, readPlain } from "./io.js";
 import { isFullCode, lackAt } from "./limits.js";
-import { stop, unwrap } from "./problem.js";
+import { Exit, stop, unwrap } from "./problem.js";
 import { ownerIn } from "./write.js";
 
 /** A held lock. */
@@ -36,7 +36,8 @@ export function tryLock(file: string, note: string): Lock | { readonly holder: s
   const holder = noteOf(file);
   try {
     if (lstatSync(file, { throwIfNoEntry: false }) === undefined) writeOwn(file, "", 0o600);
-    else if (!isPlain(file)) return stop(3, `the lock ${file} is no regular file`, "remove it");
+    else if (!isPlain(file))
+      return stop(Exit.environment, `the lock ${file} is no regular file`, "remove it");
     else keepToOwner(file);
     const db = lockWhole(file);
     if (db === null) return { holder: readHolder(holder) };
@@ -56,7 +57,7 @@ export function tryLock(file: string, note: string): Lock | { readonly holder: s
     if (!code.startsWith("SQLITE_")) return unwrap(ioProblem(`take the lock ${file}`, error));
     const lack = lackAt(file);
     const why = lack?.why ?? (error instanceof Error ? error.message : "");
-    return stop(3, `cannot take the lock ${file}: ${why}`, lack?.hint);
+    return stop(Exit.environment, `cannot take the lock ${file}: ${why}`, lack?.hint);
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { hashBytes, hashFile, hashFileHere } from "./hash.js";
 import type { ArtifactId } from "./index.js";
 import { ioProblem, isDirectory, isPlain, isThere, temporaryName } from "./io.js";
-import { fail, ok, type Result } from "./problem.js";
+import { Exit, fail, ok, type Result } from "./problem.js";
 import { digestOf } from "./store.js";
 import { writeNew } from "./write.js";
 
@@ -37,7 +37,7 @@ export function readManifestText(manifests: string, digest: string): Result<stri
     const text = readFileSync(file, "latin1");
     return hashBytes(text) === digest
       ? ok(text)
-      : fail(3, `the manifest ${file} is damaged`, "`imagemake cache verify`");
+      : fail(Exit.environment, `the manifest ${file} is damaged`, "`imagemake cache verify`");
   } catch (error) {
     return ioProblem(`read the manifest ${file}`, error);
   }

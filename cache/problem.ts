@@ -1,7 +1,22 @@
 // What can go wrong, as values. Exceptions are turned into these at one boundary (cli/main.ts).
 
-/** Exit status of the contract: 1 a target failed, 2 wrong usage or a broken Imagefile, 3 the environment. */
-export type ExitStatus = 1 | 2 | 3;
+/** Exit statuses, of every command. */
+export const Exit = {
+  done: 0,
+  /** A target failed; with -q it is out of date. */
+  failed: 1,
+  /** Wrong usage, or a broken Imagefile. */
+  usage: 2,
+  /** The environment lacks something: a tool, a privilege, room on a disk. */
+  environment: 3,
+  /** Ended by Ctrl-C. */
+  interrupted: 130,
+  /** Ended by SIGTERM or SIGHUP. */
+  terminated: 143,
+} as const;
+
+/** What a problem leads to. */
+export type ExitStatus = (typeof Exit)["failed" | "usage" | "environment"];
 
 /** A clear sentence, what to do about it, and the exit status it leads to. */
 export interface Problem {

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { copyAndHash } from "./copy.js";
 import { hashFile } from "./hash.js";
 import { isDirectory } from "./io.js";
-import { fail, ok, type Result } from "./problem.js";
+import { Exit, fail, ok, type Result } from "./problem.js";
 
 /** Directories of snapshots; each snapshot is a directory named by its digest. */
 export class Snapshots {
@@ -63,7 +63,8 @@ export class Snapshots {
     const dir = mkdtempSync(join(scratch, "snapshot-"));
     const copied = await copySnapshot(from, dir);
     if (!copied.ok) return copied;
-    if ((await settle(dir)) !== digest) return fail(2, `${from} is not the snapshot that it is called`);
+    if ((await settle(dir)) !== digest)
+      return fail(Exit.usage, `${from} is not the snapshot that it is called`);
     this.#keep(dir, digest);
     return ok(undefined);
   }
@@ -86,7 +87,8 @@ export async function copySnapshot(from: string, to: string): Promise<Result<voi
     } else if (entry.isFile()) {
       const copied = await copyAndHash(source, copy);
       if (!copied.ok) return copied;
-    } else return fail(2, `${source} is neither a file nor a directory, so it is no part of a snapshot`);
+    } else
+      return fail(Exit.usage, `${source} is neither a file nor a directory, so it is no part of a snapshot`);
     const { atime, mtime } = lstatSync(source);
     utimesSync(copy, atime, mtime);
   }

@@ -21,7 +21,7 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fail, ok, type Result } from "./problem.js";
+import { Exit, fail, ok, type Result } from "./problem.js";
 import { copySparse, tryReflink } from "./copy.js";
 import { hashFile, SMALL_FILE } from "./hash.js";
 import { O_PATH, pathOf } from "./held.js";
@@ -124,7 +124,7 @@ async function addFile(
 ): Promise<Result<void>> {
   try {
     const stats = lstatSync(stagePath);
-    if (!stats.isFile()) return fail(3, `cannot store ${stagePath}: it is not a regular file`);
+    if (!stats.isFile()) return fail(Exit.environment, `cannot store ${stagePath}: it is not a regular file`);
     const held = lstatSync(path, { throwIfNoEntry: false });
     if (held?.size === stats.size && (await verify(path, digestOf(id))) === "whole") {
       unlinkSync(stagePath);
@@ -172,7 +172,7 @@ async function copyIn(
     await copyNew(stagePath, temporary);
     if ((await verify(temporary, digestOf(id))) !== "whole") {
       rmSync(temporary, { force: true });
-      return fail(3, `cannot store ${stagePath}: it changed after it was digested`);
+      return fail(Exit.environment, `cannot store ${stagePath}: it changed after it was digested`);
     }
     await seal(temporary, modeOf(id), owner);
     reached("file sealed", id);

@@ -1,5 +1,5 @@
 // Sizes and ages as a person types them, on the command line and in settings.
-import { fail, ok, type Result } from "../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../engine/problem.js";
 
 const UNITS: Readonly<Record<string, number>> = {
   "": 1,
@@ -13,7 +13,7 @@ export function bytesIn(value: unknown): Result<number> {
   const bytes = Math.round(Number(number) * (UNITS[unit] ?? Number.NaN));
   return (typeof value === "string" || typeof value === "number") && Number.isSafeInteger(bytes)
     ? ok(bytes)
-    : fail(2, `expected a size such as 50GiB, found ${shown(value)}`);
+    : fail(Exit.usage, `expected a size such as 50GiB, found ${shown(value)}`);
 }
 
 const AGES: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 604_800_000 };
@@ -24,7 +24,7 @@ export function ageIn(text: string): Result<number> {
   const age = Number(number) * (AGES[unit] ?? Number.NaN);
   return Number.isSafeInteger(age)
     ? ok(age)
-    : fail(2, `expected an age such as 12h, 30d or 8w, found ${shown(text)}`);
+    : fail(Exit.usage, `expected an age such as 12h, 30d or 8w, found ${shown(text)}`);
 }
 
 /** A value that was not understood. */

@@ -1,4 +1,5 @@
 // Every command: its words, options and help, declared once. What it does is in commands/, by the same name.
+import { Exit } from "../engine/problem.js";
 import { EVERYWHERE, GLOBAL, type Declarations, type Given, type GlobalName } from "./option.js";
 
 /** A word of a command line. */
@@ -363,11 +364,11 @@ export const WORDS = `VAR=value words set what the Imagefile asks for by arg("VA
 
 /** Exit statuses, of every command. */
 export const EXITS: Readonly<Record<string, string>> = {
-  0: "done",
-  1: "a target failed (-q: is out of date)",
-  2: "wrong usage or a broken Imagefile",
-  3: "the environment lacks something",
-  "130/143": "interrupted",
+  [Exit.done]: "done",
+  [Exit.failed]: "a target failed (-q: is out of date)",
+  [Exit.usage]: "wrong usage or a broken Imagefile",
+  [Exit.environment]: "the environment lacks something",
+  [`${Exit.interrupted}/${Exit.terminated}`]: "interrupted",
 };
 
 /** The words that call a command. */

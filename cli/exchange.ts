@@ -2,7 +2,7 @@
 import { openSession, type Session } from "../engine/build/session.js";
 import type { Emit } from "../engine/events.js";
 import type { TargetId } from "../engine/model.js";
-import { stop, unwrap } from "../engine/problem.js";
+import { Exit, stop, unwrap } from "../engine/problem.js";
 import type { Selected } from "../engine/release/release.js";
 import { runOf, type Opened } from "./open.js";
 import type { CallWith } from "./call.js";
@@ -31,7 +31,7 @@ export function sessionOf(
 export function joined(selected: Selected, datecode: string | null): Selected {
   if (selected.kind === "joined") return selected;
   return stop(
-    2,
+    Exit.usage,
     datecode === null ? "no release is open" : `there is no release ${datecode}`,
     "imagemake release start opens one; a build opens one by itself",
   );

@@ -1,6 +1,7 @@
 // What Ctrl-C and TERM do to a build.
 import { removalsRunning } from "../engine/execute/local/remove.js";
 import { jobsRunning } from "../engine/execute/local/sandbox.js";
+import { Exit } from "../engine/problem.js";
 
 /** How long after Ctrl-C anything but actions (a copy, a digest) may still take: after the first, and after the second. */
 const [PATIENCE_MS, IMPATIENCE_MS] = [800, 2000];
@@ -27,7 +28,7 @@ export function listen(leave: (status: number) => void, graceMs?: number): Inter
   let killing: NodeJS.Timeout | undefined;
   const onSignal = (name: NodeJS.Signals): void => {
     const by = status;
-    status ??= name === "SIGINT" ? 130 : 143;
+    status ??= name === "SIGINT" ? Exit.interrupted : Exit.terminated;
     stop.abort();
     if (by === null) {
       const first = status;

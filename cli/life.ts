@@ -2,7 +2,7 @@
 // it.
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { asError, ok, fail, unwrap, type Result } from "../engine/problem.js";
+import { asError, Exit, fail, ok, unwrap, type Result } from "../engine/problem.js";
 import type { Project } from "../engine/project.js";
 import type { Release, ReleaseState } from "../engine/release/record.js";
 import { readReleases, releaseFile, saveRelease } from "../engine/release/release.js";
@@ -37,7 +37,7 @@ export async function moveRelease(
   const pick = (): Release => unwrap(requireState(unwrap(meant(project, call, states)), states));
   if (call.options.dryRun === true) {
     process.stderr.write(`would ${await would(pick(), project)}\n`);
-    return 0;
+    return Exit.done;
   }
   const release = await whileLocked(call, project, async () => {
     const changed = await work(pick(), project);
@@ -45,7 +45,7 @@ export async function moveRelease(
     return changed;
   });
   tell(call, project, release);
-  return 0;
+  return Exit.done;
 }
 
 /** The state, on stderr, or as data. */
@@ -60,10 +60,10 @@ export function tell(call: CallWith<"json" | "quiet">, project: Project, release
 
 /** The text of a small file that the command line names; `what` says what it should be. */
 export function readGiven(path: string, what: string): Result<string> {
-  if (!existsSync(path)) return fail(2, `there is no ${path}`, `it should be ${what}`);
+  if (!existsSync(path)) return fail(Exit.usage, `there is no ${path}`, `it should be ${what}`);
   try {
     return ok(readFileSync(path, "utf8"));
   } catch (error) {
-    return fail(2, `${path} cannot be read as ${what}`, asError(error).message);
+    return fail(Exit.usage, `${path} cannot be read as ${what}`, asError(error).message);
   }
 }

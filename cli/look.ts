@@ -3,7 +3,7 @@
 import { decideAll, inputsThere, openSession, type Session } from "../engine/build/session.js";
 import type { Judgement } from "../engine/decide.js";
 import type { Action, Graph, TargetId } from "../engine/model.js";
-import { fail, ok, stop, unwrap, type Result } from "../engine/problem.js";
+import { Exit, fail, ok, stop, unwrap, type Result } from "../engine/problem.js";
 import { openImagefile, runOf, type Opened } from "./open.js";
 import type { CallWith } from "./call.js";
 import { oneDate, select } from "./select.js";
@@ -53,8 +53,8 @@ export function onlyAction({ opened, targets }: Looking): Action {
 function actionOf({ graph }: Opened, targets: readonly TargetId[]): Result<Action> {
   const [only, ...others] = targets;
   const action = relationsOf(graph).producer(only);
-  if (action === undefined) return stop(2, "no target named");
+  if (action === undefined) return stop(Exit.usage, "no target named");
   return others.length === 0
     ? ok(action)
-    : fail(2, `name one target, not ${targets.length}`, targets.join(" "));
+    : fail(Exit.usage, `name one target, not ${targets.length}`, targets.join(" "));
 }

@@ -9,7 +9,7 @@ import type { Reads } from "../engine/evaluate/fresh.js";
 import type { Graph } from "../engine/model.js";
 import type { Drivers } from "../engine/packages/driver.js";
 import { isDatecode } from "../engine/names.js";
-import { fail, ok, type Result } from "../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../engine/problem.js";
 import { projectOf, type Project } from "../engine/project.js";
 import { savedGraph, saveGraph, type KnownGraph } from "../engine/remember.js";
 import { makeState, trustState } from "../engine/state.js";
@@ -45,7 +45,7 @@ function requireAsked(vars: Readonly<Record<string, string>>, { args }: Graph): 
   const other = Object.keys(vars).find((name) => !Object.hasOwn(args, name));
   return other === undefined
     ? ok(undefined)
-    : fail(2, `the Imagefile asks for no ${other}`, nearestHint(other, Object.keys(args)));
+    : fail(Exit.usage, `the Imagefile asks for no ${other}`, nearestHint(other, Object.keys(args)));
 }
 
 /** An Imagefile, evaluated. */
@@ -77,18 +77,19 @@ export async function openImagefile(
   const project = projectOf(options.directory ?? cwd(), options.file ?? "Imagefile.ts");
   if (!existsSync(project.imagefile)) {
     return fail(
-      2,
+      Exit.usage,
       `there is no ${project.imagefile}`,
       "imagemake init writes one; -C DIR and -f FILE look elsewhere",
     );
   }
-  if (!statSync(project.imagefile).isFile()) return fail(2, `${project.imagefile} is no regular file`);
+  if (!statSync(project.imagefile).isFile())
+    return fail(Exit.usage, `${project.imagefile} is no regular file`);
   const { DATECODE: datecode, ...vars } = args;
   const dates = [datecode, options.release].filter((date) => date !== undefined && date !== "");
-  if (new Set(dates).size > 1) return fail(2, `two dates in one run: ${dates.join(" and ")}`);
+  if (new Set(dates).size > 1) return fail(Exit.usage, `two dates in one run: ${dates.join(" and ")}`);
   const named = dates[0] ?? null;
   if (named !== null && !isDatecode(named)) {
-    return fail(2, `${named} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
+    return fail(Exit.usage, `${named} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
   }
   const state = save ? makeState(project) : trustState(project);
   if (!state.ok) return state;

@@ -2,7 +2,7 @@
 // only a reader that went away (`| head -1`) is no fault.
 import { fstatSync, readdirSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import { ioProblem, codeOf } from "../cache/io.js";
-import type { Problem } from "../engine/problem.js";
+import { Exit, type Problem } from "../engine/problem.js";
 
 const FD = 1;
 
@@ -41,7 +41,7 @@ export const output = {
     kind ??= kindOf();
     if (kind === "stream") return process.stdout.write(data);
     if (kind === "file") writeAll(data);
-    else lost = { exit: 3, message: "cannot write to standard output: it is closed" };
+    else lost = { exit: Exit.environment, message: "cannot write to standard output: it is closed" };
     return true;
   },
   /** Nobody reads any more, or nothing can be written. */

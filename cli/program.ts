@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { version } from "../cache/installed.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
-import { fail, ok, type Result } from "../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../engine/problem.js";
 import {
   ABOUT,
   COMMANDS,
@@ -138,11 +138,11 @@ export function requireTaken(
   const hint = `imagemake help ${name} says what it takes`;
   const { words = [], takes = [] } = declared(name);
   const more = words.some(({ many }) => many) ? undefined : names[words.length];
-  if (more !== undefined) return fail(2, `${name}: ${more} is a word too many`, hint);
+  if (more !== undefined) return fail(Exit.usage, `${name}: ${more} is a word too many`, hint);
   const taken: readonly string[] = [...EVERYWHERE, ...takes];
   for (const [option, declaration] of Object.entries(GLOBAL) as [GlobalName, OptionDeclaration][]) {
     if (given[option] !== undefined && !taken.includes(option))
-      return fail(2, `${name} has no use for ${flagOf(option, declaration)}`, hint);
+      return fail(Exit.usage, `${name} has no use for ${flagOf(option, declaration)}`, hint);
   }
   return ok(undefined);
 }
@@ -154,7 +154,7 @@ export function commandOf(program: Command, names: readonly string[]): Result<Co
     const inner = found.commands.find((one) => one.name() === name);
     if (inner === undefined)
       return fail(
-        2,
+        Exit.usage,
         `there is no command ${names.join(" ")}`,
         nearestHint(
           name,

@@ -7,7 +7,7 @@ import { CommanderError, type Command } from "commander";
 import { problemIn } from "../cache/io.js";
 import { sudoOwner } from "../cache/write.js";
 import { blameIfIts } from "../engine/evaluate/blame.js";
-import { asError, fail, ok, unwrap, type Result } from "../engine/problem.js";
+import { asError, Exit, fail, ok, unwrap, type Result } from "../engine/problem.js";
 import { projectOf } from "../engine/project.js";
 import type { Looked } from "../engine/quick.js";
 import { say, type Handler, type Words } from "./call.js";
@@ -79,11 +79,11 @@ async function run(argv: readonly string[], earlier: Looked | null): Promise<num
   const lost = await flushed();
   if (lost === null) return status;
   say(lost);
-  return status === 0 ? lost.exit : status;
+  return status === Exit.done ? lost.exit : status;
 }
 
 async function carryOut(argv: readonly string[], earlier: Looked | null): Promise<number> {
-  let status = 0;
+  let status: number = Exit.done;
   const program = makeProgram(async (name, words, options, given) => {
     status = await handle(name, options, { ...splitWords(words), given, settings: null, argv, earlier });
   });
@@ -140,12 +140,12 @@ function inUtf8(argv: readonly string[]): Result<void> {
   const word = argv.find((one) => one.includes("\ufffd"));
   return word === undefined || isUtf8(readFileSync("/proc/self/cmdline"))
     ? ok(undefined)
-    : fail(2, `${word}: a word of the command line is not UTF-8`);
+    : fail(Exit.usage, `${word}: a word of the command line is not UTF-8`);
 }
 
 /** The boundary: whatever was thrown becomes words on stderr and an exit status. */
 function explain(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.done : Exit.usage;
   const problem = problemIn(error) ?? blameIfIts(error);
   if (problem !== null) {
     say(problem);
@@ -153,5 +153,5 @@ function explain(error: unknown): number {
   }
   const { stack, message } = asError(error);
   process.stderr.write(`imagemake: a fault of its own: ${stack ?? message}\n`);
-  return 3;
+  return Exit.environment;
 }

@@ -1,7 +1,7 @@
 // Asks a person for a secret at the terminal: it is not shown, not kept, and in no argument list.
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { fail, ok, type Result } from "../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../engine/problem.js";
 
 /** A shell, because it puts the terminal back also when Ctrl-C ends us in the middle of the line. */
 const ASK = /* sh */ `saved=$(stty -g)
@@ -15,7 +15,7 @@ printf '%s' "$line"`;
 /** What is typed after the question. A problem (exit 3) where there is no terminal. */
 export function askSecret(question: string): Result<string> {
   const lacking = fail(
-    3,
+    Exit.environment,
     "a passphrase is to be typed, and there is no terminal",
     "--passphrase-file FILE gives it",
   );
@@ -31,7 +31,9 @@ export function askSecret(question: string): Result<string> {
       encoding: "utf8",
     });
     if (asked.error !== undefined) return lacking;
-    return asked.status === 0 && asked.stdout !== "" ? ok(asked.stdout) : fail(2, "no passphrase was typed");
+    return asked.status === 0 && asked.stdout !== ""
+      ? ok(asked.stdout)
+      : fail(Exit.usage, "no passphrase was typed");
   } finally {
     closeSync(terminal);
   }

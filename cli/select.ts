@@ -5,7 +5,7 @@ import { DATECODE, datedExpression, escapeRegExp, isDatecode, withDate } from ".
 import { nearest, nearestHint } from "../engine/evaluate/nearest.js";
 import { COMMANDS, declared, type CommandName } from "./commands.js";
 import { counted } from "./render/count.js";
-import { fail, ok, type Result } from "../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../engine/problem.js";
 import { ASSIGNMENT } from "./words.js";
 import { relationsOf } from "../engine/relations.js";
 
@@ -41,7 +41,7 @@ export function select(graph: Graph, names: readonly string[]): Result<Selection
     if (graph.project.default.length > 0)
       return ok({ targets: graph.project.default, datecode: null, print: false });
     return fail(
-      2,
+      Exit.usage,
       "no target named, and the Imagefile has no default",
       `there are ${graph.groups.map((group) => `${group.name}-all`).join(", ")}`,
     );
@@ -57,15 +57,15 @@ export function select(graph: Graph, names: readonly string[]): Result<Selection
     if (found.value.print) prints += 1;
   }
   if (prints > 0 && prints < names.length)
-    return fail(2, "-print names cannot be mixed with targets to build");
-  if (datecodes.size > 1) return fail(2, `two dates in one run: ${[...datecodes].join(" and ")}`);
+    return fail(Exit.usage, "-print names cannot be mixed with targets to build");
+  if (datecodes.size > 1) return fail(Exit.usage, `two dates in one run: ${[...datecodes].join(" and ")}`);
   return ok({ targets: [...targets], datecode: [...datecodes][0] ?? null, print: prints > 0 });
 }
 
 /** The datecode of a dated name and that of the options, which must be one; null where there is none. */
 export function oneDate(byName: string | null, byOption: string | null): Result<string | null> {
   return byName !== null && byOption !== null && byName !== byOption
-    ? fail(2, `two dates in one run: ${byName} and ${byOption}`)
+    ? fail(Exit.usage, `two dates in one run: ${byName} and ${byOption}`)
     : ok(byName ?? byOption);
 }
 
@@ -86,10 +86,10 @@ function selectOne(graph: Graph, typed: string): Result<Selection> {
     const matching = graph.targets.filter((target) => target.exported && expression.test(target.id));
     if (matching.length > 0)
       return ok({ targets: matching.map((target) => target.id), datecode: null, print: false });
-    return fail(2, `no target matches ${name}`);
+    return fail(Exit.usage, `no target matches ${name}`);
   }
   return fail(
-    2,
+    Exit.usage,
     `unknown target ${typed}`,
     nearestHint(name, knownWords(graph, name)) ?? commandHint(name) ?? "imagemake list shows what there is",
   );

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sudoOwner } from "../cache/write.js";
 import { nearestHint } from "../engine/evaluate/nearest.js";
-import { fail, ok, type Result } from "../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../engine/problem.js";
 import type { Project } from "../engine/project.js";
 import type { SettingFiles } from "../engine/record.js";
 import { isLimited } from "../engine/release/place.js";
@@ -118,7 +118,7 @@ export async function settingsOf(
     const text = process.env[variableOf(name)] ?? "";
     if (text === "") continue;
     const value = SETTINGS[name].read(text);
-    if (!value.ok) return fail(2, `${variableOf(name)}: ${value.problem.message}`);
+    if (!value.ok) return fail(Exit.usage, `${variableOf(name)}: ${value.problem.message}`);
     found.set(name, { name, value: value.value, from: "environment", where: variableOf(name) });
   }
   for (const name of NAMES) {
@@ -160,7 +160,7 @@ function trust(path: string, project: Project): Result<void> {
   return process.getuid?.() !== 0 || known.includes(owner)
     ? ok(undefined)
     : fail(
-        2,
+        Exit.usage,
         `${path} belongs to another user`,
         "root goes by files of its own and of the Imagefile's owner: chown it, or set HOME",
       );
@@ -172,7 +172,7 @@ async function readConfig(path: string): Promise<Result<ReadonlyMap<SettingName,
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    return fail(2, `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    return fail(Exit.usage, `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
   const { parse, TomlError } = await import("smol-toml");
   const found = new Map<SettingName, string | number>();
@@ -181,18 +181,21 @@ async function readConfig(path: string): Promise<Result<ReadonlyMap<SettingName,
       const known = NAMES.find((one) => one === name);
       if (known === undefined)
         return fail(
-          2,
+          Exit.usage,
           `${path}: there is no setting ${name}`,
           nearestHint(name, NAMES) ?? "imagemake config has them all",
         );
       const read = SETTINGS[known].read(value);
-      if (!read.ok) return fail(2, `${path}: ${name}: ${read.problem.message}`);
+      if (!read.ok) return fail(Exit.usage, `${path}: ${name}: ${read.problem.message}`);
       found.set(known, read.value);
     }
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [first = ""] = error.message.split("\n");
-    return fail(2, `${path}:${error.line}:${error.column}: ${first.replace(/^Invalid TOML document: /, "")}`);
+    return fail(
+      Exit.usage,
+      `${path}:${error.line}:${error.column}: ${first.replace(/^Invalid TOML document: /, "")}`,
+    );
   }
   return ok(found);
 }
@@ -215,18 +218,18 @@ function readCount(value: unknown): Result<number> {
   const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
   return typeof number === "number" && Number.isSafeInteger(number) && number >= 1
     ? ok(number)
-    : fail(2, `expected a number from 1 up, found ${shown(value)}`);
+    : fail(Exit.usage, `expected a number from 1 up, found ${shown(value)}`);
 }
 
 function readText(value: unknown): Result<string> {
   return typeof value === "string" && value !== ""
     ? ok(value)
-    : fail(2, `expected a text, found ${shown(value)}`);
+    : fail(Exit.usage, `expected a text, found ${shown(value)}`);
 }
 
 function readProgress(value: unknown): Result<string> {
   const known = GLOBAL.progress.of.find((one) => one === value);
   return known === undefined
-    ? fail(2, `expected one of ${GLOBAL.progress.of.join(", ")}, found ${shown(value)}`)
+    ? fail(Exit.usage, `expected one of ${GLOBAL.progress.of.join(", ")}, found ${shown(value)}`)
     : ok(known);
 }

@@ -9,7 +9,7 @@ import { Share } from "../cache/directory/place.js";
 import { leadsTo } from "../cache/layout.js";
 import { Shared } from "../engine/build/shared.js";
 import type { Emit } from "../engine/events.js";
-import { fail, ok, type Result } from "../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../engine/problem.js";
 import type { Project } from "../engine/project.js";
 import { requireOwner } from "../engine/release/place.js";
 import type { GlobalOptions } from "./option.js";
@@ -57,16 +57,16 @@ const FORM = "file:///srv/imagemake, or file:///srv/imagemake,ro to write nothin
 
 function cacheUrlOf(text: string, project: Project): Result<CacheUrl> {
   const [, name = "", mode] = /^(.*?)(?:,(ro|rw))?$/s.exec(text) ?? [];
-  if (!URL.canParse(name)) return fail(2, `${text} is no URL of a cache`, FORM);
+  if (!URL.canParse(name)) return fail(Exit.usage, `${text} is no URL of a cache`, FORM);
   const url = new URL(name);
   if (url.protocol !== "file:")
-    return fail(2, `${url.protocol}// is no kind of cache that this imagemake knows`, FORM);
+    return fail(Exit.usage, `${url.protocol}// is no kind of cache that this imagemake knows`, FORM);
   if (url.host !== "" || url.search !== "" || url.hash !== "" || url.pathname === "/")
-    return fail(2, `${text} names no directory of this machine`, FORM);
+    return fail(Exit.usage, `${text} names no directory of this machine`, FORM);
   const dir = resolve(fileURLToPath(url));
   const place = leadsTo(dir) ?? dir;
   for (const own of [project.state, project.out])
     if (place === own || place.startsWith(`${own}${sep}`))
-      return fail(2, `${dir} is imagemake's own place`, "name a directory elsewhere");
+      return fail(Exit.usage, `${dir} is imagemake's own place`, "name a directory elsewhere");
   return ok({ dir, name, readOnly: mode === "ro" });
 }

@@ -2,6 +2,7 @@
 // in run.ts. Only small modules without imports of their own may be imported at the top.
 import { lstatSync, statSync, type Stats } from "node:fs";
 import { GRAPHS_HERE, STATE } from "../cache/layout.js";
+import { Exit } from "../engine/problem.js";
 import { isIdle, lookUp, quickWords, type Looked } from "../engine/quick.js";
 import { isProgressSet, userConfig } from "./config-paths.js";
 import { releaseLine } from "./render/when.js";
@@ -12,11 +13,12 @@ export async function start(argv: readonly string[]): Promise<void> {
   process.umask(process.umask(0o077) | 0o022);
   if (process.geteuid?.() === 0) takeOwnGroup();
   if (!isSomewhere()) {
-    process.exitCode = 3;
+    process.exitCode = Exit.environment;
     return;
   }
   const earlier = earlierRun(argv);
-  process.exitCode = earlier === "idle" ? 0 : await (await import("./run.js")).toItsEnd(argv, earlier);
+  process.exitCode =
+    earlier === "idle" ? Exit.done : await (await import("./run.js")).toItsEnd(argv, earlier);
 }
 
 /** Root's group is root's own, whoever called it: what actions copy from their stage has it. */

@@ -11,7 +11,7 @@ import { History } from "./history.js";
 import { DEFAULT_EPOCH, type Action, type Graph, type TargetId } from "./model.js";
 import { undated, withDate } from "./names.js";
 import { Out } from "./out.js";
-import { fail, ok, type Result } from "./problem.js";
+import { Exit, fail, ok, type Result } from "./problem.js";
 import type { Produced } from "./produced.js";
 import { Products } from "./products.js";
 import { relationsOf, type Relations } from "./relations.js";
@@ -217,7 +217,9 @@ export class Decider {
       action,
       (target) => {
         const artifact = this.artifactOf(target);
-        return artifact === undefined ? fail(1, `${action.id}: ${target} is not there yet`) : ok(artifact);
+        return artifact === undefined
+          ? fail(Exit.failed, `${action.id}: ${target} is not there yet`)
+          : ok(artifact);
       },
       (target) => this.products.epochOf(target),
     );
@@ -243,7 +245,7 @@ export class Decider {
       action,
       async (target) => {
         const made = this.#relations.producer(target);
-        if (made === undefined) return fail(2, `${action.id}: nothing makes ${target}`);
+        if (made === undefined) return fail(Exit.usage, `${action.id}: nothing makes ${target}`);
         const origin = await this.originOf(made);
         return origin.ok ? ok(`o:${origin.value}`) : origin;
       },

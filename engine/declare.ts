@@ -13,7 +13,7 @@ import type {
   Wanted,
   Json,
 } from "./model.js";
-import { ProblemError } from "./problem.js";
+import { Exit, ProblemError } from "./problem.js";
 
 /** What a rule writes down. Left-out fields take the values that harm least: no network, no root, one core. */
 export interface ActionSpec {
@@ -174,7 +174,7 @@ export const projectOf = (value: unknown): ProjectSpec | undefined =>
 
 /** A rule's option is wrong: says where in the Imagefile and what was expected. Exit status 2. */
 export function wrongOption(rule: string, message: string, hint?: string): never {
-  const problem = { exit: 2, message: `${callSite()}: ${rule}: ${message}` } as const;
+  const problem = { exit: Exit.usage, message: `${callSite()}: ${rule}: ${message}` } as const;
   throw new ProblemError(hint === undefined ? problem : { ...problem, hint });
 }
 

@@ -3,7 +3,7 @@
 import { Graph as Graphlib, alg } from "@dagrejs/graphlib";
 import { grouped } from "../cache/grouped.js";
 import type { Graph } from "./model.js";
-import { fail, ok, type Result } from "./problem.js";
+import { Exit, fail, ok, type Result } from "./problem.js";
 import { relationsOf, targetsRead } from "./relations.js";
 
 /** Something with a name, and the names of what has to be there first. */
@@ -58,7 +58,7 @@ export function dependencies(nodes: readonly Node[]): Dependencies {
     const at = new Map(ids.map((id, i) => [id, i]));
     const isAfter = (id: string, need: string): boolean => (at.get(id) ?? 0) > (at.get(need) ?? 0);
     if (nodes.every(({ id, needs }) => needs.every((need) => isAfter(id, need)))) return ok(ids);
-    return fail(2, `these need each other: ${(cycle() ?? []).join(" → ")}`);
+    return fail(Exit.usage, `these need each other: ${(cycle() ?? []).join(" → ")}`);
   }
 
   return { order, cycle };

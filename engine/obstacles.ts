@@ -1,7 +1,7 @@
 // What keeps actions from being tried: packages that cannot be resolved or fetched, tools and privilege that are not
 // here. Each is a problem of one action; together they become one that names them all.
 import type { Action, TargetId } from "./model.js";
-import { ok, type ExitStatus, type Problem, type Result } from "./problem.js";
+import { Exit, ok, type ExitStatus, type Problem, type Result } from "./problem.js";
 
 /** A problem of one action; `at` is the place in the Imagefile that is wrong, where that is what is wrong. */
 export interface Obstacle extends Problem {
@@ -70,4 +70,4 @@ function sentence({
 
 /** The status that a rebuild helps least. */
 export const worstOf = (obstacles: Obstacles): ExitStatus =>
-  [...obstacles.values()].reduce<ExitStatus>((worst, { exit }) => (exit > worst ? exit : worst), 1);
+  [...obstacles.values()].reduce<ExitStatus>((worst, { exit }) => (exit > worst ? exit : worst), Exit.failed);

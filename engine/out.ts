@@ -5,7 +5,7 @@ import { dirname, relative } from "node:path";
 import { holdDirectory, trustedBelow, type Held } from "../cache/held.js";
 import { ioProblem } from "../cache/io.js";
 import { sudoOwner } from "../cache/write.js";
-import { fail, ok, ProblemError, type Result } from "./problem.js";
+import { Exit, fail, ok, ProblemError, type Result } from "./problem.js";
 import type { Project } from "./project.js";
 
 /** The output directory of one run. */
@@ -23,7 +23,7 @@ export class Out {
     const link = linkAt(out);
     if (link !== null && link !== this.#link)
       return fail(
-        2,
+        Exit.usage,
         `${out} became a symbolic link while imagemake ran, and nothing is written through it`,
         "put the directory back, or build again if the link is meant",
       );

@@ -9,7 +9,7 @@ import type { Decider } from "./decide.js";
 import type { StagedAction } from "./execute/executor.js";
 import type { Action } from "./model.js";
 import { isDiskImage } from "./names.js";
-import type { Problem, Result } from "./problem.js";
+import { Exit, type Problem, type Result } from "./problem.js";
 import type { Failure } from "./reason.js";
 import { isOwnDoubtful, noteOwn, ownStamp, sameStamp } from "./sources/stamp.js";
 
@@ -72,7 +72,7 @@ export async function linkOutputs(
   const rejected = decider.rejected(action, outputs);
   if (rejected?.kind === "rejected") {
     const message = `${rejected.target} is again what was rejected: ${rejected.because}`;
-    return { problem: { exit: 1, message, hint: "change what it is made from" } };
+    return { problem: { exit: Exit.failed, message, hint: "change what it is made from" } };
   }
   const { index, store, project, datecode, facts } = decider.context;
   const paths: string[] = [];
@@ -93,7 +93,8 @@ export async function linkOutputs(
     if (held !== null && now !== null && known !== undefined && sameStamp(held, known))
       noteOwn(index, store.path(id), known.digest, project.state, now);
     const stamp = ownStamp(path);
-    if (stamp === null) return { problem: { exit: 3, message: `${path} vanished right after it was made` } };
+    if (stamp === null)
+      return { problem: { exit: Exit.environment, message: `${path} vanished right after it was made` } };
     facts.file(path, stamp);
     const target = decider.targetOf(action, output);
     const { size, mtime, ino } = stamp;

@@ -6,7 +6,7 @@ import { directoriesIn, projectPath, SIGNS, statePath } from "../cache/layout.js
 import { ownerIn, writeWhole } from "../cache/write.js";
 import { codeOf, ioProblem, isThere, readPlain, writeIfPossible } from "../cache/io.js";
 import { mountsBelow } from "./execute/local/mountinfo.js";
-import { fail, ok, type Result } from "./problem.js";
+import { Exit, fail, ok, type Result } from "./problem.js";
 import type { Project } from "./project.js";
 
 /** File systems on which actions have a directory of their own, so that a project there is not to be seen by them. */
@@ -37,7 +37,7 @@ function claim(project: Project): Result<void> {
   const leadsHere = other !== "" && isSame(statePath(other), project.state) && !isSame(other, mine);
   if (leadsHere)
     return fail(
-      3,
+      Exit.environment,
       `${project.state} is the state directory of ${other}, and of one project only`,
       `let ${statePath(project.dir)} lead to a directory of its own`,
     );
@@ -58,20 +58,21 @@ export function trustState(project: Project): Result<void> {
   if (there === undefined) return ok(undefined);
   if (there.isSymbolicLink())
     return fail(
-      3,
+      Exit.environment,
       `${state} is a symbolic link that leads nowhere`,
       "make the directory that it leads to, or remove it",
     );
-  if (!there.isDirectory()) return fail(3, `${state} is no directory`, "move it out of the way");
+  if (!there.isDirectory())
+    return fail(Exit.environment, `${state} is no directory`, "move it out of the way");
   if (HIDDEN.test(realpathSync(state)))
     return fail(
-      3,
+      Exit.environment,
       `${state} is below ${realpathSync(state).split("/").slice(0, 2).join("/")}, and actions have another one there`,
       "move the project to another file system",
     );
   if (isLink(statePath(project.dir)) && !isState(state))
     return fail(
-      3,
+      Exit.environment,
       `${state}, where .imagemake leads, is not empty and no state directory`,
       "let it lead to an empty directory",
     );
@@ -88,22 +89,22 @@ export function trustState(project: Project): Result<void> {
 function distrusted(project: Project, path: string, stats: Stats): Result<never> | null {
   if (stats.isSymbolicLink())
     return fail(
-      3,
+      Exit.environment,
       `${path} is a symbolic link, and none is followed there`,
       "remove it; to have the state elsewhere, let .imagemake itself be a link to an empty directory",
     );
-  if (!stats.isDirectory()) return fail(3, `${path} is no directory`, "remove it");
+  if (!stats.isDirectory()) return fail(Exit.environment, `${path} is no directory`, "remove it");
   const asRoot = process.getuid?.() === 0;
   // Whoever may write to the Imagefile's directory may have anything run already.
   const owners = [0, lstatSync(realpathSync(project.dir)).uid, process.getuid?.()];
   if (asRoot && !owners.includes(stats.uid))
     return fail(
-      3,
+      Exit.environment,
       `${path} belongs to user ${stats.uid}, who is not the owner of the Imagefile's directory`,
       `what lies there may be anything: remove it, or give it to root if you trust it (chown -R root ${project.state})`,
     );
   if ((stats.mode & (asRoot ? 0o022 : 0o002)) !== 0)
-    return fail(3, `${path} can be written by others`, `chmod go-w ${path}`);
+    return fail(Exit.environment, `${path} can be written by others`, `chmod go-w ${path}`);
   return null;
 }
 
@@ -115,7 +116,7 @@ function mountedIn(project: Project): Result<void> {
   for (const [path] of directoriesIn(project)) {
     if (mounted.has(relative(state, path)))
       return fail(
-        3,
+        Exit.environment,
         `${path} is a mount of its own, and what is built is moved from one directory of ${state} to another`,
         "mount over .imagemake instead, or let .imagemake be a link",
       );

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { hashFile } from "../cache/hash.js";
 import type { Index } from "../cache/index.js";
 import type { Tool } from "./model.js";
-import { fail, ok, type Result } from "./problem.js";
+import { Exit, fail, ok, type Result } from "./problem.js";
 import type { Facts } from "./sources/facts.js";
 import { stampOf } from "./sources/stamp.js";
 import { tellsChanges } from "./sources/telling.js";
@@ -42,7 +42,7 @@ export function missingTools(tools: readonly Tool[]): Result<void> {
   const missing = tools.filter((tool) => findTool(tool.name) === null);
   if (missing.length === 0) return ok(undefined);
   const { message, hint } = notFound(missing);
-  return fail(3, message, hint);
+  return fail(Exit.environment, message, hint);
 }
 
 /** Where the caller's PATH has a program that the actions' has not; null where it has none. */

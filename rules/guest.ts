@@ -2,7 +2,7 @@
 // it; and recipes/qemu.mjs with types, for whoever starts it. It starts nothing and knows no terminal.
 import type { Action, Graph, TargetId } from "../engine/model.js";
 import { undated } from "../engine/names.js";
-import { fail, ok, type Result } from "../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../engine/problem.js";
 import { tools, type BootMedium } from "./boot.js";
 import { recipeUrl } from "./recipes.js";
 import { relationsOf } from "../engine/relations.js";
@@ -67,16 +67,21 @@ export interface Guest {
 export function guestOf(graph: Graph, target: TargetId): Result<Guest> {
   const relations = relationsOf(graph);
   const [found, action] = [relations.target(target), relations.producer(target)];
-  if (found === undefined || action === undefined) return fail(2, `there is no target ${target}`);
+  if (found === undefined || action === undefined) return fail(Exit.usage, `there is no target ${target}`);
   const ours = foreign(action);
-  if (ours !== null) return fail(2, `${target} is for ${ours}, and only guests of x86 are started here`);
+  if (ours !== null)
+    return fail(Exit.usage, `${target} is for ${ours}, and only guests of x86 are started here`);
   if (found.kind === "verdict") {
     const plan = planOf(action);
-    if (plan === null) return fail(2, `${target} is a check that starts no guest`);
+    if (plan === null) return fail(Exit.usage, `${target} is a check that starts no guest`);
     return ok({ inputs: artifactsOf(action), as: plan.as ?? null, asked: plan, check: target });
   }
   if (found.pattern === null) {
-    return fail(2, `${target} is a tree, which nothing can start`, "name the image that is made of it");
+    return fail(
+      Exit.usage,
+      `${target} is a tree, which nothing can start`,
+      "name the image that is made of it",
+    );
   }
   const check = graph.actions.find((one) => planOf(one) !== null && artifactsOf(one).IMAGE === target);
   const asked = check === undefined ? {} : (planOf(check) ?? {});

@@ -8,7 +8,7 @@ import { pathOf } from "../held.js";
 import type { ArtifactId } from "../index.js";
 import { ioProblem, saidOf } from "../io.js";
 import { filesIn } from "../manifests.js";
-import { fail, ok, ProblemError, stop, unwrap, type Problem, type Result } from "../problem.js";
+import { Exit, fail, ok, ProblemError, stop, unwrap, type Problem, type Result } from "../problem.js";
 import { reached } from "../steps.js";
 import { digestOf } from "../store.js";
 import { flush, writeNew } from "../write.js";
@@ -46,7 +46,7 @@ export class DirectoryContents implements ContentStore {
         ? new Map([[digestOf(id), await this.#sizeOf(digestOf(id))]])
         : filesIn(manifest.value);
     const [lost] = await this.share.missing(sizes.keys());
-    if (lost !== undefined) return fail(3, `${lost} is not in the cache ${this.share.name}`);
+    if (lost !== undefined) return fail(Exit.environment, `${lost} is not in the cache ${this.share.name}`);
     return ok({
       ...{ id, size: total(sizes.values()), manifest: manifest.value, parent: null },
       copy: (files) => this.#copy(files, sizes),
@@ -64,7 +64,7 @@ export class DirectoryContents implements ContentStore {
     const path = this.share.blobPath(digest);
     try {
       const opened = await openPlain(path);
-      if (opened === null) return fail(3, `${digest} is not in the cache ${this.share.name}`);
+      if (opened === null) return fail(Exit.environment, `${digest} is not in the cache ${this.share.name}`);
       try {
         if (opened.size > MOST_MANIFEST) throw new Error("it is too large");
         const text = (await opened.file.readFile()).toString("latin1");
@@ -84,7 +84,8 @@ export class DirectoryContents implements ContentStore {
       const path = this.share.blobPath(digest);
       try {
         const opened = await openPlain(path);
-        if (opened === null) return fail(3, `${digest} is not in the cache ${this.share.name}`);
+        if (opened === null)
+          return fail(Exit.environment, `${digest} is not in the cache ${this.share.name}`);
         try {
           if (opened.size !== sizes.get(digest)) throw new Error(CHANGED);
           const copied = await copyAndHash(pathOf(opened.file.fd), to);
@@ -105,7 +106,7 @@ export class DirectoryContents implements ContentStore {
   /** What is no good goes where we may, so that the next machine that has it writes it again. */
   #unusable(path: string, error: unknown): Result<never> {
     if (!this.share.readOnly && error instanceof Error && !("code" in error)) remove(path);
-    return fail(3, `${path} in the cache cannot be used: ${saidOf(error)}`);
+    return fail(Exit.environment, `${path} in the cache cannot be used: ${saidOf(error)}`);
   }
 
   async take(givings: readonly Giving[]): Promise<ReadonlyMap<ArtifactId, Problem>> {
@@ -127,7 +128,7 @@ export class DirectoryContents implements ContentStore {
     const digest = digestOf(id);
     const files = manifest === null ? [digest] : [...filesIn(manifest).keys()];
     if (manifest !== null && hashBytes(Buffer.from(manifest, "latin1")) !== digest)
-      stop(3, `${id} is not what its digest says`);
+      stop(Exit.environment, `${id} is not what its digest says`);
     const missing = [...(await this.share.missing(files))];
     for (let at = 0; at < missing.length; at += BATCH)
       await this.#takeFiles(missing.slice(at, at + BATCH), copy, manifest === null);
@@ -145,7 +146,7 @@ export class DirectoryContents implements ContentStore {
       const wanted = new Map(files);
       unwrap(await copy(wanted));
       const wrong = await misnamed(wanted);
-      if (wrong !== null) stop(3, `${wrong} is not what its digest says`);
+      if (wrong !== null) stop(Exit.environment, `${wrong} is not what its digest says`);
     });
   }
 

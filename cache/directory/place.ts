@@ -16,7 +16,7 @@ import { open, readdir, stat, type FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { codeOf, ioProblem, temporaryName } from "../io.js";
-import { fail, ok, stop, unwrap, type Result } from "../problem.js";
+import { Exit, fail, ok, stop, unwrap, type Result } from "../problem.js";
 
 /** The form of what lies in it. Another one lies beside it. */
 const FORM = "v1";
@@ -59,8 +59,8 @@ export class Share {
     try {
       const found = await within(stat(dir), PATIENCE_MS);
       if (found === null)
-        return fail(3, `${dir} does not answer`, "is the server of that file system there?");
-      if (!found.isDirectory()) return fail(3, `${dir} is no directory`);
+        return fail(Exit.environment, `${dir} does not answer`, "is the server of that file system there?");
+      if (!found.isDirectory()) return fail(Exit.environment, `${dir} is no directory`);
       const root = join(realpathSync(dir), FORM);
       const share = new Share(name, root, readOnly, owners, found);
       for (const place of [dirname(root), root, ...PLACES.map((one) => join(root, one))]) {
@@ -73,7 +73,11 @@ export class Share {
     } catch (error) {
       // Not made here: where a share should be mounted, it would fill this machine's own disk.
       if (codeOf(error) === "ENOENT")
-        return fail(3, `there is no directory ${dir}`, "make it, or mount what it should be on");
+        return fail(
+          Exit.environment,
+          `there is no directory ${dir}`,
+          "make it, or mount what it should be on",
+        );
       return ioProblem(`use the cache ${name}`, error);
     }
   }
@@ -85,7 +89,7 @@ export class Share {
   stands(): void {
     const now = statSync(dirname(this.root), { throwIfNoEntry: false });
     if (now?.ino !== this.opened.ino || now.dev !== this.opened.dev)
-      stop(3, `${this.name} was moved, unmounted or removed while this ran`);
+      stop(Exit.environment, `${this.name} was moved, unmounted or removed while this ran`);
   }
 
   /** Where a result lies. Throws where others may have put it there: what it says is believed. */
@@ -167,17 +171,18 @@ async function within<T>(value: Promise<T>, ms: number): Promise<T | null> {
 }
 
 function distrusted(path: string, stats: Stats, owners: readonly number[] | null): Result<never> | null {
-  if (!stats.isDirectory()) return fail(3, `${path} is no directory, and no link is followed there`);
+  if (!stats.isDirectory())
+    return fail(Exit.environment, `${path} is no directory, and no link is followed there`);
   const closed = owners === null ? 0o002 : 0o022;
   if (owners !== null && !owners.includes(stats.uid))
     return fail(
-      3,
+      Exit.environment,
       `${path} belongs to user ${stats.uid}: what a cache says is believed, and root believes only its own and that of the Imagefile's owner`,
       `give it to root if you trust what lies there (chown -R root ${path})`,
     );
   if ((stats.mode & closed) !== 0)
     return fail(
-      3,
+      Exit.environment,
       `${path} can be written by others: they would say what is built here`,
       `chmod go-w ${path}`,
     );

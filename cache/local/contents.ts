@@ -9,7 +9,7 @@ import { ioProblem, isThere } from "../io.js";
 import { layerPath } from "../layers.js";
 import { makeScratch, type Layout } from "../layout.js";
 import { hasManifest, readManifestText } from "../manifests.js";
-import { fail, ok, type Problem, type Result } from "../problem.js";
+import { Exit, fail, ok, type Problem, type Result } from "../problem.js";
 import { digestOf, type Store } from "../store.js";
 
 /** How trees come into layers and out of them. */
@@ -51,7 +51,7 @@ export class LocalContents implements ContentStore {
   give(id: ArtifactId): Promise<Result<Giving>> {
     const row = this.index.artifact(id);
     if (row === undefined || row.kind === "verdict" || !this.#holds(row))
-      return Promise.resolve(fail(3, `${id} is not in the store`));
+      return Promise.resolve(fail(Exit.environment, `${id} is not in the store`));
     const { size, parent } = row;
     if (row.kind === "file")
       return Promise.resolve(
@@ -99,7 +99,7 @@ export class LocalContents implements ContentStore {
     const file = join(scratch, digest);
     const copied = await copy(new Map([[digest, file]]));
     if (!copied.ok) return copied;
-    if ((await hashFile(file)) !== digest) return fail(3, `${id} is not what its digest says`);
+    if ((await hashFile(file)) !== digest) return fail(Exit.environment, `${id} is not what its digest says`);
     const added = await this.store.addFile(file, id);
     return added.ok ? ok({ id, kind: "file", size, layer: null, parent: null, form: null }) : added;
   }

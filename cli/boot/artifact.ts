@@ -4,7 +4,7 @@ import type { ArtifactId } from "../../cache/index.js";
 import type { Judgement } from "../../engine/decide.js";
 import type { TargetId } from "../../engine/model.js";
 import { undated } from "../../engine/names.js";
-import { fail, ok, type Result } from "../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
 import { Presence } from "../../engine/presence.js";
 import type { Looking } from "../look.js";
@@ -31,12 +31,13 @@ export async function findArtifact(
   const { index, decider } = looking.session;
   const found = relationsOf(looking.opened.graph).target(target);
   const judged = judgements.get(found?.action ?? "");
-  if (found === undefined || judged === undefined) return fail(2, `there is no target ${target}`);
+  if (found === undefined || judged === undefined) return fail(Exit.usage, `there is no target ${target}`);
   const builds = `imagemake ${target} builds it`;
   const known = judged.made?.outputs[found.output];
   const id = known ?? lastBuilt(looking, found.action, found.output);
   const row = id === undefined ? undefined : index.artifact(id);
-  if (id === undefined || row === undefined) return fail(2, `${target} was never built here`, builds);
+  if (id === undefined || row === undefined)
+    return fail(Exit.usage, `${target} was never built here`, builds);
   const stale = known === undefined ? describeDecision(judged.decision) : null;
   const name = undated(found.pattern ?? "");
   const path = await linked(looking, id);
@@ -44,7 +45,7 @@ export async function findArtifact(
   const { store } = decider.context;
   return store.has(id, row.size)
     ? ok({ path: store.path(id), name, size: row.size, stale })
-    : fail(2, `what was built of ${target} is gone from the store`, builds);
+    : fail(Exit.usage, `what was built of ${target} is gone from the store`, builds);
 }
 
 function lastBuilt({ session, opened }: Looking, action: string, output: string): ArtifactId | undefined {

@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { leadsTo } from "../../cache/layout.js";
 import type { Accel, Guest, Machine, Qemu, Role } from "../../rules/guest.js";
-import { fail, ok, type Result } from "../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import type { Found } from "./artifact.js";
 import type { BootOptions } from "./options.js";
@@ -29,17 +29,21 @@ export function machineOf(
       ? qemu.mediumOf(qemu.namesIn(image.path))
       : undefined;
   if (own.as !== undefined && image === undefined)
-    return fail(2, `--as: ${target} starts a kernel, and no medium`);
+    return fail(Exit.usage, `--as: ${target} starts a kernel, and no medium`);
   const medium = own.as ?? guest.as ?? peeked;
   if (medium === undefined)
-    return fail(2, `${target}: it cannot be told how this is started`, "--as cd, usb, disk or pxe says so");
+    return fail(
+      Exit.usage,
+      `${target}: it cannot be told how this is started`,
+      "--as cd, usb, disk or pxe says so",
+    );
   const memory = own.memory === undefined ? undefined : rules.memoryIn(own.memory);
   if (own.memory !== undefined && memory === undefined)
-    return fail(2, `--memory: expected a size such as 2GiB, found ${own.memory}`);
+    return fail(Exit.usage, `--memory: expected a size such as 2GiB, found ${own.memory}`);
   if (own.cpus !== undefined && own.cpus > 64)
-    return fail(2, `--cpus: expected a number from 1 to 64, found ${own.cpus}`);
+    return fail(Exit.usage, `--cpus: expected a number from 1 to 64, found ${own.cpus}`);
   if (own.keep !== undefined && medium !== "disk" && medium !== "usb")
-    return fail(2, `--keep: a ${medium} is never written to`);
+    return fail(Exit.usage, `--keep: a ${medium} is never written to`);
   const { asked } = guest;
   return ok({
     ...(asked.cmdline === undefined ? {} : { cmdline: asked.cmdline }),
@@ -72,13 +76,13 @@ export function keepIn(
   });
   if (built || inside.some((one) => path?.startsWith(`${one}/`)))
     return fail(
-      2,
+      Exit.usage,
       `--keep ${keep}: the guest would write to what was built`,
       "name a file elsewhere, which gets a copy",
     );
   return stats === undefined || stats.isFile()
     ? ok({ there: stats !== undefined })
-    : fail(2, `--keep ${keep} is there, and no file`);
+    : fail(Exit.usage, `--keep ${keep} is there, and no file`);
 }
 
 /** IMAGEMAKE_ACCEL=tcg keeps KVM out of reach here as in a build. */

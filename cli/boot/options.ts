@@ -1,7 +1,7 @@
 // The options of `imagemake boot`: where the console, the picture and the monitor are, in QEMU's words.
 import { existsSync, lstatSync } from "node:fs";
 import { resolve } from "node:path";
-import { fail, ok, type Result } from "../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../engine/problem.js";
 import type { OptionsOf } from "../commands.js";
 
 /** Its options, and those of every command. */
@@ -22,9 +22,9 @@ export interface Outside {
 export function outsideOf(options: BootOptions, quoted: (path: string) => string): Result<Outside> {
   const { graphics = false, serialSocket, monitorSocket } = options;
   if (serialSocket !== undefined && options.serial === true)
-    return fail(2, "--serial and --serial-socket: the guest has one serial console");
+    return fail(Exit.usage, "--serial and --serial-socket: the guest has one serial console");
   if (options.snapshot === true && options.keep !== undefined)
-    return fail(2, "--snapshot and --keep: what the guest writes is thrown away, or kept");
+    return fail(Exit.usage, "--snapshot and --keep: what the guest writes is thrown away, or kept");
   const console = serialSocket === undefined && (options.serial === true || !graphics);
   const terminal = console && process.stdin.isTTY && process.stdout.isTTY;
   const sockets: string[] = [];
@@ -32,7 +32,8 @@ export function outsideOf(options: BootOptions, quoted: (path: string) => string
   const socket = (id: string, path: string): Result<void> => {
     const at = resolve(path);
     // QEMU would delete whatever is in its place.
-    if (existsSync(at) && !lstatSync(at).isSocket()) return fail(2, `${path} is there, and no socket`);
+    if (existsSync(at) && !lstatSync(at).isSocket())
+      return fail(Exit.usage, `${path} is there, and no socket`);
     sockets.push(at);
     argv.push("-chardev", `socket,id=${id},path=${quoted(at)},server=on,wait=off`);
     return ok(undefined);
@@ -63,6 +64,10 @@ export function outsideOf(options: BootOptions, quoted: (path: string) => string
 function pictureOf(graphics: boolean): Result<readonly string[]> {
   if (!graphics) return ok(["-nographic"]);
   if (!process.env["DISPLAY"] && !process.env["WAYLAND_DISPLAY"])
-    return fail(3, "there is no display here", "without --graphics the serial console is on the terminal");
+    return fail(
+      Exit.environment,
+      "there is no display here",
+      "without --graphics the serial console is on the terminal",
+    );
   return ok(["-device", "virtio-vga", "-display", "gtk,gl=off"]);
 }

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Accel, Does, Guest, Machine, Qemu, Role } from "../../rules/guest.js";
-import { asError, stop, unwrap } from "../../engine/problem.js";
+import { asError, Exit, stop, unwrap } from "../../engine/problem.js";
 import { missingTools } from "../../engine/tools.js";
 import { findArtifact, type Found } from "../boot/artifact.js";
 import { tryGuest, type Attempt } from "../boot/attempt.js";
@@ -34,7 +34,7 @@ export async function command(call: Call<"boot">): Promise<number> {
   const looking = await look(call, call.names);
   const [target, ...others] = looking.targets;
   if (target === undefined || others.length > 0)
-    return stop(2, `name one target, not ${looking.targets.length}`, looking.targets.join(" "));
+    return stop(Exit.usage, `name one target, not ${looking.targets.length}`, looking.targets.join(" "));
   const guest = unwrap(rules.guestOf(looking.opened.graph, target));
   const judgements = await judge(looking.session);
   const found: Partial<Record<Role, Found>> = {};
@@ -63,7 +63,7 @@ export async function command(call: Call<"boot">): Promise<number> {
     unwrap(missingTools(rules.toolsFor(start.machine)));
     return await boot(start, guest);
   } catch (error) {
-    if (error instanceof qemu.Missing) return stop(3, error.message);
+    if (error instanceof qemu.Missing) return stop(Exit.environment, error.message);
     throw error;
   }
 }
@@ -107,7 +107,7 @@ function print(start: Start): number {
     qemu.medium(machine, namedFiles(start, scratch, does), scratch, does),
   );
   output.write(`${qemu.shellLine(argv)}\n`);
-  return 0;
+  return Exit.done;
 }
 
 async function boot(start: Start, { check }: Guest): Promise<number> {
@@ -153,13 +153,13 @@ function prepared<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (asError(error).constructor === Error) return stop(1, asError(error).message);
+    if (asError(error).constructor === Error) return stop(Exit.failed, asError(error).message);
     throw error;
   }
 }
 
 function statusOf(end: Attempt): number {
   if (end.kind === "signal") return 128 + constants.signals[end.signal];
-  if (end.kind === "useless" || end.status === 0) return end.kind === "useless" ? 1 : 0;
-  return stop(1, `QEMU ended with status ${end.status}`);
+  if (end.kind === "useless" || end.status === 0) return end.kind === "useless" ? Exit.failed : Exit.done;
+  return stop(Exit.failed, `QEMU ended with status ${end.status}`);
 }

@@ -13,7 +13,7 @@ import type { Emit } from "../../engine/events.js";
 import { warningOnce } from "../../engine/notice.js";
 import { withDate } from "../../engine/names.js";
 import { together } from "../../engine/obstacles.js";
-import { ProblemError, stop, unwrap } from "../../engine/problem.js";
+import { Exit, ProblemError, stop, unwrap } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
 import { readReleases, selectRelease } from "../../engine/release/release.js";
 import type { Earlier } from "../../engine/known.js";
@@ -58,12 +58,12 @@ function print(
   });
   const json = options.json === true;
   output.write(json ? `${JSON.stringify(names)}\n` : names.map((name) => `${name}\n`).join(""));
-  return options.expect === undefined ? 0 : compared(options.expect, names);
+  return options.expect === undefined ? Exit.done : compared(options.expect, names);
 }
 
 /** 1, with the difference on stderr, where the list is not the file's. */
 function compared(file: string, names: readonly string[]): number {
-  if (!existsSync(file)) stop(2, `there is no ${file}`);
+  if (!existsSync(file)) stop(Exit.usage, `there is no ${file}`);
   const lines = drift(
     readFileSync(file, "utf8")
       .split("\n")
@@ -71,7 +71,7 @@ function compared(file: string, names: readonly string[]): number {
     names,
   );
   process.stderr.write(lines.map((line) => `${line}\n`).join(""));
-  return lines.length === 0 ? 0 : 1;
+  return lines.length === 0 ? Exit.done : Exit.failed;
 }
 
 /** What an earlier run of these words found, where this one's graph can be held against that one's. */
@@ -106,9 +106,9 @@ async function look(
   // What a build would stop at, it says here too.
   const unresolved = together(unresolvedOf(judgements));
   if (unresolved !== null && options.keepGoing !== true) throw new ProblemError(unresolved);
-  const status = unresolved?.exit ?? 0;
+  const status = unresolved?.exit ?? Exit.done;
   const idle = nothingToDo(judgements);
-  if (options.question === true) return idle ? 0 : 1;
+  if (options.question === true) return idle ? Exit.done : Exit.failed;
   if (options.json === true) {
     const rows = [...judgements].map(([target, { decision }]) => ({ target, ...decision }));
     output.write(`${JSON.stringify(rows, null, 2)}\n`);
@@ -156,7 +156,7 @@ async function runBuild(
     if (end.problem !== null) throw new ProblemError(end.problem);
     await keepSpace(call, opened.project, end);
     const quick = quickWords(call.argv);
-    if (end.exit === 0 && end.session !== null && quick !== null && opened.digest !== null)
+    if (end.exit === Exit.done && end.session !== null && quick !== null && opened.digest !== null)
       saveRecord(
         end.session,
         opened.reads,

@@ -1,6 +1,6 @@
 // `imagemake cache gc`: removes what no target's last build and no release needs; with -n says what that is.
 import { Index } from "../../cache/index.js";
-import { stop, type Problem, type Result } from "../../engine/problem.js";
+import { Exit, stop, type Problem, type Result } from "../../engine/problem.js";
 import { collectGarbage, leftBy, lookForGarbage, type Found, type Limits, type Row } from "../garbage.js";
 import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
@@ -20,11 +20,11 @@ export async function command(call: Call<"cache gc">): Promise<number> {
     const found = await lookForGarbage(project, index, limits);
     index.close();
     print(call, limits, found, []);
-    return 0;
+    return Exit.done;
   }
   const { found, problems } = await collectGarbage(call, project, limits);
   print(call, limits, found, problems);
-  return problems.length === 0 ? 0 : 3;
+  return problems.length === 0 ? Exit.done : Exit.environment;
 }
 
 function limitsOf({ keepReleases, olderThan, maxSize }: Call<"cache gc">["options"]): Limits {
@@ -36,7 +36,7 @@ function limitsOf({ keepReleases, olderThan, maxSize }: Call<"cache gc">["option
 }
 
 const given = (option: string, read: Result<number>): number =>
-  read.ok ? read.value : stop(2, `${option}: ${read.problem.message}`);
+  read.ok ? read.value : stop(Exit.usage, `${option}: ${read.problem.message}`);
 
 function print(
   call: Call<"cache gc">,

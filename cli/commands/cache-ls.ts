@@ -1,5 +1,6 @@
 // `imagemake cache ls`: artifacts with size, the action that made them, and when.
 import { Index, type ArtifactRow, type BuildRow } from "../../cache/index.js";
+import { Exit } from "../../engine/problem.js";
 import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
 import { tableWidth } from "../render/renderer.js";
@@ -18,7 +19,7 @@ export function command(call: Call<"cache ls">): Promise<number> {
     .sort((a, b) => (b.build?.started ?? 0) - (a.build?.started ?? 0));
   index.close();
   output.write(call.options.json === true ? asJson(rows) : asTable(rows));
-  return Promise.resolve(0);
+  return Promise.resolve(Exit.done);
 }
 
 interface Row {

@@ -4,6 +4,7 @@ import { layerPath, listLayers } from "../../cache/layers.js";
 import { openStore } from "../../cache/store.js";
 import { databaseFiles, lyingIn } from "../../cache/layout.js";
 import { diskUse, totalUse } from "../../engine/execute/disk-use.js";
+import { Exit } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
@@ -15,7 +16,7 @@ import { projectOfCall } from "../state.js";
 export async function command(call: Call<"cache stats">): Promise<number> {
   const rows = await measure(projectOfCall(call));
   output.write(call.options.json === true ? asJson(rows) : asTable(rows));
-  return 0;
+  return Exit.done;
 }
 
 /** One kind of thing. Bytes as the files' sizes say, and on the disk; null for what lies in the database. */

@@ -2,6 +2,7 @@
 // build makes it anew; with -n only says.
 import { Index } from "../../cache/index.js";
 import { probeIsolation } from "../../engine/execute/local/capability.js";
+import { Exit } from "../../engine/problem.js";
 import { verifyAll, type Finding, type Verified } from "../../engine/verify.js";
 import { output } from "../output.js";
 import { counted, listed } from "../render/count.js";
@@ -31,8 +32,8 @@ export async function command(call: Call<"cache verify">): Promise<number> {
 }
 
 function statusOf({ findings, problems }: Verified): number {
-  if (findings.some(({ state }) => state !== "unknown")) return 1;
-  return findings.length + problems.length > 0 ? 3 : 0;
+  if (findings.some(({ state }) => state !== "unknown")) return Exit.failed;
+  return findings.length + problems.length > 0 ? Exit.environment : Exit.done;
 }
 
 function print(

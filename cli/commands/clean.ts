@@ -10,7 +10,7 @@ import {
   type Kept,
   type Removable,
 } from "../../engine/clean.js";
-import { unwrap, type Problem } from "../../engine/problem.js";
+import { Exit, unwrap, type Problem } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import { readReleases } from "../../engine/release/release.js";
 import { openImagefile } from "../open.js";
@@ -25,7 +25,7 @@ export async function command(call: Call<"clean">): Promise<number> {
   const dryRun = call.options.dryRun === true;
   if (!hasState(project)) {
     print(call, [], [], []);
-    return 0;
+    return Exit.done;
   }
   const isInput = await inputs(call, project);
   const run = async (): Promise<number> => {
@@ -38,7 +38,7 @@ export async function command(call: Call<"clean">): Promise<number> {
         ? { removed: plan.removable, problems: [] }
         : await clean(open, plan);
       print(call, removed, plan.kept, problems);
-      return problems.length === 0 ? 0 : 3;
+      return problems.length === 0 ? Exit.done : Exit.environment;
     } finally {
       close();
     }

@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import { cwd } from "node:process";
 import type { Graph } from "../../engine/model.js";
+import { Exit } from "../../engine/problem.js";
 import { projectOf } from "../../engine/project.js";
 import type { Handler } from "../call.js";
 import { COMMANDS, declared, FAMILIES, SHELLS, type CommandName, type Word } from "../commands.js";
@@ -26,7 +27,7 @@ export const command: Handler<"__complete"> = async ({ argv }) => {
   } catch {
     // Whatever it is, the command itself says it when it is run.
   }
-  return 0;
+  return Exit.done;
 };
 
 /** A command line as far as it is typed. */

@@ -1,7 +1,7 @@
 // `imagemake completion SHELL`: the few lines by which a shell asks imagemake for words at a press of Tab (complete.ts).
 import { readFileSync } from "node:fs";
 import { PACKAGE } from "../../cache/installed.js";
-import { stop } from "../../engine/problem.js";
+import { Exit, stop } from "../../engine/problem.js";
 import type { Handler } from "../call.js";
 import { SHELLS } from "../commands.js";
 import { output } from "../output.js";
@@ -9,7 +9,11 @@ import { output } from "../output.js";
 export const command: Handler<"completion"> = ({ names }) => {
   const shell = SHELLS.find((one) => one === names[0]);
   if (shell === undefined)
-    stop(2, `there is no completion for ${names[0] ?? "no shell"}`, `it is there for ${SHELLS.join(", ")}`);
+    stop(
+      Exit.usage,
+      `there is no completion for ${names[0] ?? "no shell"}`,
+      `it is there for ${SHELLS.join(", ")}`,
+    );
   output.write(readFileSync(new URL(`cli/completion/imagemake.${shell}`, PACKAGE), "utf8"));
-  return Promise.resolve(0);
+  return Promise.resolve(Exit.done);
 };

@@ -1,6 +1,6 @@
 // `imagemake config`: which settings hold, and who says so. It changes nothing.
 import { cwd } from "node:process";
-import { unwrap } from "../../engine/problem.js";
+import { Exit, unwrap } from "../../engine/problem.js";
 import { projectOf } from "../../engine/project.js";
 import type { Call } from "../call.js";
 import { output } from "../output.js";
@@ -19,7 +19,7 @@ export async function command({ options, given }: Call<"config">): Promise<numbe
       return { ...one, default: usual, about, variable: variableOf(one.name) };
     });
     output.write(`${JSON.stringify({ settings, files }, null, 2)}\n`);
-    return 0;
+    return Exit.done;
   }
   const columns = [
     { head: "setting", value: ({ name }: Setting) => name },
@@ -29,7 +29,7 @@ export async function command({ options, given }: Call<"config">): Promise<numbe
   const lines = tableLines(all, columns, { width: tableWidth(output) });
   output.write(lines.map((line) => `${line}\n`).join(""));
   for (const { path, read } of files) if (!read) process.stderr.write(`${path} is not there\n`);
-  return 0;
+  return Exit.done;
 }
 
 const shown = (name: SettingName, value: string | number | null): string => {

@@ -5,7 +5,7 @@ import { Index } from "../../cache/index.js";
 import { checkInputs } from "../../engine/build/inputs.js";
 import { leftBehind } from "../../engine/execute/local/stale.js";
 import type { Action } from "../../engine/model.js";
-import { stop, unwrap } from "../../engine/problem.js";
+import { Exit, stop, unwrap } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import { relationsOf } from "../../engine/relations.js";
 import { Facts } from "../../engine/sources/facts.js";
@@ -25,7 +25,7 @@ import { projectOfCall } from "../state.js";
 /** Exit 3 when something is lacking, 2 when the Imagefile is broken; without an Imagefile the general things. */
 export async function command(call: Call<"doctor">): Promise<number> {
   const project = projectOfCall(call);
-  if (!existsSync(project.dir)) return stop(2, `there is no directory ${project.dir}`);
+  if (!existsSync(project.dir)) return stop(Exit.usage, `there is no directory ${project.dir}`);
   const { finding, actions, exit } = await imagefile(call, project);
   const findings = [
     finding,
@@ -36,8 +36,8 @@ export async function command(call: Call<"doctor">): Promise<number> {
     ...leftBehind(project).map(({ message }) => poor(message, "then the next build deletes it")),
   ];
   print(call, findings);
-  if (exit !== 0) return exit;
-  return findings.some(({ state }) => state === "lacking") ? 3 : 0;
+  if (exit !== Exit.done) return exit;
+  return findings.some(({ state }) => state === "lacking") ? Exit.environment : Exit.done;
 }
 
 /** What the Imagefile, or the named targets, want done. */
@@ -48,8 +48,8 @@ async function imagefile(
   const name = basename(project.imagefile);
   if (!existsSync(project.imagefile)) {
     if (call.names.length > 0)
-      return stop(2, `there is no ${project.imagefile}`, "imagemake init writes one");
-    return { finding: fine(`no ${name} here; imagemake init writes one`), actions: [], exit: 0 };
+      return stop(Exit.usage, `there is no ${project.imagefile}`, "imagemake init writes one");
+    return { finding: fine(`no ${name} here; imagemake init writes one`), actions: [], exit: Exit.done };
   }
   const opened = await openImagefile(call.options, call.args, false);
   if (!opened.ok) {

@@ -1,6 +1,6 @@
 // `imagemake explain [NAME]`: what a rule, a step or a function of an Imagefile is and what it takes, as it was declared.
 import { nearestHint } from "../../engine/evaluate/nearest.js";
-import { ProblemError } from "../../engine/problem.js";
+import { Exit, ProblemError } from "../../engine/problem.js";
 import type { Declaration } from "../../rules/declaration.js";
 import type { OptionText } from "../../rules/describe.js";
 import { output } from "../output.js";
@@ -16,7 +16,7 @@ export async function command({ names: [word], options }: Call<"explain">): Prom
   const asJson = options.json === true;
   const text = word === undefined ? listed(rules, all, asJson) : told(rules, all, word, asJson);
   output.write(`${text}\n`);
-  return 0;
+  return Exit.done;
 }
 
 /** What a word means: declarations, and in each of them the names that lead to an option. */
@@ -77,7 +77,7 @@ function meanings(rules: Describe, all: readonly Declaration[], word: string): r
 
 function refuse(message: string, word: string, known: readonly string[]): never {
   const hint = nearestHint(word, known) ?? "imagemake explain names all there are";
-  throw new ProblemError({ exit: 2, message, hint });
+  throw new ProblemError({ exit: Exit.usage, message, hint });
 }
 
 function optionAt(

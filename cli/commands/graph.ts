@@ -1,6 +1,6 @@
 // `imagemake graph [TARGET…]`: the graph in graphviz's language, or as JSON.
 import { dot } from "../../engine/graph.js";
-import { unwrap } from "../../engine/problem.js";
+import { Exit, unwrap } from "../../engine/problem.js";
 import { openImagefile } from "../open.js";
 import { output } from "../output.js";
 import type { Call } from "../call.js";
@@ -19,7 +19,7 @@ export async function command(call: Call<"graph">): Promise<number> {
   const targets = graph.targets.filter((target) => ids.has(target.action));
   if (call.options.json !== true) {
     output.write(dot({ actions, targets }));
-    return 0;
+    return Exit.done;
   }
   const nodes = targets.map(({ id, kind, action }) => ({ id, kind, action }));
   const edges = targets.flatMap(({ id }) => {
@@ -27,5 +27,5 @@ export async function command(call: Call<"graph">): Promise<number> {
     return action === undefined ? [] : targetsRead(action).map((from) => ({ from, to: id }));
   });
   output.write(`${JSON.stringify({ nodes, edges }, null, 2)}\n`);
-  return 0;
+  return Exit.done;
 }

@@ -1,10 +1,10 @@
 // `imagemake help [COMMAND…]`: what there is, or what a command is for.
-import { unwrap } from "../../engine/problem.js";
+import { Exit, unwrap } from "../../engine/problem.js";
 import type { Handler } from "../call.js";
 import { commandOf, makeProgram } from "../program.js";
 
 export const command: Handler<"help"> = ({ names }) => {
   const program = makeProgram(() => Promise.resolve());
   unwrap(commandOf(program, names)).outputHelp();
-  return Promise.resolve(0);
+  return Promise.resolve(Exit.done);
 };

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { writeWhole } from "../../cache/write.js";
-import { stop } from "../../engine/problem.js";
+import { Exit, stop } from "../../engine/problem.js";
 import { enginePaths, firstImagefile, hostDebian, ignoring, tsconfig } from "../first.js";
 import { output } from "../output.js";
 import { listed } from "../render/count.js";
@@ -12,14 +12,16 @@ import { projectOfCall } from "../state.js";
 /** Writes the files; exit 2, and nothing written, where one is there already. */
 export function command(call: Call<"init">): Promise<number> {
   const { dir, imagefile } = projectOfCall(call);
-  if (!existsSync(dir)) return stop(2, `there is no directory ${dir}`);
+  if (!existsSync(dir)) return stop(Exit.usage, `there is no directory ${dir}`);
   const [config, ignore] = [join(dir, "tsconfig.json"), join(dir, ".gitignore")];
   const there = [imagefile, config].filter((file) => existsSync(file));
   if (there.length > 0) {
     const names = listed(there.map((file) => basename(file)));
     const message = `${names} ${there.length === 1 ? "is" : "are"} there already, and init overwrites nothing`;
     const onlyConfig = !existsSync(imagefile);
-    return onlyConfig ? stop(2, message, `what editors need in it: ${enginePaths()}`) : stop(2, message);
+    return onlyConfig
+      ? stop(Exit.usage, message, `what editors need in it: ${enginePaths()}`)
+      : stop(Exit.usage, message);
   }
   const debian = hostDebian();
   const ignored = ignoring(existsSync(ignore) ? readFileSync(ignore, "utf8") : "");
@@ -36,7 +38,7 @@ export function command(call: Call<"init">): Promise<number> {
       : written.map((file) => `${relative(process.cwd(), file)}\n`).join(""),
   );
   if (call.options.dryRun !== true) process.stderr.write(next(call, debian !== null));
-  return Promise.resolve(0);
+  return Promise.resolve(Exit.done);
 }
 
 /** What to type now. */

@@ -1,6 +1,6 @@
 // `imagemake list [GROUP…]`: targets with their output names, without deciding anything.
 import { withDate } from "../../engine/names.js";
-import { unwrap } from "../../engine/problem.js";
+import { Exit, unwrap } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
 import { readReleases, selectRelease } from "../../engine/release/release.js";
 import { openImagefile } from "../open.js";
@@ -28,7 +28,7 @@ export async function command(call: Call<"list">): Promise<number> {
     }));
   if (call.options.json === true) {
     output.write(`${JSON.stringify({ targets: rows, groups: graph.groups }, null, 2)}\n`);
-    return 0;
+    return Exit.done;
   }
   const columns = [
     { head: "target", value: (row: (typeof rows)[number]) => row.id },
@@ -43,5 +43,5 @@ export async function command(call: Call<"list">): Promise<number> {
   );
   const groups = graph.groups.map((group) => `${group.name}-all`);
   if (output.isTTY) process.stderr.write(`groups: ${groups.join(" ")}\n`);
-  return 0;
+  return Exit.done;
 }

@@ -7,7 +7,7 @@ import { isPlain } from "../../cache/io.js";
 import { unfinishedOf, type Unfinished } from "../../engine/build/unfinished.js";
 import { endOf } from "../../engine/history.js";
 import type { Action } from "../../engine/model.js";
-import { stop } from "../../engine/problem.js";
+import { Exit, stop } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
 import { judge, look, onlyAction, type Looking } from "../look.js";
 import { flushed, output } from "../output.js";
@@ -21,20 +21,20 @@ export async function command(call: Call<"log">): Promise<number> {
   const { failed, follow, quiet, json } = call.options;
   if (failed === true) return allFailed(call, await look(call, call.names));
   if (call.names.length === 0)
-    stop(2, "name a target", "--failed has the logs of all whose last build failed");
+    stop(Exit.usage, "name a target", "--failed has the logs of all whose last build failed");
   const looking = await look(call, call.names);
   const action = onlyAction(looking);
   const { project } = looking.opened;
   const unfinished = unfinishedOf(project, action.id);
   const last = unfinished ?? looking.session.index.lastBuild(project.line, action.id);
   if (last === undefined)
-    return stop(2, `${action.id} was never built here`, await reason(looking, action.id));
+    return stop(Exit.usage, `${action.id} was never built here`, await reason(looking, action.id));
   if (json === true) {
     output.write(`${JSON.stringify(last, null, 2)}\n`);
   } else if (last.log === null) {
-    return stop(2, `${action.id} was built on another machine`, "its log is there");
+    return stop(Exit.usage, `${action.id} was built on another machine`, "its log is there");
   } else if (!isPlain(last.log)) {
-    return stop(2, `the log of ${action.id} was removed`, "imagemake clean removes logs");
+    return stop(Exit.usage, `the log of ${action.id} was removed`, "imagemake clean removes logs");
   } else {
     if (unfinished !== null && quiet !== true) warn(inWords(unfinished, follow === true));
     const goesOn = follow === true && unfinished?.status === "running";
@@ -42,7 +42,7 @@ export async function command(call: Call<"log">): Promise<number> {
     const printed = await print(last.log, 0);
     if (goesOn) await followed(looking, action, last.log, printed, quiet === true);
   }
-  return 0;
+  return Exit.done;
 }
 
 /** Milliseconds between two looks at a log that grows. */
@@ -85,7 +85,7 @@ async function allFailed(call: Call<"log">, { opened, session, targets }: Lookin
     .filter(({ status }) => status === "failed");
   if (call.options.json === true) {
     output.write(`${JSON.stringify(last, null, 2)}\n`);
-    return 0;
+    return Exit.done;
   }
   if (last.length === 0) warn("no last build failed");
   for (const row of last) {
@@ -93,7 +93,7 @@ async function allFailed(call: Call<"log">, { opened, session, targets }: Lookin
     if (row.log !== null && isPlain(row.log)) await print(row.log, 0);
     else output.write("(its log is not here any more)\n");
   }
-  return 0;
+  return Exit.done;
 }
 
 /** Why there is no log: what could not be resolved never ran. */

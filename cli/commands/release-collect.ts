@@ -2,7 +2,7 @@
 // checksums.
 import { resolve } from "node:path";
 import type { Graph, TargetId } from "../../engine/model.js";
-import { stop, unwrap } from "../../engine/problem.js";
+import { Exit, stop, unwrap } from "../../engine/problem.js";
 import { requireOtherNames } from "../../engine/release/check.js";
 import { collectInto } from "../../engine/release/collect.js";
 import { isLimited, kept, linkIn, ownPlace, requireOwner } from "../../engine/release/place.js";
@@ -58,10 +58,11 @@ export async function command(call: Call<"release collect">): Promise<number> {
         : resolve(call.names[0], release.datecode);
     if (call.options.dryRun === true) {
       process.stderr.write(`would collect ${items.length} files into ${dir}\n`);
-      return 0;
+      return Exit.done;
     }
     const link = linkIn(project, dir);
-    if (link !== null) stop(2, `${link} is a symbolic link`, "put a directory there, or name another");
+    if (link !== null)
+      stop(Exit.usage, `${link} is a symbolic link`, "put a directory there, or name another");
     // What the file says of files that are to be replaced is believed of one's own alone.
     const isSame = release.collected !== null && resolve(project.dir, release.collected.dir) === dir;
     const earlier = isSame && !isLimited(project) ? Object.values(release.artifacts) : [];
@@ -80,7 +81,7 @@ export async function command(call: Call<"release collect">): Promise<number> {
     const changed = changeState(release, "collect", Date.now(), more);
     saveRelease(project, changed);
     tell(call, project, changed);
-    return 0;
+    return Exit.done;
   };
   // Saying what would be done makes no state directory.
   return call.options.dryRun === true ? work() : whileLocked(call, project, work);
@@ -90,7 +91,7 @@ function requireWhole({ datecode }: Release, wrong: readonly Unwhole[]): void {
   if (wrong.length === 0) return;
   const gone = wrong.find(({ why }) => why === "gone");
   stop(
-    1,
+    Exit.failed,
     `release ${datecode} is not whole: ${wrong.map(inWords).join("; ")}`,
     gone === undefined
       ? "imagemake builds what is out of date"

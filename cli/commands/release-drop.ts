@@ -1,12 +1,12 @@
 // `imagemake release drop TARGET --because TEXT`: takes a target off the roster, recorded.
-import { stop } from "../../engine/problem.js";
+import { Exit, stop } from "../../engine/problem.js";
 import { moveRelease } from "../life.js";
 import type { Call } from "../call.js";
 
 export function command(call: Call<"release drop">): Promise<number> {
   const [target = ""] = call.names;
   const because =
-    call.options.because ?? stop(2, "a drop is recorded with its reason", "--because TEXT gives it");
+    call.options.because ?? stop(Exit.usage, "a drop is recorded with its reason", "--because TEXT gives it");
   return moveRelease(
     call,
     ["open"],
@@ -14,7 +14,7 @@ export function command(call: Call<"release drop">): Promise<number> {
     (release) => {
       if (release.roster?.includes(target) !== true)
         return stop(
-          2,
+          Exit.usage,
           `${target} is not on the roster of release ${release.datecode}`,
           "imagemake release status shows it",
         );

@@ -4,7 +4,7 @@ import { decideAll, inputsThere, type Session } from "../../engine/build/session
 import type { Judgement } from "../../engine/decide.js";
 import type { Graph, TargetId } from "../../engine/model.js";
 import { unlessAny } from "../../engine/obstacles.js";
-import { stop, unwrap } from "../../engine/problem.js";
+import { Exit, stop, unwrap } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
 import { checkPlace, exportIndex, writeExport, type ExportWish } from "../../engine/release/export.js";
 import type { ExportIndex } from "../../engine/release/exchange.js";
@@ -23,7 +23,7 @@ import { whileLocked } from "../state.js";
 export async function command(call: Call<"release export">): Promise<number> {
   const { options, names } = call;
   const preview = options.dryRun === true;
-  const dir = names.at(-1) ?? stop(2, "name the directory to write: release export [TARGET…] DIR");
+  const dir = names.at(-1) ?? stop(Exit.usage, "name the directory to write: release export [TARGET…] DIR");
   const opened = unwrap(await openImagefile(options, call.args, !preview));
   const selection = names.length === 1 ? null : unwrap(select(opened.graph, names.slice(0, -1)));
   const run = (): Promise<number> => write(call, opened, selection, dir, options.pins === true);
@@ -59,11 +59,15 @@ async function write(
   const judgements = pins ? new Map<string, Judgement>() : unwrap(await decideAll(session));
   const { targets, out } = pins ? { targets: [], out: [] } : upToDate(graph, asked, judgements);
   if (selection !== null && out.length > 0)
-    stop(1, `not up to date: ${out.map(inWords).join("; ")}`, "imagemake builds what is out of date");
+    stop(
+      Exit.failed,
+      `not up to date: ${out.map(inWords).join("; ")}`,
+      "imagemake builds what is out of date",
+    );
   for (const one of out) tellLine(call, `left out: ${inWords(one)}`);
   if (!pins && targets.length === 0)
     stop(
-      1,
+      Exit.failed,
       "nothing of the roster is up to date here",
       "imagemake builds it; --pins exports what it starts from",
     );
@@ -77,7 +81,7 @@ async function write(
   const index = unwrap(exportIndex(session, wish));
   if (!preview) unwrap(await writeExport(session, index, wish));
   report(call, session, dir, index);
-  return 0;
+  return Exit.done;
 }
 
 type LeftOut = { readonly target: TargetId; readonly judgement: Judgement | undefined };
@@ -106,7 +110,7 @@ function upToDate(
 function requireFiles(graph: Graph, targets: readonly TargetId[]): void {
   const tree = graph.targets.find(({ id, kind }) => kind === "tree" && targets.includes(id));
   if (tree !== undefined)
-    stop(2, `${tree.id} is a tree, and trees are not exported`, "name the file packed from it");
+    stop(Exit.usage, `${tree.id} is a tree, and trees are not exported`, "name the file packed from it");
 }
 
 function report(call: Call<"release export">, session: Session, dir: string, index: ExportIndex): void {

@@ -1,7 +1,7 @@
 // `imagemake release import DIR…`: takes over what other machines exported: pins, packages, artifacts. All of it, or
 // nothing where something is refused.
 import { resolve } from "node:path";
-import { fail, stop, unwrap } from "../../engine/problem.js";
+import { Exit, fail, stop, unwrap } from "../../engine/problem.js";
 import { readExport, type Export } from "../../engine/release/exchange.js";
 import { planImport, type ImportPlan, type Refusal } from "../../engine/release/import.js";
 import { applyImport, importPackages, takeRelease } from "../../engine/release/import-apply.js";
@@ -21,13 +21,13 @@ import { whileLocked } from "../state.js";
 export async function command(call: Call<"release import">): Promise<number> {
   const { options, names } = call;
   const preview = options.dryRun === true;
-  if (names.length === 0) stop(2, "name the directories to import: release import DIR…");
+  if (names.length === 0) stop(Exit.usage, "name the directories to import: release import DIR…");
   const exports: Export[] = [];
   for (const dir of new Set(names.map((name) => resolve(name)))) exports.push(unwrap(readExport(dir)));
   const wanted = call.options.prefer;
   const prefer = exports.find(({ dir }) => wanted !== undefined && dir === resolve(wanted)) ?? null;
   if (wanted !== undefined && prefer === null)
-    stop(2, `--prefer ${wanted} is none of the directories to import`, names.join(" "));
+    stop(Exit.usage, `--prefer ${wanted} is none of the directories to import`, names.join(" "));
   const opened = unwrap(await openImagefile(options, call.args, !preview));
   unwrap(requireOwner(opened.project, "import builds of other machines"));
   unwrap(sameLine(exports, opened.project.line));
@@ -56,14 +56,14 @@ async function take(
   if (preview || refused.length > 0) {
     report(call, here, exports, plan);
     if (refused.length > 0) unwrap(nothingTaken(refused));
-    return 0;
+    return Exit.done;
   }
   const progress = (line: string): void => tellLine(call, line);
   unwrap(await importPackages(project, exports, progress));
   if (artifacts.length === 0) takeRelease(project, here);
   else unwrap(await applyImport(session, plan, progress));
   report(call, here, exports, plan);
-  return 0;
+  return Exit.done;
 }
 
 /** The release that all exports lead to. */
@@ -75,12 +75,12 @@ function joinAll({ project, datecode }: Opened, exports: readonly Export[]): Rel
     releases = [...releases.filter((release) => release.datecode !== next.datecode), next];
     joined = next;
   }
-  return joined ?? stop(2, "there is nothing to import");
+  return joined ?? stop(Exit.usage, "there is nothing to import");
 }
 
 const nothingTaken = (refused: readonly Refusal[]): ReturnType<typeof fail> =>
   fail(
-    2,
+    Exit.usage,
     `${refused.length === 1 ? "1 target is" : `${refused.length} targets are`} refused, so nothing was imported`,
     refused.some(({ kind }) => kind === "two-digests")
       ? "--prefer DIR says whose artifact it is"

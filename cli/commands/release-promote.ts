@@ -1,6 +1,6 @@
 // `imagemake release promote`: verifies, and makes the release the current one.
 import { basename } from "node:path";
-import { stop, unwrap } from "../../engine/problem.js";
+import { Exit, stop, unwrap } from "../../engine/problem.js";
 import { verifyDirectory } from "../../engine/release/check.js";
 import { currentLink, readCurrent, swapCurrent } from "../../engine/release/promote.js";
 import { saveRelease } from "../../engine/release/release.js";
@@ -16,7 +16,7 @@ export const command = (call: Call<"release promote">): Promise<number> =>
     ({ datecode }) => `make release ${datecode} the current one`,
     async (release, project) => {
       const { signature } = release;
-      if (signature === null) return stop(2, `release ${release.datecode} is not signed`);
+      if (signature === null) return stop(Exit.usage, `release ${release.datecode} is not signed`);
       const { dir, sums } = unwrap(await collectedOf(call, project, release));
       unwrap(await verifyDirectory({ dir, sums, publicKey: signature.publicKey, keyFile: null }));
       const link = currentLink(dir);

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isDatecode } from "../../engine/names.js";
-import { stop, unwrap } from "../../engine/problem.js";
+import { Exit, stop, unwrap } from "../../engine/problem.js";
 import { currentLink, readCurrent, swapCurrent } from "../../engine/release/promote.js";
 import { isLimited } from "../../engine/release/place.js";
 import type { Release } from "../../engine/release/record.js";
@@ -25,13 +25,13 @@ export const command = (call: Call<"release rollback">): Promise<number> =>
       if (isOurs) {
         if (previous !== null && isLimited(project) && !isDatecode(previous))
           stop(
-            2,
+            Exit.usage,
             `${previous}, which was current before, is no release`,
             "under sudo nothing else is made current",
           );
         const before = previous === null ? null : join(dirname(link), previous);
         if (before !== null && !existsSync(before))
-          return stop(2, `${before}, which was current before, is gone`, "put it back first");
+          return stop(Exit.usage, `${before}, which was current before, is gone`, "put it back first");
         unwrap(swapCurrent(project, link, previous));
       }
       tellLine(call, said);

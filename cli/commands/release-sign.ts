@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { writeWhole } from "../../cache/write.js";
 import { withDate } from "../../engine/names.js";
-import { asKnown, stop, unwrap } from "../../engine/problem.js";
+import { asKnown, Exit, stop, unwrap } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import { verifySignature } from "../../engine/release/check.js";
 import {
@@ -46,11 +46,11 @@ export async function command(call: Call<"release sign">): Promise<number> {
     const place = unwrap(await collectedOf(call, project, release));
     unwrap(await present(release, place));
     if (lstatSync(handedOut, { throwIfNoEntry: false }) !== undefined)
-      stop(2, `${handedOut} is there already`);
+      stop(Exit.usage, `${handedOut} is there already`);
     if (call.options.dryRun === true)
       process.stderr.write(`would write what is to be signed to ${handedOut}\n`);
     else writeWhole(resolve(handedOut), sumsText(digestsIn(release), place.form));
-    return 0;
+    return Exit.done;
   }
   return moveRelease(
     call,
@@ -65,7 +65,8 @@ export async function command(call: Call<"release sign">): Promise<number> {
       try {
         // A copy, so that what is signed is what was looked at.
         const [message, signed] = [join(scratch, basename(file)), join(scratch, basename(signature))];
-        const { form } = release.collected ?? stop(2, `release ${release.datecode} is not collected`);
+        const { form } =
+          release.collected ?? stop(Exit.usage, `release ${release.datecode} is not collected`);
         writeFileSync(message, sumsText(digestsIn(release), form));
         const keys = keysOf(project, settings.sign, release);
         const elsewhere = call.options.import;
@@ -140,19 +141,19 @@ function passphrase(call: Call<"release sign">, fresh: boolean): string | null {
   const file = call.options.passphraseFile;
   if (file !== undefined) {
     const [first = ""] = unwrap(readGiven(file, "a passphrase")).split("\n");
-    return first === "" ? stop(2, `${file} has no passphrase in its first line`) : first;
+    return first === "" ? stop(Exit.usage, `${file} has no passphrase in its first line`) : first;
   }
   if (call.options.askPassphrase !== true) return null;
   const typed = unwrap(askSecret("passphrase of the release's key: "));
   if (fresh && unwrap(askSecret("the same again: ")) !== typed)
-    return stop(2, "the two are not the same; nothing was made");
+    return stop(Exit.usage, "the two are not the same; nothing was made");
   return typed;
 }
 
 function taken(call: Call<"release sign">, { datecode }: Release, from: string, to: string): string {
   const key = call.options.publicKey;
   if (key === undefined)
-    return stop(2, "a signature from elsewhere needs its public key", "--public-key FILE gives it");
+    return stop(Exit.usage, "a signature from elsewhere needs its public key", "--public-key FILE gives it");
   const publicKey = unwrap(requireDate(unwrap(readGiven(key, "a public key")), "public key", datecode));
   // minisign's trusted comment is signed like the rest.
   writeFileSync(to, unwrap(requireDate(unwrap(readGiven(from, "a signature")), "signature", datecode)));

@@ -3,7 +3,7 @@
 import { rmSync } from "node:fs";
 import type { TargetId } from "../../engine/model.js";
 import { withDate } from "../../engine/names.js";
-import { unwrap } from "../../engine/problem.js";
+import { Exit, unwrap } from "../../engine/problem.js";
 import { requireOtherNames } from "../../engine/release/check.js";
 import type { Release } from "../../engine/release/record.js";
 import { readReleases, releaseFile, saveRelease } from "../../engine/release/release.js";
@@ -36,7 +36,7 @@ export async function command(call: Call<"release start">): Promise<number> {
     const pinned = taken === 0 ? "" : ` and ${counted(taken, "snapshot")}`;
     tellLine(call, `release ${datecode} is open with ${counted(roster.length, "target")}${pinned}\n${file}`);
   }
-  return 0;
+  return Exit.done;
 }
 
 async function start(

@@ -8,7 +8,7 @@ import { readReleases, releaseFile } from "../../engine/release/release.js";
 import { dropping, offRoster, offRosterLine, rosterOf, unpassed } from "../../engine/release/roster.js";
 import { NEXT } from "../../engine/release/states.js";
 import { joinedByBuilds, shownRelease } from "../../engine/release/which.js";
-import { stop, unwrap } from "../../engine/problem.js";
+import { Exit, stop, unwrap } from "../../engine/problem.js";
 import { judge, look } from "../look.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
@@ -30,10 +30,11 @@ export async function command(call: Call<"release status">): Promise<number> {
   const { session, opened } = looking;
   const { selected } = session;
   if (selected.kind === "opens") {
-    if (call.options.release !== undefined) stop(2, `there is no release ${selected.release.datecode}`);
+    if (call.options.release !== undefined)
+      stop(Exit.usage, `there is no release ${selected.release.datecode}`);
     if (call.options.json === true) output.write("null\n");
     else output.write("no release is open; the next build or `imagemake release start` opens one\n");
-    return 0;
+    return Exit.done;
   }
   const { release } = selected;
   const judgements = await judge(session);
@@ -80,7 +81,7 @@ export async function command(call: Call<"release status">): Promise<number> {
       next,
     };
     output.write(`${JSON.stringify(data, null, 2)}\n`);
-    return 0;
+    return Exit.done;
   }
   const now = Date.now();
   const kind = release.explicit ? "explicit" : "implicit";
@@ -108,7 +109,7 @@ export async function command(call: Call<"release status">): Promise<number> {
     ...others.map((other) => `  beside it: release ${other.datecode} (${other.state})`),
   ];
   output.write(lines.map((line) => `${line}\n`).join(""));
-  return 0;
+  return Exit.done;
 }
 
 /** The command that leads on; to a check that has not passed, none leads from what is collected. */

@@ -1,5 +1,5 @@
 // `imagemake release tick STEP`: one of the person's steps is done; by its number, its text, or a beginning of it.
-import { fail, ok, unwrap, type Result } from "../../engine/problem.js";
+import { Exit, fail, ok, unwrap, type Result } from "../../engine/problem.js";
 import { openImagefile } from "../open.js";
 import { moveRelease } from "../life.js";
 import type { ReleaseState } from "../../engine/release/record.js";
@@ -35,18 +35,19 @@ const TICKED_IN: readonly ReleaseState[] = ["open", "collected", "signed", "prom
 function stepMeant(steps: readonly string[], word: string): Result<string> {
   const all = steps.map((one, at) => `${at + 1} ${one}`).join("; ");
   if (steps.length === 0)
-    return fail(2, "the Imagefile has no steps to tick off", "release.steps lists them");
+    return fail(Exit.usage, "the Imagefile has no steps to tick off", "release.steps lists them");
   const numbered = /^\d+$/.test(word) ? steps[Number(word) - 1] : undefined;
   const exact = steps.find((one) => one === word);
   if (exact !== undefined) return ok(exact);
   // `2` is also the beginning of `2 people look`.
   const begun = word === "" ? [] : steps.filter((one) => one === numbered || one.startsWith(word));
   const [only] = begun;
-  if (only === undefined) return fail(2, `there is no step ${word === "" ? "without a name" : word}`, all);
+  if (only === undefined)
+    return fail(Exit.usage, `there is no step ${word === "" ? "without a name" : word}`, all);
   return begun.length === 1
     ? ok(only)
     : fail(
-        2,
+        Exit.usage,
         `${word} may be ${begun.join(" or ")}`,
         numbered === undefined ? "write more of it, or its number" : "write more of it",
       );

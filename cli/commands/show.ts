@@ -1,6 +1,6 @@
 // `imagemake show TARGET`: everything known of a target: its action as data, its packages, its last build.
 import { withDate } from "../../engine/names.js";
-import { unwrap } from "../../engine/problem.js";
+import { Exit, unwrap } from "../../engine/problem.js";
 import { judge, look, onlyAction } from "../look.js";
 import { output } from "../output.js";
 import { formatBytes } from "../render/bytes.js";
@@ -30,7 +30,7 @@ export async function command(call: Call<"show">): Promise<number> {
       outputs,
     };
     output.write(`${JSON.stringify(data, null, 2)}\n`);
-    return 0;
+    return Exit.done;
   }
   const lines = [`${action.id} (rule ${action.rule}, ${action.at})`];
   const say = (name: string, value: string): void => void lines.push(`  ${name.padEnd(9)} ${value}`);
@@ -74,5 +74,5 @@ export async function command(call: Call<"show">): Promise<number> {
     say("last", `${last.status} ${when} in ${formatDuration(last.duration)}, release ${last.release}`);
   }
   output.write(lines.map((line) => `${line}\n`).join(""));
-  return 0;
+  return Exit.done;
 }

@@ -3,7 +3,7 @@
 import type { Session } from "../../engine/build/session.js";
 import type { BuildEvent, Emit } from "../../engine/events.js";
 import type { TargetId } from "../../engine/model.js";
-import { ok, ProblemError, stop, type Problem, type Result } from "../../engine/problem.js";
+import { Exit, ok, ProblemError, stop, type Problem, type Result } from "../../engine/problem.js";
 import { projectOf } from "../../engine/project.js";
 import { relationsOf } from "../../engine/relations.js";
 import { Interests } from "../../engine/watch/interests.js";
@@ -28,7 +28,11 @@ const SETTLED_MS = 3200;
 export async function command(call: Call<"watch">): Promise<number> {
   const { options } = call;
   if (options.dryRun === true)
-    stop(2, "watch builds, and -n is for a single look", "imagemake -n TARGET says what would be built");
+    stop(
+      Exit.usage,
+      "watch builds, and -n is for a single look",
+      "imagemake -n TARGET says what would be built",
+    );
   const progress = options.json === true ? "json" : options.progress;
   const files = await filesOf(call);
   const watching = new Watching({ ...call, options: { ...options, progress } }, files);
@@ -100,7 +104,7 @@ class Watching {
         if (status !== null) return status;
         if (round.problem !== null && cause.paths === null && this.#isFinal(round))
           throw new ProblemError(round.problem);
-        if (round.exit === 0 && round.session !== null) await this.#guest?.show(round.session);
+        if (round.exit === Exit.done && round.session !== null) await this.#guest?.show(round.session);
         cause = await this.#next(round, cause);
         const late = this.#interrupts.status();
         if (late !== null) return late;
@@ -234,7 +238,9 @@ class Watching {
 
   /** Whether waiting does not help: the command line is wrong, or the machine lacks something. */
   #isFinal({ problem, session }: Round): boolean {
-    return problem?.exit === 3 || !this.#wasRead || (this.#opened !== null && session === null);
+    return (
+      problem?.exit === Exit.environment || !this.#wasRead || (this.#opened !== null && session === null)
+    );
   }
 
   #evaluated(opened: Opened | null, reads: Opened["reads"]): void {

@@ -5,6 +5,7 @@ import type { BuildRow } from "../../cache/index.js";
 import { lastLines } from "../../engine/build/failed.js";
 import { endOf } from "../../engine/history.js";
 import type { Action } from "../../engine/model.js";
+import { Exit } from "../../engine/problem.js";
 import type { Decision, Failure } from "../../engine/reason.js";
 import { judge, look, onlyAction, type Looking } from "../look.js";
 import { output } from "../output.js";
@@ -31,7 +32,7 @@ export async function command(call: Call<"why">): Promise<number> {
     const inputs = beneath.map(([target, judged]) => ({ target, decision: judged.decision }));
     const data = { target: action.id, decision, inputs, last: past, failed };
     output.write(`${JSON.stringify(data, null, 2)}\n`);
-    return 0;
+    return Exit.done;
   }
   const parts: (readonly string[])[] = [explained(action.id, decision)];
   if (failed !== null) parts.push(failedLines(action.id, failed, decision));
@@ -43,7 +44,7 @@ export async function command(call: Call<"why">): Promise<number> {
   }
   const lines = parts.flat();
   output.write(lines.map((line) => `${line}\n`).join(""));
-  return 0;
+  return Exit.done;
 }
 
 const explained = (target: string, decision: Decision): string[] => {

@@ -1,7 +1,7 @@
 // A file that events are written to while the build runs. A full disk must cost the file, not the build.
 import { closeSync, constants, lstatSync, openSync, writeSync } from "node:fs";
 import { codeOf } from "../../cache/io.js";
-import { asError, fail, ok, type Result } from "../../engine/problem.js";
+import { asError, Exit, fail, ok, type Result } from "../../engine/problem.js";
 
 /** Writes text; after the first error it writes nothing more. */
 export interface EventFile {
@@ -20,7 +20,7 @@ export function openEventFile(path: string, mode: "append" | "replace", warn: Wa
   } catch (thrown) {
     const why =
       codeOf(thrown) === "ELOOP" ? "it is a symbolic link that another user made" : asError(thrown).message;
-    return fail(2, `cannot write ${path}: ${why}`);
+    return fail(Exit.usage, `cannot write ${path}: ${why}`);
   }
   const close = (): void => {
     if (fd !== null) closeSync(fd);

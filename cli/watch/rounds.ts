@@ -8,7 +8,7 @@ import type { Emit } from "../../engine/events.js";
 import { readsChanged, type Reads } from "../../engine/evaluate/fresh.js";
 import type { Earlier } from "../../engine/known.js";
 import type { TargetId } from "../../engine/model.js";
-import { fail, ok, type Problem, type Result } from "../../engine/problem.js";
+import { Exit, fail, ok, type Problem, type Result } from "../../engine/problem.js";
 import { lookUp, quickFile, type QuickWords } from "../../engine/quick.js";
 import { saveRecord } from "../../engine/record.js";
 import { buildOptions, keepSpace, runOptions, sharedOf } from "../building.js";
@@ -93,7 +93,13 @@ export class Rounds {
       if (session !== null && problem !== null) follower.decided(session);
       const words = this.#words();
       await keepSpace(call, opened.project, end);
-      if (session !== null && exit === 0 && !end.interrupted && words !== null && opened.digest !== null)
+      if (
+        session !== null &&
+        exit === Exit.done &&
+        !end.interrupted &&
+        words !== null &&
+        opened.digest !== null
+      )
         settled = saveRecord(
           session,
           opened.reads,
@@ -117,7 +123,7 @@ export class Rounds {
     const named = call.names.length > 0 || also.value.length === 0;
     const selection = named ? select(graph, call.names) : ok({ targets: [], datecode: null, print: false });
     if (!selection.ok) return selection;
-    if (call.names.some(isPrint)) return fail(2, "-print lists names, and watch builds");
+    if (call.names.some(isPrint)) return fail(Exit.usage, "-print lists names, and watch builds");
     const datecode = oneDate(selection.value.datecode, opened.value.datecode);
     if (!datecode.ok) return datecode;
     const targets = [...new Set([...selection.value.targets, ...also.value])];

@@ -9,7 +9,7 @@ import { relationsOf } from "../relations.js";
 import type { Action, TargetId } from "../model.js";
 import { warningOnce } from "../notice.js";
 import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
-import { ok, type Problem, type Result } from "../problem.js";
+import { Exit, type ExitStatus, ok, type Problem, type Result } from "../problem.js";
 import { saveRelease, setDamagedAside } from "../release/release.js";
 import { stampOf } from "../sources/stamp.js";
 import { forbiddenAmong, restHint } from "./ability.js";
@@ -46,7 +46,7 @@ export interface BuildOptions extends CourseOptions {
 
 /** What came of it. `session` is there when the run got as far as deciding. */
 export interface BuildEnd {
-  readonly exit: 0 | 1 | 2 | 3;
+  readonly exit: typeof Exit.done | ExitStatus;
   readonly problem: Problem | null;
   readonly interrupted: boolean;
   /** How many actions were built. */
@@ -84,7 +84,7 @@ export async function build(given: BuildOptions): Promise<BuildEnd> {
     });
     notePublished(first.value.decider, judged);
     emitDone(options, began, { upToDate: looked.value.size });
-    return { exit: 0, problem: null, interrupted: false, built: 0, session: first.value };
+    return { exit: Exit.done, problem: null, interrupted: false, built: 0, session: first.value };
   }
   // Before packages are resolved: that asks the network.
   const forbidden = options.keepGoing

@@ -8,7 +8,7 @@ import { fileId, linkedMode, type Store } from "../../cache/store.js";
 import type { Decider } from "../decide.js";
 import type { Action } from "../model.js";
 import { isDiskImage } from "../names.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { ownStamp } from "../sources/stamp.js";
 
@@ -36,7 +36,7 @@ export async function checkClaims(decider: Decider, action: Action): Promise<Res
     const other = imagefileOf(project, link.line);
     if (other === null) continue;
     return fail(
-      2,
+      Exit.usage,
       `${relative(project.dir, path)} belongs to ${other}, whose ${link.target} it is`,
       `two Imagefiles in one directory need different output names; delete the file if ${other} no longer makes it`,
     );
@@ -58,14 +58,18 @@ export async function isFree(
   const dir = dirname(path);
   const above = statSync(dir, { throwIfNoEntry: false }) ?? lstatSync(dir, { throwIfNoEntry: false });
   if (above?.isDirectory() === false)
-    return fail(2, `${relative(project.dir, dir)} is no directory, and ${name} is to lie in it`, MOVE);
+    return fail(
+      Exit.usage,
+      `${relative(project.dir, dir)} is no directory, and ${name} is to lie in it`,
+      MOVE,
+    );
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return ok(undefined);
   // An empty one gives way.
   if (stats.isDirectory() ? readdirSync(path).length === 0 : await isOurs(store, path, stats, artifact))
     return ok(undefined);
   const what = stats.isDirectory() ? "a directory with files in it" : "there";
-  return fail(2, `${name} is ${what} already, and imagemake did not make it`, MOVE);
+  return fail(Exit.usage, `${name} is ${what} already, and imagemake did not make it`, MOVE);
 }
 
 const MOVE = "move it elsewhere: only what imagemake made is replaced";

@@ -10,6 +10,7 @@ import { Scheduler } from "../schedule.js";
 import { failed } from "./failed.js";
 import { perform, type PerformContext, type Performed } from "./perform.js";
 import { isStanding, type RunOptions } from "./session.js";
+import { Exit, type ExitStatus } from "../problem.js";
 
 /** How many actions ended how, and with which exit status. */
 export interface Tally {
@@ -20,7 +21,7 @@ export interface Tally {
   skipped: number;
   /** What was built. */
   readonly made: Action[];
-  exit: 0 | 1 | 2 | 3;
+  exit: typeof Exit.done | ExitStatus;
 }
 
 /** How the actions are to go. */
@@ -51,7 +52,15 @@ export async function performAll(
   const limits = { slots: options.jobs, cpu: Math.max(options.jobs, cpus().length), memory: totalmem() };
   const scheduler = new Scheduler(jobs, limits);
   const actions = new Map(open.map((action) => [action.id, action]));
-  const tally: Tally = { built: 0, restored: 0, upToDate: 0, failed: 0, skipped: 0, made: [], exit: 0 };
+  const tally: Tally = {
+    built: 0,
+    restored: 0,
+    upToDate: 0,
+    failed: 0,
+    skipped: 0,
+    made: [],
+    exit: Exit.done,
+  };
   const skip = (others: readonly string[], because: string): void => {
     for (const other of others) {
       if (obstacles.has(other) || skipped.has(other)) continue;
@@ -123,4 +132,5 @@ function count(tally: Tally, end: Performed): void {
 /** Of several failures the one that a rebuild helps least: the order in which they come must not matter. */
 const worse = (a: Tally["exit"], b: Tally["exit"]): Tally["exit"] => (a > b ? a : b);
 
-const exitOf = (failure: Failure): 1 | 2 | 3 => (failure.kind === "problem" ? failure.problem.exit : 1);
+const exitOf = (failure: Failure): 1 | 2 | 3 =>
+  failure.kind === "problem" ? failure.problem.exit : Exit.failed;

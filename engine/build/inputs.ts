@@ -3,7 +3,7 @@
 import type { Drivers, PackageDriver } from "../packages/driver.js";
 import type { Action } from "../model.js";
 import { noticeAbout, type Notice } from "../notice.js";
-import { fail, ok, type Problem, type Result } from "../problem.js";
+import { Exit, fail, ok, type Problem, type Result } from "../problem.js";
 import { matchPatterns } from "../sources/globs.js";
 import type { Sources } from "../sources/resolve.js";
 
@@ -80,7 +80,7 @@ function entries(
   if (odd === undefined) return ok(undefined);
   const [entry, line] = odd;
   return fail(
-    2,
+    Exit.usage,
     `${line === null ? list : `${list}:${line}`}: ${JSON.stringify(entry)} is not the name of a package`,
     `names as ${driver?.name ?? "the driver"} takes them, blanks or ends of lines between them`,
   );

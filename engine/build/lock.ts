@@ -12,7 +12,7 @@ import { clearTrials } from "../execute/local/capability.js";
 import { passNothingOn } from "../execute/local/plain.js";
 import { removeTree } from "../execute/local/remove.js";
 import { clearStaleStages, untold } from "../execute/local/stale.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { RunOptions } from "./session.js";
 
@@ -34,13 +34,13 @@ export async function takeLock(options: LockOptions): Promise<Result<Lock>> {
     const lock = tryLock(project.lock, note);
     return "release" in lock
       ? ok(await cleared(project, lock))
-      : fail(3, `${lock.holder} is at work here`, "without --no-wait it is waited for");
+      : fail(Exit.environment, `${lock.holder} is at work here`, "without --no-wait it is waited for");
   }
   const lock = await waitForLock(project.lock, note, signal, (holder) =>
     emit({ type: "waiting", holder, at: now() }),
   );
   return lock === "aborted"
-    ? fail(1, "interrupted while waiting for the lock")
+    ? fail(Exit.failed, "interrupted while waiting for the lock")
     : ok(await cleared(project, lock));
 }
 

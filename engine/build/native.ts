@@ -1,7 +1,7 @@
 // What does not work where the processor is emulated: targets that say so, and packages that the project names.
 // Refused before anything runs, by name.
 import type { Action } from "../model.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { emulatedCpu } from "../tools.js";
 
 /** Closures by action, as a release pins them. */
@@ -22,7 +22,7 @@ export function checkNative(
   const names = found.map(({ name, version }) => `${name} ${version}`).join(", ");
   const why = native ? "it is marked as native" : `it holds ${names}, which the project marks as native-only`;
   return fail(
-    3,
+    Exit.environment,
     `${why}: not to be built under emulation`,
     `build it on a machine of ${arch ?? "its architecture"}, and bring it here with imagemake release import`,
   );

@@ -16,7 +16,7 @@ import { removeStage, stageAction } from "../execute/stage.js";
 import type { Action, TargetId } from "../model.js";
 import { linkOutputs, publish, recordFailure } from "../publish.js";
 import { noticeAbout } from "../notice.js";
-import { asError, fail, ok, type Problem, type Result } from "../problem.js";
+import { asError, Exit, fail, ok, type Problem, type Result } from "../problem.js";
 import { relationsOf } from "../relations.js";
 import { failed } from "./failed.js";
 import { lossesIn } from "./losses.js";
@@ -53,7 +53,7 @@ export async function perform(context: PerformContext, action: Action): Promise<
   try {
     return await bringUpToDate(context, action);
   } catch (error) {
-    const problem = problemIn(error) ?? { exit: 3, message: asError(error).message };
+    const problem = problemIn(error) ?? { exit: Exit.environment, message: asError(error).message };
     return failed(context, action, null, { kind: "problem", problem });
   }
 }
@@ -125,7 +125,8 @@ async function provide(context: PerformContext, action: Action): Promise<Result<
     const decision: Decision = { kind: "build", reason: { kind: "artifact-lost", target } };
     const making = context.making.get(maker.id) ?? build(context, maker, decision, null);
     context.making.set(maker.id, making);
-    if ((await making).kind === "failed") return fail(1, `${target}, which it reads, could not be made anew`);
+    if ((await making).kind === "failed")
+      return fail(Exit.failed, `${target}, which it reads, could not be made anew`);
   }
   return ok(undefined);
 }

@@ -11,7 +11,7 @@ import type { Decider, Judgement } from "../decide.js";
 import { checkFileGuards } from "../execute/guards.js";
 import { isDatedSo } from "../key.js";
 import type { Action, TargetId } from "../model.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { BuildReason, Decision } from "../reason.js";
 import { noteOwn } from "../sources/stamp.js";
 
@@ -209,7 +209,7 @@ export class Shared {
       if (row?.kind !== "file") continue;
       noteOwn(index, store.path(id), id.slice(2), project.state);
       const wrong = checkFileGuards(store.path(id), action.guards);
-      if (wrong !== null) return fail(3, wrong);
+      if (wrong !== null) return fail(Exit.environment, wrong);
     }
     return ok(undefined);
   }

@@ -1,6 +1,6 @@
 // VAR=value: what the command line (then the environment) says for a name, and which names were asked for.
 import { nearestHint } from "./nearest.js";
-import { stop } from "../problem.js";
+import { Exit, stop } from "../problem.js";
 
 /** A name the Imagefile asked for: its value, and the choices where there are any. */
 export interface Asked {
@@ -65,5 +65,5 @@ function record(name: string, value: string, of: readonly string[] | null): void
 }
 
 function refuse(name: string, value: string, of: readonly string[]): never {
-  stop(2, `${name}=${value}: not one of ${of.join(" ")}`, nearestHint(value, of));
+  stop(Exit.usage, `${name}=${value}: not one of ${of.join(" ")}`, nearestHint(value, of));
 }

@@ -1,6 +1,6 @@
 // What an Imagefile threw, as a problem with its file and line.
 import { inspect } from "node:util";
-import { ProblemError, asError, type Problem } from "../problem.js";
+import { asError, Exit, ProblemError, type Problem } from "../problem.js";
 import { ownerOf, type Owner } from "./frames.js";
 import { place, short } from "./place.js";
 
@@ -15,28 +15,35 @@ export class ModuleSyntaxError extends ProblemError {
       message: string;
     };
     const said = message.replace(/^\S*: /, "").trim();
-    return new ModuleSyntaxError({ exit: 2, message: `${place(filename, line)}: syntax error: ${said}` });
+    return new ModuleSyntaxError({
+      exit: Exit.usage,
+      message: `${place(filename, line)}: syntax error: ${said}`,
+    });
   }
 }
 
 /** An import of something that is not there. */
 export const importProblem = (id: string, at: string | null, hint: string | undefined): ProblemError =>
   new ProblemError({
-    exit: 2,
+    exit: Exit.usage,
     message: `${at === null ? "" : `${at}: `}cannot find module "${id}"`,
     ...(hint === undefined ? {} : { hint }),
   });
 
 /** A module with bytes that are not UTF-8 in that line. */
 export const notUtf8 = (path: string, line: number): ProblemError =>
-  new ProblemError({ exit: 2, message: `${place(path, line)}: not UTF-8`, hint: "save it as UTF-8" });
+  new ProblemError({
+    exit: Exit.usage,
+    message: `${place(path, line)}: not UTF-8`,
+    hint: "save it as UTF-8",
+  });
 
 /** A .json file that is none. */
 export function jsonProblem(path: string, text: string, thrown: unknown): ProblemError {
   const { message } = asError(thrown);
   const position = /position (\d+)/.exec(message)?.[1];
   const line = text.slice(0, Number(position ?? text.length)).split("\n").length;
-  return new ProblemError({ exit: 2, message: `${place(path, line)}: not JSON: ${message}` });
+  return new ProblemError({ exit: Exit.usage, message: `${place(path, line)}: not JSON: ${message}` });
 }
 
 /** Whatever was thrown, with the place in the Imagefile `file` where the stack tells one. Exit status 2. */
@@ -46,7 +53,7 @@ export function blame(thrown: unknown, file: string): Problem {
     return { ...problem, message: problem.message.replace(/^(\/[^:\n]+)(?=:\d+: )/, (path) => short(path)) };
   }
   if (!(thrown instanceof Error)) {
-    return { exit: 2, message: `${short(file)}: it threw ${inspect(thrown)}` };
+    return { exit: Exit.usage, message: `${short(file)}: it threw ${inspect(thrown)}` };
   }
   // Calls of what was imported are transpiled to (0 , _module.name)(…).
   const said = thrown.message
@@ -59,8 +66,8 @@ export function blame(thrown: unknown, file: string): Problem {
   const [, shell] =
     thrown instanceof ReferenceError ? (/^([A-Z][A-Z0-9_]*) is not defined/.exec(said) ?? []) : [];
   return shell === undefined
-    ? { exit: 2, message }
-    : { exit: 2, message, hint: `if the shell is to fill it in: $${shell}, without braces` };
+    ? { exit: Exit.usage, message }
+    : { exit: Exit.usage, message, hint: `if the shell is to fill it in: $${shell}, without braces` };
 }
 
 /** The same for what was thrown by nobody knows whom; null where the Imagefile has no part in it. */

@@ -4,7 +4,7 @@ import { tooLong, tooLongTogether, unheld, variableWord } from "../argument.js";
 import { inside, isHandle, type ActionSpec, type Draft } from "../declare.js";
 import { actionNodes, dependencies } from "../graph.js";
 import type { Action, Graph, Group, Input, Output, Target, TargetId } from "../model.js";
-import { stop, unwrap } from "../problem.js";
+import { Exit, stop, unwrap } from "../problem.js";
 import { membersOf, projectExport, walkExports, type Exported, type Where } from "./exports.js";
 import { Names, type Named } from "./ids.js";
 import { SHELL } from "../shell.js";
@@ -53,7 +53,7 @@ function refuseUnstartable({ spec, at }: Draft, id: TargetId, dir: string): void
   const variables = Object.entries(spec.env ?? {});
   const all = [...words, ...variables.map(([name, value]) => variableWord(name, value))];
   const refuse = (what: string, why: string | null, hint?: string): void => {
-    if (why !== null) stop(2, `${short(at, dir)}: ${id}: ${what} ${why}`, hint);
+    if (why !== null) stop(Exit.usage, `${short(at, dir)}: ${id}: ${what} ${why}`, hint);
   };
   const has = (why: string | null): string | null => why && `has ${why}`;
   const script = `put it into a file, and run that: inputs: { SCRIPT: files("script.sh") }, cmd: 'bash "$SCRIPT"'`;
@@ -106,7 +106,7 @@ const inputsOf = ({ spec, at }: Draft, names: Names): readonly Input[] =>
   Object.entries(spec.inputs).map(([name, from]) => {
     if (!isHandle(from)) return { name, kind: "source", source: from };
     if (inside(from).kind === "verdict") {
-      stop(2, `${short(at)}: ${spec.rule}: input ${name} is a check, which has no output to read`);
+      stop(Exit.usage, `${short(at)}: ${spec.rule}: input ${name} is a check, which has no output to read`);
     }
     return { name, kind: "artifact", target: names.target(from) };
   });
@@ -145,7 +145,7 @@ function refuseOneFile(targets: readonly Target[], actions: readonly Action[]): 
     if (other?.exported === true) {
       const [here, there] = [at.get(target.action) ?? "", at.get(other.action) ?? ""];
       const both = here === there ? here : `${there} and ${here}`;
-      stop(2, `${both}: ${other.id} and ${target.id} have one output name, ${target.pattern}`);
+      stop(Exit.usage, `${both}: ${other.id} and ${target.id} have one output name, ${target.pattern}`);
     }
     if (other === undefined) first.set(target.pattern, target);
   }
@@ -156,7 +156,8 @@ function groupsOf(roots: readonly Exported[], targets: readonly Target[]): reado
   const words = new Map<string, string>(targets.map(({ id }) => [id, `target ${id}`]));
   const claim = (word: string, name: string): void => {
     const other = words.get(word);
-    if (other !== undefined) stop(2, `group ${name} and ${other} have one name, ${word}; rename an export`);
+    if (other !== undefined)
+      stop(Exit.usage, `group ${name} and ${other} have one name, ${word}; rename an export`);
     words.set(word, `group ${name}`);
   };
   return roots.flatMap((root) => {

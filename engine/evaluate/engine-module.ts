@@ -1,5 +1,5 @@
 // The module "imagemake" as an Imagefile sees it: the running engine's rules, whatever lies in node_modules.
-import { stop } from "../problem.js";
+import { Exit, stop } from "../problem.js";
 import { placeInStack } from "./frames.js";
 import { nearest } from "./nearest.js";
 import { short } from "./place.js";
@@ -58,7 +58,7 @@ const guarded = (object: object, at: Place, since: (key: string) => boolean = ()
       if (typeof key === "symbol" || key in target || ASKED.has(key) || !since(key))
         return Reflect.get(target, key) as unknown;
       const place = placeInStack();
-      stop(2, `${place === null ? "" : `${place}: `}${at.what}${key}`, hint(target, key, at));
+      stop(Exit.usage, `${place === null ? "" : `${place}: `}${at.what}${key}`, hint(target, key, at));
     },
   });
 

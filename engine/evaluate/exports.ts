@@ -1,7 +1,7 @@
 // The exports of an Imagefile as a tree of named targets, in declared order. Everything that an export may not be is
 // refused here (exit 2).
 import { inside, isHandle, isSource, orderOf, projectOf, type Handle, type ProjectSpec } from "../declare.js";
-import { stop } from "../problem.js";
+import { Exit, stop } from "../problem.js";
 
 /** A target with its id, or a group with its members in declared order. */
 export type Exported =
@@ -25,7 +25,7 @@ export function walkExports(exports: Readonly<Record<string, unknown>>, where: W
   const names = Object.keys(exports).filter((name) => name !== "default" && name !== "__esModule");
   const found = names.sort().map((name) => {
     const id = kebab(name);
-    const at: Place = { path: name, say: (text) => stop(2, `${where(name)}: ${text}`) };
+    const at: Place = { path: name, say: (text) => stop(Exit.usage, `${where(name)}: ${text}`) };
     checkName(id, `export ${name}`, at);
     return walk(exports[name], id, at, []);
   });
@@ -41,7 +41,7 @@ export function projectExport(
   if (value === undefined) return undefined;
   const project = projectOf(value);
   if (project !== undefined) return project;
-  stop(2, `${where("default")}: the default export is ${describe(value)}; expected project(…)`);
+  stop(Exit.usage, `${where("default")}: the default export is ${describe(value)}; expected project(…)`);
 }
 
 /** The targets under a group value, as `project` lists hold them. `narrowed`: only what VAR= selects. */

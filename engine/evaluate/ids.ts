@@ -1,7 +1,7 @@
 // Ids for every target that an export is or reaches.
 import { inside, isHandle, type Draft, type Handle } from "../declare.js";
 import type { TargetId } from "../model.js";
-import { stop } from "../problem.js";
+import { Exit, stop } from "../problem.js";
 import { short } from "./place.js";
 
 /** An export's target. */
@@ -65,11 +65,11 @@ export class Names {
     const owner = this.#owners.get(id);
     if (owner !== undefined) {
       const both = owner.at === draft.at ? short(draft.at) : `${short(owner.at)} and ${short(draft.at)}`;
-      stop(2, `${both}: two targets with one id, ${id}`);
+      stop(Exit.usage, `${both}: two targets with one id, ${id}`);
     }
     const other = this.#outputs.get(draft)?.get(output);
     if (other !== undefined) {
-      stop(2, `${short(draft.at)}: one target is exported twice, as ${other} and as ${id}`);
+      stop(Exit.usage, `${short(draft.at)}: one target is exported twice, as ${other} and as ${id}`);
     }
     this.#give(draft, output, id);
   }

@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { codeOf, problemIn } from "../../cache/io.js";
 import { adviceFor } from "../../cache/limits.js";
 import type { Graph } from "../model.js";
-import { asError, fail, ok, stop, type Result } from "../problem.js";
+import { asError, Exit, fail, ok, stop, type Result } from "../problem.js";
 import { importHint } from "./engine-module.js";
 import { askedFor, resetArgs, setArgs } from "./args.js";
 import { blame } from "./blame.js";
@@ -52,7 +52,11 @@ async function evaluateNow(options: EvaluateOptions): Promise<Result<Evaluation>
   const found = statSync(file, { throwIfNoEntry: false });
   if (found?.isFile() !== true) {
     const what = found === undefined ? "there is no such Imagefile" : "not a file";
-    return fail(2, `${short(file)}: ${what}`, "`imagemake init` makes one; -C DIR or -f FILE names another");
+    return fail(
+      Exit.usage,
+      `${short(file)}: ${what}`,
+      "`imagemake init` makes one; -C DIR or -f FILE names another",
+    );
   }
   const engine = await (options.engine ?? runningEngine)();
   const recorder = new Recorder(place(file, 1));
@@ -143,7 +147,7 @@ function refuseExit(): void {
       const at = placeInStack();
       if (at === null || (name === "kill" && !killsUs(words))) return Reflect.apply(original, process, words);
       const hint = "throw an error to refuse; an export that is left out is no target";
-      return stop(2, `${at}: process.${name}() in an Imagefile: it may not end imagemake`, hint);
+      return stop(Exit.usage, `${at}: process.${name}() in an Imagefile: it may not end imagemake`, hint);
     };
     refusing.add(instead);
     replace(process, name, instead);

@@ -1,7 +1,7 @@
 // What project(…) says, with ids instead of handles, and what holds where it says nothing.
 import { inside, type Handle, type ProjectSpec } from "../declare.js";
 import type { ProjectSettings, SignSettings, Target, TargetId } from "../model.js";
-import { stop } from "../problem.js";
+import { Exit, stop } from "../problem.js";
 import { handlesOf } from "./exports.js";
 import type { Names } from "./ids.js";
 import { short } from "./place.js";
@@ -23,7 +23,7 @@ export function projectSettings(
   const files = targets.filter(({ exported, kind }) => exported && kind === "file").map(({ id }) => id);
   const gate = ids("release.gate", release.gate ?? [], false);
   const other = gate.find((id) => targets.find((target) => target.id === id)?.kind !== "verdict");
-  if (other !== undefined) stop(2, `project: release.gate: ${other} is no check`);
+  if (other !== undefined) stop(Exit.usage, `project: release.gate: ${other} is no check`);
   return {
     default: ids("default", bare, true),
     epoch: epoch ?? null,
@@ -50,5 +50,5 @@ function signSettings(given: Partial<SignSettings>): SignSettings {
 
 function idOf(field: string, handle: Handle, names: Names): TargetId {
   if (names.has(handle)) return names.target(handle);
-  stop(2, `${short(inside(handle).draft.at)}: project: ${field}: this target is not exported`);
+  stop(Exit.usage, `${short(inside(handle).draft.at)}: project: ${field}: this target is not exported`);
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { tooLong, variableWord } from "../argument.js";
 import { variableIn, type Action, type Command } from "../model.js";
 import { withDate } from "../names.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { runsScript, runsText, runsTextWithin } from "../shell.js";
 import { layText, type Stage } from "./stage-source.js";
 
@@ -26,7 +26,7 @@ export function setVariable(
     return ok(undefined);
   }
   if (isWord(action.command, name))
-    return fail(2, `${action.id}: $${name} is more than one word of a command can hold`);
+    return fail(Exit.usage, `${action.id}: $${name} is more than one word of a command can hold`);
   const file = join(".inputs", name);
   layText(stage, file, `${value}\n`);
   notes.push(

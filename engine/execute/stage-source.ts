@@ -5,7 +5,7 @@ import { copyAndHash } from "../../cache/copy.js";
 import { hashBytes } from "../../cache/hash.js";
 import { asAlong, contentOf } from "../key-facts.js";
 import type { KeyInput } from "../key.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { ResolvedSource, SourceFile } from "../sources/resolved.js";
 import type { StagedSource } from "./executor.js";
 
@@ -133,7 +133,7 @@ export function layText({ work, laid }: Stage, path: string, text: string): void
 
 const clash = (stage: string, one: string, other: string): Result<never> =>
   fail(
-    2,
+    Exit.usage,
     `two inputs have one place in the stage, ${stage}: ${one}, and ${other}`,
     "what lies outside the project is staged below host/, artifacts, lists and texts below in/NAME/, packages in repo/: " +
       "give the project's own file another place, or the input another name",
@@ -170,7 +170,7 @@ function makeDirectories(work: string, path: string, known: Set<string>): Result
 
 const twoThings = (path: string): Result<never> =>
   fail(
-    2,
+    Exit.usage,
     `${path} is a symbolic link for one input and something else for another`,
     "name what the link leads to in both",
   );

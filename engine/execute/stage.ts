@@ -7,7 +7,7 @@ import { reached } from "../../cache/steps.js";
 import type { Decider, Judgement } from "../decide.js";
 import { componentsOf, keyOf, unisolated, usesDate, type KeyInput } from "../key.js";
 import type { Action, Source } from "../model.js";
-import { asError, fail, ok, type Problem, type Result } from "../problem.js";
+import { asError, Exit, fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { ResolvedSource } from "../sources/resolved.js";
 import { outputPath, type StagedAction, type StagedInput } from "./executor.js";
@@ -65,7 +65,7 @@ export async function stageAction(
     const kept = many === null ? new Map<string, string>() : takeCopies(project.copies, dir, work, many);
     lying = await layInputs(decider, action, { work, laid: new Laid(kept) }, sources.value, variables);
   } catch (error) {
-    return fail(3, `${action.id}: its inputs could not be staged`, asError(error).message);
+    return fail(Exit.environment, `${action.id}: its inputs could not be staged`, asError(error).message);
   }
   if (!lying.ok) return lying;
   reached("sources staged", action.id);
@@ -113,7 +113,7 @@ async function layInputs(
     const { name } = input;
     if (input.kind === "artifact") {
       const id = decider.artifactOf(input.target);
-      if (id === undefined) return fail(1, `${input.target} is not in the store`);
+      if (id === undefined) return fail(Exit.failed, `${input.target} is not in the store`);
       // What an action runs within lies nowhere in its stage.
       const path = name === action.within ? "" : decider.stagePathOf(name, input.target);
       read.push({ name, id, path });
@@ -121,7 +121,7 @@ async function layInputs(
       if (path !== "") variables.set[name] = path;
     } else {
       const source = sources.get(name);
-      if (source === undefined) return fail(3, `${action.id}: ${name} was not resolved`);
+      if (source === undefined) return fail(Exit.environment, `${action.id}: ${name} was not resolved`);
       const staged = await stageSource(stage, name, source.resolved);
       if (!staged.ok) return staged;
       for (const key of staged.value.keys) inputs.push(key);

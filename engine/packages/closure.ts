@@ -1,7 +1,7 @@
 // Closures: the exact packages of a target, their digest, and what changed between two of them.
 import { createHash } from "node:crypto";
 import { grouped } from "../../cache/grouped.js";
-import { fail, type Result } from "../problem.js";
+import { Exit, fail, type Result } from "../problem.js";
 import type { PackageChange } from "../reason.js";
 import { wrongInPackage } from "../release/shape.js";
 import type { Package } from "./driver.js";
@@ -68,7 +68,7 @@ export function fitForFiles(resolved: Result<readonly Package[]>): Result<readon
     if (wrong === null) continue;
     const called = JSON.stringify([pkg.name, pkg.version, pkg.arch].join(" "));
     return fail(
-      3,
+      Exit.environment,
       `the repository has a package whose ${wrong} cannot be right: ${called}`,
       "whoever runs the repository has to mend it",
     );

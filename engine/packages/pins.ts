@@ -11,7 +11,7 @@ import { Snapshots } from "../../cache/snapshots.js";
 import type { Emit } from "../events.js";
 import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
-import { fail, ok, type Problem, type Result } from "../problem.js";
+import { Exit, fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { PinnedClosure, Release } from "../release/record.js";
 import type { Sources } from "../sources/resolve.js";
@@ -138,7 +138,7 @@ export class Pins {
     if (!this.#isOffline && (despite || open.length === 0 || this.refusals(needed).size === 0))
       for (const [id, problem] of await this.snapshot(open)) this.#refused.set(id, problem);
     for (const action of open) {
-      if (this.context.signal.aborted) return fail(1, "interrupted");
+      if (this.context.signal.aborted) return fail(Exit.failed, "interrupted");
       if (this.#refused.has(action.id)) continue;
       const resolved = await this.#resolve(action);
       if (!resolved.ok) this.#refused.set(action.id, resolved.problem);

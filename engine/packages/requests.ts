@@ -4,7 +4,7 @@ import { addTo } from "../../cache/grouped.js";
 import { canonical, toJson } from "../key.js";
 import type { Action, Graph, PackageRequest, TargetId } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
-import type { Problem } from "../problem.js";
+import { Exit, type Problem } from "../problem.js";
 import { relationsOf } from "../relations.js";
 import { closureDigest } from "./closure.js";
 import type { Package, PackageDriver } from "./driver.js";
@@ -80,7 +80,7 @@ export async function namesakes(
     if (first === undefined || other === undefined) continue;
     const [one, two] = [first.action, other.action];
     const problem: Problem = {
-      exit: 2,
+      exit: Exit.usage,
       message:
         `${one.id} (${one.at}) and ${two.id} (${two.at}) take packages from different repositories that are both ` +
         `called ${name}`,

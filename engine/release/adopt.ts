@@ -14,7 +14,7 @@ import { removeTree } from "../execute/local/remove.js";
 import type { Action, TargetId } from "../model.js";
 import { withDate } from "../names.js";
 import { obstaclesOf, unlessAny } from "../obstacles.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { linkOutputs } from "../publish.js";
 import type { ReleasedArtifact } from "./record.js";
 import { saveRelease } from "./release.js";
@@ -37,18 +37,19 @@ export async function judgeAdoption(
   const relations = relationsOf(graph);
   const [found, action] = [relations.target(target), relations.producer(target)];
   if (found === undefined || action === undefined || found.pattern === null)
-    return fail(2, `${target} is no file`, "a file is adopted for a target that is one");
+    return fail(Exit.usage, `${target} is no file`, "a file is adopted for a target that is one");
   if (action.outputs.length > 1)
-    return fail(2, `${target} is made together with others, and cannot be adopted alone`);
+    return fail(Exit.usage, `${target} is made together with others, and cannot be adopted alone`);
   const there = statsOf(file, called);
   if (!there.ok) return there;
   const stats = there.value;
   const wrong = checkFileGuards(file, action.guards);
-  if (wrong !== null) return fail(1, `${called} is refused for ${target}: ${wrong}`, "these are its guards");
+  if (wrong !== null)
+    return fail(Exit.failed, `${called} is refused for ${target}: ${wrong}`, "these are its guards");
   const digest = await hashFile(file, stats.size);
   const { release } = session.pins;
   if (session.decider.context.rejected.some((word) => word.digest === digest))
-    return fail(1, `${called} is refused for ${target}: this very file was rejected`);
+    return fail(Exit.failed, `${called} is refused for ${target}: this very file was rejected`);
   const resolved = await session.pins.resolve(session.actions, false);
   if (!resolved.ok) return resolved;
   const known = unlessAny(session.pins.refusals(session.actions));
@@ -70,7 +71,7 @@ export async function judgeAdoption(
 function statsOf(file: string, called: string): Result<Stats> {
   const stats = statSync(file, { throwIfNoEntry: false });
   if (stats?.isFile() === true) return ok(stats);
-  return fail(2, `${called} ${stats === undefined ? "is not there" : "is no regular file"}`);
+  return fail(Exit.usage, `${called} ${stats === undefined ? "is not there" : "is no regular file"}`);
 }
 
 /** Stores a copy of the file, records it and links it. What was judged is the copy. */
@@ -84,7 +85,7 @@ export async function adopt(session: Session, adoption: Adoption): Promise<Resul
     scratch = makeScratch(project, "adopt");
     const copy = join(scratch, "file");
     const copied = await copyAndHash(adoption.file, copy);
-    if (!copied.ok) return fail(2, copied.problem.message);
+    if (!copied.ok) return fail(Exit.usage, copied.problem.message);
     const judged = await judgeAdoption(session, adoption, copy);
     if (!judged.ok) return judged;
     const { action, output, entry } = judged.value;

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { isPlain, isThere } from "../../cache/io.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { toolOf, verifyFile } from "./signers.js";
 import { compareWithSums, readSums } from "./sums.js";
 
@@ -17,7 +17,7 @@ export function requireOtherNames(names: readonly string[], sums: string): Resul
   return taken.length === 0
     ? ok(undefined)
     : fail(
-        2,
+        Exit.usage,
         `${taken.join(", ")}: the release's own ${taken.length === 1 ? "file has" : "files have"} that name, beside its artifacts`,
         "give the target another out, or the checksums another name: project({ release: { sums: { file } } })",
       );
@@ -39,9 +39,9 @@ export interface ToVerify {
 export async function verifyDirectory({ dir, sums, publicKey, keyFile }: ToVerify): Promise<Result<number>> {
   const [file, signature] = [join(dir, sums), join(dir, signatureName(sums))];
   for (const path of [file, signature]) {
-    if (!isThere(path)) return fail(1, `${path} is missing`);
+    if (!isThere(path)) return fail(Exit.failed, `${path} is missing`);
     // A pipe would never end.
-    if (!isPlain(path)) return fail(1, `${path} is no regular file`);
+    if (!isPlain(path)) return fail(Exit.failed, `${path} is no regular file`);
   }
   const signed = verifySignature(publicKey, file, signature);
   if (!signed.ok) return signed;
@@ -49,7 +49,7 @@ export async function verifyDirectory({ dir, sums, publicKey, keyFile }: ToVerif
   if (!listed.ok) return listed;
   const own = keyFile !== null && dirname(resolve(keyFile)) === resolve(dir) ? [relative(dir, keyFile)] : [];
   const found = await compareWithSums(dir, listed.value, [sums, basename(signature), ...own]);
-  return found.length === 0 ? ok(listed.value.size) : fail(1, `${dir}: ${found.join("; ")}`);
+  return found.length === 0 ? ok(listed.value.size) : fail(Exit.failed, `${dir}: ${found.join("; ")}`);
 }
 
 /** Verifies one signature; the key is written out for the program and taken away again. */

@@ -21,7 +21,7 @@ import type { Store } from "../../cache/store.js";
 import { sudoOwner, writeWhole } from "../../cache/write.js";
 import { giveFdToUser, giveToUser } from "../execute/own.js";
 import { isDiskImage } from "../names.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { isSignature, signatureName } from "./check.js";
 import { holdPlace, inPlace, inTheWay } from "./place.js";
@@ -76,7 +76,11 @@ async function collectBeside(
       ? readdirSync(target).filter((name) => !names.has(name))
       : [dir];
     if (foreign.length > 0)
-      return fail(2, `${dir} holds what is not of this release: ${foreign.join(", ")}`, "move it away");
+      return fail(
+        Exit.usage,
+        `${dir} holds what is not of this release: ${foreign.join(", ")}`,
+        "move it away",
+      );
   }
   const beside = `.${basename(dir)}.collecting`;
   const cleared = clear(parent, beside, names);
@@ -109,7 +113,7 @@ async function fillAndSwap(
       if (!linked.ok) return linked;
       if ((await hashFile(file)) !== artifact.digest) {
         const said = `${artifact.name} is not what was built`;
-        return fail(1, said, "imagemake cache verify finds what is damaged");
+        return fail(Exit.failed, said, "imagemake cache verify finds what is damaged");
       }
     }
     const digests = new Map(items.map(({ artifact: { name, digest } }) => [name, digest]));
@@ -118,7 +122,11 @@ async function fillAndSwap(
     const [meant, now] = [statSync(fresh.path), lstatSync(target, { throwIfNoEntry: false })];
     return now?.ino === meant.ino && now.dev === meant.dev
       ? ok(undefined)
-      : fail(3, `something else took the place of ${dir} while it was made`, "look who writes there");
+      : fail(
+          Exit.environment,
+          `something else took the place of ${dir} while it was made`,
+          "look who writes there",
+        );
   } finally {
     fresh.close();
   }

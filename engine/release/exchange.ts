@@ -8,7 +8,7 @@ import { LAST_MOMENT } from "../../cache/shape.js";
 import { keyOf } from "../key.js";
 import { isDatecode } from "../names.js";
 import { PACKAGE_DIGEST } from "../../cache/packages.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Release } from "./record.js";
 import { readRelease } from "./release.js";
 import { readSums } from "./sums.js";
@@ -102,7 +102,11 @@ export interface Export {
 /** Reads an export; exit 2 for what is none, or was changed or cut off since it was written. */
 export function readExport(dir: string): Result<Export> {
   const no = (why: string): Result<never> =>
-    fail(2, `${dir} is no export that this imagemake knows: ${why}`, "imagemake release export writes one");
+    fail(
+      Exit.usage,
+      `${dir} is no export that this imagemake knows: ${why}`,
+      "imagemake release export writes one",
+    );
   const texts = new Map<string, string>();
   for (const name of [NAMES.sums, NAMES.index, NAMES.release]) {
     try {
@@ -118,13 +122,13 @@ export function readExport(dir: string): Result<Export> {
   if (!sums.ok) return no(`${NAMES.sums} is no list of checksums`);
   for (const name of [NAMES.index, NAMES.release]) {
     if (hashBytes(texts.get(name) ?? "") !== sums.value.get(name))
-      return fail(2, `${join(dir, name)} was changed after it was exported`, "export it again");
+      return fail(Exit.usage, `${join(dir, name)} was changed after it was exported`, "export it again");
   }
   const written = jsonOf(texts.get(NAMES.index) ?? "");
   const form = z.looseObject({ imagemakeExport: z.number() }).safeParse(written).data?.imagemakeExport;
   if (form !== undefined && form !== EXPORT_FORM)
     return fail(
-      2,
+      Exit.usage,
       `${dir} was written by another version of imagemake: its form is ${form}, this one knows ${EXPORT_FORM}`,
       "export it again, with the version that imports it",
     );
@@ -137,7 +141,7 @@ export function readExport(dir: string): Result<Export> {
   if (!release.ok) return release;
   for (const [id, action] of Object.entries(parsed.data.actions)) {
     if (action.kind === "built" && keyOf(action.components) !== action.key)
-      return fail(2, `${join(dir, NAMES.index)}: the key of ${id} is not that of its components`);
+      return fail(Exit.usage, `${join(dir, NAMES.index)}: the key of ${id} is not that of its components`);
   }
   return ok({ dir, index: parsed.data, release: release.value });
 }

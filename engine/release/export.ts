@@ -18,7 +18,7 @@ import { giveToUser } from "../execute/own.js";
 import { removeTree } from "../execute/local/remove.js";
 import type { Action, Graph, TargetId } from "../model.js";
 import { withDate } from "../names.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { EXPORT_FORM, NAMES, type ExportedAction, type ExportedFile, type ExportIndex } from "./exchange.js";
 import { sumsText } from "./sums.js";
@@ -53,7 +53,7 @@ export function exportIndex(session: Session, wish: ExportWish): Result<ExportIn
       const target = decider.targetOf(action, output);
       const pattern = action.outputs.find(({ name }) => name === output);
       if (row === undefined || pattern?.kind !== "file")
-        return fail(1, `${target} is not here`, `imagemake ${target} builds it`);
+        return fail(Exit.failed, `${target} is not here`, `imagemake ${target} builds it`);
       const { size } = row;
       const name = withDate(pattern.pattern, release.datecode);
       files.push({ action: action.id, output, target, name, id, size });
@@ -90,7 +90,7 @@ function exportedAction(
 ): Result<ExportedAction> {
   const outputs = judgement?.made?.outputs;
   if (judgement === undefined || outputs === undefined)
-    return fail(1, `${action.id} is out of date`, `imagemake ${action.id} builds it`);
+    return fail(Exit.failed, `${action.id} is out of date`, `imagemake ${action.id} builds it`);
   const entries = action.outputs.map(({ name }) => pins.release.artifacts[decider.targetOf(action, name)]);
   const provenance = entries.find((entry) => entry !== undefined)?.provenance;
   if (judgement.adopted === true && provenance?.kind === "adopted") {
@@ -98,7 +98,8 @@ function exportedAction(
     return ok({ kind: "adopted", key: judgement.key ?? "", outputs, because, at });
   }
   const result = index.resultOf(judgement.key ?? "");
-  if (result === undefined) return fail(1, `${action.id} is out of date`, `imagemake ${action.id} builds it`);
+  if (result === undefined)
+    return fail(Exit.failed, `${action.id} is out of date`, `imagemake ${action.id} builds it`);
   const { key, started, duration, epoch } = result;
   const machine =
     provenance?.kind === "imported" ? provenance.machine : (index.originOf(result.id)?.machine ?? hostname());
@@ -111,24 +112,24 @@ export function checkPlace(project: Project, dir: string, datecode: string): Res
   const place = leadsTo(dir) ?? resolve(dir);
   for (const own of [project.state, project.out]) {
     if (place === own || place.startsWith(`${own}${sep}`))
-      return fail(2, `${dir} is imagemake's own place`, "name a directory elsewhere");
+      return fail(Exit.usage, `${dir} is imagemake's own place`, "name a directory elsewhere");
   }
   if (!existsSync(place)) return ok(undefined);
-  if (!lstatSync(place).isDirectory()) return fail(2, `${dir} is not a directory`);
+  if (!lstatSync(place).isDirectory()) return fail(Exit.usage, `${dir} is not a directory`);
   if (readdirSync(place).length === 0) return ok(undefined);
   const there = exportThere(place);
   if (there === null)
-    return fail(2, `${dir} holds what is no export`, "name a directory that is empty or not there");
+    return fail(Exit.usage, `${dir} holds what is no export`, "name a directory that is empty or not there");
   if (there.datecode !== datecode || there.line !== project.line)
     return fail(
-      2,
+      Exit.usage,
       `${dir} holds the export of release ${[there.line, there.datecode].join(" ").trim()}`,
       "name another directory, or remove that one",
     );
   const strangers = strangersIn(place, there);
   return strangers.length === 0
     ? ok(undefined)
-    : fail(2, `${dir} holds what is not of its export: ${strangers.join(", ")}`, "move it away");
+    : fail(Exit.usage, `${dir} holds what is not of its export: ${strangers.join(", ")}`, "move it away");
 }
 
 /** What is there of an export, with the names in its directories. */
@@ -235,7 +236,11 @@ async function fill(
     if (!copied.ok) return copied;
     giveToUser(file);
     if (copied.value.digest !== digestOf(id))
-      return fail(3, `${target} is damaged in the store`, "imagemake cache verify finds what is damaged");
+      return fail(
+        Exit.environment,
+        `${target} is damaged in the store`,
+        "imagemake cache verify finds what is damaged",
+      );
   }
   if (index.packages.length > 0) progress(`copy ${index.packages.length} packages`);
   for (const sha256 of index.packages) {
@@ -245,7 +250,7 @@ async function fill(
     giveToUser(file);
     if (copied.value.digest !== sha256 && !(await hasDigest(file, sha256, copied.value.size)))
       return fail(
-        3,
+        Exit.environment,
         `the package ${sha256} is damaged in the store`,
         "imagemake cache verify finds what is damaged",
       );
@@ -256,7 +261,7 @@ async function fill(
     const from = await new Snapshots(project.snapshots).whole(digest);
     if (from === null)
       return fail(
-        3,
+        Exit.environment,
         `the snapshot ${digest} is damaged in the store`,
         "imagemake cache verify finds what is damaged",
       );

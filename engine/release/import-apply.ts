@@ -16,7 +16,7 @@ import { checkFileGuards } from "../execute/guards.js";
 import { removeTree } from "../execute/local/remove.js";
 import type { Action, TargetId } from "../model.js";
 import { obstaclesOf, unlessAny } from "../obstacles.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { closureDigest } from "../packages/closure.js";
 import type { Project } from "../project.js";
 import { linkOutputs } from "../publish.js";
@@ -59,7 +59,8 @@ export async function importPackages(
   });
 }
 
-const refuse = (dir: string, why: string): Result<never> => fail(2, `${dir}: ${why}`, "export it again");
+const refuse = (dir: string, why: string): Result<never> =>
+  fail(Exit.usage, `${dir}: ${why}`, "export it again");
 
 /** Runs `work` with a directory beside the store; what a kill leaves of it goes with the next build. */
 async function withScratch<T>(
@@ -165,7 +166,9 @@ async function storeFiles(
 /** What a build here would refuse is no artifact of another machine's either. */
 function guarded(file: string, { guards }: Action, from: Export, name: string): Result<void> {
   const wrong = checkFileGuards(file, guards);
-  return wrong === null ? ok(undefined) : fail(2, `${from.dir}: ${name}: ${wrong}`, "these are its guards");
+  return wrong === null
+    ? ok(undefined)
+    : fail(Exit.usage, `${from.dir}: ${name}: ${wrong}`, "these are its guards");
 }
 
 const fileOf = ({ index }: Export, action: TargetId, output: string): ExportedFile | undefined =>

@@ -1,6 +1,6 @@
 // What a release file from another machine means for the releases here: it opens that release, or agrees with the one
 // that is here. It writes nothing and looks at no artifact.
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Export } from "./exchange.js";
 import type { Release } from "./record.js";
 import { newRelease } from "./release.js";
@@ -15,7 +15,7 @@ export function oneRelease(exports: readonly Export[], named: string | null): Re
   return other === undefined
     ? ok(datecode)
     : fail(
-        2,
+        Exit.usage,
         `two releases in one run: ${dates.join(" and ")}`,
         "exports of one release are imported together",
       );
@@ -28,7 +28,7 @@ export function sameLine(exports: readonly Export[], line: string): Result<void>
   return other === undefined
     ? ok(undefined)
     : fail(
-        2,
+        Exit.usage,
         `${other.dir} is of the line ${called(other.index.line)}, not ${called(line)}`,
         `-f ${called(other.index.line)} imports it`,
       );
@@ -49,7 +49,7 @@ export function joinPins(
   const current = here.filter(({ explicit, state }) => explicit && state === "open").at(-1);
   if (!index.pins && !named && current !== undefined && current.datecode !== index.datecode)
     return fail(
-      2,
+      Exit.usage,
       `${dir} is of release ${index.datecode}, and release ${current.datecode} is the current one here`,
       `--release ${index.datecode} imports it all the same`,
     );
@@ -94,7 +94,7 @@ function agreed(here: Release, theirs: Release, dir: string): Result<Release> {
   return other.length === 0
     ? ok(completed(here, theirs))
     : fail(
-        2,
+        Exit.usage,
         `release ${here.datecode} is here already, and ${dir} pins something else: ${other.join(", ")}`,
         "imagemake release abandon gives up the one that is here",
       );

@@ -19,7 +19,7 @@ import { codeOf } from "../../cache/io.js";
 import { giveToUser } from "../execute/own.js";
 import type { SignSettings } from "../model.js";
 import { DATECODE, withDate } from "../names.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { inTheWay } from "./place.js";
 import { makeKeys } from "./signers.js";
 
@@ -66,7 +66,7 @@ function make(place: KeyPlace, fill: (made: KeyPlace) => Result<void>): Result<v
     renameSync(join(place.keys, name), place.dir);
     return statSync(held.path).ino === lstatSync(place.dir).ino
       ? ok(undefined)
-      : fail(3, `something else took the place of ${place.dir} while it was made`);
+      : fail(Exit.environment, `something else took the place of ${place.dir} while it was made`);
   } finally {
     held.close();
   }
@@ -132,11 +132,15 @@ export function ensureKeys(
   }
   for (const file of [place.secret, place.public])
     if (!existsSync(file))
-      return fail(2, `the key ${file} is missing`, "--new-key sets what is there aside and makes another");
+      return fail(
+        Exit.usage,
+        `the key ${file} is missing`,
+        "--new-key sets what is there aside and makes another",
+      );
   if (given !== null) return ok({ passphrase: given });
   if (!existsSync(place.passphrase))
     return fail(
-      2,
+      Exit.usage,
       `the passphrase of ${place.secret} is not kept here`,
       "--passphrase-file FILE gives it, --ask-passphrase asks for it",
     );
@@ -150,7 +154,11 @@ function refuseLink({ dir, secret, public: own, passphrase }: KeyPlace): Result<
   );
   return link === undefined
     ? ok(undefined)
-    : fail(2, `${link} is a symbolic link, and keys are not kept through it`, "put the thing itself there");
+    : fail(
+        Exit.usage,
+        `${link} is a symbolic link, and keys are not kept through it`,
+        "put the thing itself there",
+      );
 }
 
 /** The key itself, without its comment. */
@@ -186,7 +194,7 @@ export function requireDate(text: string, what: string, datecode: string): Resul
   const date = dateOfKey(text);
   return date === null || date === datecode
     ? ok(text)
-    : fail(1, `the ${what} is only valid for images with date ${date}, not ${datecode}`);
+    : fail(Exit.failed, `the ${what} is only valid for images with date ${date}, not ${datecode}`);
 }
 
 /** Puts a release's keys out of the way; where they are now. */

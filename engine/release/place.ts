@@ -5,7 +5,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { holdDirectory, trustedBelow, type Held } from "../../cache/held.js";
 import { leadsTo } from "../../cache/layout.js";
 import { sudoOwner } from "../../cache/write.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { isSignature } from "./check.js";
 import { isWithin } from "../sources/globs.js";
@@ -37,7 +37,7 @@ export function requireOwner(
 ): Result<void> {
   return isLimited(project)
     ? fail(
-        2,
+        Exit.usage,
         `who may not edit the Imagefile may not ${does} under sudo: ${because}`,
         `the owner of ${project.dir} can`,
       )
@@ -46,7 +46,7 @@ export function requireOwner(
 
 /** Refuses to remove what lies under one of our temporary names and is not ours; `path` as people know it. */
 export const inTheWay = (path: string): Result<never> =>
-  fail(2, `${path} is in the way, and imagemake did not make it`, "move it away");
+  fail(Exit.usage, `${path} is in the way, and imagemake did not make it`, "move it away");
 
 /** Whether the place is outside and not this project's: that of what it was copied from, say. */
 export function isElsewhere(project: Project, { dir, of }: Collected): boolean {
@@ -62,22 +62,25 @@ export function isElsewhere(project: Project, { dir, of }: Collected): boolean {
  */
 export function collectedPlace(project: Project, release: Release, own: string | null): Result<Collected> {
   const { collected, datecode, artifacts } = release;
-  if (collected === null) return fail(2, `release ${datecode} is not collected`);
+  if (collected === null) return fail(Exit.usage, `release ${datecode} is not collected`);
   const dir = resolve(project.dir, collected.dir);
   const plain = [collected.sums, ...Object.values(artifacts).map(({ name }) => name)].every(
     (name) => name !== "" && name !== "." && name !== ".." && !name.includes("/"),
   );
   if (!plain || basename(dir) !== datecode)
-    return fail(2, `the release file of ${datecode} names files or a directory that are none of a release`);
+    return fail(
+      Exit.usage,
+      `the release file of ${datecode} names files or a directory that are none of a release`,
+    );
   if (own !== null && dir !== resolve(own))
     return fail(
-      2,
+      Exit.usage,
       `release ${datecode} was collected elsewhere (${dir}), and the Imagefile names ${own}`,
       "under sudo only that place is used; release.into names another",
     );
   if (own === null && isElsewhere(project, collected))
     return fail(
-      2,
+      Exit.usage,
       `release ${datecode} was collected elsewhere (${dir}): this copy of the project, ${project.dir}, leaves that alone`,
       "imagemake release reopen opens it here and touches nothing there; then collect again",
     );
@@ -85,7 +88,7 @@ export function collectedPlace(project: Project, release: Release, own: string |
   return link === null
     ? ok({ ...collected, dir })
     : fail(
-        2,
+        Exit.usage,
         `${link} is a symbolic link, and a release is never changed through it`,
         "put the directory back",
       );

@@ -2,7 +2,7 @@
 import { lstatSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { giveToUser } from "../execute/own.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { holdPlace, inTheWay } from "./place.js";
 
@@ -15,7 +15,7 @@ export function readCurrent(link: string): Result<string | null> {
   if (stats === undefined) return ok(null);
   return stats.isSymbolicLink()
     ? ok(readlinkSync(link))
-    : fail(2, `${link} is no symbolic link, and is left alone`);
+    : fail(Exit.usage, `${link} is no symbolic link, and is left alone`);
 }
 
 /** Points it elsewhere by rename, or takes it away. The directory it is in may be the caller's, and is opened once. */

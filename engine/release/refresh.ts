@@ -4,7 +4,7 @@ import { unlessAny, type Obstacles } from "../obstacles.js";
 import { packageChanges } from "../packages/closure.js";
 import type { Pins } from "../packages/pins.js";
 import { hasOwnPackages, ownLists, toRefresh } from "../packages/refresh.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { PackageChange } from "../reason.js";
 import { relationsOf } from "../relations.js";
 
@@ -80,5 +80,5 @@ export function requireOwn(graph: Graph, targets: readonly TargetId[] | null): R
   if (targets === null || targets.some((target) => hasOwnPackages(graph, target))) return ok(undefined);
   const names = targets.join(", ");
   const what = targets.length === 1 ? `${names} has no packages of its own` : `none of ${names} has packages`;
-  return fail(2, what, "name what is built from packages, or nothing for all");
+  return fail(Exit.usage, what, "name what is built from packages, or nothing for all");
 }

@@ -10,7 +10,7 @@ import { readOwned } from "../../cache/io.js";
 import { implicitFile } from "../../cache/layout.js";
 import { compareDatecodes, isDatecode, respinOf } from "../names.js";
 import { CLOCKS_MS } from "../quick.js";
-import { asError, fail, ok, stop, unwrap, type Result } from "../problem.js";
+import { asError, Exit, fail, ok, stop, unwrap, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { fieldsOf, FOUND, joined, type Fields, type Found } from "./meanwhile.js";
 import { standing, type Release, type ReleaseState } from "./record.js";
@@ -67,7 +67,7 @@ export function saveRelease(project: Project, release: Release): void {
   const home = homeOf(project);
   if (found.home !== null && found.home !== home)
     stop(
-      3,
+      Exit.environment,
       `${project.dir} is another directory than when this began, and release ${release.datecode} is not written there`,
       "run imagemake where the project is now: what was built is kept with it",
     );
@@ -95,13 +95,20 @@ export function saveRelease(project: Project, release: Release): void {
 function withTheirs(path: string, file: string, found: Found, ours: Fields): Fields {
   const since = found.file === file;
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined)
-    return since ? stop(3, `${file} was removed while this ran, and is not made again`, PUT_BACK) : ours;
-  if (!since) return stop(3, `${file} was made by somebody else while this ran, and is left as it is`, AGAIN);
+    return since
+      ? stop(Exit.environment, `${file} was removed while this ran, and is not made again`, PUT_BACK)
+      : ours;
+  if (!since)
+    return stop(
+      Exit.environment,
+      `${file} was made by somebody else while this ran, and is left as it is`,
+      AGAIN,
+    );
   const theirs = unwrap(readRelease(path, basename(file, ".json"), true));
   const both = joined(found.fields, ours, fieldsOf(theirs));
   if ("fields" in both) return both.fields;
   return stop(
-    3,
+    Exit.environment,
     `${file} was changed by somebody else while this ran (${both.both}), and is left as it is`,
     AGAIN,
   );
@@ -184,26 +191,28 @@ export function readRelease(
     // Under sudo the release files are the caller's, who may put a link there.
     const read = readOwned(file);
     if (read === null)
-      return fail(2, `${file} is no regular file, and release files are never followed as links`);
+      return fail(Exit.usage, `${file} is no regular file, and release files are never followed as links`);
     const text = read.bytes.toString();
     const value = parsed(text);
     // What is no release file may be anything: nothing of it is shown.
-    if (value === null) return fail(2, `${file} cannot be read as a release file`, "it is no JSON object");
-    if (!explicit && checksumHolds(text) === false) return fail(2, `the release file ${file} is damaged`);
+    if (value === null)
+      return fail(Exit.usage, `${file} cannot be read as a release file`, "it is no JSON object");
+    if (!explicit && checksumHolds(text) === false)
+      return fail(Exit.usage, `the release file ${file} is damaged`);
     delete value.checksum;
     Reflect.deleteProperty(value, "foreign");
     if (value.imagemake !== 1 || typeof value.opened !== "string")
-      return fail(2, `${file} is not a release file that this imagemake knows`);
+      return fail(Exit.usage, `${file} is not a release file that this imagemake knows`);
     const wrong = wrongField(value);
     if (wrong !== null)
       return fail(
-        2,
+        Exit.usage,
         `${file} is not a release file that this imagemake knows: ${wrong} is not what belongs there`,
         "put back the file that imagemake wrote, from version control or another machine",
       );
     if (value.datecode !== datecode) {
       const hint = "a release is called what its file is called; imagemake release start opens another";
-      return fail(2, `${file} says that it is release ${String(value.datecode)}`, hint);
+      return fail(Exit.usage, `${file} says that it is release ${String(value.datecode)}`, hint);
     }
     const foreign = owners?.includes(read.owner) === false ? ({ foreign: true } as const) : {};
     const whole = {
@@ -214,7 +223,7 @@ export function readRelease(
     };
     return ok({ ...whole, ...foreign, [FOUND]: { file, fields: fieldsOf(whole), home: null } });
   } catch (error) {
-    return fail(2, `${file} cannot be read as a release file`, asError(error).message);
+    return fail(Exit.usage, `${file} cannot be read as a release file`, asError(error).message);
   }
 }
 
@@ -245,7 +254,7 @@ export function selectRelease(
 ): Result<Selected> {
   if (datecode !== null) {
     if (!isDatecode(datecode))
-      return fail(2, `${datecode} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
+      return fail(Exit.usage, `${datecode} is not a datecode`, "YYYYMMDD, or YYYYMMDD.1 for a respin");
     const named = releases.find((release) => release.datecode === datecode);
     if (named === undefined)
       return ok({

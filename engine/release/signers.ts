@@ -1,7 +1,7 @@
 // The two programs that sign: signify and minisign. Passphrases go to them by standard input, never as an argument.
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 
 /** A program that signs. */
 export type Tool = "signify" | "minisign";
@@ -23,7 +23,7 @@ function call(tool: Tool, argv: readonly string[], input: string): Result<Ran> {
     const words = ran.stderr.replaceAll(/Password[^:\n]*:\s*/g, "").trim();
     return ok({ status: ran.status, words: words.split("\n").at(-1) ?? "" });
   }
-  return fail(3, `${PROGRAMS[tool][0]} is not installed`, `apt-get install ${PACKAGES[tool]}`);
+  return fail(Exit.environment, `${PROGRAMS[tool][0]} is not installed`, `apt-get install ${PACKAGES[tool]}`);
 }
 
 /** Makes an encrypted key pair; neither file may be there. */
@@ -36,7 +36,7 @@ export function makeKeys(
   const argv = ["-G", "-c", comment, "-p", files.public, "-s", files.secret];
   const ran = call(tool, argv, `${passphrase}\n${passphrase}\n`);
   if (!ran.ok) return ran;
-  if (ran.value.status !== 0) return fail(3, `${tool} made no key: ${ran.value.words}`);
+  if (ran.value.status !== 0) return fail(Exit.environment, `${tool} made no key: ${ran.value.words}`);
   // minisign writes the comment into the secret key alone.
   const [, ...rest] = readFileSync(files.public, "utf8").split("\n");
   writeFileSync(files.public, [`untrusted comment: ${comment}`, ...rest].join("\n"));
@@ -59,7 +59,7 @@ export function signFile(
   const why = /passphrase|password/i.test(ran.value.words)
     ? "the passphrase does not open it"
     : ran.value.words;
-  return fail(2, `${secret} cannot sign: ${why}`);
+  return fail(Exit.usage, `${secret} cannot sign: ${why}`);
 }
 
 /** Which program made a signature, by its form. */
@@ -72,8 +72,9 @@ export function verifyFile(tool: Tool, publicKey: string, message: string, signa
   const how = tool === "signify" ? ["-V", "-e", "-m", opened] : ["-V", "-m", message];
   const ran = call(tool, [...how, "-p", publicKey, "-x", signature], "");
   if (!ran.ok) return ran;
-  if (ran.value.status !== 0) return fail(1, `the signature ${signature} is not good: ${ran.value.words}`);
+  if (ran.value.status !== 0)
+    return fail(Exit.failed, `the signature ${signature} is not good: ${ran.value.words}`);
   if (tool === "signify" && readFileSync(opened, "utf8") !== readFileSync(message, "utf8"))
-    return fail(1, `${message} is not what was signed`);
+    return fail(Exit.failed, `${message} is not what was signed`);
   return ok(undefined);
 }

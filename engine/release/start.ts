@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import type { Action, Graph, TargetId } from "../model.js";
 import { together, type Obstacles } from "../obstacles.js";
 import type { Pins } from "../packages/pins.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { relationsOf } from "../relations.js";
 import { standing, type Release } from "./record.js";
@@ -56,7 +56,7 @@ export function begun(
     let respin = 1;
     while (releases.some((release) => release.datecode === `${day}.${respin}`)) respin += 1;
     const hint = `imagemake release start --release ${day}.${respin} opens a respin of that day`;
-    return fail(2, `there is a release ${datecode} already`, hint);
+    return fail(Exit.usage, `there is a release ${datecode} already`, hint);
   }
   const more = { explicit: true, ...about, commit: commitOf(project.dir), rejected: standing(releases) };
   // Naming the date takes over what was built and pinned under it; without, the new release pins anew.

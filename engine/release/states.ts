@@ -1,5 +1,5 @@
 // The life of a release as a table, and the one function that changes its state. It reads and writes no file.
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Release, ReleaseState } from "./record.js";
 
 /** What leads from one state to another. */
@@ -44,7 +44,7 @@ export function requireState(release: Release, states: readonly ReleaseState[]):
   if (states.includes(state)) return ok(release);
   const next = NEXT[state];
   return fail(
-    2,
+    Exit.usage,
     `release ${datecode} is ${state}, not ${states.join(", ").replace(/, (?=\w+$)/, " or ")}`,
     states.includes("open") || next === null ? REOPEN[state] : `next is ${next}`,
   );

@@ -2,7 +2,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { hashFile } from "../../cache/hash.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { SumsForm } from "./record.js";
 
 /** Name → digest in lower-case hexadecimal. */
@@ -23,10 +23,10 @@ export function readSums(text: string, file: string): Result<Sums> {
     const gnu = /^([0-9a-f]{64}) [ *](.+)$/.exec(line);
     const [name, digest] = bsd === null ? [gnu?.[2], gnu?.[1]] : [bsd[1], bsd[2]];
     if (name === undefined || digest === undefined || name.includes("/"))
-      return fail(1, `${file} has a line that is no checksum: ${line}`);
+      return fail(Exit.failed, `${file} has a line that is no checksum: ${line}`);
     sums.set(name, digest);
   }
-  return sums.size === 0 ? fail(1, `${file} lists no file`) : ok(sums);
+  return sums.size === 0 ? fail(Exit.failed, `${file} lists no file`) : ok(sums);
 }
 
 /** What differs between a directory and its checksums, one sentence each; `besides` may be there as well. */

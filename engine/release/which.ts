@@ -1,5 +1,5 @@
 // Which release is meant, of all that there are. It reads no file.
-import { fail, ok, unwrap, type Result } from "../problem.js";
+import { Exit, fail, ok, unwrap, type Result } from "../problem.js";
 import type { Release, ReleaseState } from "./record.js";
 import { selectRelease } from "./release.js";
 
@@ -17,7 +17,7 @@ export function meantOf(
 ): Result<Release> {
   if (named !== undefined) {
     const found = releases.find(({ datecode }) => datecode === named);
-    return found === undefined ? fail(2, `there is no release ${named}`) : ok(found);
+    return found === undefined ? fail(Exit.usage, `there is no release ${named}`) : ok(found);
   }
   const explicit = releases.filter((release) => release.explicit);
   const newest = (among: readonly ReleaseState[]): Release | undefined =>
@@ -25,7 +25,7 @@ export function meantOf(
   const found =
     newest(states) ?? newest(LIVE) ?? joinedByBuilds(releases) ?? explicit.at(-1) ?? releases.at(-1);
   return found === undefined
-    ? fail(2, "there is no release here", "imagemake release start opens one")
+    ? fail(Exit.usage, "there is no release here", "imagemake release start opens one")
     : ok(found);
 }
 

@@ -2,7 +2,7 @@
 // added or removed later is noticed by one stat a directory.
 import { existsSync, lstatSync, readdirSync, readlinkSync, statSync, type Dirent } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { fail, ok, stop, type Problem, type Result } from "../problem.js";
+import { Exit, fail, ok, stop, type Problem, type Result } from "../problem.js";
 import { lstatOf, statOf } from "./stamp.js";
 import { notUtf8, REPLACEMENT } from "./utf8.js";
 
@@ -66,7 +66,7 @@ export async function matchPatterns(
       const count = walk(path, ignore, files, directories, bare);
       bare.delete(path);
       if (count + (empty ? bare.size : 0) === 0 && !optional)
-        return fail(2, `${pattern} is a directory without files`, mayBeMissing(`looked in ${path}`));
+        return fail(Exit.usage, `${pattern} is a directory without files`, mayBeMissing(`looked in ${path}`));
       if (empty) for (const directory of bare) files.add(directory);
     } else if (stats !== undefined) {
       files.add(path);
@@ -76,7 +76,7 @@ export async function matchPatterns(
     } else {
       directories.add(path);
       if (lstatOf(path)?.isSymbolicLink() === true) return dangling(pattern, path);
-      if (!optional) return fail(2, `${pattern} does not exist`, `looked for ${path}`);
+      if (!optional) return fail(Exit.usage, `${pattern} does not exist`, `looked for ${path}`);
     }
   }
   for (const { pattern, glob, under } of globs) {
@@ -97,7 +97,7 @@ export async function matchPatterns(
       const what = isGlob(pattern)
         ? `nothing matches ${pattern}`
         : `nothing of ${pattern} is left by ${less.join(", ")}`;
-      return fail(2, what, mayBeMissing(`looked in ${base}`));
+      return fail(Exit.usage, what, mayBeMissing(`looked in ${base}`));
     }
     for (const path of [...found.files, ...bare]) files.add(path);
   }
@@ -129,7 +129,7 @@ const mayBeMissing = (looked: string): string => `${looked}; { optional: true } 
 export function dangling(name: string, path: string): Result<never> {
   const to = readlinkSync(path);
   return fail(
-    2,
+    Exit.usage,
     `${name} is a symbolic link to ${to}, and there is nothing`,
     `looked for ${resolve(dirname(path), to)}`,
   );
@@ -219,7 +219,7 @@ function listDirectory(
   options: { withFileTypes: true },
   hidden: readonly string[] = VERSION_CONTROL,
 ): Dirent[] {
-  if (dir.includes(REPLACEMENT) && !existsSync(dir)) stop(2, ...notUtf8(dir));
+  if (dir.includes(REPLACEMENT) && !existsSync(dir)) stop(Exit.usage, ...notUtf8(dir));
   return readdirSync(dir, options).filter(({ name }) => !hidden.includes(name));
 }
 

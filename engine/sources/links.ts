@@ -2,7 +2,7 @@
 // leads out of it leads nowhere. What the build host has there is never asked.
 import { readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { dangling } from "./globs.js";
 import { lstatOf } from "./stamp.js";
 
@@ -65,10 +65,10 @@ export function mustLead(path: string, name: string, scene: Scene): Result<void>
     case "missing":
       return dangling(name, path);
     case "loop":
-      return fail(2, `${name} is a symbolic link that leads in a circle`);
+      return fail(Exit.usage, `${name} is a symbolic link that leads in a circle`);
     case "outside":
       return fail(
-        2,
+        Exit.usage,
         leadsOut(name, at, scene),
         "a link is staged as it is, without what lies outside: name the file itself that is meant",
       );

@@ -3,7 +3,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Stamp } from "../../cache/index.js";
-import { asError, fail, ok, type Result } from "../problem.js";
+import { asError, Exit, fail, ok, type Result } from "../problem.js";
 import { lineNotUtf8 } from "../utf8.js";
 import { dangling } from "./globs.js";
 import { ownStamp, stampOf } from "./stamp.js";
@@ -57,7 +57,7 @@ export class Lists {
 /** `file`: as messages call it. */
 function read(path: string, file: string): Omit<Listed, "path"> {
   let stamp: Stamp | null = null;
-  const no = (why: string, hint: string) => ({ lines: fail(2, `list ${file}${why}`, hint), stamp });
+  const no = (why: string, hint: string) => ({ lines: fail(Exit.usage, `list ${file}${why}`, hint), stamp });
   try {
     stamp = stampOf(path);
     const there = stamp === null ? null : statSync(path);

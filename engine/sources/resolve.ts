@@ -9,7 +9,7 @@ import type { Index, Stamp } from "../../cache/index.js";
 import { stageOf, statePath } from "../../cache/layout.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
-import { fail, ok, ProblemError, type Result } from "../problem.js";
+import { Exit, fail, ok, ProblemError, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
 import { Grounds, type Facts } from "./facts.js";
 import { dangling, hinted, isWithin, matchPatterns, stagePath, walk } from "./globs.js";
@@ -109,7 +109,7 @@ export class Sources {
         const value = set ?? source.value;
         return value === undefined
           ? fail(
-              2,
+              Exit.usage,
               `the variable ${source.name} is not set`,
               "env() takes { default: text } and { optional: true }",
             )
@@ -156,7 +156,11 @@ export class Sources {
       const file = await this.#file(path, place(path), grounds, looks);
       if (!file.ok) return file;
       if (file.value.kind !== "directory" && file.value.stage === source.tree?.base)
-        return fail(2, `${this.#name(path)} is a file, not a directory`, `files("…") takes a single file`);
+        return fail(
+          Exit.usage,
+          `${this.#name(path)} is a file, not a directory`,
+          `files("…") takes a single file`,
+        );
       files.push(file.value);
       if (file.value.kind === "link") links.push(path);
     }
@@ -193,11 +197,11 @@ export class Sources {
     looks?: Map<string, Stats>,
   ): Promise<Result<SourceFile>> {
     const stats = lstatOf(path);
-    if (stats === undefined) return fail(2, `${path} vanished while it was looked at`);
+    if (stats === undefined) return fail(Exit.usage, `${path} vanished while it was looked at`);
     looks?.set(path, stats);
     if (stage.includes("\n"))
       return fail(
-        2,
+        Exit.usage,
         `${JSON.stringify(path)}: its name has a line break`,
         "paths are passed on one a line: rename it",
       );
@@ -209,7 +213,11 @@ export class Sources {
     }
     if (stats.isDirectory()) return ok({ kind: "directory", path, stage });
     if (!stats.isFile())
-      return fail(2, `${path} is neither a file nor a link`, "sockets, pipes and devices cannot be inputs");
+      return fail(
+        Exit.usage,
+        `${path} is neither a file nor a link`,
+        "sockets, pipes and devices cannot be inputs",
+      );
     const executable = (stats.mode & 0o100) !== 0;
     return ok({ kind: "file", path, stage, digest: await this.#digest(path, stamp, grounds), executable });
   }
@@ -268,7 +276,7 @@ export class Sources {
       if (end !== "outside" || at.startsWith("/dev/")) continue;
       if (statOf(resolve(work, dirname(place(links.at(-1) ?? file.path)), at)) === undefined) continue;
       return fail(
-        2,
+        Exit.usage,
         leadsOut(this.#name(file.path), at, scene),
         'name the file itself that is meant; where nothing reads through the link, say files(…, { links: "anywhere" })',
       );
@@ -329,7 +337,7 @@ export class Sources {
 
   #probe({ argv, what }: Kind<"probe">, name: string): Result<ResolvedSource> {
     const [program, ...rest] = argv;
-    if (program === undefined) return fail(2, "probe: the command is empty");
+    if (program === undefined) return fail(Exit.usage, "probe: the command is empty");
     const run = spawnSync(program, rest, {
       cwd: this.project.dir,
       maxBuffer: Infinity,
@@ -343,13 +351,13 @@ export class Sources {
           String(run.stderr).trim() || "it said nothing",
         ].join(": ");
       return fail(
-        3,
+        Exit.environment,
         what === undefined ? `probe ${asWritten(argv)} failed` : `${what} is not to be had`,
         why,
       );
     }
     if (!isUtf8(run.stdout))
-      return fail(2, `probe ${asWritten(argv)}: its output is not UTF-8`, "let it say that in text");
+      return fail(Exit.usage, `probe ${asWritten(argv)}: its output is not UTF-8`, "let it say that in text");
     const text = run.stdout.toString("utf8");
     return ok(asText(join("in", name, "probe"), text, hashBytes(text)));
   }

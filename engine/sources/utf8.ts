@@ -2,7 +2,7 @@
 // cannot read, so that they would be looked for under a wrong name, or staged with another text, in silence.
 import { isUtf8 } from "node:buffer";
 import { existsSync, readlinkSync } from "node:fs";
-import { fail, type Result } from "../problem.js";
+import { Exit, fail, type Result } from "../problem.js";
 import type { ResolvedSource } from "./resolved.js";
 
 /** What stands for bytes that are not UTF-8. It is a character like any other where it really is meant. */
@@ -21,13 +21,14 @@ export function inUtf8(resolved: Result<ResolvedSource>, what: string): Result<R
   if (!resolved.ok) return suspected(resolved);
   if (resolved.value.kind === "value")
     return resolved.value.value?.includes(REPLACEMENT) === true
-      ? fail(2, `the value of ${what} is not UTF-8`)
+      ? fail(Exit.usage, `the value of ${what} is not UTF-8`)
       : resolved;
   for (const file of [...resolved.value.files, ...resolved.value.along]) {
     if (file.kind === "text") continue;
-    if (file.path.includes(REPLACEMENT) && !existsSync(file.path)) return fail(2, ...notUtf8(file.path));
+    if (file.path.includes(REPLACEMENT) && !existsSync(file.path))
+      return fail(Exit.usage, ...notUtf8(file.path));
     if (file.kind === "link" && file.to.includes(REPLACEMENT) && !isUtf8(readlinkSync(file.path, "buffer")))
-      return fail(2, `${file.path}: the text of this link is not UTF-8`, "link to another name");
+      return fail(Exit.usage, `${file.path}: the text of this link is not UTF-8`, "link to another name");
   }
   return resolved;
 }
@@ -38,6 +39,6 @@ function suspected(failed: Extract<Result<ResolvedSource>, { ok: false }>): Resu
   if (!message.includes(REPLACEMENT) || message.endsWith(NOT_UTF8)) return failed;
   const named = message.replace(/ vanished while it was looked at$/, NOT_UTF8);
   return named === message
-    ? fail(2, message, ["is its name UTF-8?", hint].filter(Boolean).join(" "))
-    : fail(2, named, "rename it, or leave it out of the pattern");
+    ? fail(Exit.usage, message, ["is its name UTF-8?", hint].filter(Boolean).join(" "))
+    : fail(Exit.usage, named, "rename it, or leave it out of the pattern");
 }

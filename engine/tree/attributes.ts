@@ -1,7 +1,7 @@
 // Extended attributes of a whole tree, by one call of getfattr (Node has none of its own), and which of them are
 // content.
 import { codeOf, ioProblem, startProgram } from "../../cache/io.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Attributes } from "./entry.js";
 
 /** Attributes by path; both bytes. Paths without any are left out. */
@@ -29,14 +29,18 @@ function getfattr(dir: string, argv: readonly string[]): Promise<Result<TreeAttr
     child.on("error", (error) => {
       resolve(
         codeOf(error) === "ENOENT"
-          ? fail(3, `cannot run getfattr in ${dir}: ${error.message}`, "install the package attr")
+          ? fail(
+              Exit.environment,
+              `cannot run getfattr in ${dir}: ${error.message}`,
+              "install the package attr",
+            )
           : ioProblem(`run getfattr in ${dir}`, error),
       );
     });
     child.on("close", (status) => {
       const said = Buffer.concat(errors).toString().trim();
       if (status === 0) resolve(ok(parseAttributes(Buffer.concat(out).toString("latin1"))));
-      else resolve(fail(3, `cannot read the extended attributes in ${dir}: ${said}`));
+      else resolve(fail(Exit.environment, `cannot read the extended attributes in ${dir}: ${said}`));
     });
   });
 }

@@ -5,7 +5,7 @@ import { inUserNamespace } from "../execute/local/ids.js";
 import type { Isolation } from "../execute/local/sandbox.js";
 import { layerPath } from "../../cache/layers.js";
 import { complaint } from "../../cache/limits.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { flatten } from "./run-seal.js";
 import { formOf, insideOf } from "./seal.js";
 
@@ -31,7 +31,10 @@ export function copyTree(from: string, to: string, isolation: Isolation): Promis
       resolve(
         error === null
           ? ok(undefined)
-          : fail(3, ...complaint("the tree could not be copied", stderr.trim() || error.message, to)),
+          : fail(
+              Exit.environment,
+              ...complaint("the tree could not be copied", stderr.trim() || error.message, to),
+            ),
       );
     });
   });

@@ -5,7 +5,7 @@ import { linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { addTo } from "../../cache/grouped.js";
 import { bytePath } from "../../cache/hash.js";
 import { complaint } from "../../cache/limits.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { dirOf } from "./entry.js";
 import { isWhiteoutNode, pathIn, type Node } from "./scan.js";
 import { setTime } from "./settle.js";
@@ -37,7 +37,7 @@ export function breakOff(
   const { status, error, stderr } = spawnSync("cp", argv, { stdio: ["ignore", "ignore", "pipe"] });
   if (status !== 0) {
     const what = `the tree in ${root} has hard links to files outside of it, which could not be copied`;
-    return fail(3, ...complaint(what, error?.message ?? stderr.toString().trim(), root));
+    return fail(Exit.environment, ...complaint(what, error?.message ?? stderr.toString().trim(), root));
   }
   for (const [number, [first, ...others]] of shared.entries()) {
     if (first === undefined) continue;

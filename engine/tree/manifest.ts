@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { ioProblem } from "../../cache/io.js";
 import { readManifestHead, readManifestText, storeManifest } from "../../cache/manifests.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { decodeBody, escapeBytes, pathOfWord, pathWord, unescapeBytes, type Entry } from "./entry.js";
 
 /** First line of every manifest. Another form of line is another number, and so another digest for every tree. */
@@ -105,7 +105,9 @@ export function readRootEntry(dir: string, digest: string): Result<Entry> {
     entryAt(decodeManifest(text), ""),
   );
   if (!root.ok) return root;
-  return root.value === undefined ? fail(3, `the manifest ${digest} is damaged`) : ok(root.value);
+  return root.value === undefined
+    ? fail(Exit.environment, `the manifest ${digest} is damaged`)
+    : ok(root.value);
 }
 
 function decoded<T>(text: string, doing: string, decode: (text: string) => T): Result<T> {

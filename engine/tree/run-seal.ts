@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads";
 import { programUrl } from "../../cache/installed.js";
 import { codeOf, ioProblem, saidOf, startProgram } from "../../cache/io.js";
 import { complaint } from "../../cache/limits.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { layerStamp, type LayerStamp } from "./layer-stamp.js";
 import type { Sealed, SealRequest } from "./seal-layer.js";
 import type { CopyRequest } from "./seal-main.js";
@@ -37,7 +37,7 @@ export async function stampLayer(layer: string, inside: Inside): Promise<Result<
   // Written by seal-main.ts of this same version.
   return status === 0
     ? ok(JSON.parse(out) as LayerStamp)
-    : fail(3, ...complaint(`cannot look at the layer ${layer}`, said, layer));
+    : fail(Exit.environment, ...complaint(`cannot look at the layer ${layer}`, said, layer));
 }
 
 /** Copies files out of layers, from the inside. */
@@ -47,7 +47,7 @@ export async function copyOut(request: CopyRequest, inside: Inside): Promise<Res
   // Written by seal-main.ts of this same version.
   return status === 0
     ? (JSON.parse(out) as Result<void>)
-    : fail(3, ...complaint("cannot copy files of a tree", said, request.layers[0] ?? "/"));
+    : fail(Exit.environment, ...complaint("cannot copy files of a tree", said, request.layers[0] ?? "/"));
 }
 
 /** Unpacks a tar stream of a tree into the directory `to`, from the inside: owners, modes, times, attributes and all. */
@@ -59,7 +59,9 @@ export async function unpackInto(
   const tar = ["tar", "--extract", "--preserve-permissions", "--same-owner", "--numeric-owner", "--xattrs"];
   const argv = [...inside, ...tar, "--xattrs-include=*", "--delay-directory-restore", "--file=-"];
   const { status, said } = await run(argv, to, archive);
-  return status === 0 ? ok(undefined) : fail(3, ...complaint("cannot unpack a tree", said, to));
+  return status === 0
+    ? ok(undefined)
+    : fail(Exit.environment, ...complaint("cannot unpack a tree", said, to));
 }
 
 function sealInThread(request: SealRequest): Promise<Result<Sealed>> {
@@ -72,15 +74,20 @@ function sealInThread(request: SealRequest): Promise<Result<Sealed>> {
       return;
     }
     worker.on("message", (result: Result<Sealed>) => resolve(result));
-    worker.on("error", (error) => resolve(fail(3, `cannot seal ${request.upper}: ${error.message}`)));
-    worker.on("exit", () => resolve(fail(3, `cannot seal ${request.upper}: its thread ended early`)));
+    worker.on("error", (error) =>
+      resolve(fail(Exit.environment, `cannot seal ${request.upper}: ${error.message}`)),
+    );
+    worker.on("exit", () =>
+      resolve(fail(Exit.environment, `cannot seal ${request.upper}: its thread ended early`)),
+    );
   });
 }
 
 async function sealInProcess(request: SealRequest, inside: Inside): Promise<Result<Sealed>> {
   const argv = [...inside, process.execPath, fileURLToPath(PROGRAM)];
   const { status, out, said } = await run(argv, request.upper, JSON.stringify(request));
-  if (status !== 0) return fail(3, ...complaint(`cannot seal ${request.upper}`, said, request.upper));
+  if (status !== 0)
+    return fail(Exit.environment, ...complaint(`cannot seal ${request.upper}`, said, request.upper));
   // Written by seal-main.ts of this same version.
   return JSON.parse(out) as Result<Sealed>;
 }
@@ -160,5 +167,5 @@ export async function flatten(request: FlattenRequest, inside: Inside): Promise<
   const { status, said } = await run(argv, layersDir, "");
   return status === 0
     ? ok(undefined)
-    : fail(3, ...complaint(`cannot flatten ${layers.length} layers`, said, into));
+    : fail(Exit.environment, ...complaint(`cannot flatten ${layers.length} layers`, said, into));
 }

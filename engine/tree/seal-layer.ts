@@ -5,7 +5,7 @@ import { ioProblem } from "../../cache/io.js";
 import type { Form } from "../../cache/layers.js";
 import { mountsBelow } from "../execute/local/mountinfo.js";
 import type { Notice } from "../notice.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { contentAttributes, readAttributes, type TreeAttributes } from "./attributes.js";
 import { encodeBody, escapeBytes, type Attributes, type Entry } from "./entry.js";
 import { checkTreeGuards, type TreeGuards } from "./guards.js";
@@ -53,7 +53,10 @@ async function seal(request: SealRequest): Promise<Result<Sealed>> {
   const { upper, parent, manifests, epoch, guards } = request;
   const mounted = mountsBelow(upper);
   if (mounted.length > 0)
-    return fail(3, `something is still mounted in the tree: ${mounted.map(escapeBytes).join(", ")}`);
+    return fail(
+      Exit.environment,
+      `something is still mounted in the tree: ${mounted.map(escapeBytes).join(", ")}`,
+    );
   const beneath = parent === null ? ok(null) : readManifest(manifests, parent);
   if (!beneath.ok) return beneath;
   const settled = await settle(request, beneath.value);
@@ -153,7 +156,10 @@ function layerEntries(
     const all = attributes.get(node.path) ?? NO_ATTRIBUTES;
     const foreign = ["redirect", "metacopy"].find((name) => all.has(overlay + name));
     if (foreign !== undefined) {
-      return fail(3, `${escapeBytes(node.path)} in the layer needs its lower layers (overlay.${foreign})`);
+      return fail(
+        Exit.environment,
+        `${escapeBytes(node.path)} in the layer needs its lower layers (overlay.${foreign})`,
+      );
     }
     const whiteout =
       isWhiteoutNode(node) || (node.type === "file" && node.size === 0 && all.has(`${overlay}whiteout`));

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { bytePath, toByteString } from "../../cache/hash.js";
 import { ioProblem } from "../../cache/io.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { layerStamp } from "./layer-stamp.js";
 import { sealLayer, type SealRequest } from "./seal-layer.js";
 
@@ -25,7 +25,7 @@ function copyFiles({ layers, files }: CopyRequest): Result<void> {
       const from = layers
         .map((layer) => bytePath(`${toByteString(layer)}/${path}`))
         .find((place) => lstatSync(place, { throwIfNoEntry: false })?.isFile() === true);
-      if (from === undefined) return fail(3, `${path} is not in the layers of its tree`);
+      if (from === undefined) return fail(Exit.environment, `${path} is not in the layers of its tree`);
       copyFileSync(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     }
     return ok(undefined);

@@ -19,7 +19,7 @@ import { inUserNamespace } from "../execute/local/ids.js";
 import type { Isolation } from "../execute/local/sandbox.js";
 import type { Guards } from "../model.js";
 import type { Notice } from "../notice.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { readRootEntry } from "./manifest.js";
 import { flatten, runSeal, type Inside } from "./run-seal.js";
 import type { Sealed, SealRequest } from "./seal-layer.js";
@@ -135,7 +135,7 @@ async function flattened(
   if (!copy.ok) return copy;
   return copy.value.digest === digest
     ? ok(into)
-    : fail(3, `the copy of the tree in ${upper} is not the same tree`);
+    : fail(Exit.environment, `the copy of the tree in ${upper} is not the same tree`);
 }
 
 /** Digests a stored tree again: whether its layer still shows what its id promises. */

@@ -12,7 +12,7 @@ import { storeManifest } from "../../cache/manifests.js";
 import { digestOf } from "../../cache/store.js";
 import { removeTree } from "../execute/local/remove.js";
 import type { Isolation } from "../execute/local/sandbox.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { dirOf, type Entry } from "./entry.js";
 import { decodeManifest, encodeManifest, entriesOf, readManifest, type Manifest } from "./manifest.js";
 import { archiveOf, type Packed } from "./pax.js";
@@ -95,7 +95,7 @@ async function takeTree(
   const seen = await runSeal(look, insideOf(isolation));
   if (!seen.ok) return seen;
   if (seen.value.digest !== digestOf(id))
-    return fail(3, `the tree ${id} could not be made here as it was there`);
+    return fail(Exit.environment, `the tree ${id} could not be made here as it was there`);
   const layer = await storeLayer(place.layers, upper, { tree: id, parent, form });
   if (!layer.ok) return layer;
   return ok({ id, kind: "tree", size, layer: layer.value.layer, parent: layer.value.parent, form });
@@ -103,7 +103,7 @@ async function takeTree(
 
 /** A manifest that is what its digest says, and names no place outside of its tree: it comes from anybody. */
 function trustedManifest(id: ArtifactId, text: string): Result<Manifest> {
-  const wrong = fail(3, `the manifest of ${id} is not what its digest says`);
+  const wrong = fail(Exit.environment, `the manifest of ${id} is not what its digest says`);
   if (hashBytes(Buffer.from(text, "latin1")) !== digestOf(id)) return wrong;
   try {
     const manifest = decodeManifest(text);
@@ -116,7 +116,7 @@ function trustedManifest(id: ArtifactId, text: string): Result<Manifest> {
       const lies = path === "" || types.get(names.slice(0, -1).join("/")) === "dir";
       const linked = group === null || manifest.lines.get(group)?.group === group;
       if (!isPlain || !lies || !linked || path.includes("\0"))
-        return fail(3, `the manifest of ${id} names what is in no tree`);
+        return fail(Exit.environment, `the manifest of ${id} names what is in no tree`);
       types.set(path, type);
     }
     return again === text && types.get("") === "dir" ? ok(manifest) : wrong;
@@ -172,7 +172,7 @@ async function receive(giving: Giving, entries: readonly Packed[], blobs: string
   if (!copied.ok) return copied;
   try {
     const wrong = await misnamed(files);
-    return wrong === null ? ok(undefined) : fail(3, `${wrong} is not what its digest says`);
+    return wrong === null ? ok(undefined) : fail(Exit.environment, `${wrong} is not what its digest says`);
   } catch (error) {
     return ioProblem(`take ${giving.id}`, error);
   }

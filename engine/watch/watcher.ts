@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { FSWatcher } from "chokidar";
 import { codeOf } from "../../cache/io.js";
-import { asError, type Problem } from "../problem.js";
+import { asError, Exit, type Problem } from "../problem.js";
 import { statOf } from "../sources/stamp.js";
 
 /** Whom to tell. */
@@ -97,7 +97,7 @@ function limitOf(code: string | undefined, wanted: number): Problem | null {
   if (name === null) return null;
   const limit = `fs.inotify.${name}`;
   return {
-    exit: 3,
+    exit: Exit.environment,
     message: `${what}: the kernel's limit is reached (${limit}${valueOf(name)})`,
     hint: `sysctl ${limit}=N raises it, as root; ${HINT}`,
   };
@@ -112,7 +112,7 @@ function valueOf(name: string): string {
 }
 
 const other = (error: unknown): Problem => ({
-  exit: 3,
+  exit: Exit.environment,
   message: `the inputs cannot be watched: ${asError(error).message}`,
   hint: HINT,
 });

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hasDigest } from "../../cache/hash.js";
 import type { Package } from "../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../engine/problem.js";
 
 /** Checks the files and writes `closure`: `name version` each, sorted. */
 export const closureFile =
@@ -13,7 +13,7 @@ export const closureFile =
     for (const pkg of packages) {
       if (await hasDigest(join(dir, fileName(pkg)), pkg.sha256)) continue;
       return fail(
-        3,
+        Exit.environment,
         `${fileName(pkg)} was damaged in the store`,
         "`imagemake cache verify` removes it, and the next build fetches it again",
       );

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Json } from "../../engine/model.js";
 import type { SnapshotContext } from "../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../engine/problem.js";
 import { matchPatterns } from "../../engine/sources/globs.js";
 import type { Run } from "./run.js";
 import { lastLine } from "./words.js";
@@ -31,7 +31,7 @@ export async function keyFiles(
   }
   const { files } = matched.value;
   return files.length === 0
-    ? fail(2, `keys: no file matches ${patterns.join(", ")}`, `looked in ${base}`)
+    ? fail(Exit.usage, `keys: no file matches ${patterns.join(", ")}`, `looked in ${base}`)
     : ok(files);
 }
 
@@ -56,7 +56,7 @@ export async function makeKeyring(
     if (!imported.ok) return imported;
     if (imported.value.status !== 0) {
       return fail(
-        3,
+        Exit.environment,
         `the key ${file} cannot be read: ${lastLine(imported.value.stderr)}`,
         "a public key of GnuPG",
       );
@@ -67,12 +67,12 @@ export async function makeKeyring(
   const keys = [...listed.value.stdout.matchAll(/^pub:.*\nfpr:(?:[^:]*:){8}([0-9A-F]+):/gm)].map(
     (key) => key[1] ?? "",
   );
-  if (keys.length === 0) return fail(3, `there is no public key in ${files.join(", ")}`);
+  if (keys.length === 0) return fail(Exit.environment, `there is no public key in ${files.join(", ")}`);
   const trust = join(gnupg, "trust");
   await writeFile(trust, keys.map((key) => `${key}:${TRUSTED}:\n`).join(""));
   const trusted = await gpg("--import-ownertrust", trust);
   if (!trusted.ok) return trusted;
   return trusted.value.status === 0
     ? ok(undefined)
-    : fail(3, `gpg cannot make a keyring: ${lastLine(trusted.value.stderr)}`);
+    : fail(Exit.environment, `gpg cannot make a keyring: ${lastLine(trusted.value.stderr)}`);
 }

@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync, w
 import { join } from "node:path";
 import { hashFile } from "../../cache/hash.js";
 import type { DriverContext, Package, PackageDriver, ResolveRequest } from "../../engine/packages/driver.js";
-import { asError, fail, ok, type Result } from "../../engine/problem.js";
+import { asError, Exit, fail, ok, type Result } from "../../engine/problem.js";
 import { attempt } from "./attempt.js";
 import { download, headOf } from "./nix/download.js";
 import { isRevision, nameOf, referenceOf, urlOf, type Reference } from "./nix/reference.js";
@@ -43,7 +43,7 @@ async function fixedUrl(reference: Reference, signal: AbortSignal): Promise<Resu
   if (!said.ok) return said;
   const { commit } = said.value;
   return commit === null
-    ? fail(3, `${urlOf(reference)} does not say which revision it is`)
+    ? fail(Exit.environment, `${urlOf(reference)} does not say which revision it is`)
     : ok(urlOf(reference, commit));
 }
 
@@ -51,7 +51,7 @@ function reading(url: string, read: () => Said): Result<Said> {
   try {
     return ok(read());
   } catch (thrown) {
-    return fail(3, `${url} is no tarball of expressions: ${asError(thrown).message}`);
+    return fail(Exit.environment, `${url} is no tarball of expressions: ${asError(thrown).message}`);
   }
 }
 
@@ -78,7 +78,7 @@ async function fetchPackages(
     if ((await hashFile(file)) !== sha256) {
       rmSync(file);
       return fail(
-        3,
+        Exit.environment,
         `${location} is not what it was in this release`,
         "imagemake release refresh takes what is there",
       );

@@ -2,7 +2,7 @@
 // value. What differs between package managers is data; it does not know what the programs are asked.
 import type { DriverContext } from "../../engine/packages/driver.js";
 import type { Tool } from "../../engine/model.js";
-import { fail, ok, type Result } from "../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../engine/problem.js";
 import { notFound } from "../../engine/tools.js";
 
 /** How a program ended, and what it said. */
@@ -63,10 +63,14 @@ export const runner =
     });
     if (options.onLine !== undefined) child.stdout.on("data", byLine(options.onLine));
     const { code, isCanceled, exitCode, stdout, stderr, signal } = await child;
-    if (isCanceled || context.signal.aborted) return fail(3, `${file} was stopped`);
+    if (isCanceled || context.signal.aborted) return fail(Exit.environment, `${file} was stopped`);
     if (code === "ENOENT")
-      return { ok: false, problem: { exit: 3, ...notFound([programs.tool(file)]), ofHost: true } };
-    if (exitCode === undefined) return fail(3, `${file} did not finish (${signal ?? code ?? "unknown"})`);
+      return {
+        ok: false,
+        problem: { exit: Exit.environment, ...notFound([programs.tool(file)]), ofHost: true },
+      };
+    if (exitCode === undefined)
+      return fail(Exit.environment, `${file} did not finish (${signal ?? code ?? "unknown"})`);
     return ok({ status: exitCode, stdout, stderr });
   };
 

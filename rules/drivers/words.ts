@@ -1,7 +1,7 @@
 // Words that drivers share: out of what programs print, and about packages.
 import { someOf } from "../../engine/notice.js";
 import type { Package } from "../../engine/packages/driver.js";
-import { fail, type Result } from "../../engine/problem.js";
+import { Exit, fail, type Result } from "../../engine/problem.js";
 
 /** The last line that is not empty. */
 export const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
@@ -20,8 +20,8 @@ export const REFRESH = "`imagemake release refresh` takes a new snapshot";
 
 /** Packages that their repository no longer has. */
 export const dropped = (packages: readonly Package[]): Result<never> =>
-  fail(3, `the mirror has dropped ${someNamed(packages)}`, REFRESH);
+  fail(Exit.environment, `the mirror has dropped ${someNamed(packages)}`, REFRESH);
 
 /** A package from a repository that the Imagefile no longer names. */
 export const placeless = (pkg: Package): Result<never> =>
-  fail(3, `the Imagefile's repositories have no place for ${named(pkg)}`, REFRESH);
+  fail(Exit.environment, `the Imagefile's repositories have no place for ${named(pkg)}`, REFRESH);

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { callSite, type Handle, type Lineage, type SourceHandle } from "../../engine/declare.js";
 import { imagefileDirectory } from "../../engine/evaluate/home.js";
 import type { Source as EngineSource, Tool, Wanted } from "../../engine/model.js";
-import { ProblemError } from "../../engine/problem.js";
+import { Exit, ProblemError } from "../../engine/problem.js";
 import { cpuOf, emulation } from "../distributions.js";
 import { option } from "../options.js";
 import { callable, declaration, type Given, type Others } from "../declaration.js";
@@ -68,7 +68,7 @@ export const hook = callable(
     const place = callSite();
     const stop = (message: string, hint?: string): never => {
       throw new ProblemError({
-        exit: 2,
+        exit: Exit.usage,
         message: `${place}: step.hook: ${message}`,
         ...(hint === undefined ? {} : { hint }),
       });

@@ -1,7 +1,7 @@
 // Whether this machine and this user can carry an action out: tools, a terminal, root or a user namespace with ids of many
 // owners; and whether layers can be laid over their parents. It is asked before anything runs.
 import type { Action, Tool } from "../../model.js";
-import { fail, ok, type Result } from "../../problem.js";
+import { Exit, fail, ok, type Result } from "../../problem.js";
 import { missingTools } from "../../tools.js";
 import { moreIds } from "./ids.js";
 import type { Isolation } from "./sandbox.js";
@@ -14,7 +14,7 @@ export function checkAbility(action: Action, isolation: Isolation): Result<void>
   const tools = missingTools([...action.tools, ...(makesTree(action) ? TREE_TOOLS : [])]);
   if (!tools.ok) return tools;
   if (action.interactive && !process.stdin.isTTY)
-    return fail(3, "it asks a person, and there is no terminal");
+    return fail(Exit.environment, "it asks a person, and there is no terminal");
   return checkPrivilege(action, isolation);
 }
 
@@ -22,14 +22,18 @@ export function checkAbility(action: Action, isolation: Isolation): Result<void>
 export function checkPrivilege({ root, within }: Action, isolation: Isolation): Result<void> {
   if (isolation.kind === "process-groups") {
     if (root && process.getuid?.() !== 0)
-      return fail(3, "root is needed without isolation", "run it with sudo, or without --no-isolation");
+      return fail(
+        Exit.environment,
+        "root is needed without isolation",
+        "run it with sudo, or without --no-isolation",
+      );
     return within === null
       ? ok(undefined)
-      : fail(3, "namespaces are needed to run within a tree", "run it without --no-isolation");
+      : fail(Exit.environment, "namespaces are needed to run within a tree", "run it without --no-isolation");
   }
   const alone = isolation.root === "user-namespace" && isolation.ids === "one";
   return alone && root
-    ? fail(3, "files of many owners are made, and you have one user id", moreIds())
+    ? fail(Exit.environment, "files of many owners are made, and you have one user id", moreIds())
     : ok(undefined);
 }
 

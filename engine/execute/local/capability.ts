@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { problemIn } from "../../../cache/io.js";
 import { makeTrial, trialsIn } from "../../../cache/layout.js";
 import { adviceFor, codeSaid } from "../../../cache/limits.js";
-import { asError, fail, ok, type Problem, type Result } from "../../problem.js";
+import { asError, Exit, fail, ok, type Problem, type Result } from "../../problem.js";
 import { ACTION_PATH } from "../../tools.js";
 import { ownIds } from "./ids.js";
 import { removeTree } from "./remove.js";
@@ -32,7 +32,7 @@ async function probe(dir: string): Promise<Result<Isolation>> {
     refused = tried;
   }
   return fail(
-    3,
+    Exit.environment,
     `actions cannot be isolated here: ${refused.why}`,
     `${refused.advice ?? "allow namespaces to this user or container"}; --no-isolation runs actions with the network and ` +
       "the machine's /dev within their reach, and marks what they make",
@@ -82,7 +82,7 @@ export async function canHoldTrees(
   if (tried?.kind === "scarce") return { ok: false, problem: tried.problem };
   return tried?.kind === "refused"
     ? fail(
-        3,
+        Exit.environment,
         `the file system of ${dir} does not hold the extended attributes of trees (${tried.why})`,
         "let .imagemake be a link to an empty directory on one that does (ext4, xfs, btrfs, tmpfs)",
       )
@@ -127,7 +127,7 @@ async function tryOut(
     if (outcome.kind === "exited" && outcome.status === 0) return { kind: "works" };
     return judge(dir, reason(outcome, log));
   } catch (error) {
-    const problem = problemIn(error) ?? { exit: 3, message: asError(error).message };
+    const problem = problemIn(error) ?? { exit: Exit.environment, message: asError(error).message };
     return { kind: "scarce", problem };
   } finally {
     if (trial !== undefined) await removeTree(trial);
@@ -148,7 +148,10 @@ function judge(dir: string, why: string): Tried {
   if (code === null) return { kind: "refused", why, advice: null };
   const hint = adviceFor(code, dir);
   const message = `an action cannot be tried in ${dir}: ${why}`;
-  return { kind: "scarce", problem: { exit: 3, message, ...(hint === undefined ? {} : { hint }) } };
+  return {
+    kind: "scarce",
+    problem: { exit: Exit.environment, message, ...(hint === undefined ? {} : { hint }) },
+  };
 }
 
 function reason(outcome: Outcome, log: string): string {

@@ -6,7 +6,7 @@ import type { ArtifactRow } from "../../../cache/index.js";
 import type { Action } from "../../model.js";
 import type { Notice } from "../../notice.js";
 import { obstaclesOf, type Obstacles } from "../../obstacles.js";
-import { ok, type Problem, type Result } from "../../problem.js";
+import { Exit, ok, type Problem, type Result } from "../../problem.js";
 import type { Failure } from "../../reason.js";
 import { endedInPipe } from "../../shell.js";
 import type { Asked, Circumstance, Executor, Outcome, StagedAction } from "../executor.js";
@@ -75,7 +75,7 @@ export class LocalExecutor implements Executor {
     if (found.value === null) return null;
     const { id, kind } = found.value;
     return {
-      exit: 3,
+      exit: Exit.environment,
       message: `the ${kind} ${id} in the store is damaged`,
       hint: "the next build makes it anew",
     };
@@ -89,7 +89,7 @@ export class LocalExecutor implements Executor {
     const { id, kind } = found.value;
     const message = `the ${kind} ${id} was damaged in the store while it was read`;
     const hint = "the next build makes anew what read it, and what is still damaged";
-    return { kind: "problem", problem: { exit: 3, message, hint } };
+    return { kind: "problem", problem: { exit: Exit.environment, message, hint } };
   }
 
   async #firstDamaged({ inputs }: StagedAction, since?: number): Promise<Result<ArtifactRow | null>> {

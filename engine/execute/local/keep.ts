@@ -7,7 +7,7 @@ import { deleteLayer } from "../../../cache/layers.js";
 import { reached } from "../../../cache/steps.js";
 import { fileId } from "../../../cache/store.js";
 import type { Notice } from "../../notice.js";
-import { asError, ok } from "../../problem.js";
+import { asError, Exit, ok } from "../../problem.js";
 import type { Failure } from "../../reason.js";
 import { noteOwn } from "../../sources/stamp.js";
 import { sealTree } from "../../tree/seal.js";
@@ -139,5 +139,5 @@ function isChained(index: Index, { parent }: ArtifactRow): boolean {
 
 const ioFailure = (error: unknown): Failure => ({
   kind: "problem",
-  problem: { exit: 3, message: `the output could not be stored: ${asError(error).message}` },
+  problem: { exit: Exit.environment, message: `the output could not be stored: ${asError(error).message}` },
 });

@@ -1,6 +1,6 @@
 // What is mounted for an action, as data, and in the words that init.pl reads. It mounts nothing itself.
 import { layerPath } from "../../../cache/layers.js";
-import { fail, ok, type Result } from "../../problem.js";
+import { Exit, fail, ok, type Result } from "../../problem.js";
 
 /**
  * A mount inside an action's namespace; paths absolute. `to` is made where it is missing. A bind leaves out
@@ -44,7 +44,10 @@ export function mountWords(
     if (overlay) {
       const options = overlayOptions(mount, userxattr);
       if (Buffer.byteLength(options) > OPTIONS_MAX) {
-        return fail(3, `${mount.to}: ${mount.layers.length} layers are too many for one mount`);
+        return fail(
+          Exit.environment,
+          `${mount.to}: ${mount.layers.length} layers are too many for one mount`,
+        );
       }
       words.push("overlay", options, mount.to);
     } else if (mount.kind === "bind") {
@@ -54,7 +57,7 @@ export function mountWords(
       // One layer without an upper directory is that layer: overlay before Linux 6.x wants two.
       words.push("bind", "r", layerPath(layersDir, mount.layers[0]), mount.to);
     } else {
-      return fail(3, `${mount.to}: an overlay without layers`);
+      return fail(Exit.environment, `${mount.to}: an overlay without layers`);
     }
   }
   return ok(words);

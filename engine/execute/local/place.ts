@@ -10,7 +10,7 @@ import { reached } from "../../../cache/steps.js";
 import type { Store } from "../../../cache/store.js";
 import type { Command, Output } from "../../model.js";
 import type { DriverContext, Drivers } from "../../packages/driver.js";
-import { asError, fail, ok, type Result } from "../../problem.js";
+import { asError, Exit, fail, ok, type Result } from "../../problem.js";
 import { ACTION_PATH } from "../../tools.js";
 import { copyLayers, copyTree } from "../../tree/copy.js";
 import { makeTreeRoot } from "../../tree/seal.js";
@@ -81,7 +81,7 @@ export async function place(
     if (!repository.ok) return repository;
     if (action.packages !== null) reached("packages staged", action.id);
   } catch (error) {
-    return fail(3, `${action.id}: its inputs could not be staged`, asError(error).message);
+    return fail(Exit.environment, `${action.id}: its inputs could not be staged`, asError(error).message);
   }
   const outputs: PlacedOutput[] = [];
   for (const output of action.outputs) {
@@ -122,7 +122,8 @@ const chainOf = ({ index }: PlaceContext, tree: ArtifactId): readonly string[] =
 async function placeArtifact(placing: Placing, { id, name, path }: StagedInput): Promise<Result<void>> {
   const { index, isolation, layout, mounts, staged, store, work } = placing;
   const row = index.artifact(id);
-  if (row === undefined) return fail(1, `${staged.action.id}: its input ${name} is not in the store`);
+  if (row === undefined)
+    return fail(Exit.failed, `${staged.action.id}: its input ${name} is not in the store`);
   const to = join(work, path);
   if (row.kind === "tree") {
     const layers = chainOf(placing, id);
@@ -150,7 +151,8 @@ async function placeRepository(placing: Placing, signal: AbortSignal): Promise<R
   const { action, packages } = staged;
   if (action.packages === null || packages === null) return ok(undefined);
   const driver = await drivers[action.packages.driver]?.();
-  if (driver === undefined) return fail(3, `${action.id}: no driver is called ${action.packages.driver}`);
+  if (driver === undefined)
+    return fail(Exit.environment, `${action.id}: no driver is called ${action.packages.driver}`);
   const to = join(work, "repo");
   stageDirectory(to);
   const isolated = isolation.kind === "namespaces";
@@ -209,7 +211,8 @@ async function placeWithin(placing: Placing): Promise<Result<string | null>> {
   const { network, within } = staged.action;
   if (within === null) return ok(null);
   const tree = staged.inputs.find(({ name }) => name === within)?.id;
-  if (tree === undefined) return fail(1, `${staged.action.id}: the tree to run within is not in the store`);
+  if (tree === undefined)
+    return fail(Exit.failed, `${staged.action.id}: the tree to run within is not in the store`);
   const placed = await placeRoot({
     ...{ tree, layers: chainOf(placing, tree), layersDir: layout.layers, manifests: layout.manifests },
     ...{ isolation, overlays, dir, work, network },

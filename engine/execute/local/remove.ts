@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { codeOf, startProgram } from "../../../cache/io.js";
-import { asError, fail, ok, type Result } from "../../problem.js";
+import { asError, Exit, fail, ok, type Result } from "../../problem.js";
 import { inUserNamespace, ownIds } from "./ids.js";
 import { mountsBelow } from "./mountinfo.js";
 
@@ -80,9 +80,9 @@ function cannot(dir: string, why: string): Result<never> {
   const fixed =
     file === undefined ? undefined : [file, dirname(file)].map(attributeOf).find((one) => one !== null);
   return fixed === undefined
-    ? fail(3, `${dir} could not be deleted`, why)
+    ? fail(Exit.environment, `${dir} could not be deleted`, why)
     : fail(
-        3,
+        Exit.environment,
         `${dir} could not be deleted: ${fixed.path} is ${fixed.called}; \`chattr -${fixed.letter} ${fixed.path}\` helps`,
       );
 }
@@ -111,7 +111,11 @@ async function freeOfMounts(dir: string, unmount: boolean): Promise<Result<void>
     if (mountsBelow(dir).length === 0) return ok(undefined);
   }
   const first = Buffer.from(mounted[0] ?? "", "latin1").toString("utf8");
-  return fail(3, `${dir} was not deleted: ${first} is mounted there`, why || `umount ${first}`);
+  return fail(
+    Exit.environment,
+    `${dir} was not deleted: ${first} is mounted there`,
+    why || `umount ${first}`,
+  );
 }
 
 /** The mount point goes through the shell's printf, because an argument of ours can only be UTF-8. */

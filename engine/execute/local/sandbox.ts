@@ -12,7 +12,7 @@ import { saidOf } from "../../../cache/io.js";
 import { reached } from "../../../cache/steps.js";
 import { adviceFor, codeSaid } from "../../../cache/limits.js";
 import { tooLong, tooLongTogether, unheld, variableWord } from "../../argument.js";
-import { asError, fail, ok, type Problem, type Result } from "../../problem.js";
+import { asError, Exit, fail, ok, type Problem, type Result } from "../../problem.js";
 import { ACTION_PATH } from "../../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
 import { makePlain } from "./plain.js";
@@ -177,7 +177,7 @@ function inNamespaces(job: Job, how: Isolation & { kind: "namespaces" }): Result
 function inGroup(job: Job): Result<Started> {
   if (job.mounts.length > 0) {
     return fail(
-      3,
+      Exit.environment,
       `${job.mounts[0]?.to ?? ""} cannot be mounted without namespaces`,
       "run it without --no-isolation",
     );
@@ -213,7 +213,7 @@ function start(
     const kill = (name: NodeJS.Signals): void => (group ? toGroup(child, name) : void child.kill(name));
     return ok({ kill, ended: ended(child, reports).finally(() => group && toGroup(child, "SIGKILL")) });
   } catch (error) {
-    return fail(3, `the action could not be started: ${asError(error).message}`);
+    return fail(Exit.environment, `the action could not be started: ${asError(error).message}`);
   } finally {
     process.umask(umask);
     if (log !== null) closeSync(log);
@@ -305,7 +305,7 @@ function strippedOf(line: string): readonly Stripped[] {
 
 const problem = (what: string, hint?: string): Outcome => ({
   kind: "problem",
-  problem: { exit: 3, message: `the action ${what}`, ...(hint === undefined ? {} : { hint }) },
+  problem: { exit: Exit.environment, message: `the action ${what}`, ...(hint === undefined ? {} : { hint }) },
 });
 
 /** `SIGTERM` for 15. Real-time signals have no name: `SIG40`. */

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { readPlain, writeIfPossible } from "../../../cache/io.js";
 import { isOurs, leftBehindPath, stageOf } from "../../../cache/layout.js";
 import { ownerIn, writeWhole } from "../../../cache/write.js";
-import { asError, type Problem } from "../../problem.js";
+import { asError, Exit, type Problem } from "../../problem.js";
 import type { Project } from "../../project.js";
 import { removeTree } from "./remove.js";
 
@@ -66,7 +66,7 @@ export async function clearStaleStages(stageDir: string): Promise<Cleared> {
   for (const name of stages(stageDir, problems)) {
     if (!isOurs("stage", name)) {
       problems.push({
-        exit: 3,
+        exit: Exit.environment,
         message: `${stageOf({ stage: stageDir }, name)} was not made by imagemake, and stays`,
         hint: "move it elsewhere",
       });
@@ -83,7 +83,11 @@ function stages(stageDir: string, problems: Problem[]): readonly string[] {
   try {
     return existsSync(stageDir) ? readdirSync(stageDir) : [];
   } catch (error) {
-    problems.push({ exit: 3, message: `${stageDir} could not be read`, hint: asError(error).message });
+    problems.push({
+      exit: Exit.environment,
+      message: `${stageDir} could not be read`,
+      hint: asError(error).message,
+    });
     return [];
   }
 }

@@ -6,7 +6,7 @@ import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { DriverContext, Package, SnapshotContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { privateConfig } from "./config.js";
 import { networkSettings, placed } from "./host.js";
 import { REFRESH, someNamed } from "../words.js";
@@ -103,7 +103,10 @@ async function download(
     said.set(match[1] ?? "", (match[2] ?? "").replace(/\s+/g, " ").trim());
   }
   if (ran.value.status !== 0 && !packages.some((pkg) => said.has(pkg.uri))) {
-    return fail(3, `apt cannot fetch packages: ${ran.value.stderr.trim().replace(/\s*\n\s*/g, "; ")}`);
+    return fail(
+      Exit.environment,
+      `apt cannot fetch packages: ${ran.value.stderr.trim().replace(/\s*\n\s*/g, "; ")}`,
+    );
   }
   return ok(undefined);
 }
@@ -139,10 +142,10 @@ const isGone = (said: string | undefined): boolean =>
 function blame(left: readonly Wanted[], said: ReadonlyMap<string, string>): Result<never> {
   const gone = left.filter((pkg) => isGone(said.get(pkg.uri)));
   const first = gone[0] ?? left[0];
-  if (first === undefined) return fail(3, "apt fetched nothing");
+  if (first === undefined) return fail(Exit.environment, "apt fetched nothing");
   const words = `${first.uri}: ${said.get(first.uri) ?? "not what the snapshot promised"}`;
   if (gone.length > 0) {
-    return fail(3, `the mirror has dropped ${someNamed(gone)}; apt says ${words}`, REFRESH);
+    return fail(Exit.environment, `the mirror has dropped ${someNamed(gone)}; apt says ${words}`, REFRESH);
   }
-  return fail(3, `cannot fetch ${someNamed(left)}; apt says ${words}`);
+  return fail(Exit.environment, `cannot fetch ${someNamed(left)}; apt says ${words}`);
 }

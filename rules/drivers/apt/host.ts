@@ -1,7 +1,7 @@
 // What the host's own apt knows that a private one needs: the mirror of a suite, and how it reaches the
 // network. It changes nothing on the host.
 import { existsSync, readFileSync } from "node:fs";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import type { DriverContext, SnapshotContext } from "../../../engine/packages/driver.js";
 import { addressOf, type Repository } from "./repository.js";
 import { aptSays, run } from "./run.js";
@@ -35,7 +35,8 @@ async function hostMirror(suite: string, context: DriverContext): Promise<Result
   for (const options of [["--no-release-info", "-o", "Dir::State::lists=/nonexistent"], []]) {
     const ran = await ask(options);
     if (!ran.ok) return ran;
-    if (ran.value.status !== 0) return fail(3, `the host's apt is broken: ${aptSays(ran.value)}`);
+    if (ran.value.status !== 0)
+      return fail(Exit.environment, `the host's apt is broken: ${aptSays(ran.value)}`);
     const rows = ran.value.stdout.split("\n").map((line) => line.split("\t"));
     usable.push(...rows.filter((one) => one[3] !== undefined && !one[3].startsWith("cdrom:")));
     row = [0, 1, 2].map((field) => usable.find((one) => one[field] === suite)).find(Boolean);
@@ -44,7 +45,7 @@ async function hostMirror(suite: string, context: DriverContext): Promise<Result
   if (row === undefined) {
     const known = [...new Set(usable.map((one) => one[0]))].join(", ");
     return fail(
-      3,
+      Exit.environment,
       `the host's apt has no suite ${suite} (${known === "" ? "it has no source at all" : `it has ${known}`})`,
       "give the mirror's address as url",
     );
@@ -75,7 +76,8 @@ const KEPT =
 export async function networkSettings(context: DriverContext): Promise<Result<string>> {
   const ran = await run(["apt-config", "dump"], context, { cwd: "/" });
   if (!ran.ok) return ran;
-  if (ran.value.status !== 0) return fail(3, `the host's apt is broken: ${aptSays(ran.value)}`);
+  if (ran.value.status !== 0)
+    return fail(Exit.environment, `the host's apt is broken: ${aptSays(ran.value)}`);
   const lines = ran.value.stdout.split("\n").filter((line) => KEPT.test(line));
   if (!lines.some((line) => /^Acquire::Retries /i.test(line))) lines.push(`Acquire::Retries "3";`);
   const settings: readonly (readonly [string, string])[] = [

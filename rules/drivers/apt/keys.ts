@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import type { DriverContext } from "../../../engine/packages/driver.js";
-import { asError, fail, ok, type Result } from "../../../engine/problem.js";
+import { asError, Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { keyFiles } from "../keyring.js";
 
 const ARCHIVE_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -59,7 +59,7 @@ export async function writeKeys(keys: readonly Key[], context: DriverContext): P
     try {
       await copyFile(key.file, join(dir, `${number}${suffix}`));
     } catch (thrown) {
-      return fail(3, `the keyring ${key.file} cannot be read: ${asError(thrown).message}`);
+      return fail(Exit.environment, `the keyring ${key.file} cannot be read: ${asError(thrown).message}`);
     }
   }
   return ok(dir);

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { DriverContext, Package } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { privateConfig } from "./config.js";
 import { fileName } from "./deb.js";
 import { aptSays, run } from "./run.js";
@@ -31,17 +31,21 @@ export async function writeIndex(
     env: { APT_CONFIG: config },
   });
   if (!ran.ok) return ran;
-  if (ran.value.status !== 0) return fail(3, `the packages cannot be indexed: ${aptSays(ran.value)}`);
+  if (ran.value.status !== 0)
+    return fail(Exit.environment, `the packages cannot be indexed: ${aptSays(ran.value)}`);
   const stanzas = ran.value.stdout.split(/\n\n+/).filter((stanza) => stanza.trim() !== "");
   const sums = new Map(stanzas.map((stanza) => [field(stanza, "Filename"), field(stanza, "SHA256")]));
   for (const pkg of packages) {
     const sum = sums.get(`./${fileName(pkg)}`);
     if (sum === undefined) {
-      return fail(3, `${fileName(pkg)} is not a package that apt can read: ${aptSays(ran.value)}`);
+      return fail(
+        Exit.environment,
+        `${fileName(pkg)} is not a package that apt can read: ${aptSays(ran.value)}`,
+      );
     }
     if (sum !== pkg.sha256) {
       return fail(
-        3,
+        Exit.environment,
         `${fileName(pkg)} was damaged in the store`,
         "`imagemake cache verify` removes it, and the next build fetches it again",
       );

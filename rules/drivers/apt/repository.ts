@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Json } from "../../../engine/model.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 
 /** Name of the file in a snapshot that says where it came from. */
 export const SOURCE_FILE = "snapshot.sources";
@@ -29,16 +29,19 @@ export function readRepository(repo: Json): Result<Repository> {
     typeof repo === "object" && repo !== null && !isArray(repo) ? repo : {};
   const { url, suite, components = ["main"], keys = null } = fields;
   if (typeof url !== "string" || url === "" || typeof suite !== "string" || suite === "") {
-    return fail(2, "a repository of apt needs url and suite");
+    return fail(Exit.usage, "a repository of apt needs url and suite");
   }
   const names = texts(components);
   const files = keys === null ? [] : texts(typeof keys === "string" ? [keys] : keys);
   if (names === null || files === null) {
-    return fail(2, `repository ${suite}: components must be names, keys must be files`);
+    return fail(Exit.usage, `repository ${suite}: components must be names, keys must be files`);
   }
   // A line break would end the field of the source and begin another.
   if ([url, suite, ...names].some((word) => /\s/.test(word))) {
-    return fail(2, `repository ${suite}: blanks in url, suite or components (write %20 for one in a path)`);
+    return fail(
+      Exit.usage,
+      `repository ${suite}: blanks in url, suite or components (write %20 for one in a path)`,
+    );
   }
   return ok({ url: localAsCopy(url), suite, components: names, keys: files });
 }
@@ -80,7 +83,7 @@ export function addressOf({ url }: Repository, base: string): Result<string> {
   const directory = directoryOf(whole);
   if (directory === null || existsSync(directory)) return ok(whole);
   return fail(
-    3,
+    Exit.environment,
     `the repository ${directory} does not exist`,
     isRelative ? "a directory is relative to the Imagefile; an address begins with https://" : undefined,
   );

@@ -4,7 +4,7 @@ import { mkdtemp, symlink, writeFile } from "node:fs/promises";
 import { join, resolve as absolute } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { DriverContext, Package, ResolveRequest, SnapshotAt } from "../../../engine/packages/driver.js";
-import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Problem, type Result } from "../../../engine/problem.js";
 import { LISTS, privateConfig, SOURCE_CACHE, SOURCES } from "./config.js";
 import { parseFileName } from "./deb.js";
 import { locationIn, nameOf, sourceUrl } from "./repository.js";
@@ -54,7 +54,7 @@ async function resolveList(
   const options = readOptions(request.options);
   if (!options.ok) return options;
   const odd = request.want.find((name) => !NAME.test(name));
-  if (odd !== undefined) return fail(2, `${JSON.stringify(odd)} is not the name of a package`);
+  if (odd !== undefined) return fail(Exit.usage, `${JSON.stringify(odd)} is not the name of a package`);
   const wanted = [...options.value.patterns, ...request.want];
   if (wanted.length === 0) return ok([]);
 
@@ -81,14 +81,17 @@ async function resolveList(
   const packages: Package[] = [];
   for (const line of ran.value.stdout.split("\n").filter((one) => one.startsWith("'"))) {
     const parsed = parseUri(line, url);
-    if (parsed === null) return fail(3, `apt gave no SHA-256 for a package: ${line}`);
+    if (parsed === null) return fail(Exit.environment, `apt gave no SHA-256 for a package: ${line}`);
     packages.push(parsed);
   }
   const held = new Map(on.map((pkg) => [`${pkg.name}:${pkg.arch}`, pkg.version]));
   const changed = packages.find((pkg) => held.has(`${pkg.name}:${pkg.arch}`));
   if (changed !== undefined) {
     const before = held.get(`${changed.name}:${changed.arch}`) ?? "";
-    return fail(2, `apt would replace ${changed.name} ${before} of the tree beneath by ${changed.version}`);
+    return fail(
+      Exit.usage,
+      `apt would replace ${changed.name} ${before} of the tree beneath by ${changed.version}`,
+    );
   }
   return ok(packages.sort((a, b) => compare(a.name, b.name) || compare(a.arch, b.arch)));
 }
@@ -110,7 +113,7 @@ function readOptions(options: Json): Result<{ patterns: readonly string[]; recom
   const patterns = typeof variant === "string" ? VARIANTS[variant] : undefined;
   if (patterns === undefined) {
     return fail(
-      2,
+      Exit.usage,
       `apt has no variant ${JSON.stringify(variant)}`,
       `one of ${Object.keys(VARIANTS).join(", ")}`,
     );
@@ -169,20 +172,20 @@ async function explain(
   const unmet = /^The following packages have unmet dependencies:\n((?: .*\n)+)/m.exec(ran.stdout)?.[1];
   if (unmet === undefined) {
     // "Package 'x' has no installation candidate", "Version '1' for 'x' was not found", …
-    const exit = /^E: (?:Package|Version|Release) '/m.test(ran.stderr) ? 2 : 3;
+    const exit = /^E: (?:Package|Version|Release) '/m.test(ran.stderr) ? Exit.usage : Exit.environment;
     return { exit, message: `apt cannot resolve the list in ${where}: ${aptSays(ran)}` };
   }
   const reasons = unmetReasons(unmet);
   const message = `${[...reasons.keys()].join(", ")} cannot be installed from ${where}: ${[...reasons]
     .map(([name, why]) => `${name}: ${why.join(", ")}`)
     .join("; ")}`;
-  if (request.on.length === 0) return { exit: 2, message };
+  if (request.on.length === 0) return { exit: Exit.usage, message };
   const old = made.map((pkg) => `${pkg.name} ${pkg.version}`).join(", ");
   const hint =
     old === ""
       ? "what the tree beneath holds is neither replaced nor removed"
       : `the snapshot no longer has what the tree beneath holds (${old}): \`imagemake release refresh\``;
-  return { exit: 2, message, hint };
+  return { exit: Exit.usage, message, hint };
 }
 
 /** So many reasons are told of each package that cannot be installed. */
@@ -211,5 +214,5 @@ async function unknown(names: readonly string[], request: ResolveRequest, where:
   const message = `there is no package ${names.join(", ")} in ${where}`;
   const { nearestHint } = await import("../../../engine/evaluate/nearest.js");
   const hint = nearestHint(names[0] ?? "", (await stanzasOf(request.snapshot.dir)).keys());
-  return hint === undefined ? { exit: 2, message } : { exit: 2, message, hint };
+  return hint === undefined ? { exit: Exit.usage, message } : { exit: Exit.usage, message, hint };
 }

@@ -5,7 +5,7 @@ import { join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DEFAULT_EPOCH, type Json } from "../../../engine/model.js";
 import type { DriverContext, SnapshotContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { LISTS, privateConfig, SOURCES } from "./config.js";
 import { networkSettings, placed } from "./host.js";
 import { keyrings, keysFor, writeKeys, type Key } from "./keys.js";
@@ -113,7 +113,7 @@ async function update(
       const plain = `cannot read ${what}: ${said}`.replace(COPY, "");
       const check =
         "try again later if the repository is being written; else check url, suite, components and keys";
-      return fail(3, plain, check);
+      return fail(Exit.environment, plain, check);
     }
     await delay(PAUSE, undefined, { signal: context.signal }).catch(() => undefined);
   }
@@ -147,5 +147,7 @@ async function settle(dir: string, arch: string, context: DriverContext): Promis
   await writeFile(config, privateConfig(arch));
   const ran = await run(["apt-cache", "gencaches", "-q"], context, { cwd: dir, env: { APT_CONFIG: config } });
   if (!ran.ok) return ran;
-  return ran.value.status === 0 ? ok(undefined) : fail(3, `apt cannot use the lists: ${aptSays(ran.value)}`);
+  return ran.value.status === 0
+    ? ok(undefined)
+    : fail(Exit.environment, `apt cannot use the lists: ${aptSays(ran.value)}`);
 }

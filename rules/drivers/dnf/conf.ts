@@ -1,6 +1,6 @@
 // Reads a yum.conf or a .repo file as far as it says something about repositories. The rest of it is about a running
 // system, and about directories that are none of a build's. It reads no file and fills no variable.
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 
 /** The options of a section by their names, as they are written; a value over several lines is joined by blanks. */
 export type Options = Readonly<Record<string, string>>;
@@ -28,7 +28,7 @@ export function readConf(text: string): Result<Conf> {
   let options: Record<string, string> | null = null;
   let last: string | null = null;
   for (const [i, raw] of text.split("\n").entries()) {
-    const wrong = (what: string): Result<never> => fail(2, `line ${i + 1}: ${what}`);
+    const wrong = (what: string): Result<never> => fail(Exit.usage, `line ${i + 1}: ${what}`);
     const line = raw.trimEnd();
     if (line === "" || /^[#;]/.test(line)) continue;
     const more = /^\s+(\S.*)$/.exec(line)?.[1];

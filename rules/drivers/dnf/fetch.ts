@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import type { Package, SnapshotContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { keyFiles } from "../keyring.js";
 import { isWhole } from "../whole.js";
 import { dropped, lastLine, named, placeless, REFRESH, someNamed } from "../words.js";
@@ -119,7 +119,11 @@ async function adopt(
   const part = ({ pkg }: Asked): string => join(dir, `${pkg.sha256}.part`);
   for (const one of fetched) {
     if (await isWhole(part(one), one.pkg)) continue;
-    return fail(3, `${named(one.pkg)} is not what the snapshot promised`, "a broken transfer; try again");
+    return fail(
+      Exit.environment,
+      `${named(one.pkg)} is not what the snapshot promised`,
+      "a broken transfer; try again",
+    );
   }
   const signed = fetched.filter(mustBeSigned);
   if (signed.length > 0) {
@@ -150,7 +154,7 @@ async function verify(
     if (!imported.ok) return imported;
     if (imported.value.status !== 0) {
       return fail(
-        3,
+        Exit.environment,
         `the key ${file} cannot be read: ${lastLine(imported.value.stderr)}`,
         "a public key of GnuPG",
       );
@@ -164,7 +168,7 @@ async function verify(
     said.some((line) => line.startsWith(`${file}: `) && /(?<!NOT) OK$/.test(line));
   const bad = signed.filter((one) => !isGood(part(one)));
   return fail(
-    3,
+    Exit.environment,
     `not signed by any of the keys in ${keys.join(", ")}: ${someNamed(bad.map(({ pkg }) => pkg))}`,
     "gpgcheck=0 for their repository trusts its checksums alone",
   );
@@ -176,7 +180,11 @@ function refused(lacking: readonly Asked[], failed: ReadonlyMap<string, string>)
   const other = all.find(({ pkg }) => !ABSENT.test(failed.get(pkg.sha256) ?? ""));
   if (other !== undefined) {
     const said = failed.get(other.pkg.sha256) ?? "";
-    return fail(3, `cannot fetch ${named(other.pkg)}: ${said}`, CHANGED.test(said) ? REPLACED : undefined);
+    return fail(
+      Exit.environment,
+      `cannot fetch ${named(other.pkg)}: ${said}`,
+      CHANGED.test(said) ? REPLACED : undefined,
+    );
   }
   return dropped(all.map(({ pkg }) => pkg));
 }

@@ -1,7 +1,7 @@
 // RPM repositories as package requests name them, checked, and where they are.
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { asUrl } from "../address.js";
 
 const section = z.object({
@@ -37,7 +37,9 @@ export type Repositories = z.output<typeof schema>;
 /** Reads a request's `repo`. */
 export function readRepositories(repo: Json): Result<Repositories> {
   const read = schema.safeParse(repo);
-  return read.success ? ok(read.data) : fail(2, "a repository of dnf needs a name and sections, or a tree");
+  return read.success
+    ? ok(read.data)
+    : fail(Exit.usage, "a repository of dnf needs a name and sections, or a tree");
 }
 
 /** The name: what tells repositories of one release apart, wherever they are fetched from. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import type { DriverContext, Package, ResolveRequest } from "../../../engine/packages/driver.js";
-import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Problem, type Result } from "../../../engine/problem.js";
 import { apart, carried, listedFile, METADATA, metadataName, STRONG, type ListedFile } from "./mirrored.js";
 import { nameOf } from "./repository.js";
 import { ask } from "./run.js";
@@ -57,7 +57,7 @@ export async function resolve(
 ): Promise<Result<readonly Package[]>> {
   const { snapshot, want, on } = request;
   const odd = want.find((name) => !NAME.test(name));
-  if (odd !== undefined) return fail(2, `${JSON.stringify(odd)} is not the name of a package`);
+  if (odd !== undefined) return fail(Exit.usage, `${JSON.stringify(odd)} is not the name of a package`);
   const { recommends, alone, mirror } = options.parse(request.options);
   const held = sections.parse(JSON.parse(await readFile(join(snapshot.dir, SECTIONS), "utf8")));
   const question = {
@@ -83,24 +83,24 @@ export async function resolve(
   const where = `${nameOf(snapshot.repo).replace(/^dnf /, "")} (${snapshot.arch})`;
   if (lost.length > 0) {
     return fail(
-      2,
+      Exit.usage,
       `the tree beneath holds ${lost.join(", ")}, which ${where} has no more`,
       "`imagemake release refresh` takes a new snapshot for both",
     );
   }
   if (streams.length > 0) {
     return fail(
-      2,
+      Exit.usage,
       `${missing.join(", ")} is in ${where} only in streams of modules that are not enabled`,
       `ask for one too: ${streams.map((one) => `@${one}`).join(" or ")}`,
     );
   }
   if (missing.length > 0) return { ok: false, problem: await unknown(missing, known, where) };
-  if (problem !== null) return fail(2, refusal(problem, where), on.length > 0 ? KEPT : undefined);
+  if (problem !== null) return fail(Exit.usage, refusal(problem, where), on.length > 0 ? KEPT : undefined);
   const weak = packages.find(({ checksum: [kind] }) => !STRONG.includes(kind));
   if (weak !== undefined) {
     const said = `${where} has no ${STRONG.join(" or ")} checksum of ${weak.name}, but ${weak.checksum[0]}`;
-    return fail(3, said);
+    return fail(Exit.environment, said);
   }
   const section = (id: string) => held[Number(id.slice(1))];
   const found = packages.map((pkg): Package => {
@@ -156,5 +156,5 @@ async function unknown(names: readonly string[], known: readonly string[], where
   const message = `there is no package ${names.join(", ")} in ${where}`;
   const { nearestHint } = await import("../../../engine/evaluate/nearest.js");
   const hint = nearestHint(names[0] ?? "", known);
-  return hint === undefined ? { exit: 2, message } : { exit: 2, message, hint };
+  return hint === undefined ? { exit: Exit.usage, message } : { exit: Exit.usage, message, hint };
 }

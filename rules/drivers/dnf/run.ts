@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import type { DriverContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { ACTION_PATH, notFound } from "../../../engine/tools.js";
 import { recipeUrl } from "../../recipes.js";
 import { runner } from "../run.js";
@@ -50,12 +50,15 @@ export async function ask<T>(
   if (!ran.ok) return ran;
   const { status, stderr } = ran.value;
   if (/^ModuleNotFoundError: No module named '(?:dnf|librepo|hawkey)'/m.test(stderr)) {
-    return { ok: false, problem: { exit: 3, ...notFound([{ name: "dnf", package: "dnf" }]), ofHost: true } };
+    return {
+      ok: false,
+      problem: { exit: Exit.environment, ...notFound([{ name: "dnf", package: "dnf" }]), ofHost: true },
+    };
   }
-  if (status !== 0 || said === "") return fail(3, `${program} failed: ${lastLine(stderr)}`);
+  if (status !== 0 || said === "") return fail(Exit.environment, `${program} failed: ${lastLine(stderr)}`);
   const read = answer.safeParse(JSON.parse(said));
   if (read.success) return ok(read.data);
   const [issue] = read.error.issues;
   const where = `${issue?.path.join(".") ?? "?"}: ${issue?.message ?? "?"}`;
-  return fail(3, `${program} gave an answer that cannot be understood (${where})`);
+  return fail(Exit.environment, `${program} gave an answer that cannot be understood (${where})`);
 }

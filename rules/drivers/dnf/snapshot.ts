@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import type { SnapshotContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { makeKeyring } from "../keyring.js";
 import { lastLine } from "../words.js";
 import {
@@ -59,7 +59,7 @@ export async function takeSnapshot(
       ? `signed by none of the keys in ${(keys ?? []).join(", ")}, or not at all; repo_gpgcheck=0 trusts it as it is`
       : undefined;
     return fail(
-      3,
+      Exit.environment,
       `cannot read the repository ${wrong.id} of ${nameOf(repo)} (${at}): ${wrong.said.trim()}`,
       hint,
     );
@@ -86,11 +86,11 @@ async function sectionsOf(
   });
   if (!ran.ok) return ran;
   const { status, stdout, stderr } = ran.value;
-  if (status !== 0) return fail(3, `cannot list ${at}: ${lastLine(stderr)}`);
+  if (status !== 0) return fail(Exit.environment, `cannot list ${at}: ${lastLine(stderr)}`);
   const found = repositoriesIn(stdout, at).filter((path) => !SOURCES.test(path));
   if (found.length === 0) {
     return fail(
-      3,
+      Exit.environment,
       `there is no repository in ${at}`,
       "a repository has a directory repodata with repomd.xml in it",
     );

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { fileURLToPath } from "node:url";
-import { asError, fail, ok, type Result } from "../../../engine/problem.js";
+import { asError, Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { HEAD } from "./tarball.js";
 
 /** Brings `url` to `file`. */
@@ -40,6 +40,9 @@ async function reaching<T>(url: string, work: () => Promise<T>): Promise<Result<
     return ok(await work());
   } catch (thrown) {
     const { message, cause } = asError(thrown);
-    return fail(3, `${url} cannot be fetched: ${cause instanceof Error ? cause.message : message}`);
+    return fail(
+      Exit.environment,
+      `${url} cannot be fetched: ${cause instanceof Error ? cause.message : message}`,
+    );
   }
 }

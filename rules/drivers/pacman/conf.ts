@@ -1,6 +1,6 @@
 // Reads a pacman.conf as far as it says something about repositories. The rest of it is about a running system, and
 // about directories that are none of a build's. It reads no file, so what `Include` names is not known.
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 
 /** A section that is a repository. */
 export interface Section {
@@ -45,7 +45,8 @@ export function readConf(text: string): Result<Conf> {
   const ignore = { packages: [] as string[], groups: [] as string[] };
   for (const [i, raw] of text.split("\n").entries()) {
     const line = raw.trim();
-    const wrong = (what: string, hint?: string): Result<never> => fail(2, `line ${i + 1}: ${what}`, hint);
+    const wrong = (what: string, hint?: string): Result<never> =>
+      fail(Exit.usage, `line ${i + 1}: ${what}`, hint);
     if (line === "" || line.startsWith("#")) continue;
     const head = /^\[(.*)\]$/.exec(line)?.[1];
     if (head === "options") {

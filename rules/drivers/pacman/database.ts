@@ -1,6 +1,6 @@
 // A repository's database: what it says of each package. It does not fetch anything.
 import type { DriverContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { run } from "./run.js";
 
 /** What a database says of a package: the lines of each field, by name (`NAME`, `PROVIDES`, …). */
@@ -40,12 +40,16 @@ async function readDatabase(file: string, context: Context): Promise<Result<Data
   const { status, stdout, stderr } = ran.value;
   // An empty database is an archive without such a file.
   if (status !== 0 && !stderr.includes("*/desc: Not found in archive")) {
-    return fail(3, `the database ${file} cannot be read: ${stderr.trim().split("\n")[0] ?? ""}`);
+    return fail(
+      Exit.environment,
+      `the database ${file} cannot be read: ${stderr.trim().split("\n")[0] ?? ""}`,
+    );
   }
   const packages = new Map<string, Listed>();
   for (const text of stdout.split(/^(?=%FILENAME%$)/m).filter((one) => one.trim() !== "")) {
     const listed = listedIn(fieldsOf(text));
-    if (listed === null) return fail(3, `a package in ${file} cannot be understood: ${text.slice(0, 200)}`);
+    if (listed === null)
+      return fail(Exit.environment, `a package in ${file} cannot be understood: ${text.slice(0, 200)}`);
     packages.set(listed.name, listed);
   }
   return ok(packages);

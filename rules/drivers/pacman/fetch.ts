@@ -4,7 +4,7 @@ import { constants, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { Package, SnapshotContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import type { Ran } from "../run.js";
 import { makeKeyring } from "../keyring.js";
 import { isWhole } from "../whole.js";
@@ -125,7 +125,9 @@ async function fetchBatch(
     (pkg) => ABSENT.test(missed.get(pkg) ?? "") && !/^its signature/.test(missed.get(pkg) ?? ""),
   );
   const first = left.find((pkg) => !gone.includes(pkg));
-  return first === undefined ? ok(gone) : fail(3, `cannot fetch ${named(first)}: ${missed.get(first) ?? ""}`);
+  return first === undefined
+    ? ok(gone)
+    : fail(Exit.environment, `cannot fetch ${named(first)}: ${missed.get(first) ?? ""}`);
 }
 
 /** Files that pacman could not retrieve, and why. */
@@ -152,13 +154,16 @@ async function adopt(
   for (const { pkg, url, file } of files) {
     if (await isWhole(file, pkg)) continue;
     return fail(
-      3,
+      Exit.environment,
       `${url} is not what the snapshot promised`,
       "a broken transfer, or the repository has another file under that name: `imagemake release refresh`",
     );
   }
   if (ran.status !== 0) {
-    return fail(3, `packages from ${server} were not accepted; pacman says ${withoutPaths(ran, pacman)}`);
+    return fail(
+      Exit.environment,
+      `packages from ${server} were not accepted; pacman says ${withoutPaths(ran, pacman)}`,
+    );
   }
   for (const { pkg, file } of files) {
     const final = join(dir, pkg.sha256);

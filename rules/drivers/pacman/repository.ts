@@ -1,7 +1,7 @@
 // Arch's repositories as package requests name them, checked, and where their files are.
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { asUrl } from "../address.js";
 import { looksAt } from "./conf.js";
 
@@ -29,7 +29,9 @@ export type Repositories = z.output<typeof schema>;
 /** Reads a request's `repo`. */
 export function readRepositories(repo: Json): Result<Repositories> {
   const read = schema.safeParse(repo);
-  return read.success ? ok(read.data) : fail(2, "a repository of pacman needs the sections of a pacman.conf");
+  return read.success
+    ? ok(read.data)
+    : fail(Exit.usage, "a repository of pacman needs the sections of a pacman.conf");
 }
 
 /** The sections: what tells repositories of one release apart, wherever they are fetched from. */

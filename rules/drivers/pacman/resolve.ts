@@ -3,7 +3,7 @@
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DriverContext, Package, ResolveRequest, SnapshotAt } from "../../../engine/packages/driver.js";
-import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Problem, type Result } from "../../../engine/problem.js";
 import { databaseOf, type Database, type Listed } from "./database.js";
 import { nameOf, readRepositories, type Repositories } from "./repository.js";
 import { pacmanIn, pacmanSays, type Pacman } from "./run.js";
@@ -21,7 +21,7 @@ export async function resolve(
 ): Promise<Result<readonly Package[]>> {
   const { snapshot, on } = request;
   const odd = request.want.find((name) => !NAME.test(name));
-  if (odd !== undefined) return fail(2, `${JSON.stringify(odd)} is not the name of a package`);
+  if (odd !== undefined) return fail(Exit.usage, `${JSON.stringify(odd)} is not the name of a package`);
   const held = new Map(on.map((pkg) => [pkg.name, pkg.version]));
   const want = request.want.filter((name) => !held.has(name));
   if (want.length === 0) return ok([]);
@@ -45,18 +45,18 @@ export async function resolve(
     const before = held.get(name);
     if (before !== undefined) {
       return fail(
-        2,
+        Exit.usage,
         `pacman would replace ${name} ${before} of the tree beneath by ${version}`,
         hintFor(made),
       );
     }
     const listed = databases.value.get(repository)?.get(name);
     if (listed?.version !== version)
-      return fail(3, `pacman chose ${name} ${version}, which is not in the snapshot`);
+      return fail(Exit.environment, `pacman chose ${name} ${version}, which is not in the snapshot`);
     const because = ignoredBy(read.value, listed);
     if (because !== null) {
       const said = `the packages need ${name} ${version}, and the configuration of ${where} ignores it (${because})`;
-      return fail(2, said, "what IgnorePkg and IgnoreGroup name is not installed");
+      return fail(Exit.usage, said, "what IgnorePkg and IgnoreGroup name is not installed");
     }
     const { arch, sha256, size, file } = listed;
     packages.push({ name, version, arch, sha256, size, location: `${repository}/${file}` });
@@ -181,7 +181,7 @@ async function refused(
   const hint =
     hintFor(made) ??
     (on.length > 0 ? "what the tree beneath holds is neither replaced nor removed" : undefined);
-  return fail(2, message, hint);
+  return fail(Exit.usage, message, hint);
 }
 
 /** Where the tree beneath is of another time than the snapshot. */
@@ -200,5 +200,5 @@ async function unknown(names: readonly string[], databases: Databases, where: st
     ...[...database.values()].flatMap((pkg) => pkg.fields.get("GROUPS") ?? []),
   ]);
   const hint = nearestHint((names[0] ?? "").replace(/^.*\//, ""), known);
-  return hint === undefined ? { exit: 2, message } : { exit: 2, message, hint };
+  return hint === undefined ? { exit: Exit.usage, message } : { exit: Exit.usage, message, hint };
 }

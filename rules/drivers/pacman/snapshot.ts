@@ -4,7 +4,7 @@ import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { SnapshotContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { makeKeyring } from "../keyring.js";
 import { readRepositories, serversOf, type Repositories } from "./repository.js";
 import { pacmanIn, pacmanSays, run } from "./run.js";
@@ -34,7 +34,7 @@ export async function takeSnapshot(
         ? `pacman(…, { keys: files("keys/*.gpg") }) names the keys to trust, or SigLevel = Never trusts all`
         : `signed by none of the keys in ${keys.join(", ")}`;
     return fail(
-      3,
+      Exit.environment,
       `cannot read the databases of ${names.join(", ")} for ${arch}: ${said}`,
       signature ? hint : undefined,
     );

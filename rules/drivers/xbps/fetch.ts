@@ -4,7 +4,7 @@ import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { Package, SnapshotContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Problem, type Result } from "../../../engine/problem.js";
 import { download } from "./download.js";
 import { isSigned, readKeys, type Keys } from "./keys.js";
 import { isWhole } from "../whole.js";
@@ -60,7 +60,7 @@ export async function fetchPackages(
   const [problem] = problems;
   if (problem !== undefined) return { ok: false, problem };
   if (gone.length === 0) return ok(undefined);
-  return fail(3, `the repository has dropped ${someNamed(gone)}`, REFRESH);
+  return fail(Exit.environment, `the repository has dropped ${someNamed(gone)}`, REFRESH);
 }
 
 /** Verifies the signatures of packages that are here, in files beside them where their repository is. */
@@ -94,7 +94,7 @@ function placeOf(pkg: Package, work: Work): Result<{ readonly place: string; rea
   const place = work.places[Number(number)];
   if (place !== undefined && file !== "") return ok({ place, file });
   return fail(
-    3,
+    Exit.environment,
     `the Imagefile's repository has no place for ${pkg.name} ${pkg.version}`,
     "`imagemake release refresh`",
   );
@@ -114,12 +114,15 @@ async function fetchOne(pkg: Package, work: Work): Promise<Result<"here" | "gone
   if (!downloaded.ok) return downloaded;
   if (downloaded.value.kind === "absent") return ok("gone");
   if (downloaded.value.kind === "failed") {
-    return fail(3, `cannot fetch ${pkg.name} ${pkg.version}: ${from}: ${downloaded.value.said}`);
+    return fail(
+      Exit.environment,
+      `cannot fetch ${pkg.name} ${pkg.version}: ${from}: ${downloaded.value.said}`,
+    );
   }
   if (!(await isWhole(part, pkg))) {
     await rm(part, { force: true });
     return fail(
-      3,
+      Exit.environment,
       `${from} is not what the snapshot promised`,
       "a broken transfer, or the repository has another file under that name: `imagemake release refresh`",
     );
@@ -148,11 +151,14 @@ async function hasSignature(
   const downloaded = await download(from, to, work.context);
   if (!downloaded.ok) return downloaded;
   if (downloaded.value.kind !== "here") {
-    return fail(3, `the signature of ${pkg.name} ${pkg.version} cannot be fetched: ${from}`);
+    return fail(Exit.environment, `the signature of ${pkg.name} ${pkg.version} cannot be fetched: ${from}`);
   }
   const good = await isSigned(part, await readFile(to), work.keys);
   await rm(to, { force: true });
   return good
     ? ok(undefined)
-    : fail(3, `${from} is not a signature of ${pkg.name} ${pkg.version} by one of the keys given`);
+    : fail(
+        Exit.environment,
+        `${from} is not a signature of ${pkg.name} ${pkg.version} by one of the keys given`,
+      );
 }

@@ -4,7 +4,7 @@ import { createHash, createPublicKey, createVerify, type KeyObject } from "node:
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { asError, fail, ok, type Result } from "../../../engine/problem.js";
+import { asError, Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { keyFiles } from "../keyring.js";
 
 /** Keys by fingerprint. */
@@ -21,14 +21,14 @@ export async function readKeys(base: string, patterns: readonly string[] | null)
     try {
       text = await readFile(file, "utf8");
     } catch (thrown) {
-      return fail(3, `the key ${file} cannot be read: ${asError(thrown).message}`);
+      return fail(Exit.environment, `the key ${file} cannot be read: ${asError(thrown).message}`);
     }
     const data = /<key>public-key<\/key>\s*<data>([^<]*)<\/data>/.exec(text)?.[1] ?? null;
     const key =
       data === null ? null : publicKey(Buffer.from(data.replace(/\s/g, ""), "base64").toString("latin1"));
     if (key === null) {
       return fail(
-        3,
+        Exit.environment,
         `the key ${file} is not an RSA key of xbps`,
         "keys are <fingerprint>.plist as in void-mklive/keys",
       );
@@ -36,7 +36,10 @@ export async function readKeys(base: string, patterns: readonly string[] | null)
     const print = fingerprint(key);
     // xbps finds a key by its file's name, so a wrong name would be a key that the image never uses.
     if (basename(file) !== `${print}.plist`) {
-      return fail(3, `the key ${file} has the fingerprint ${print}, so its name should be ${print}.plist`);
+      return fail(
+        Exit.environment,
+        `the key ${file} has the fingerprint ${print}, so its name should be ${print}.plist`,
+      );
     }
     keys.set(print, key);
   }

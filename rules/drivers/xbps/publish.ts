@@ -3,7 +3,7 @@
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DriverContext, Package } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { fileName } from "./package.js";
 import { readRepodata } from "./repodata.js";
 import { run, xbpsSays } from "./run.js";
@@ -28,7 +28,8 @@ export async function writeIndex(
       env: { XBPS_ARCH: arch, XBPS_TARGET_ARCH: arch },
     });
     if (!ran.ok) return ran;
-    if (ran.value.status !== 0) return fail(3, `the packages cannot be indexed: ${xbpsSays(ran.value)}`);
+    if (ran.value.status !== 0)
+      return fail(Exit.environment, `the packages cannot be indexed: ${xbpsSays(ran.value)}`);
   }
   if (packages.length === 0) {
     await writeFile(join(dir, CLOSURE), "");
@@ -41,11 +42,11 @@ export async function writeIndex(
   for (const pkg of packages) {
     const found = listed.get(pkg.name);
     if (found?.version !== pkg.version) {
-      return fail(3, `${fileName(pkg)} is not a package that xbps can read`);
+      return fail(Exit.environment, `${fileName(pkg)} is not a package that xbps can read`);
     }
     if (found.sha256 !== pkg.sha256) {
       return fail(
-        3,
+        Exit.environment,
         `${fileName(pkg)} was damaged in the store`,
         "`imagemake cache verify` removes it, and the next build fetches it again",
       );

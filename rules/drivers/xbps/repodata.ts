@@ -1,7 +1,7 @@
 // A repository's metadata file (<arch>-repodata): which packages it lists, and whose key signs them. It does not
 // fetch anything.
 import type { DriverContext, Package } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { entries, property, strings } from "./plist.js";
 import { run } from "./run.js";
 
@@ -38,7 +38,7 @@ export async function readRepodata(
     if (!ran.ok || ran.value.status === 0) return ran.ok ? ok(ran.value.stdout) : ran;
     const said = ran.value.stderr.trim().split("\n")[0] ?? "";
     return fail(
-      3,
+      Exit.environment,
       `${place}: the metadata cannot be read (${said})`,
       "a broken transfer, or not a repository of xbps",
     );
@@ -50,7 +50,8 @@ export async function readRepodata(
   const packages = new Map<string, Listed>();
   for (const [name, entry] of entries(index.value)) {
     const listed = listedIn(name, entry);
-    if (listed === null) return fail(3, `${place}: the metadata of ${name} cannot be understood`);
+    if (listed === null)
+      return fail(Exit.environment, `${place}: the metadata of ${name} cannot be understood`);
     packages.set(name, listed);
   }
   const key = property(meta.value, "public-key", 1);

@@ -1,7 +1,7 @@
 // A Void repository as package requests name it, checked: the places where packages of an architecture may lie.
 import { isAbsolute, join } from "node:path";
 import type { Json } from "../../../engine/model.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 
 /** What a package request says of its repository. */
 export interface Repository {
@@ -21,8 +21,10 @@ export function readRepository(repo: Json): Result<Repository> {
   const urls = texts(fields["urls"] ?? null);
   const keys = fields["keys"] === null || fields["keys"] === undefined ? null : texts(fields["keys"]);
   const [first] = urls ?? [];
-  if (urls === null || first === undefined) return fail(2, "a repository of xbps needs a URL or a directory");
-  if (keys === null && Boolean(fields["keys"])) return fail(2, "a repository of xbps: keys must be files");
+  if (urls === null || first === undefined)
+    return fail(Exit.usage, "a repository of xbps needs a URL or a directory");
+  if (keys === null && Boolean(fields["keys"]))
+    return fail(Exit.usage, "a repository of xbps: keys must be files");
   const places = urls.length === 1 ? BENEATH.map((path) => `${first.replace(/\/+$/, "")}${path}`) : urls;
   return ok({ places, keys });
 }

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DriverContext, Package, ResolveRequest, SnapshotAt } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { fileName } from "./package.js";
 import { escape, plist } from "./plist.js";
 import { keptRepodata, nameIn, type Listed, type Repodata } from "./repodata.js";
@@ -39,7 +39,7 @@ export async function resolve(
   const missing = want.filter((name) => !isKnown(name, places.value, on));
   if (missing.length > 0) {
     const words = missing.length === 1 ? "has no package" : "has no packages";
-    return fail(3, `the repository ${words} ${missing.join(", ")} for ${snapshot.arch}`);
+    return fail(Exit.environment, `the repository ${words} ${missing.join(", ")} for ${snapshot.arch}`);
   }
   const root = await privateRoot(on, places.value, context);
   // The first one named is asked first.
@@ -57,7 +57,10 @@ export async function resolve(
   );
   if (!ran.ok) return ran;
   if (ran.value.status !== 0) {
-    return fail(3, `the packages cannot be resolved; xbps says ${inPlace(ran.value, context)}`);
+    return fail(
+      Exit.environment,
+      `the packages cannot be resolved; xbps says ${inPlace(ran.value, context)}`,
+    );
   }
   return closure(ran.value, places.value, held);
 }
@@ -138,18 +141,18 @@ function closure(ran: Ran, places: readonly Place[], held: ReadonlySet<string>):
   for (const line of ran.stdout.split("\n").filter((text) => text !== "")) {
     const match = /^(\S+)-([^-\s]+_\d+) (\S+) (\S+) (.*) \d+ \d+$/.exec(line);
     const [, name = "", version = "", action = "", arch = "", repository = ""] = match ?? [];
-    if (match === null) return fail(3, `xbps answered in words that are not known: ${line}`);
+    if (match === null) return fail(Exit.environment, `xbps answered in words that are not known: ${line}`);
     if (action === "hold") continue;
     if (action === "remove" && !held.has(name)) {
       return fail(
-        3,
+        Exit.environment,
         `${name}-${version} is replaced by another package that is asked for or needed`,
         "xbps installs only one of the two: ask for that alone",
       );
     }
     if (action !== "install" || held.has(name)) {
       return fail(
-        3,
+        Exit.environment,
         `${name}-${version} would have to ${action === "install" ? "replace" : action} what the tree beneath holds`,
         "`imagemake release refresh` resolves both anew",
       );
@@ -157,7 +160,7 @@ function closure(ran: Ran, places: readonly Place[], held: ReadonlySet<string>):
     const place = places.find((one) => one.dir === repository);
     const listed = place?.data.packages.get(name);
     if (place === undefined || listed?.version !== version || listed.arch !== arch) {
-      return fail(3, `xbps chose ${name}-${version}, which is not in the snapshot`);
+      return fail(Exit.environment, `xbps chose ${name}-${version}, which is not in the snapshot`);
     }
     const { sha256, size } = listed;
     packages.push({ name, version, arch, sha256, size, location: `${place.number}/${fileName(listed)}` });

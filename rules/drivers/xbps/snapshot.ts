@@ -5,7 +5,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { SnapshotContext } from "../../../engine/packages/driver.js";
-import { fail, ok, type Result } from "../../../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { download } from "./download.js";
 import { fingerprint, publicKey, readKeys, type Keys } from "./keys.js";
 import { readRepodata, type Repodata } from "./repodata.js";
@@ -31,7 +31,7 @@ export async function takeSnapshot(
     const whole = at(place, context.base);
     // Only the first is named by a person; what lies beneath it need not be there.
     if (!isRemote(place) && number === 0 && !existsSync(whole)) {
-      return fail(3, `the repository ${whole} does not exist`);
+      return fail(Exit.environment, `the repository ${whole} does not exist`);
     }
     context.progress(whole);
     const file = join(dir, String(number), repodataOf(arch));
@@ -39,7 +39,7 @@ export async function takeSnapshot(
     const downloaded = await download(at(place, context.base, repodataOf(arch)), file, context);
     if (!downloaded.ok) return downloaded;
     if (downloaded.value.kind === "failed") {
-      return fail(3, `the repository ${whole} cannot be reached: ${downloaded.value.said}`);
+      return fail(Exit.environment, `the repository ${whole} cannot be reached: ${downloaded.value.said}`);
     }
     if (downloaded.value.kind === "absent") {
       await rm(join(dir, String(number)), { recursive: true, force: true });
@@ -69,7 +69,7 @@ function nothingFor(arch: string, places: readonly string[], base: string): Resu
           .map((one) => at(one, base))
           .join(", ")})`;
   return fail(
-    3,
+    Exit.environment,
     `the repository ${at(first, base)} has no packages for ${arch}${others}`,
     `it would have a file ${repodataOf(arch)}`,
   );
@@ -79,14 +79,15 @@ function nothingFor(arch: string, places: readonly string[], base: string): Resu
 function isTrusted(place: string, remote: boolean, found: Repodata, keys: Keys | null): Result<void> {
   if (found.signer === null) {
     if (keys === null || !remote) return ok(undefined);
-    return fail(3, `the repository ${place} is not signed, although keys are given for it`);
+    return fail(Exit.environment, `the repository ${place} is not signed, although keys are given for it`);
   }
   const key = publicKey(found.signer);
-  if (key === null) return fail(3, `the repository ${place} is signed with a key that cannot be read`);
+  if (key === null)
+    return fail(Exit.environment, `the repository ${place} is signed with a key that cannot be read`);
   const print = fingerprint(key);
   if (keys?.has(print) === true) return ok(undefined);
   return fail(
-    3,
+    Exit.environment,
     `the repository ${place} is signed with the key ${print}, which is not among the keys given`,
     `xbps(…, { keys: files("keys/*.plist") }) names the keys to trust; this one's file is ${print}.plist`,
   );
