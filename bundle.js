@@ -1,8 +1,20 @@
 // Bundles what tsc compiled into dist/run/, so that a start loads a few files and not hundreds. Commands, drivers,
 // renderers and large libraries stay apart, loaded when they are needed. And writes the manual page. `npm run build` runs it; --verbose names the files.
+import { spawnSync } from "node:child_process";
 import { log } from "node:console";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { argv } from "node:process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { argv, execPath } from "node:process";
 import { fileURLToPath, URL } from "node:url";
 import { rolldown } from "rolldown";
 
@@ -16,9 +28,9 @@ const compiled = (name) => path(`dist/${name}.js`);
 
 /** Programs that are started by themselves; cache/installed.ts says where they are. */
 const programs = {
-  imagemake: compiled("cli/main"),
-  "hash-worker": compiled("cache/hash-worker"),
-  "seal-main": compiled("engine/tree/seal-main"),
+  imagemake: { imagemake: compiled("cli/main"), start: compiled("cli/start") },
+  "hash-worker": { "hash-worker": compiled("cache/hash-worker") },
+  "seal-main": { "seal-main": compiled("engine/tree/seal-main") },
 };
 
 /** Native, or loading its own parts by their paths. */
@@ -32,6 +44,7 @@ const WORDS = ["blame", "fresh", "nearest", "track"].map((name) => compiled(`eng
  * is what engine/evaluate/ stands on: the commands and that import each other's files.
  */
 const LAYERS = [
+  { name: "compiled", ids: ["cache/compiled"].map(compiled) },
   { name: "start", ids: ["cli/start"].map(compiled) },
   { name: "ground", ids: WORDS },
   { name: "command", ids: ["cli/run", "cli/open", "cli/commands/list"].map(compiled) },
@@ -76,7 +89,7 @@ function closure(ids, modules) {
  */
 async function write(name, split) {
   const bundle = await rolldown({
-    input: { [name]: programs[name] },
+    input: programs[name],
     platform: "node",
     external,
     preserveEntrySignatures: "allow-extension",
@@ -85,7 +98,7 @@ async function write(name, split) {
   });
   const { output } = await bundle.write({
     dir: path("dist/run.new"),
-    format: "esm",
+    format: "cjs",
     sourcemap: true,
     entryFileNames: "[name].js",
     chunkFileNames: "[name].js",
@@ -96,6 +109,41 @@ async function write(name, split) {
     for (const one of output) if (one.type === "chunk") log(`${one.code.length} ${one.fileName}`);
 }
 
+/**
+ * Runs the commonest commands once, in a small project, so that V8's code for what they call can be kept (bundle-code.js).
+ * Each adds to what those before it left.
+ * @param {string} program
+ */
+function compileAhead(program) {
+  const project = mkdtempSync(join(tmpdir(), "imagemake-bundle-"));
+  /** @param {readonly string[]} words */
+  const start = (...words) => {
+    const args = ["--import", path("bundle-code.js"), program, ...words];
+    const { status, stderr } = spawnSync(execPath, args, { cwd: project, encoding: "utf8" });
+    if (status !== 0)
+      throw new Error(`${words.join(" ")} of what was bundled ended with ${status}: ${stderr}`);
+  };
+  try {
+    writeFileSync(join(project, "source"), "1\n");
+    writeFileSync(join(project, "Imagefile.ts"), PROJECT);
+    start("--no-isolation");
+    writeFileSync(join(project, "source"), "another\n");
+    start("--no-isolation");
+    start("list");
+  } finally {
+    rmSync(project, { recursive: true });
+  }
+}
+
+/** An Imagefile with what most have. */
+const PROJECT = `import { each, files, project, run } from "imagemake";
+export const parts = each(["a", "b"], (part) =>
+  run({ inputs: { SOURCE: files("source") }, cmd: 'cat "$SOURCE" > "$OUT"', out: \`\${part}-{date}.txt\` }),
+);
+export const whole = run({ inputs: { A: parts.a, B: parts.b }, cmd: 'cat "$A" "$B" > "$OUT"', out: "whole.txt" });
+export default project({ default: [whole] });
+`;
+
 rmSync(path("dist/run.new"), { recursive: true, force: true });
 await write("imagemake", {
   groups: [{ name: chunkOf, debugName: "layers" }],
@@ -104,12 +152,16 @@ await write("imagemake", {
 // These start for a moment's work, and load nothing of the command.
 await write("hash-worker", false);
 await write("seal-main", false);
+// CommonJS, which node starts sooner than ES modules, and which can be given to V8 compiled (cache/compiled.ts).
+writeFileSync(path("dist/run.new/package.json"), '{ "type": "commonjs" }\n');
 chmodSync(path("dist/run.new/imagemake.js"), 0o755);
 // There is none only between two renames.
 rmSync(path("dist/run.old"), { recursive: true, force: true });
 if (existsSync(path("dist/run"))) renameSync(path("dist/run"), path("dist/run.old"));
 renameSync(path("dist/run.new"), path("dist/run"));
 rmSync(path("dist/run.old"), { recursive: true, force: true });
+// Only here: what V8 compiled has the file's path in it.
+compileAhead(path("dist/run/imagemake.js"));
 
 // The manual page, from the same declarations as the help.
 const { manualPage } = await import("./dist/cli/reference.js");

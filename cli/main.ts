@@ -8,8 +8,8 @@ const LACKING: (typeof Exit)["environment"] = 3;
 
 const why = tooOld(process.versions.node);
 if (why === null) {
-  import("./start.js")
-    .then(({ start }) => start(process.argv.slice(2)))
+  import("../cache/compiled.js")
+    .then(({ ours }) => (ours("./start.js") as typeof import("./start.js")).start(process.argv.slice(2)))
     .catch((error: unknown) => {
       // Before anything of ours could be loaded that has words for it: too few files may be open, or one is not there.
       process.stderr.write(

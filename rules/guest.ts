@@ -1,5 +1,6 @@
 // How a target is started by hand: what fits its rule, its file's name, or the boot check that it is or that starts
 // it; and recipes/qemu.mjs with types, for whoever starts it. It starts nothing and knows no terminal.
+import { nativeImport } from "../cache/compiled.js";
 import type { Action, Graph, TargetId } from "../engine/model.js";
 import { undated } from "../engine/names.js";
 import { Exit, fail, ok, type Result } from "../engine/problem.js";
@@ -51,7 +52,7 @@ export interface Qemu {
 export type Accel = "kvm" | "tcg";
 
 /** The module that recipes and the command line share. It is not compiled, because it is part of keys. */
-export const qemu = async (): Promise<Qemu> => (await import(recipeUrl("qemu.mjs").href)) as Qemu;
+export const qemu = async (): Promise<Qemu> => (await nativeImport(recipeUrl("qemu.mjs").href)) as Qemu;
 
 /** What fits a target. `as` is null where only the contents of the file can say. */
 export interface Guest {

@@ -78,7 +78,25 @@ const SOURCES = [
   "again",
 ];
 
-/** Writes every resolved URL to the file in MODULES. */
+/** Writes the URL of every module that is loaded, in each of the ways, to the file in MODULES. */
+const HOOK = `import { appendFileSync } from "node:fs";
+import Module, { register, syncBuiltinESMExports } from "node:module";
+import vm from "node:vm";
+const note = (found) => appendFileSync(process.env.MODULES, (found.startsWith("/") ? "file://" : "") + found + "\\n");
+vm.Script = class extends vm.Script {
+  constructor(text, options) {
+    super(text, options);
+    note(options.filename);
+  }
+};
+const load = Module._load;
+Module._load = function (request, parent, ...more) {
+  note(Module._resolveFilename(request, parent));
+  return load.call(this, request, parent, ...more);
+};
+syncBuiltinESMExports();
+register("./loader.mjs", import.meta.url);
+`;
 const LOADER = `import { appendFileSync } from "node:fs";
 export async function resolve(specifier, context, next) {
   const found = await next(specifier, context);
@@ -137,10 +155,7 @@ async function settled(): Promise<void> {
 beforeAll(async () => {
   hooks = mkdtempSync(join(tmpdir(), "imagemake-hooks-"));
   writeFileSync(join(hooks, "loader.mjs"), LOADER);
-  writeFileSync(
-    join(hooks, "hook.mjs"),
-    `import { register } from "node:module";\nregister("./loader.mjs", import.meta.url);\n`,
-  );
+  writeFileSync(join(hooks, "hook.mjs"), HOOK);
   project = makeProject({
     "Imagefile.ts": IMAGEFILE,
     ...LINES,
@@ -179,7 +194,7 @@ describe("a run with nothing to do", () => {
     const names = own.map((url) => url.replace(/^.*\/dist\//, ""));
     expect(names[0]).toBe("run/imagemake.js");
     expect(
-      names.filter((name) => !/^run\/(?:imagemake|node|start2?|rolldown-runtime)\.js$/.test(name)),
+      names.filter((name) => !/^run\/(?:imagemake|node|compiled|start|rolldown-runtime)\.js$/.test(name)),
     ).toEqual([]);
     // What a bundled file takes along is not seen by its name.
     const heavy = ["node:child_process", "node:worker_threads", "node:crypto"];

@@ -6,7 +6,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { TransformOptions } from "jiti";
+import type { Jiti, JitiOptions, TransformOptions } from "jiti";
+import { library, nativeImport } from "../../cache/compiled.js";
 import { PACKAGE } from "../../cache/installed.js";
 import { ModuleSyntaxError, importProblem, jsonProblem, notUtf8 } from "./blame.js";
 import { engineModule, projectModule } from "./engine-module.js";
@@ -63,8 +64,7 @@ const TRANSPILED = new Set([".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"]);
 
 /** Loads `file` (absolute) and everything it imports. Throws what the modules throw. */
 export async function loadModules(file: string, options: LoadOptions): Promise<Exports> {
-  const { createJiti } = await import("jiti");
-  const plain = createJiti("/", { ...SETTINGS, fsCache: false });
+  const plain = jitiFor("/", { ...SETTINGS, fsCache: false });
   const anew = (given: TransformOptions): string => plain.transform(given);
   const isGood = (code: string): boolean => !BROKEN.test(code);
   const transpile = options.cache === null ? anew : keeping({ ...options.cache, isGood }, anew);
@@ -114,7 +114,7 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
     };
   };
 
-  const jiti = createJiti(file, {
+  const jiti = jitiFor(file, {
     ...SETTINGS,
     fsCache: false,
     moduleCache: false,
@@ -187,6 +187,29 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
       if (packageOf(path) === null) Reflect.deleteProperty(required, path);
     }
   }
+}
+
+/** What createJiti is made of: jiti's two large files. */
+const JITI = join(dirname(createRequire(import.meta.url).resolve("jiti")), "../dist");
+type Make = (
+  id: string,
+  options: JitiOptions,
+  node: {
+    onError: (error: unknown) => never;
+    nativeImport: typeof nativeImport;
+    createRequire: typeof createRequire;
+  },
+) => Jiti;
+type Transform = NonNullable<JitiOptions["transform"]>;
+
+/** The same as jiti's createJiti, which would have node compile both each time. */
+function jitiFor(id: string, options: JitiOptions): Jiti {
+  const transform: Transform = (given) => (library(join(JITI, "babel.cjs")) as Transform)(given);
+  const onError = (error: unknown): never => {
+    throw error;
+  };
+  const make = library(join(JITI, "jiti.cjs")) as Make;
+  return make(id, { transform, ...options }, { onError, nativeImport, createRequire });
 }
 
 /** A module's text. Node would put another character in the place of what is not UTF-8. */

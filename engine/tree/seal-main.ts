@@ -34,8 +34,12 @@ function copyFiles({ layers, files }: CopyRequest): Result<void> {
   }
 }
 
-// All come from run-seal.ts, which has typed them.
-if (isMainThread) {
+// All come from run-seal.ts, which has typed them. What is thrown ends the program, or the thread, with it.
+async function main(): Promise<void> {
+  if (!isMainThread) {
+    parentPort?.postMessage(await sealLayer(workerData as SealRequest));
+    return;
+  }
   const request = JSON.parse(await text(process.stdin)) as
     SealRequest | CopyRequest | { readonly layer: string };
   const answer =
@@ -45,6 +49,5 @@ if (isMainThread) {
         ? copyFiles(request)
         : await sealLayer(request);
   process.stdout.write(JSON.stringify(answer));
-} else {
-  parentPort?.postMessage(await sealLayer(workerData as SealRequest));
 }
+void main();
