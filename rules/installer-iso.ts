@@ -4,7 +4,7 @@ import { z } from "zod";
 import { declareOne, wrongOption, type Handle } from "../engine/declare.js";
 import type { Tool, Wanted } from "../engine/model.js";
 import { dnfRequest, isDnfRepo, type DnfRepo } from "./dnf.js";
-import { RPM } from "./drivers/dnf/tools.js";
+import { toolsOf } from "./drivers/tools.js";
 import { holding } from "./formats.js";
 import { bootFilesOption, GRUB_BUILT, GRUB_MODULES, XCPNG_FILES, type BootFile } from "./installer/files.js";
 import { signed, signOption } from "./installer/signing.js";
@@ -176,7 +176,7 @@ function bootTree(repo: DnfRepo, files: readonly BootFile[], beneath: Handle | n
       options: { alone: true },
       on: null,
     },
-    tools: [RPM, { name: "rpm2cpio", package: "rpm2cpio" }, { name: "cpio", package: "cpio" }],
+    tools: toolsOf("rpm", "rpm2cpio", "cpio"),
     root: true,
     arch: ARCH,
   });

@@ -2,7 +2,7 @@
 import type { Json } from "../../engine/model.js";
 import { dnfRequest, isDnfRepo } from "../dnf.js";
 import { distribution, optionIn } from "../distribution.js";
-import { RPM } from "../drivers/dnf/tools.js";
+import { toolOf } from "../drivers/tools.js";
 import { INSIDE, recipe } from "../recipes.js";
 
 const PARTS = [...INSIDE, "tell.sh", "rpm.sh"];
@@ -17,14 +17,14 @@ export const dnf = distribution({
     command: recipe("rootfs-rpm.sh", [...PARTS, "rootfs-rpm.sh"]),
     env: { ARCH: arch, DOCS: docsIn(options) },
     inputs: {},
-    tools: [RPM],
+    tools: [toolOf("rpm")],
     guards: { has: ["var/lib/rpm/rpmdb.sqlite"] },
   }),
   install: ({ arch, options }) => ({
     command: recipe("install-rpm.sh", [...PARTS, "install-rpm.sh"]),
     env: { ARCH: arch, DOCS: docsIn(options) },
     inputs: {},
-    tools: [RPM],
+    tools: [toolOf("rpm")],
   }),
 });
 

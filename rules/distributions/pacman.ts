@@ -1,6 +1,6 @@
 // Arch, by pacman: its architectures, and the recipes that make and change its trees.
 import { distribution, listIn } from "../distribution.js";
-import { PACMAN } from "../drivers/pacman/tools.js";
+import { toolOf } from "../drivers/tools.js";
 import { isPacmanRepo, pacmanRequest } from "../pacman.js";
 import { INSIDE, recipe } from "../recipes.js";
 
@@ -20,13 +20,13 @@ export const pacman = distribution({
       IN_IMAGE: repo.inImage ?? "",
     },
     inputs: {},
-    tools: [PACMAN],
+    tools: [toolOf("pacman")],
     guards: { has: ["var/lib/pacman/local/ALPM_DB_VERSION"] },
   }),
   install: ({ arch, options }) => ({
     command: recipe("install-pacman.sh", [...PARTS, "install-pacman.sh"]),
     env: { ARCH: arch, NO_EXTRACT: listIn(options, "noExtract").join(" ") },
     inputs: {},
-    tools: [PACMAN],
+    tools: [toolOf("pacman")],
   }),
 });

@@ -1,11 +1,11 @@
 // Void, by xbps: its architectures, and the recipes that make and change its trees.
 import { distribution } from "../distribution.js";
-import { xbpsTools } from "../drivers/xbps/tools.js";
+import { toolsOf } from "../drivers/tools.js";
 import { staged } from "../patterns.js";
 import { INSIDE, recipe } from "../recipes.js";
 import { isXbpsRepo } from "../xbps.js";
 
-const TOOLS = xbpsTools("xbps-install", "xbps-reconfigure", "xbps-query", "xbps-uhelper");
+const TOOLS = toolsOf("xbps-install", "xbps-reconfigure", "xbps-query", "xbps-uhelper");
 
 export const xbps = distribution({
   name: "xbps",

@@ -7,7 +7,7 @@ import type { Json } from "../../engine/model.js";
 import type { SnapshotContext } from "../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../engine/problem.js";
 import { matchPatterns } from "../../engine/sources/globs.js";
-import type { Run } from "./run.js";
+import type { Ran, Run } from "./run.js";
 import { lastLine } from "./words.js";
 
 /** The level of trust that makes a key valid without another's signature on it: gpg's "ultimate". */
@@ -35,6 +35,24 @@ export async function keyFiles(
     : ok(files);
 }
 
+/** Imports keys with a program that keeps them; one that it cannot read is a problem. */
+export async function importKeys(
+  files: readonly string[],
+  program: (...args: string[]) => Promise<Result<Ran>>,
+): Promise<Result<void>> {
+  for (const file of files) {
+    const imported = await program("--import", file);
+    if (!imported.ok) return imported;
+    if (imported.value.status === 0) continue;
+    return fail(
+      Exit.environment,
+      `the key ${file} cannot be read: ${lastLine(imported.value.stderr)}`,
+      "a public key of GnuPG",
+    );
+  }
+  return ok(undefined);
+}
+
 /** Makes `gnupg` (not there yet) a keyring of the files that patterns below the Imagefile's directory mean. */
 export async function makeKeyring(
   run: Run,
@@ -51,21 +69,12 @@ export async function makeKeyring(
     run(["gpg", "--homedir", gnupg, "--batch", "--no-autostart", "--quiet", ...args], context, {
       cwd: context.base,
     });
-  for (const file of files) {
-    const imported = await gpg("--import", file);
-    if (!imported.ok) return imported;
-    if (imported.value.status !== 0) {
-      return fail(
-        Exit.environment,
-        `the key ${file} cannot be read: ${lastLine(imported.value.stderr)}`,
-        "a public key of GnuPG",
-      );
-    }
-  }
+  const imported = await importKeys(files, gpg);
+  if (!imported.ok) return imported;
   const listed = await gpg("--with-colons", "--list-keys");
   if (!listed.ok) return listed;
-  const keys = [...listed.value.stdout.matchAll(/^pub:.*\nfpr:(?:[^:]*:){8}([0-9A-F]+):/gm)].map(
-    (key) => key[1] ?? "",
+  const keys = [...listed.value.stdout.matchAll(/^pub:.*\nfpr:(?:[^:]*:){8}([0-9A-F]+):/gm)].flatMap(
+    ([, key]) => key ?? [],
   );
   if (keys.length === 0) return fail(Exit.environment, `there is no public key in ${files.join(", ")}`);
   const trust = join(gnupg, "trust");

@@ -1,9 +1,9 @@
 // Runs the programs of a package manager with an environment of their own, and turns every way to fail into a
-// value. What differs between package managers is data; it does not know what the programs are asked.
+// value. What differs between package managers is data.
 import type { DriverContext } from "../../engine/packages/driver.js";
-import type { Tool } from "../../engine/model.js";
 import { Exit, fail, ok, type Result } from "../../engine/problem.js";
-import { notFound } from "../../engine/tools.js";
+import { ACTION_PATH, notFound } from "../../engine/tools.js";
+import { toolOf } from "./tools.js";
 
 /** How a program ended, and what it said. */
 export interface Ran {
@@ -23,13 +23,14 @@ export interface RunOptions {
 
 /** The programs of one package manager. */
 export interface Programs {
-  /** Their whole environment beside `HOME`, `TMPDIR` and `TZ`. */
-  readonly env: Readonly<Record<string, string>>;
+  /** Beside `PATH`, `HOME`, `TMPDIR`, `TZ` and the language of messages, which are read. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Variables of the host that decide how the network is reached; both spellings of each are passed on. */
   readonly network: readonly string[];
-  /** Where a program comes from. */
-  readonly tool: (file: string) => Tool;
 }
+
+/** What libcurl reads of how the network is reached. */
+export const CURL = ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "CURL_CA_BUNDLE", "SSL_CERT_FILE"];
 
 /** The part of a driver's context that running needs. */
 type Context = Pick<DriverContext, "scratch" | "signal">;
@@ -67,7 +68,7 @@ export const runner =
     if (code === "ENOENT")
       return {
         ok: false,
-        problem: { exit: Exit.environment, ...notFound([programs.tool(file)]), ofHost: true },
+        problem: { exit: Exit.environment, ...notFound([toolOf(file)]), ofHost: true },
       };
     if (exitCode === undefined)
       return fail(Exit.environment, `${file} did not finish (${signal ?? code ?? "unknown"})`);
@@ -76,7 +77,10 @@ export const runner =
 
 /** Only what is listed here reaches a program: a host's LD_PRELOAD or APT_CONFIG must not change an answer. */
 function environment(programs: Programs, scratch: string): Record<string, string> {
-  const env: Record<string, string> = { ...programs.env, HOME: scratch, TMPDIR: scratch, TZ: "UTC" };
+  const env: Record<string, string> = {
+    ...{ PATH: ACTION_PATH, LC_ALL: "C.UTF-8", ...programs.env },
+    ...{ HOME: scratch, TMPDIR: scratch, TZ: "UTC" },
+  };
   for (const name of programs.network.flatMap((one) => [one.toLowerCase(), one.toUpperCase()])) {
     const value = process.env[name];
     if (value !== undefined) env[name] = value;

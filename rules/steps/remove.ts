@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { wrongOption } from "../../engine/declare.js";
 import { emulation } from "../distributions.js";
-import { RPM } from "../drivers/dnf/tools.js";
+import { toolOf } from "../drivers/tools.js";
 import { option } from "../options.js";
 import { callable, declaration, type Given, type Others } from "../declaration.js";
 import { INSIDE, recipe } from "../recipes.js";
@@ -50,7 +50,7 @@ export const remove = callable(
         ...part,
         command: recipe("remove-rpm.sh", [...INSIDE, "tell.sh", "rpm.sh", "remove-rpm.sh", "remove.sh"]),
         env: { ...part.env, PACKAGES: packages.join("\n"), ARCH: arch, DOCS: "" },
-        tools: [RPM, ...emulation(driver, arch)],
+        tools: [toolOf("rpm"), ...emulation(driver, arch)],
       };
     });
   },

@@ -1,8 +1,8 @@
 // Host programs that Void's scripts call, by kind.
 import type { Tool } from "../../engine/model.js";
-import { xbpsTools } from "../../rules/drivers/xbps/tools.js";
+import { toolsOf } from "../../rules/drivers/tools.js";
 
-const XBPS = xbpsTools("xbps-install", "xbps-query", "xbps-reconfigure", "xbps-uhelper");
+const XBPS = toolsOf("xbps-install", "xbps-query", "xbps-reconfigure", "xbps-uhelper");
 const of = (name: string, ...programs: readonly string[]): readonly Tool[] =>
   programs.map((program) => ({ name: program, package: name }));
 
@@ -23,7 +23,7 @@ export const IMAGE_TOOLS: readonly Tool[] = [
 export const GIT: Tool = { name: "git", package: "git" };
 export const PLAN_TOOLS: readonly Tool[] = of("bash", "bash");
 export const ISO_TOOLS: readonly Tool[] = [
-  ...[...BASE, ...xbpsTools("xbps-uchroot", "xbps-remove", "xbps-pkgdb"), ...PLAN_TOOLS],
+  ...[...BASE, ...toolsOf("xbps-uchroot", "xbps-remove", "xbps-pkgdb"), ...PLAN_TOOLS],
   ...[...of("mount", "losetup"), ...of("dosfstools", "mkfs.vfat"), ...of("e2fsprogs", "mkfs.ext3")],
   ...[...of("xorriso", "xorriso"), ...of("gawk", "awk")],
 ];

@@ -1,8 +1,6 @@
 // A .deb as a file: its name, and when it was built. It reads headers only.
 import { open } from "node:fs/promises";
-import type { Package } from "../../../engine/packages/driver.js";
-
-type Named = Pick<Package, "name" | "version" | "arch">;
+import type { Named } from "../package.js";
 
 /** `name_version_arch.deb` as apt calls the file in its archives: of a version's marks only ":" is encoded. */
 export const fileName = (pkg: Named): string =>

@@ -1,10 +1,11 @@
 // Makes a directory of .deb files a repository, for `deb [trusted=yes] copy:/dir ./`. The index depends on
 // the files alone: no clock, no order of the directory.
 import { writeFile } from "node:fs/promises";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { hashBytes } from "../../../cache/hash.js";
 import type { DriverContext, Package } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
+import { damaged } from "../words.js";
 import { privateConfig } from "./config.js";
 import { fileName } from "./deb.js";
 import { aptSays, run } from "./run.js";
@@ -43,13 +44,7 @@ export async function writeIndex(
         `${fileName(pkg)} is not a package that apt can read: ${aptSays(ran.value)}`,
       );
     }
-    if (sum !== pkg.sha256) {
-      return fail(
-        Exit.environment,
-        `${fileName(pkg)} was damaged in the store`,
-        "`imagemake cache verify` removes it, and the next build fetches it again",
-      );
-    }
+    if (sum !== pkg.sha256) return damaged(fileName(pkg));
   }
   const text = stanzas
     .map((stanza) => `${stanza.trim()}\n\n`)
@@ -65,7 +60,6 @@ const field = (stanza: string, name: string): string =>
 
 function release(packages: string, arch: string): string {
   const bytes = Buffer.from(packages);
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
   return `Origin: imagemake
 Label: imagemake
 Suite: imagemake
@@ -73,6 +67,6 @@ Codename: imagemake
 Date: ${DATE}
 Architectures: ${arch} all
 SHA256:
- ${sha256} ${bytes.length} Packages
+ ${hashBytes(bytes)} ${bytes.length} Packages
 `;
 }

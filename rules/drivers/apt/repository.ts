@@ -3,63 +3,52 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
+import { readBy } from "../repository.js";
 
 /** Name of the file in a snapshot that says where it came from. */
 export const SOURCE_FILE = "snapshot.sources";
 
-/** What a package request says of its repository. */
-export interface Repository {
+/** A line break would end the field of the source and begin another. */
+const word = z.string().regex(/^\S+$/);
+
+const schema = z.object({
   /**
    * A URI that apt understands, a directory relative to the Imagefile, or `host`: the mirror that the host's own apt
    * uses for the suite.
    */
-  readonly url: string;
+  url: word.transform(localAsCopy),
   /** A suite or codename; with a slash at its end a directory that holds Packages itself (a flat repository). */
-  readonly suite: string;
-  readonly components: readonly string[];
+  suite: word,
+  components: z.array(word).default(["main"]),
   /** Keyring files that may sign it, as patterns below the Imagefile's directory; empty for those of the host. */
-  readonly keys: readonly string[];
-}
+  keys: z
+    .union([z.string().transform((one) => [one]), z.array(z.string().min(1))])
+    .nullish()
+    .transform((keys) => keys ?? []),
+});
+
+/** What a package request says of its repository. */
+export type Repository = z.output<typeof schema>;
 
 /** Reads a request's `repo`. Left out: components are `main`, keys the host's. */
-export function readRepository(repo: Json): Result<Repository> {
-  const fields: Partial<Record<string, Json>> =
-    typeof repo === "object" && repo !== null && !isArray(repo) ? repo : {};
-  const { url, suite, components = ["main"], keys = null } = fields;
-  if (typeof url !== "string" || url === "" || typeof suite !== "string" || suite === "") {
-    return fail(Exit.usage, "a repository of apt needs url and suite");
-  }
-  const names = texts(components);
-  const files = keys === null ? [] : texts(typeof keys === "string" ? [keys] : keys);
-  if (names === null || files === null) {
-    return fail(Exit.usage, `repository ${suite}: components must be names, keys must be files`);
-  }
-  // A line break would end the field of the source and begin another.
-  if ([url, suite, ...names].some((word) => /\s/.test(word))) {
-    return fail(
-      Exit.usage,
-      `repository ${suite}: blanks in url, suite or components (write %20 for one in a path)`,
-    );
-  }
-  return ok({ url: localAsCopy(url), suite, components: names, keys: files });
-}
+export const readRepository = readBy(
+  schema,
+  "a repository of apt needs url, suite and components without blanks (write %20 for one in a path), and keys that are files",
+);
 
-/** Suite and components: what tells repositories of one release apart, wherever they are fetched from. */
-export function nameOf(repo: Json): string {
-  const read = readRepository(repo);
-  if (!read.ok) return "apt";
-  return ["apt", read.value.suite, ...(isFlat(read.value) ? [] : read.value.components)].join(" ");
-}
+/** Suite and components. */
+export const nameOf = (repository: Repository): string =>
+  ["apt", repository.suite, ...(isFlat(repository) ? [] : repository.components)].join(" ");
 
 /** What counts beside its keys' contents: whether there are any, or the host's. */
-export function policyOf(repo: Json): Json {
-  const read = readRepository(repo);
-  if (!read.ok) return null;
-  const { suite, components, keys } = read.value;
-  return { suite, components, keys: keys.length > 0 };
-}
+export const policyOf = ({ suite, components, keys }: Repository): Json => ({
+  suite,
+  components,
+  keys: keys.length > 0,
+});
 
 /** The path of a package below the repository's address, which may change while the release stays; else its URI. */
 export const locationIn = (url: string, uri: string): string => {
@@ -101,12 +90,11 @@ function isUnsignedDirectory(repository: Repository): boolean {
 }
 
 /** That nobody signed it, of a directory that is taken nevertheless. */
-export function cautionOf(repo: Json, base: string): string | null {
-  const read = readRepository(repo);
-  const at = read.ok ? addressOf(read.value, base) : read;
-  if (!read.ok || !at.ok || !isUnsignedDirectory({ ...read.value, url: at.value })) return null;
+export function cautionOf(repository: Repository, base: string): string | null {
+  const at = addressOf(repository, base);
+  if (!at.ok || !isUnsignedDirectory({ ...repository, url: at.value })) return null;
   return (
-    `the repository ${directoryOf(at.value) ?? at.value} (${nameOf(repo)}) is not signed, and its packages are taken as they are: ` +
+    `the repository ${directoryOf(at.value) ?? at.value} (${nameOf(repository)}) is not signed, and its packages are taken as they are: ` +
     "sign it (Release.gpg), and name its keys in keys: files(…), which refuses what is not signed"
   );
 }
@@ -122,7 +110,9 @@ export function sourceText(repository: Repository): string {
 /** The address that a snapshot was taken from, out of its directory of sources. */
 export async function sourceUrl(sources: string): Promise<string> {
   const text = await readFile(join(sources, SOURCE_FILE), "utf8");
-  return /^URIs: (.*)$/m.exec(text)?.[1] ?? "";
+  const url = /^URIs: (.*)$/m.exec(text)?.[1];
+  if (url === undefined) throw new Error(`${SOURCE_FILE} of the snapshot has no address`);
+  return url;
 }
 
 /**
@@ -133,12 +123,4 @@ function localAsCopy(url: string): string {
   const path = /^(?:file|copy):(?:\/\/(?=\/))?(\/.*)$/.exec(url)?.[1];
   if (path !== undefined) return `copy:${path}`;
   return url.startsWith("/") ? `copy:${url}` : url;
-}
-
-const isArray = (value: Json): value is readonly Json[] => Array.isArray(value);
-
-function texts(value: Json): string[] | null {
-  if (typeof value !== "object" || value === null || !isArray(value)) return null;
-  const found = value.filter((one) => typeof one === "string" && one !== "");
-  return found.length === value.length ? (found as string[]) : null;
 }

@@ -3,12 +3,14 @@
 import { mkdtemp, symlink, writeFile } from "node:fs/promises";
 import { join, resolve as absolute } from "node:path";
 import type { Json } from "../../../engine/model.js";
-import type { DriverContext, Package, ResolveRequest, SnapshotAt } from "../../../engine/packages/driver.js";
+import type { DriverContext, Package, SnapshotAt } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import type { Request } from "../driver.js";
+import type { Ran } from "../run.js";
+import { byName, treeHint, unknownNames } from "../words.js";
 import { LISTS, privateConfig, SOURCE_CACHE, SOURCES } from "./config.js";
 import { parseFileName } from "./deb.js";
-import { locationIn, nameOf, sourceUrl } from "./repository.js";
-import type { Ran } from "../run.js";
+import { locationIn, sourceUrl, type Repository } from "./repository.js";
 import { aptSays, run } from "./run.js";
 import { stanzasOf, statusFile } from "./stanzas.js";
 
@@ -35,7 +37,7 @@ const MERGED = "usr-is-merged";
 
 /** The exact packages that `want` and the variant add to `on`. */
 export async function resolve(
-  request: ResolveRequest,
+  request: Request<Repository>,
   context: DriverContext,
 ): Promise<Result<readonly Package[]>> {
   const found = await resolveList(request, context);
@@ -48,13 +50,11 @@ export async function resolve(
 }
 
 async function resolveList(
-  request: ResolveRequest,
+  request: Request<Repository>,
   context: DriverContext,
 ): Promise<Result<readonly Package[]>> {
   const options = readOptions(request.options);
   if (!options.ok) return options;
-  const odd = request.want.find((name) => !NAME.test(name));
-  if (odd !== undefined) return fail(Exit.usage, `${JSON.stringify(odd)} is not the name of a package`);
   const wanted = [...options.value.patterns, ...request.want];
   if (wanted.length === 0) return ok([]);
 
@@ -66,15 +66,14 @@ async function resolveList(
     env: { APT_CONFIG: join(view, "apt.conf") },
   });
   if (!ran.ok) return ran;
-  const where = `${nameOf(snapshot.repo).replace(/^apt /, "")} (${snapshot.arch})`;
   if (ran.value.status !== 0) {
-    return { ok: false, problem: await explain(ran.value, request, tree.made, where) };
+    return { ok: false, problem: await explain(ran.value, request, tree.made) };
   }
   // A name that no package has is a regular expression to apt, if it can be one.
   const guessed = /^Note, selecting '.*' for (?:regex|glob) '(.*)'$/m.exec(ran.value.stdout)?.[1];
   if (guessed !== undefined) {
     const name = request.want.find((one) => one.startsWith(guessed)) ?? guessed;
-    return { ok: false, problem: await unknown([name], request, where) };
+    return { ok: false, problem: await unknown([name], request) };
   }
 
   const url = await sourceUrl(join(snapshot.dir, SOURCES));
@@ -85,18 +84,13 @@ async function resolveList(
     packages.push(parsed);
   }
   const held = new Map(on.map((pkg) => [`${pkg.name}:${pkg.arch}`, pkg.version]));
-  const changed = packages.find((pkg) => held.has(`${pkg.name}:${pkg.arch}`));
-  if (changed !== undefined) {
-    const before = held.get(`${changed.name}:${changed.arch}`) ?? "";
-    return fail(
-      Exit.usage,
-      `apt would replace ${changed.name} ${before} of the tree beneath by ${changed.version}`,
-    );
+  for (const { name, arch, version } of packages) {
+    const before = held.get(`${name}:${arch}`);
+    if (before === undefined) continue;
+    return fail(Exit.usage, `apt would replace ${name} ${before} of the tree beneath by ${version}`);
   }
-  return ok(packages.sort((a, b) => compare(a.name, b.name) || compare(a.arch, b.arch)));
+  return ok(packages.sort(byName));
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Whether there is more than busybox, whose /usr is not merged. */
 const hasVariant = (options: Json): boolean => {
@@ -156,19 +150,12 @@ function parseUri(line: string, url: string): Package | null {
 }
 
 /** Names the packages that stand in the way, and passes on apt's words. */
-async function explain(
-  ran: Ran,
-  request: ResolveRequest,
-  made: readonly Package[],
-  where: string,
-): Promise<Problem> {
-  const missing = [...ran.stderr.matchAll(/^E: Unable to locate package (\S+)$/gm)];
-  if (missing.length > 0)
-    return unknown(
-      missing.map((match) => match[1] ?? ""),
-      request,
-      where,
-    );
+async function explain(ran: Ran, request: Request<Repository>, made: readonly Package[]): Promise<Problem> {
+  const { where } = request;
+  const [missing, ...more] = [...ran.stderr.matchAll(/^E: Unable to locate package (\S+)$/gm)].flatMap(
+    ([, name]) => name ?? [],
+  );
+  if (missing !== undefined) return unknown([missing, ...more], request);
   const unmet = /^The following packages have unmet dependencies:\n((?: .*\n)+)/m.exec(ran.stdout)?.[1];
   if (unmet === undefined) {
     // "Package 'x' has no installation candidate", "Version '1' for 'x' was not found", …
@@ -179,13 +166,8 @@ async function explain(
   const message = `${[...reasons.keys()].join(", ")} cannot be installed from ${where}: ${[...reasons]
     .map(([name, why]) => `${name}: ${why.join(", ")}`)
     .join("; ")}`;
-  if (request.on.length === 0) return { exit: Exit.usage, message };
-  const old = made.map((pkg) => `${pkg.name} ${pkg.version}`).join(", ");
-  const hint =
-    old === ""
-      ? "what the tree beneath holds is neither replaced nor removed"
-      : `the snapshot no longer has what the tree beneath holds (${old}): \`imagemake release refresh\``;
-  return { exit: Exit.usage, message, hint };
+  const hint = treeHint(made, request);
+  return hint === undefined ? { exit: Exit.usage, message } : { exit: Exit.usage, message, hint };
 }
 
 /** So many reasons are told of each package that cannot be installed. */
@@ -209,10 +191,7 @@ function unmetReasons(text: string): Map<string, readonly string[]> {
   return new Map([...reasons].map(([name, all]) => [name, told(all)]));
 }
 
-/** Names that the snapshot does not have, and the nearest that it has. */
-async function unknown(names: readonly string[], request: ResolveRequest, where: string): Promise<Problem> {
-  const message = `there is no package ${names.join(", ")} in ${where}`;
-  const { nearestHint } = await import("../../../engine/evaluate/nearest.js");
-  const hint = nearestHint(names[0] ?? "", (await stanzasOf(request.snapshot.dir)).keys());
-  return hint === undefined ? { exit: Exit.usage, message } : { exit: Exit.usage, message, hint };
-}
+const unknown = async (
+  names: readonly [string, ...string[]],
+  { snapshot, where }: Request<Repository>,
+): Promise<Problem> => unknownNames(names, (await stanzasOf(snapshot.dir)).keys(), where);

@@ -3,13 +3,13 @@
 import { mkdir, readdir, readFile, realpath, rm, utimes, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { DEFAULT_EPOCH, type Json } from "../../../engine/model.js";
+import { DEFAULT_EPOCH } from "../../../engine/model.js";
 import type { DriverContext, SnapshotContext } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { LISTS, privateConfig, SOURCES } from "./config.js";
 import { networkSettings, placed } from "./host.js";
 import { keyrings, keysFor, writeKeys, type Key } from "./keys.js";
-import { nameOf, readRepository, SOURCE_FILE, sourceText, type Repository } from "./repository.js";
+import { nameOf, SOURCE_FILE, sourceText, type Repository } from "./repository.js";
 import type { Ran } from "../run.js";
 import { aptSays, run } from "./run.js";
 
@@ -19,16 +19,14 @@ const PAUSE = 2000;
 
 /** Fills `dir` (empty, exists). Anything less than all of the metadata, verified, is a problem. */
 export async function takeSnapshot(
-  repo: Json,
+  repo: Repository,
   arch: string,
   dir: string,
   context: SnapshotContext,
 ): Promise<Result<void>> {
-  const read = readRepository(repo);
-  if (!read.ok) return read;
-  const at = await placed(read.value, context);
+  const at = await placed(repo, context);
   if (!at.ok) return at;
-  const repository = { ...read.value, url: at.value.url };
+  const repository = { ...repo, url: at.value.url };
   const keys = await keysOf(repository, at.value.signedBy, context);
   if (!keys.ok) return keys;
   const network = await networkSettings(context);

@@ -1,6 +1,7 @@
 // Reads a yum.conf or a .repo file as far as it says something about repositories. The rest of it is about a running
 // system, and about directories that are none of a build's. It reads no file and fills no variable.
-import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
+import { ok, type Result } from "../../../engine/problem.js";
+import { scan, type Dialect, type Entry } from "../ini.js";
 
 /** The options of a section by their names, as they are written; a value over several lines is joined by blanks. */
 export type Options = Readonly<Record<string, string>>;
@@ -18,44 +19,28 @@ export interface Conf {
   readonly sections: readonly Section[];
 }
 
-/** dnf's own: the installed packages, and packages from the command line. */
-const RESERVED = ["@System", "@commandline"];
+/** How a yum.conf and a .repo file are written. */
+const DIALECT: Dialect = {
+  comment: /^[#;]/,
+  general: "main",
+  name: /^[A-Za-z0-9_.:+-]+$/,
+  // dnf's own: the installed packages, and packages from the command line.
+  reserved: ["@System", "@commandline"],
+  option: /^([A-Za-z0-9_]+)\s*[=:]\s*(.*)$/,
+  continues: true,
+};
 
 /** Reads the text; a problem says the line. */
 export function readConf(text: string): Result<Conf> {
-  const main: Record<string, string> = {};
-  const sections: { readonly id: string; readonly options: Record<string, string> }[] = [];
-  let options: Record<string, string> | null = null;
-  let last: string | null = null;
-  for (const [i, raw] of text.split("\n").entries()) {
-    const wrong = (what: string): Result<never> => fail(Exit.usage, `line ${i + 1}: ${what}`);
-    const line = raw.trimEnd();
-    if (line === "" || /^[#;]/.test(line)) continue;
-    const more = /^\s+(\S.*)$/.exec(line)?.[1];
-    if (more !== undefined && options !== null && last !== null) {
-      if (!/^[#;]/.test(more)) options[last] = `${options[last] ?? ""} ${more}`.trim();
-      continue;
-    }
-    const head = /^\[(.*)\]$/.exec(line.trim())?.[1];
-    if (head !== undefined) {
-      last = null;
-      if (head === "main") {
-        options = main;
-        continue;
-      }
-      if (!/^[A-Za-z0-9_.:+-]+$/.test(head) || RESERVED.includes(head)) {
-        return wrong(`[${head}] is no name for a repository`);
-      }
-      if (sections.some(({ id }) => id === head)) return wrong(`the repository [${head}] twice`);
-      sections.push({ id: head, options: (options = {}) });
-      continue;
-    }
-    const [, key, value = ""] = /^([A-Za-z0-9_]+)\s*[=:]\s*(.*)$/.exec(line.trim()) ?? [];
-    if (key === undefined) return wrong(`${JSON.stringify(line.trim())} is no option`);
-    if (options === null) return wrong("before the first [section]");
-    options[(last = key)] = value;
-  }
-  return ok({ main, sections });
+  const scanned = scan(text, DIALECT);
+  if (!scanned.ok) return scanned;
+  const { general, repositories } = scanned.value;
+  const optionsOf = (entries: readonly Entry[]): Options =>
+    Object.fromEntries(entries.map(({ key, value }) => [key, value]));
+  return ok({
+    main: optionsOf(general),
+    sections: repositories.map(({ name, entries }) => ({ id: name, options: optionsOf(entries) })),
+  });
 }
 
 /** The words of an option: blanks and commas divide them. */

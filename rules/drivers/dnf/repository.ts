@@ -1,8 +1,7 @@
 // RPM repositories as package requests name them, checked, and where they are.
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
-import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
-import { asUrl } from "../address.js";
+import { asUrl, readBy } from "../repository.js";
 
 const section = z.object({
   id: z.string().min(1),
@@ -35,39 +34,23 @@ export type Section = z.output<typeof section>;
 export type Repositories = z.output<typeof schema>;
 
 /** Reads a request's `repo`. */
-export function readRepositories(repo: Json): Result<Repositories> {
-  const read = schema.safeParse(repo);
-  return read.success
-    ? ok(read.data)
-    : fail(Exit.usage, "a repository of dnf needs a name and sections, or a tree");
-}
+export const readRepositories = readBy(schema, "a repository of dnf needs a name and sections, or a tree");
 
-/** The name: what tells repositories of one release apart, wherever they are fetched from. */
-export function nameOf(repo: Json): string {
-  const read = readRepositories(repo);
-  return read.ok ? `dnf ${read.value.name}` : "dnf";
-}
+/** The name. */
+export const nameOf = ({ name }: Repositories): string => `dnf ${name}`;
 
 /** What counts beside its keys' contents: everything but where the repositories lie. */
-export function policyOf(repo: Json): Json {
-  const read = readRepositories(repo);
-  if (!read.ok) return null;
-  const { sections, tree, keys, release } = read.value;
-  return {
-    sections: sections.map(({ id, gpgcheck, repoGpgcheck, options }) => ({
-      ...{ id, gpgcheck, repoGpgcheck, options },
-    })),
-    tree: tree !== null,
-    keys: keys !== null,
-    release,
-  };
-}
+export const policyOf = ({ sections, tree, keys, release }: Repositories): Json => ({
+  sections: sections.map(({ id, gpgcheck, repoGpgcheck, options }) => ({
+    ...{ id, gpgcheck, repoGpgcheck, options },
+  })),
+  tree: tree !== null,
+  keys: keys !== null,
+  release,
+});
 
 /** Whether packages must be signed in one of them. */
-export function verifies(repo: Json): boolean {
-  const read = readRepositories(repo);
-  return read.ok && read.value.sections.some(({ gpgcheck }) => gpgcheck);
-}
+export const verifies = ({ sections }: Repositories): boolean => sections.some(({ gpgcheck }) => gpgcheck);
 
 /** Text without variables for the architecture. */
 export const forArch = (text: string, arch: string): string =>

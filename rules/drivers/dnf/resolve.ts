@@ -3,10 +3,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
-import type { DriverContext, Package, ResolveRequest } from "../../../engine/packages/driver.js";
-import { Exit, fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import type { DriverContext, Package } from "../../../engine/packages/driver.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
+import type { Request } from "../driver.js";
+import { byName, treeHint, unknownNames } from "../words.js";
 import { apart, carried, listedFile, METADATA, metadataName, STRONG, type ListedFile } from "./mirrored.js";
-import { nameOf } from "./repository.js";
+import type { Repositories } from "./repository.js";
 import { ask } from "./run.js";
 import { SECTIONS } from "./snapshot.js";
 
@@ -52,12 +54,10 @@ const answer = z.object({
 
 /** The exact packages that `want` adds to `on`. */
 export async function resolve(
-  request: ResolveRequest,
+  request: Request<Repositories>,
   context: DriverContext,
 ): Promise<Result<readonly Package[]>> {
-  const { snapshot, want, on } = request;
-  const odd = want.find((name) => !NAME.test(name));
-  if (odd !== undefined) return fail(Exit.usage, `${JSON.stringify(odd)} is not the name of a package`);
+  const { snapshot, want, on, where } = request;
   const { recommends, alone, mirror } = options.parse(request.options);
   const held = sections.parse(JSON.parse(await readFile(join(snapshot.dir, SECTIONS), "utf8")));
   const question = {
@@ -80,7 +80,6 @@ export async function resolve(
   const got = await ask("dnf-resolve.py", question satisfies Json, answer, context);
   if (!got.ok) return got;
   const { packages, files, missing, known, streams, lost, problem } = got.value;
-  const where = `${nameOf(snapshot.repo).replace(/^dnf /, "")} (${snapshot.arch})`;
   if (lost.length > 0) {
     return fail(
       Exit.usage,
@@ -95,20 +94,23 @@ export async function resolve(
       `ask for one too: ${streams.map((one) => `@${one}`).join(" or ")}`,
     );
   }
-  if (missing.length > 0) return { ok: false, problem: await unknown(missing, known, where) };
-  if (problem !== null) return fail(Exit.usage, refusal(problem, where), on.length > 0 ? KEPT : undefined);
+  const [first, ...others] = missing;
+  if (first !== undefined) {
+    return { ok: false, problem: await unknownNames([first, ...others], known, where) };
+  }
+  if (problem !== null) return fail(Exit.usage, refusal(problem, where), treeHint([], request));
   const weak = packages.find(({ checksum: [kind] }) => !STRONG.includes(kind));
   if (weak !== undefined) {
     const said = `${where} has no ${STRONG.join(" or ")} checksum of ${weak.name}, but ${weak.checksum[0]}`;
     return fail(Exit.environment, said);
   }
-  const section = (id: string) => held[Number(id.slice(1))];
   const found = packages.map((pkg): Package => {
     const { name, version, arch, size } = pkg;
-    const from = section(pkg.section);
+    const from = held[Number(pkg.section.slice(1))];
+    if (from === undefined) throw new Error(`${name} is of no section: ${pkg.section}`);
     // In a mirror, two repositories may have the same package: where it stands is part of what it is.
-    const called = mirror === null ? name : `${from?.path ?? ""}/${name}`;
-    const location = `${from?.id ?? ""}//${pkg.file}`;
+    const called = mirror === null ? name : `${from.path}/${name}`;
+    const location = `${from.id}//${pkg.file}`;
     return { name: called, version, arch, sha256: pkg.checksum[1], size, location };
   });
   if (mirror === null) return ok(found.sort(byName));
@@ -134,13 +136,6 @@ const asPackage = (id: string, path: string, file: ListedFile): Package => ({
   location: `${id}//${file.base === null ? file.file : `${file.base.replace(/\/+$/, "")}/${file.file}`}`,
 });
 
-const KEPT = "what the tree beneath holds is neither replaced nor removed";
-
-const byName = (a: Package, b: Package): number => {
-  const [one, other] = [a, b].map(({ name, version, arch }) => [name, version, arch].join("\0"));
-  return (one ?? "") < (other ?? "") ? -1 : 1;
-};
-
 /** dnf's words on one line, without those that say nothing. */
 function refusal(problem: string, where: string): string {
   const said = problem
@@ -149,12 +144,4 @@ function refusal(problem: string, where: string): string {
     .filter((line) => line !== "" && !/^Problem(?: \d+)?: conflicting requests$/.test(line))
     .map((line) => line.replace(/^Problem(?: \d+)?: /, ""));
   return `the packages cannot be resolved in ${where}: ${[...new Set(said)].join("; ")}`;
-}
-
-/** Names that the snapshot does not have, and the nearest that it has. */
-async function unknown(names: readonly string[], known: readonly string[], where: string): Promise<Problem> {
-  const message = `there is no package ${names.join(", ")} in ${where}`;
-  const { nearestHint } = await import("../../../engine/evaluate/nearest.js");
-  const hint = nearestHint(names[0] ?? "", known);
-  return hint === undefined ? { exit: Exit.usage, message } : { exit: Exit.usage, message, hint };
 }

@@ -8,25 +8,14 @@ import type { z } from "zod";
 import type { Json } from "../../../engine/model.js";
 import type { DriverContext } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
-import { ACTION_PATH, notFound } from "../../../engine/tools.js";
+import { notFound } from "../../../engine/tools.js";
 import { recipeUrl } from "../../recipes.js";
-import { runner } from "../run.js";
+import { CURL, runner } from "../run.js";
+import { toolOf } from "../tools.js";
 import { lastLine } from "../words.js";
 
-/** The package that has each program. */
-const PACKAGE: Readonly<Record<string, string>> = {
-  "/usr/bin/python3": "python3",
-  rpmkeys: "rpm",
-  rpm: "rpm",
-};
-
 /** Runs RPM's programs. */
-export const run = runner({
-  env: { PATH: ACTION_PATH, LC_ALL: "C.UTF-8" },
-  // libcurl reads them.
-  network: ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "CURL_CA_BUNDLE", "SSL_CERT_FILE"],
-  tool: (name) => ({ name, package: PACKAGE[name] ?? name }),
-});
+export const run = runner({ network: CURL });
 
 /** dnf looks for the platform among installed packages, of which there are none; dnf-resolve.py finds it elsewhere. */
 const NOISE = /^Detection of Platform Module failed/;
@@ -52,13 +41,13 @@ export async function ask<T>(
   if (/^ModuleNotFoundError: No module named '(?:dnf|librepo|hawkey)'/m.test(stderr)) {
     return {
       ok: false,
-      problem: { exit: Exit.environment, ...notFound([{ name: "dnf", package: "dnf" }]), ofHost: true },
+      problem: { exit: Exit.environment, ...notFound([toolOf("dnf")]), ofHost: true },
     };
   }
   if (status !== 0 || said === "") return fail(Exit.environment, `${program} failed: ${lastLine(stderr)}`);
   const read = answer.safeParse(JSON.parse(said));
   if (read.success) return ok(read.data);
   const [issue] = read.error.issues;
-  const where = `${issue?.path.join(".") ?? "?"}: ${issue?.message ?? "?"}`;
+  const where = issue === undefined ? "" : `${issue.path.join(".")}: ${issue.message}`;
   return fail(Exit.environment, `${program} gave an answer that cannot be understood (${where})`);
 }

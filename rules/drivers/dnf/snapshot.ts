@@ -3,7 +3,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Json } from "../../../engine/model.js";
 import type { SnapshotContext } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { makeKeyring } from "../keyring.js";
@@ -14,7 +13,6 @@ import {
   foundSection,
   nameOf,
   placeOf,
-  readRepositories,
   type Repositories,
   type Section,
 } from "./repository.js";
@@ -27,15 +25,13 @@ const answer = z.object({ wrong: z.object({ id: z.string(), said: z.string() }).
 
 /** Fills `dir` (empty, exists). Anything less than all metadata, verified, is a problem. */
 export async function takeSnapshot(
-  repo: Json,
+  repo: Repositories,
   arch: string,
   dir: string,
   context: SnapshotContext,
 ): Promise<Result<void>> {
-  const read = readRepositories(repo);
-  if (!read.ok) return read;
-  const { keys } = read.value;
-  const sections = await sectionsOf(read.value, arch, context);
+  const { keys } = repo;
+  const sections = await sectionsOf(repo, arch, context);
   if (!sections.ok) return sections;
   const gnupg = join(context.scratch, "gnupg");
   const signed = sections.value.some((one) => one.repoGpgcheck);

@@ -1,5 +1,6 @@
 // References to a tree of nix expressions, as text: what they are called and where they are fetched. It fetches nothing.
-import type { Json } from "../../../engine/model.js";
+import { z } from "zod";
+import { readBy } from "../repository.js";
 
 /** Where expressions come from: a repository of GitHub's at a branch, tag or revision, or a tarball by its address. */
 export type Reference =
@@ -27,7 +28,7 @@ export const isRemote = (reference: Reference): boolean =>
 export const nameOf = (reference: Reference): string =>
   reference.kind === "github"
     ? `github:${reference.project}/${reference.ref}`
-    : (reference.url.split("/").at(-1) ?? "");
+    : reference.url.slice(reference.url.lastIndexOf("/") + 1);
 
 /** Its address; of a repository the archive of a branch, tag or revision. */
 export const urlOf = (reference: Reference, ref?: string): string =>
@@ -39,9 +40,12 @@ export const urlOf = (reference: Reference, ref?: string): string =>
 export const isRevision = (ref: string): boolean => /^[0-9a-f]{40}$/.test(ref);
 
 /** The reference of a package request, which rules/nix.ts wrote. */
-export function referenceOf(repo: Json): Reference {
-  const text = typeof repo === "object" && repo !== null && "nixpkgs" in repo ? repo.nixpkgs : null;
-  const reference = typeof text === "string" ? parseReference(text) : null;
-  if (reference === null) throw new Error("a request that is not nix's");
-  return reference;
-}
+export const readReference = readBy(
+  z.object({ nixpkgs: z.string() }).transform(({ nixpkgs }, check) => {
+    const reference = parseReference(nixpkgs);
+    if (reference !== null) return reference;
+    check.addIssue("no reference");
+    return z.NEVER;
+  }),
+  "a request of nix needs a reference to nixpkgs",
+);

@@ -1,6 +1,7 @@
 // Reads a pacman.conf as far as it says something about repositories. The rest of it is about a running system, and
 // about directories that are none of a build's. It reads no file, so what `Include` names is not known.
-import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
+import { ok, type Result } from "../../../engine/problem.js";
+import { scan, wrongLine, type Dialect, type Entry } from "../ini.js";
 
 /** A section that is a repository. */
 export interface Section {
@@ -30,59 +31,46 @@ export interface Conf {
 /** pacman's own for a configuration that says nothing. */
 const DEFAULT_LEVEL = "Optional TrustedOnly";
 const LEVEL = /^(?:Package|Database)?(?:Never|Optional|Required|TrustedOnly|TrustAll)$/;
-/** pacman's: the installed packages are the repository `local`. */
-const RESERVED = ["local"];
-
-/** A section while it is read. */
-type Draft = { -readonly [K in keyof Section]: Section[K] };
+/** How a pacman.conf is written. */
+const DIALECT: Dialect = {
+  comment: /^#/,
+  general: "options",
+  name: /^[A-Za-z0-9@_][A-Za-z0-9@._+-]*$/,
+  // pacman's: the installed packages are the repository `local`.
+  reserved: ["local"],
+  option: /^([^=]*?)\s*(?:=\s*(.*))?$/,
+  continues: false,
+};
 
 /** Reads the text; a problem says the line. */
 export function readConf(text: string): Result<Conf> {
-  const repositories: Draft[] = [];
-  let section: Draft | "options" | null = null;
-  let general = "";
-  const noExtract: string[] = [];
-  const ignore = { packages: [] as string[], groups: [] as string[] };
-  for (const [i, raw] of text.split("\n").entries()) {
-    const line = raw.trim();
-    const wrong = (what: string, hint?: string): Result<never> =>
-      fail(Exit.usage, `line ${i + 1}: ${what}`, hint);
-    if (line === "" || line.startsWith("#")) continue;
-    const head = /^\[(.*)\]$/.exec(line)?.[1];
-    if (head === "options") {
-      section = head;
-      continue;
-    }
-    if (head !== undefined) {
-      if (!/^[A-Za-z0-9@_][A-Za-z0-9@._+-]*$/.test(head) || RESERVED.includes(head)) {
-        return wrong(`[${head}] is no name for a repository`);
-      }
-      if (repositories.some((one) => one.name === head)) return wrong(`the repository [${head}] twice`);
-      section = { name: head, servers: [], sigLevel: "", usage: "", include: null };
-      repositories.push(section);
-      continue;
-    }
-    if (section === null) return wrong("before the first [section]");
-    const [key = "", value = ""] = (/^([^=]*?)\s*=\s*(.*)$/.exec(line) ?? [line, line]).slice(1);
-    if (key === "SigLevel") {
-      const odd = value.split(/\s+/).find((word) => !LEVEL.test(word));
-      if (odd !== undefined) return wrong(`SigLevel has no word ${JSON.stringify(odd)}`);
-    }
-    if (section === "options") {
-      if (key === "SigLevel") general = `${general} ${value}`.trim();
-      const words = value.split(/\s+/).filter((word) => word !== "");
-      if (key === "NoExtract") noExtract.push(...words);
-      if (key === "IgnorePkg") ignore.packages.push(...words);
-      if (key === "IgnoreGroup") ignore.groups.push(...words);
-      continue;
-    }
-    if (key === "Server") section.servers = [...section.servers, value];
-    else if (key === "SigLevel") section.sigLevel = `${section.sigLevel} ${value}`.trim();
-    else if (key === "Usage") section.usage = `${section.usage} ${value}`.trim();
-    else if (key === "Include") section.include ??= i + 1;
+  const scanned = scan(text, DIALECT);
+  if (!scanned.ok) return scanned;
+  const { general, repositories } = scanned.value;
+  for (const { key, value, line } of [general, ...repositories.map(({ entries }) => entries)].flat()) {
+    const odd = key === "SigLevel" ? wordsOf(value).find((word) => !LEVEL.test(word)) : undefined;
+    if (odd !== undefined) return wrongLine(line, `SigLevel has no word ${JSON.stringify(odd)}`);
   }
-  return ok({ repositories, sigLevel: general === "" ? DEFAULT_LEVEL : general, noExtract, ignore });
+  const all = (entries: readonly Entry[], name: string): readonly string[] =>
+    entries.filter(({ key }) => key === name).map(({ value }) => value);
+  const words = (entries: readonly Entry[], name: string): readonly string[] =>
+    all(entries, name).flatMap(wordsOf);
+  const level = all(general, "SigLevel").join(" ").trim();
+  return ok({
+    repositories: repositories.map(({ name, entries }) => ({
+      name,
+      servers: all(entries, "Server"),
+      sigLevel: all(entries, "SigLevel").join(" ").trim(),
+      usage: all(entries, "Usage").join(" ").trim(),
+      include: entries.find(({ key }) => key === "Include")?.line ?? null,
+    })),
+    sigLevel: level === "" ? DEFAULT_LEVEL : level,
+    noExtract: words(general, "NoExtract"),
+    ignore: { packages: words(general, "IgnorePkg"), groups: words(general, "IgnoreGroup") },
+  });
 }
+
+const wordsOf = (value: string): readonly string[] => value.split(/\s+/).filter((word) => word !== "");
 
 /** Whether signatures of packages are looked at where there are any. */
 export function looksAt(levels: readonly string[]): boolean {

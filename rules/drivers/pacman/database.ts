@@ -1,6 +1,7 @@
 // A repository's database: what it says of each package. It does not fetch anything.
 import type { DriverContext } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
+import { once } from "../package.js";
 import { run } from "./run.js";
 
 /** What a database says of a package: the lines of each field, by name (`NAME`, `PROVIDES`, …). */
@@ -22,15 +23,8 @@ export type Database = ReadonlyMap<string, Listed>;
 
 type Context = Pick<DriverContext, "scratch" | "signal">;
 
-/** The last snapshots read: a run resolves many lists in one. Snapshots never change. */
-const known = new Map<string, Promise<Result<Database>>>();
-
-/** Reads a database that never changes. */
-export function databaseOf(file: string, context: Context): Promise<Result<Database>> {
-  const reading = known.get(file) ?? readDatabase(file, context);
-  known.set(file, reading);
-  return reading;
-}
+/** Reads a database that never changes: a run resolves many lists in one snapshot. */
+export const databaseOf = once(readDatabase);
 
 async function readDatabase(file: string, context: Context): Promise<Result<Database>> {
   const ran = await run(["bsdtar", "--extract", "--to-stdout", "--file", file, "*/desc"], context, {

@@ -1,71 +1,52 @@
-// Fetches package files with pacman, which verifies their signatures as the configuration demands. Each has the
-// snapshot's checksum before it gets its name.
-import { constants, copyFile, mkdir, rename, rm } from "node:fs/promises";
+// Fetches package files with pacman, which verifies their signatures as the configuration demands.
 import { join } from "node:path";
-import type { Json } from "../../../engine/model.js";
 import type { Package, SnapshotContext } from "../../../engine/packages/driver.js";
-import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
-import type { Ran } from "../run.js";
+import { Exit, ok, type Problem, type Result } from "../../../engine/problem.js";
+import type { Came, Carrier, Failure, Transferred } from "../fetch.js";
 import { makeKeyring } from "../keyring.js";
-import { isWhole } from "../whole.js";
-import { dropped, named, placeless } from "../words.js";
-import { readRepositories, serversOf, urlOf, type Repository } from "./repository.js";
+import type { Ran } from "../run.js";
+import { changed } from "../words.js";
+import { serversOf, urlOf, type Repositories, type Repository } from "./repository.js";
 import { pacmanIn, pacmanSays, run, type Pacman } from "./run.js";
 
-/** Files to one call; its arguments stay well below the kernel's limit. */
+/** Files to one call. */
 const BATCH = 500;
 
-/** Fetches `packages` to `<dir>/<sha256>`, from where their repositories are now. */
-export async function fetchPackages(
-  repo: Json,
+/** Fetches from where the repositories are now, one after the other. */
+export function carrier(
+  { repositories, sigLevel, keys }: Repositories,
   arch: string,
-  packages: readonly Package[],
-  dir: string,
-  context: SnapshotContext,
-): Promise<Result<void>> {
-  const read = readRepositories(repo);
-  if (!read.ok) return read;
-  const { repositories, sigLevel, keys } = read.value;
-  const lacking: Package[] = [];
-  for (const pkg of new Map(packages.map((one) => [one.sha256, one])).values()) {
-    if (!(await isWhole(join(dir, pkg.sha256), pkg))) lacking.push(pkg);
-  }
-  const gone: Package[] = [];
-  for (const [number, repository] of repositories.entries()) {
-    const level = `${sigLevel} ${repository.sigLevel}`.trim();
-    const mine = lacking.filter((pkg) => partsOf(pkg).repository === repository.name);
-    for (const [i, batch] of batches(mine).entries()) {
-      // What pacman is told of files from an address, and whether it brings the signatures at all.
-      const lines = `SigLevel = ${level}\nRemoteFileSigLevel = ${level}\n`;
-      const pacman = await pacmanIn(`fetch-${number}-${i}`, arch, lines, context);
-      const ring = await makeKeyring(run, pacman.gnupg, keys, context);
-      if (!ring.ok) return ring;
-      const fetched = await fetchBatch(batch, repository, arch, dir, pacman, context);
-      if (!fetched.ok) return fetched;
-      for (const pkg of fetched.value) gone.push(pkg);
-    }
-  }
-  const strange = lacking.find((pkg) => !repositories.some(({ name }) => name === partsOf(pkg).repository));
-  if (strange !== undefined) return placeless(strange);
-  return gone.length === 0 ? ok(undefined) : dropped(gone);
-}
-
-/** Fetches them once more, to look at: pacman verifies only what it fetches, and signatures are not kept. */
-export async function checkPackages(
-  repo: Json,
-  arch: string,
-  packages: readonly Package[],
   _dir: string,
   context: SnapshotContext,
-): Promise<Result<void>> {
-  const again = join(context.scratch, "again");
-  await mkdir(again, { recursive: true });
-  return fetchPackages(repo, arch, packages, again, context);
+): Promise<Result<Carrier>> {
+  const repositoryOf = (pkg: Package): Repository | undefined =>
+    repositories.find(({ name }) => name === partsOf(pkg).repository);
+  let number = 0;
+  return Promise.resolve(
+    ok({
+      hasPlace: (pkg) => repositoryOf(pkg) !== undefined,
+      changed,
+      batches: (packages) =>
+        repositories.flatMap((one) => batches(packages.filter((pkg) => repositoryOf(pkg) === one))),
+      transfer: async (packages) => {
+        const repository = packages[0] === undefined ? undefined : repositoryOf(packages[0]);
+        if (repository === undefined) return ok({ failed: new Map() });
+        const level = `${sigLevel} ${repository.sigLevel}`.trim();
+        // What pacman is told of files from an address, and whether it brings the signatures at all.
+        const lines = `SigLevel = ${level}\nRemoteFileSigLevel = ${level}\n`;
+        const pacman = await pacmanIn(`fetch-${number++}`, arch, lines, context);
+        const ring = await makeKeyring(run, pacman.gnupg, keys, context);
+        if (!ring.ok) return ring;
+        return fetchBatch(packages, serversOf(repository, arch, context.base), pacman, context);
+      },
+    }),
+  );
 }
 
 /** A location is the repository's name and the file's. */
-function partsOf({ location }: Package): { readonly repository: string; readonly file: string } {
-  const [, repository = "", file = ""] = /^([^/]+)\/([^/]+)$/.exec(location) ?? [];
+function partsOf({ name, location }: Package): { readonly repository: string; readonly file: string } {
+  const [, repository, file] = /^([^/]+)\/([^/]+)$/.exec(location) ?? [];
+  if (repository === undefined || file === undefined) throw new Error(`${name} has no place: ${location}`);
   return { repository, file };
 }
 
@@ -80,99 +61,74 @@ function batches(packages: readonly Package[]): readonly (readonly Package[])[] 
   return all;
 }
 
-/** A server answered, and has no such file. */
-const ABSENT = /The requested URL returned error: (?:404|410)\b|Couldn't open file|file does not exist/i;
-
-/** Fetches from one repository: what a server does not give, the next is asked for. Returns what none has. */
+/** Fetches from the servers of one repository: what one does not give, the next is asked for. */
 async function fetchBatch(
   packages: readonly Package[],
-  repository: Repository,
-  arch: string,
-  dir: string,
+  servers: readonly string[],
   pacman: Pacman,
   context: SnapshotContext,
-): Promise<Result<readonly Package[]>> {
-  const missed = new Map<Package, string>();
+): Promise<Result<Transferred>> {
+  const failed = new Map<string, Failure>();
+  const came = new Map<string, Came>();
+  let refused: Problem | null = null;
   let left = packages;
-  for (const server of serversOf(repository, arch, context.base)) {
-    missed.clear();
+  for (const server of servers) {
+    failed.clear();
     // Pacman verifies nothing while it lacks something: what is not there is left out, and the rest asked for again.
-    for (let asked = left; asked.length > 0; asked = asked.filter((pkg) => !missed.has(pkg))) {
-      const urls = asked.map((pkg) => urlOf(server, partsOf(pkg).file));
-      let started = 0;
-      const onLine = (line: string): void => {
-        if (line.endsWith(" downloading..."))
-          context.progress(`${++started} of ${asked.length}:${line.slice(0, -15)}`);
-      };
-      const ran = await pacman.run(["-Uwdd", "--noconfirm", "--noprogressbar", "--", ...urls], { onLine });
+    for (let asked = left; asked.length > 0; asked = asked.filter(({ sha256 }) => !failed.has(sha256))) {
+      const ran = await fetchFrom(server, asked, pacman, context);
       if (!ran.ok) return ran;
       const failures = failuresIn(ran.value.stderr);
-      const before = missed.size;
+      const before = failed.size;
       for (const pkg of asked) {
         const { file } = partsOf(pkg);
-        const why = failures.get(file) ?? failures.get(`${file}.sig`);
-        if (why !== undefined) missed.set(pkg, failures.has(file) ? why : `its signature: ${why}`);
+        const [why, unsigned] = [failures.get(file), failures.get(`${file}.sig`)];
+        const isAbsent = why !== undefined && ABSENT.test(why);
+        // Whoever has dropped a package has said so with that.
+        if (why !== undefined) failed.set(pkg.sha256, { isAbsent, said: isAbsent ? "" : why });
+        else if (unsigned !== undefined)
+          failed.set(pkg.sha256, { isAbsent: false, said: `its signature: ${unsigned}` });
       }
-      if (missed.size > before) continue;
-      const adopted = await adopt(asked, server, dir, pacman, ran.value);
-      if (!adopted.ok) return adopted;
+      if (failed.size > before) continue;
+      for (const pkg of asked) {
+        const from = urlOf(server, partsOf(pkg).file);
+        came.set(pkg.sha256, { from, file: join(pacman.cache, from.slice(server.length + 1)) });
+      }
+      if (ran.value.status !== 0) {
+        const said = pacmanSays(ran.value).replaceAll(`${pacman.cache}/`, "");
+        const message = `packages from ${server} were not accepted; pacman says ${said}`;
+        refused ??= { exit: Exit.environment, message };
+      }
       break;
     }
-    left = [...missed.keys()];
-    if (left.length === 0) return ok([]);
+    left = left.filter(({ sha256 }) => failed.has(sha256));
+    if (left.length === 0) break;
   }
-  const gone = left.filter(
-    (pkg) => ABSENT.test(missed.get(pkg) ?? "") && !/^its signature/.test(missed.get(pkg) ?? ""),
-  );
-  const first = left.find((pkg) => !gone.includes(pkg));
-  return first === undefined
-    ? ok(gone)
-    : fail(Exit.environment, `cannot fetch ${named(first)}: ${missed.get(first) ?? ""}`);
+  return ok({ failed, came, refused });
 }
+
+function fetchFrom(
+  server: string,
+  packages: readonly Package[],
+  pacman: Pacman,
+  context: SnapshotContext,
+): Promise<Result<Ran>> {
+  let started = 0;
+  const onLine = (line: string): void => {
+    if (line.endsWith(" downloading..."))
+      context.progress(`${++started} of ${packages.length}:${line.slice(0, -15)}`);
+  };
+  const urls = packages.map((pkg) => urlOf(server, partsOf(pkg).file));
+  return pacman.run(["-Uwdd", "--noconfirm", "--noprogressbar", "--", ...urls], { onLine });
+}
+
+/** A server answered, and has no such file. */
+const ABSENT = /The requested URL returned error: (?:404|410)\b|Couldn't open file|file does not exist/i;
 
 /** Files that pacman could not retrieve, and why. */
 const failuresIn = (stderr: string): ReadonlyMap<string, string> =>
   new Map(
-    [...stderr.matchAll(/^error: failed retrieving file '([^']+)' from (.*)$/gm)].map((match) => [
-      decodeURIComponent(match[1] ?? ""),
-      match[2] ?? "",
-    ]),
+    [...stderr.matchAll(/^error: failed retrieving file '([^']+)' from (.*)$/gm)].map(
+      ([, file = "", why = ""]) => [decodeURIComponent(file), why],
+    ),
   );
-
-/** Gives the files their names, if each is what the snapshot promised and pacman has verified them all. */
-async function adopt(
-  packages: readonly Package[],
-  server: string,
-  dir: string,
-  pacman: Pacman,
-  ran: Ran,
-): Promise<Result<void>> {
-  const files = packages.map((pkg) => {
-    const url = urlOf(server, partsOf(pkg).file);
-    return { pkg, url, file: join(pacman.cache, url.slice(server.length + 1)) };
-  });
-  for (const { pkg, url, file } of files) {
-    if (await isWhole(file, pkg)) continue;
-    return fail(
-      Exit.environment,
-      `${url} is not what the snapshot promised`,
-      "a broken transfer, or the repository has another file under that name: `imagemake release refresh`",
-    );
-  }
-  if (ran.status !== 0) {
-    return fail(
-      Exit.environment,
-      `packages from ${server} were not accepted; pacman says ${withoutPaths(ran, pacman)}`,
-    );
-  }
-  for (const { pkg, file } of files) {
-    const final = join(dir, pkg.sha256);
-    // The scratch directory may lie elsewhere, where a rename does not reach.
-    await copyFile(file, `${final}.part`, constants.COPYFILE_FICLONE);
-    await rename(`${final}.part`, final);
-    await rm(file);
-  }
-  return ok(undefined);
-}
-
-const withoutPaths = (ran: Ran, pacman: Pacman): string => pacmanSays(ran).replaceAll(`${pacman.cache}/`, "");

@@ -1,8 +1,7 @@
 // Arch's repositories as package requests name them, checked, and where their files are.
 import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
-import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
-import { asUrl } from "../address.js";
+import { asUrl, readBy } from "../repository.js";
 import { looksAt } from "./conf.js";
 
 const one = z.object({
@@ -27,37 +26,23 @@ export type Repository = z.output<typeof one>;
 export type Repositories = z.output<typeof schema>;
 
 /** Reads a request's `repo`. */
-export function readRepositories(repo: Json): Result<Repositories> {
-  const read = schema.safeParse(repo);
-  return read.success
-    ? ok(read.data)
-    : fail(Exit.usage, "a repository of pacman needs the sections of a pacman.conf");
-}
+export const readRepositories = readBy(schema, "a repository of pacman needs the sections of a pacman.conf");
 
-/** The sections: what tells repositories of one release apart, wherever they are fetched from. */
-export function nameOf(repo: Json): string {
-  const read = readRepositories(repo);
-  return read.ok ? ["pacman", ...read.value.repositories.map(({ name }) => name)].join(" ") : "pacman";
-}
+/** The sections. */
+export const nameOf = ({ repositories }: Repositories): string =>
+  ["pacman", ...repositories.map(({ name }) => name)].join(" ");
 
 /** What counts beside its keys' contents: everything but where the files are. */
-export function policyOf(repo: Json): Json {
-  const read = readRepositories(repo);
-  if (!read.ok) return null;
-  const { repositories, sigLevel, keys, ignore } = read.value;
-  return {
-    repositories: repositories.map(({ name, sigLevel, usage }) => ({ name, sigLevel, usage })),
-    sigLevel,
-    keys: keys !== null,
-    ignore,
-  };
-}
+export const policyOf = ({ repositories, sigLevel, keys, ignore }: Repositories): Json => ({
+  repositories: repositories.map(({ name, sigLevel, usage }) => ({ name, sigLevel, usage })),
+  sigLevel,
+  keys: keys !== null,
+  ignore,
+});
 
 /** Whether pacman looks at the signatures of packages: unless that is `Never` in all sections. */
-export function verifies(repo: Json): boolean {
-  const read = readRepositories(repo);
-  return read.ok && read.value.repositories.some((one) => looksAt([read.value.sigLevel, one.sigLevel]));
-}
+export const verifies = ({ repositories, sigLevel }: Repositories): boolean =>
+  repositories.some((one) => looksAt([sigLevel, one.sigLevel]));
 
 /** Where a repository's files are: URLs, in the order in which they are tried. Directories are relative to `base`. */
 export const serversOf = ({ name, servers }: Repository, arch: string, base: string): readonly string[] =>

@@ -2,10 +2,13 @@
 // Nothing of the host's is seen, and nothing is fetched.
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { DriverContext, Package, ResolveRequest, SnapshotAt } from "../../../engine/packages/driver.js";
-import { Exit, fail, ok, type Problem, type Result } from "../../../engine/problem.js";
+import type { DriverContext, Package, SnapshotAt } from "../../../engine/packages/driver.js";
+import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
+import type { Request } from "../driver.js";
+import type { Ran } from "../run.js";
+import { byName, olderTree, treeHint, unknownNames } from "../words.js";
 import { databaseOf, type Database, type Listed } from "./database.js";
-import { nameOf, readRepositories, type Repositories } from "./repository.js";
+import type { Repositories } from "./repository.js";
 import { pacmanIn, pacmanSays, type Pacman } from "./run.js";
 
 /** A package, a group, or what one provides: with its repository, with a version. */
@@ -16,44 +19,39 @@ type Databases = ReadonlyMap<string, Database>;
 
 /** The exact packages that `want` adds to `on`. */
 export async function resolve(
-  request: ResolveRequest,
+  request: Request<Repositories>,
   context: DriverContext,
 ): Promise<Result<readonly Package[]>> {
-  const { snapshot, on } = request;
-  const odd = request.want.find((name) => !NAME.test(name));
-  if (odd !== undefined) return fail(Exit.usage, `${JSON.stringify(odd)} is not the name of a package`);
+  const { snapshot, on, repo, where } = request;
   const held = new Map(on.map((pkg) => [pkg.name, pkg.version]));
   const want = request.want.filter((name) => !held.has(name));
   if (want.length === 0) return ok([]);
-  const read = readRepositories(snapshot.repo);
-  if (!read.ok) return read;
-  const databases = await databasesOf(read.value, snapshot, context);
+  const databases = await databasesOf(repo, snapshot, context);
   if (!databases.ok) return databases;
 
-  const pacman = await pacmanIn("resolve", snapshot.arch, sections(read.value, on), context);
+  const pacman = await pacmanIn("resolve", snapshot.arch, sections(repo, on), context);
   const made = await fill(pacman, databases.value, snapshot, on);
-  const where = `${nameOf(snapshot.repo).replace(/^pacman /, "")} (${snapshot.arch})`;
-  const words = { where, made, databases: databases.value };
+  const words = { made, databases: databases.value };
   const printed = await pacman.run(["-S", "--needed", "--print-format", "%r %n %v", "--", ...want]);
   if (!printed.ok) return printed;
   if (printed.value.status !== 0) return refused(printed.value, request, words);
   const packages: Package[] = [];
   const chosen: string[] = [];
   for (const line of printed.value.stdout.split("\n")) {
-    const [, repository = "", name = "", version = ""] = /^(\S+) (\S+) (\S+)$/.exec(line) ?? [];
-    if (name === "") continue;
+    const [, repository, name, version] = /^(\S+) (\S+) (\S+)$/.exec(line) ?? [];
+    if (repository === undefined || name === undefined || version === undefined) continue;
     const before = held.get(name);
     if (before !== undefined) {
       return fail(
         Exit.usage,
         `pacman would replace ${name} ${before} of the tree beneath by ${version}`,
-        hintFor(made),
+        olderTree(made),
       );
     }
     const listed = databases.value.get(repository)?.get(name);
     if (listed?.version !== version)
       return fail(Exit.environment, `pacman chose ${name} ${version}, which is not in the snapshot`);
-    const because = ignoredBy(read.value, listed);
+    const because = ignoredBy(repo, listed);
     if (because !== null) {
       const said = `the packages need ${name} ${version}, and the configuration of ${where} ignores it (${because})`;
       return fail(Exit.usage, said, "what IgnorePkg and IgnoreGroup name is not installed");
@@ -69,7 +67,7 @@ export async function resolve(
   if (!/Proceed with installation/.test(`${checked.value.stdout}${checked.value.stderr}`)) {
     return refused(checked.value, request, words);
   }
-  return ok(packages.sort((a, b) => (a.name < b.name ? -1 : 1)));
+  return ok(packages.sort(byName));
 }
 
 async function databasesOf(
@@ -163,42 +161,27 @@ function installed(pkg: Package, listed: Listed | undefined, kept: readonly stri
 
 /** What messages are made of. */
 interface Words {
-  readonly where: string;
   readonly made: readonly Package[];
   readonly databases: Databases;
 }
 
 async function refused(
-  ran: Parameters<typeof pacmanSays>[0],
-  { on }: ResolveRequest,
-  { where, made, databases }: Words,
+  ran: Ran,
+  request: Request<Repositories>,
+  { made, databases }: Words,
 ): Promise<Result<never>> {
-  const missing = [...ran.stderr.matchAll(/^error: target not found: (\S+)$/gm)].map(
-    (match) => match[1] ?? "",
+  const { where } = request;
+  const [missing, ...more] = [...ran.stderr.matchAll(/^error: target not found: (\S+)$/gm)].flatMap(
+    ([, name]) => name ?? [],
   );
-  if (missing.length > 0) return { ok: false, problem: await unknown(missing, databases, where) };
+  if (missing !== undefined) {
+    const known = [...databases.values()].flatMap((database) => [
+      ...database.keys(),
+      ...[...database.values()].flatMap((pkg) => pkg.fields.get("GROUPS") ?? []),
+    ]);
+    const problem = await unknownNames([missing, ...more], known, where, missing.replace(/^.*\//, ""));
+    return { ok: false, problem };
+  }
   const message = `the packages cannot be resolved in ${where}; pacman says ${pacmanSays(ran)}`;
-  const hint =
-    hintFor(made) ??
-    (on.length > 0 ? "what the tree beneath holds is neither replaced nor removed" : undefined);
-  return fail(Exit.usage, message, hint);
-}
-
-/** Where the tree beneath is of another time than the snapshot. */
-function hintFor(made: readonly Package[]): string | undefined {
-  if (made.length === 0) return undefined;
-  const names = made.map((pkg) => `${pkg.name} ${pkg.version}`).join(", ");
-  return `the snapshot no longer has what the tree beneath holds (${names}): \`imagemake release refresh\``;
-}
-
-/** Names that the snapshot does not have, and the nearest that it has. */
-async function unknown(names: readonly string[], databases: Databases, where: string): Promise<Problem> {
-  const message = `there is no package ${names.join(", ")} in ${where}`;
-  const { nearestHint } = await import("../../../engine/evaluate/nearest.js");
-  const known = [...databases.values()].flatMap((database) => [
-    ...database.keys(),
-    ...[...database.values()].flatMap((pkg) => pkg.fields.get("GROUPS") ?? []),
-  ]);
-  const hint = nearestHint((names[0] ?? "").replace(/^.*\//, ""), known);
-  return hint === undefined ? { exit: Exit.usage, message } : { exit: Exit.usage, message, hint };
+  return fail(Exit.usage, message, treeHint(made, request));
 }

@@ -4,33 +4,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DriverContext } from "../../../engine/packages/driver.js";
 import { ok, type Result } from "../../../engine/problem.js";
-import { ACTION_PATH } from "../../../engine/tools.js";
-import { runner, type Ran, type RunOptions } from "../run.js";
-
-/** The package that has each program. */
-const PACKAGE: Readonly<Record<string, string>> = {
-  pacman: "pacman-package-manager",
-  bsdtar: "libarchive-tools",
-  gpg: "gpg",
-  unshare: "util-linux",
-};
+import { CURL, runner, type Ran, type RunOptions } from "../run.js";
+import { inWords, linesOf } from "../words.js";
 
 /** Runs pacman's programs. */
-export const run = runner({
-  // Its messages are read.
-  env: { PATH: ACTION_PATH, LC_ALL: "C.UTF-8" },
-  // libcurl reads them.
-  network: [
-    "http_proxy",
-    "https_proxy",
-    "ftp_proxy",
-    "all_proxy",
-    "no_proxy",
-    "CURL_CA_BUNDLE",
-    "SSL_CERT_FILE",
-  ],
-  tool: (name) => ({ name, package: PACKAGE[name] ?? name }),
-});
+export const run = runner({ network: ["ftp_proxy", ...CURL] });
 
 /** Directories that are lists of words in a configuration, so that a path with a blank in it can only be an option. */
 const LISTS = ["cache", "hook"] as const;
@@ -69,7 +47,8 @@ ParallelDownloads = 5
 ${lines}`,
   );
   // Outside a user namespace only root may ask it for more than to look.
-  const root = process.getuid?.() === 0 ? [] : ["unshare", "--map-root-user", "--"];
+  const asRoot: readonly [string, ...string[]] =
+    process.getuid?.() === 0 ? ["pacman"] : ["unshare", "--map-root-user", "--", "pacman"];
   return {
     dir,
     db,
@@ -83,8 +62,7 @@ ${lines}`,
         join(dir, "root"),
         ...LISTS.flatMap((name) => [`--${name}dir`, join(dir, name)]),
       ];
-      const [first = "pacman", ...rest] = [...root, "pacman", ...own, ...args];
-      const ran = await run([first, ...rest], context, { cwd: dir, ...options });
+      const ran = await run([...asRoot, ...own, ...args], context, { cwd: dir, ...options });
       return ran.ok ? ok({ ...ran.value, stderr: quiet(ran.value.stderr) }) : ran;
     },
   };
@@ -97,15 +75,10 @@ const quiet = (stderr: string): string =>
     .filter((line) => !/^warning: Public keyring not found|^error: keyring is not writable/.test(line))
     .join("\n");
 
-/** pacman's own words: its errors and the questions that nobody answers, on one line. */
+/** pacman's own words: its errors and the questions that nobody answers. */
 export function pacmanSays(ran: Ran): string {
-  const lines = `${ran.stdout}\n${ran.stderr}`
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
+  const lines = linesOf(`${ran.stdout}\n${ran.stderr}`);
+  const plain = (all: readonly string[]): string[] => all.map((line) => line.replace(/^(?:error|::):? /, ""));
   const errors = lines.filter((line) => /^error: |^:: .*(?:conflict|unable|breaks)/.test(line));
-  const said = (errors.length > 0 ? errors : lines.slice(-3)).map((line) =>
-    line.replace(/^(?:error|::):? /, ""),
-  );
-  return said.length > 0 ? [...new Set(said)].join("; ") : `status ${ran.status}`;
+  return inWords(ran, plain(lines), plain(errors));
 }

@@ -2,27 +2,24 @@
 // it where there is one.
 import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Json } from "../../../engine/model.js";
 import type { SnapshotContext } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { makeKeyring } from "../keyring.js";
-import { readRepositories, serversOf, type Repositories } from "./repository.js";
+import { serversOf, type Repositories } from "./repository.js";
 import { pacmanIn, pacmanSays, run } from "./run.js";
 
 /** Fills `dir` (empty, exists). Anything less than all databases, verified, is a problem. */
 export async function takeSnapshot(
-  repo: Json,
+  repo: Repositories,
   arch: string,
   dir: string,
   context: SnapshotContext,
 ): Promise<Result<void>> {
-  const read = readRepositories(repo);
-  if (!read.ok) return read;
-  const { keys } = read.value;
-  const pacman = await pacmanIn("snapshot", arch, sections(read.value, arch, context.base), context);
+  const { keys } = repo;
+  const pacman = await pacmanIn("snapshot", arch, sections(repo, arch, context.base), context);
   const ring = await makeKeyring(run, pacman.gnupg, keys, context);
   if (!ring.ok) return ring;
-  const names = read.value.repositories.map(({ name }) => name);
+  const names = repo.repositories.map(({ name }) => name);
   context.progress(names.join(", "));
   const ran = await pacman.run(["-Sy", "--noconfirm", "--noprogressbar"]);
   if (!ran.ok) return ran;

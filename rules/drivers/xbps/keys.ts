@@ -10,9 +10,12 @@ import { keyFiles } from "../keyring.js";
 /** Keys by fingerprint. */
 export type Keys = ReadonlyMap<string, KeyObject>;
 
-/** Reads the key files that patterns below `base` mean. */
-export async function readKeys(base: string, patterns: readonly string[] | null): Promise<Result<Keys>> {
-  if (patterns === null) return ok(new Map());
+/** Reads the key files that patterns below `base` mean; null where there are no patterns. */
+export async function readKeys(
+  base: string,
+  patterns: readonly string[] | null,
+): Promise<Result<Keys | null>> {
+  if (patterns === null) return ok(null);
   const files = await keyFiles(patterns, { base });
   if (!files.ok) return files;
   const keys = new Map<string, KeyObject>();

@@ -4,6 +4,8 @@ import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DriverContext, Package } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
+import { pieces } from "../fetch.js";
+import { damaged } from "../words.js";
 import { fileName } from "./package.js";
 import { readRepodata } from "./repodata.js";
 import { run, xbpsSays } from "./run.js";
@@ -11,7 +13,7 @@ import { repodataOf } from "./snapshot.js";
 
 /** File in `repo/` that says what is to be installed: `name-version asked` or `name-version needed`, sorted. */
 const CLOSURE = "closure";
-/** Files to one call; its arguments stay well below the kernel's limit. */
+/** Files to one call. */
 const BATCH = 1000;
 
 /** Writes the repodata (by xbps-rindex) and `closure`. */
@@ -21,8 +23,8 @@ export async function writeIndex(
   arch: string,
   context: DriverContext,
 ): Promise<Result<void>> {
-  for (let start = 0; start < packages.length; start += BATCH) {
-    const files = packages.slice(start, start + BATCH).map((pkg) => `./${fileName(pkg)}`);
+  for (const piece of pieces(packages, BATCH)) {
+    const files = piece.map((pkg) => `./${fileName(pkg)}`);
     const ran = await run(["xbps-rindex", "--add", ...files], context, {
       cwd: dir,
       env: { XBPS_ARCH: arch, XBPS_TARGET_ARCH: arch },
@@ -44,13 +46,7 @@ export async function writeIndex(
     if (found?.version !== pkg.version) {
       return fail(Exit.environment, `${fileName(pkg)} is not a package that xbps can read`);
     }
-    if (found.sha256 !== pkg.sha256) {
-      return fail(
-        Exit.environment,
-        `${fileName(pkg)} was damaged in the store`,
-        "`imagemake cache verify` removes it, and the next build fetches it again",
-      );
-    }
+    if (found.sha256 !== pkg.sha256) return damaged(fileName(pkg));
   }
   const needed = new Set(
     [...listed.values()].flatMap((pkg) => pkg.needs.filter((name) => name !== pkg.name)),

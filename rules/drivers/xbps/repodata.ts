@@ -2,6 +2,7 @@
 // fetch anything.
 import type { DriverContext, Package } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
+import { once } from "../package.js";
 import { entries, property, strings } from "./plist.js";
 import { run } from "./run.js";
 
@@ -78,16 +79,5 @@ function listedIn(name: string, entry: string): Listed | null {
   };
 }
 
-/** The last snapshots read: a run resolves many lists in one. Snapshots never change. */
-const known = new Map<string, Promise<Result<Repodata>>>();
-
-/** As `readRepodata`, for a file that never changes. */
-export function keptRepodata(
-  file: string,
-  place: string,
-  context: Pick<DriverContext, "scratch" | "signal">,
-): Promise<Result<Repodata>> {
-  const reading = known.get(file) ?? readRepodata(file, place, context);
-  known.set(file, reading);
-  return reading;
-}
+/** As `readRepodata`, for a file that never changes: a run resolves many lists in one snapshot. */
+export const keptRepodata = once(readRepodata);

@@ -1,42 +1,49 @@
 // A Void repository as package requests name it, checked: the places where packages of an architecture may lie.
 import { isAbsolute, join } from "node:path";
+import { z } from "zod";
 import type { Json } from "../../../engine/model.js";
-import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
-
-/** What a package request says of its repository. */
-export interface Repository {
-  /** URLs and directories; the first that has a package gives it. */
-  readonly places: readonly string[];
-  /** Patterns of key files; null where it must not be signed. */
-  readonly keys: readonly string[] | null;
-}
+import { readBy } from "../repository.js";
 
 /** A location that stands for itself and for these beneath it, as in void-mklive's Makefile. */
 const BENEATH = ["", "/musl", "/aarch64"];
 
-/** Reads a request's `repo`: one location has subrepositories, several are meant as they are. */
-export function readRepository(repo: Json): Result<Repository> {
-  const fields: Partial<Record<string, Json>> =
-    typeof repo === "object" && repo !== null && !isArray(repo) ? repo : {};
-  const urls = texts(fields["urls"] ?? null);
-  const keys = fields["keys"] === null || fields["keys"] === undefined ? null : texts(fields["keys"]);
-  const [first] = urls ?? [];
-  if (urls === null || first === undefined)
-    return fail(Exit.usage, "a repository of xbps needs a URL or a directory");
-  if (keys === null && Boolean(fields["keys"]))
-    return fail(Exit.usage, "a repository of xbps: keys must be files");
-  const places = urls.length === 1 ? BENEATH.map((path) => `${first.replace(/\/+$/, "")}${path}`) : urls;
-  return ok({ places, keys });
+const schema = z.object({
+  /** URLs and directories; the first that has a package gives it. One has subrepositories, several are meant as they are. */
+  urls: z.array(z.string().min(1)).min(1),
+  /** Patterns of key files; null where it must not be signed. */
+  keys: z
+    .array(z.string().min(1))
+    .nullish()
+    .transform((keys) => keys ?? null),
+});
+
+/** What a package request says of its repository. */
+export interface Repository {
+  readonly places: readonly string[];
+  readonly keys: readonly string[] | null;
 }
+
+/** Reads a request's `repo`. */
+export const readRepository = readBy(
+  schema.transform(({ urls, keys }): Repository => {
+    const [first, ...more] = urls;
+    const places =
+      first === undefined || more.length > 0
+        ? urls
+        : BENEATH.map((path) => `${first.replace(/\/+$/, "")}${path}`);
+    return { places, keys };
+  }),
+  "a repository of xbps needs a URL or a directory, and keys that are files",
+);
 
 /** Its name within a release: one repository an architecture, wherever it is. */
 export const nameOf = (): string => "xbps";
 
 /** What counts beside its keys' contents: whether there are any, and the order in which places are asked. */
-export function policyOf(repo: Json): Json {
-  const read = readRepository(repo);
-  return read.ok ? { places: orderOf(read.value.places), keys: read.value.keys !== null } : null;
-}
+export const policyOf = ({ places, keys }: Repository): Json => ({
+  places: orderOf(places),
+  keys: keys !== null,
+});
 
 /** The order of places without their addresses, which may change: where each of them is by the alphabet. */
 function orderOf(places: readonly string[]): readonly number[] {
@@ -45,10 +52,7 @@ function orderOf(places: readonly string[]): readonly number[] {
 }
 
 /** Whether packages have signatures of their own: where keys are given, and not in a directory of this machine. */
-export function verifies(repo: Json): boolean {
-  const read = readRepository(repo);
-  return read.ok && read.value.keys !== null && read.value.places.some(isRemote);
-}
+export const verifies = ({ places, keys }: Repository): boolean => keys !== null && places.some(isRemote);
 
 export const isRemote = (place: string): boolean => /^https?:/.test(place);
 
@@ -56,12 +60,4 @@ export const isRemote = (place: string): boolean => /^https?:/.test(place);
 export function at(place: string, base: string, file = ""): string {
   if (isRemote(place)) return file === "" ? place : `${place.replace(/\/+$/, "")}/${file}`;
   return join(isAbsolute(place) ? place : join(base, place), file);
-}
-
-const isArray = (value: Json): value is readonly Json[] => Array.isArray(value);
-
-function texts(value: Json): string[] | null {
-  if (typeof value !== "object" || value === null || !isArray(value)) return null;
-  const found = value.filter((one) => typeof one === "string" && one !== "");
-  return found.length === value.length ? (found as string[]) : null;
 }

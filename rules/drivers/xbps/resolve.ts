@@ -3,13 +3,16 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { DriverContext, Package, ResolveRequest, SnapshotAt } from "../../../engine/packages/driver.js";
+import type { DriverContext, Package, SnapshotAt } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
+import type { Request } from "../driver.js";
+import type { Ran } from "../run.js";
+import { byName } from "../words.js";
 import { fileName } from "./package.js";
 import { escape, plist } from "./plist.js";
 import { keptRepodata, nameIn, type Listed, type Repodata } from "./repodata.js";
+import type { Repository } from "./repository.js";
 import { run, xbpsSays } from "./run.js";
-import type { Ran } from "../run.js";
 import { repodataOf } from "./snapshot.js";
 
 /** One place of a snapshot: its number, its directory, and what is in it. */
@@ -27,7 +30,7 @@ const MOST_PLACES = 64;
 
 /** The packages that the wanted ones need beyond what the tree holds. */
 export async function resolve(
-  request: ResolveRequest,
+  request: Request<Repository>,
   context: DriverContext,
 ): Promise<Result<readonly Package[]>> {
   const { snapshot, on } = request;
@@ -165,7 +168,7 @@ function closure(ran: Ran, places: readonly Place[], held: ReadonlySet<string>):
     const { sha256, size } = listed;
     packages.push({ name, version, arch, sha256, size, location: `${place.number}/${fileName(listed)}` });
   }
-  return ok(packages.sort((a, b) => (a.name < b.name ? -1 : 1)));
+  return ok(packages.sort(byName));
 }
 
 /** xbps's words without this run's directories. */

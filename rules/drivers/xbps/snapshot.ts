@@ -3,28 +3,24 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Json } from "../../../engine/model.js";
 import type { SnapshotContext } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { download } from "./download.js";
 import { fingerprint, publicKey, readKeys, type Keys } from "./keys.js";
 import { readRepodata, type Repodata } from "./repodata.js";
-import { at, isRemote, readRepository } from "./repository.js";
+import { at, isRemote, type Repository } from "./repository.js";
 
 /** Name of the metadata in a repository. */
 export const repodataOf = (arch: string): string => `${arch}-repodata`;
 
 /** Fills `dir` (empty, exists). Anything less than the metadata of all places that have some is a problem. */
 export async function takeSnapshot(
-  repo: Json,
+  { places, keys: patterns }: Repository,
   arch: string,
   dir: string,
   context: SnapshotContext,
 ): Promise<Result<void>> {
-  const read = readRepository(repo);
-  if (!read.ok) return read;
-  const { places } = read.value;
-  const keys = await readKeys(context.base, read.value.keys);
+  const keys = await readKeys(context.base, patterns);
   if (!keys.ok) return keys;
   let packages = 0;
   for (const [number, place] of places.entries()) {
@@ -47,12 +43,7 @@ export async function takeSnapshot(
     }
     const found = await readRepodata(file, whole, context);
     if (!found.ok) return found;
-    const trusted = isTrusted(
-      whole,
-      isRemote(place),
-      found.value,
-      read.value.keys === null ? null : keys.value,
-    );
+    const trusted = isTrusted(whole, isRemote(place), found.value, keys.value);
     if (!trusted.ok) return trusted;
     packages += found.value.packages.size;
   }
