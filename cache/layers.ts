@@ -1,11 +1,12 @@
 // Layers of trees in the store: a directory each, under a short name, with a record beside it that says which
 // tree it shows on which parent. It mounts nothing and does not know what is in a tree.
-import { execFile } from "node:child_process";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { runBeside } from "./program.js";
 import { Exit, fail, ok, stop, type Result } from "./problem.js";
 import type { ArtifactId } from "./index.js";
 import { codeOf, ioProblem, isDirectory, isThere, readPlain, temporaryName } from "./io.js";
+import { fields, jsonOf, matching, oneOf, orNull, size } from "./shape.js";
 import { reached } from "./steps.js";
 import { digestOf } from "./store.js";
 import { ownerIn, writeWhole } from "./write.js";
@@ -51,10 +52,19 @@ export function storedLayer(dir: string, tree: ArtifactId, form: Form): LayerRec
   return parent !== null && parent.depth === record.depth - 1 ? record : null;
 }
 
+const treeId = matching(/^t:[0-9a-f]{64}$/);
+/** What storeLayer writes. */
+const isRecord = fields({
+  tree: treeId,
+  parent: orNull(treeId),
+  form: oneOf({ root: true, user: true } satisfies Record<Form, true>),
+  layer: matching(/^[0-9a-f]{24}[ru]$/),
+  depth: size,
+});
+
 function readRecord(dir: string, layer: string): LayerRecord | null {
   try {
-    // Written by storeLayer; what does not fit is refused by its fields.
-    return JSON.parse(readPlain(recordOf(dir, layer))?.toString("utf8") ?? "null") as LayerRecord | null;
+    return jsonOf<LayerRecord>(readPlain(recordOf(dir, layer))?.toString("utf8"), isRecord);
   } catch {
     return null;
   }
@@ -99,17 +109,10 @@ export async function storeLayer(
   }
 }
 
-function syncFileSystem(dir: string): Promise<Result<void>> {
-  return new Promise((resolve) => {
-    execFile("sync", ["-f", "--", dir], (error, _stdout, stderr) => {
-      const said = stderr.trim();
-      const failed = (): Result<never> =>
-        said === ""
-          ? ioProblem(`write ${dir} to the disk`, error)
-          : fail(Exit.environment, `cannot write ${dir} to the disk: ${said}`);
-      resolve(error === null ? ok(undefined) : failed());
-    });
-  });
+async function syncFileSystem(dir: string): Promise<Result<void>> {
+  const { status, said, error } = await runBeside("sync", ["-f", "--", dir]);
+  if (error !== null) return ioProblem(`write ${dir} to the disk`, error);
+  return status === 0 ? ok(undefined) : fail(Exit.environment, `cannot write ${dir} to the disk: ${said}`);
 }
 
 /** A directory that its owner may not write (a root of mode 0555) cannot be moved by an ordinary user. */

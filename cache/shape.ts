@@ -51,6 +51,17 @@ export const list =
   (value) =>
     Array.isArray(value) ? first(value.keys(), (at) => inside(`${at}`, check(value[at]))) : "";
 
+/** JSON of that form; null for anything else, and for no JSON. The type is what the check is of. */
+export function jsonOf<T>(text: string | undefined, check: Check): T | null {
+  if (text === undefined) return null;
+  try {
+    const value: unknown = JSON.parse(text);
+    return check(value) === null ? (value as T) : null;
+  } catch {
+    return null;
+  }
+}
+
 function first<K>(keys: Iterable<K>, wrong: (key: K) => string | null): string | null {
   for (const key of keys) {
     const found = wrong(key);

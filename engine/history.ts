@@ -3,10 +3,11 @@
 // decides nothing that is done.
 import { addTo } from "../cache/grouped.js";
 import type { BuildRow, Component, Index, PublishedRow } from "../cache/index.js";
+import { fields, is, isObject, jsonOf, list, optional, size, text, type Check } from "../cache/shape.js";
 import { compareComponents, componentsOf, type KeyFacts } from "./key.js";
 import type { Action, Graph, TargetId } from "./model.js";
 import { hasDate } from "./names.js";
-import { packageChanges } from "./packages/closure.js";
+import { closureIn, packageChanges } from "./packages/closure.js";
 import type { Package } from "./packages/driver.js";
 import type { Products } from "./products.js";
 import type { Project } from "./project.js";
@@ -161,10 +162,9 @@ export class History {
     return compareComponents(this.context.index.componentsOf(build.id), after);
   }
 
-  #closure(components: readonly Component[]): Package[] {
+  #closure(components: readonly Component[]): readonly Package[] {
     const digest = valueOf(components, "packages");
-    const stored = digest === undefined ? undefined : this.context.index.closure(digest);
-    return stored === undefined ? [] : (JSON.parse(stored) as Package[]);
+    return digest === undefined ? [] : (closureIn(this.context.index, digest) ?? []);
   }
 
   /** What is published under one action. Few are asked for one by one, many are all read at once. */
@@ -193,10 +193,27 @@ export class History {
 
 /** How a failed build ended, as its row has it. */
 export const endOf = ({ failure, started, log }: BuildRow): Ended => ({
-  failure: failure === null ? null : (JSON.parse(failure) as Failure),
+  failure: failure === null ? null : jsonOf<Failure>(failure, isFailure),
   at: new Date(started).toISOString(),
   log,
 });
+
+const isFailure: Check = (value) => {
+  const kind = isObject(value) ? value["kind"] : undefined;
+  return typeof kind === "string" && Object.hasOwn(FAILURES, kind)
+    ? FAILURES[kind as Failure["kind"]](value)
+    : "kind";
+};
+const FAILURES: Readonly<Record<Failure["kind"], Check>> = {
+  exit: fields({ status: is(Number.isInteger) }),
+  signal: fields({ signal: text }),
+  timeout: fields({ seconds: is(Number.isFinite) }),
+  interrupted: fields({}),
+  "output-missing": fields({ output: text, expected: text, made: optional(list(text)) }),
+  "wrong-date": fields({ expected: text, found: text }),
+  guard: fields({ output: text, message: text }),
+  problem: fields({ problem: fields({ exit: size, message: text, hint: optional(text) }) }),
+};
 
 type Ended = Pick<Extract<BuildReason, { kind: "failed-before" }>, "failure" | "at" | "log">;
 

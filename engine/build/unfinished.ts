@@ -4,6 +4,7 @@ import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } fr
 import { hashBytes } from "../../cache/hash.js";
 import { logPath, partPath, stageOf, unfinishedPath } from "../../cache/layout.js";
 import { isPlain, readPlain } from "../../cache/io.js";
+import { fields, jsonOf, matching, milliseconds, size, text } from "../../cache/shape.js";
 import type { TargetId } from "../model.js";
 import type { Project } from "../project.js";
 import { giveFdToUser, giveToUser } from "../execute/own.js";
@@ -64,12 +65,19 @@ export function unfinishedOf(project: Project, action: TargetId): Unfinished | n
   return { id, line, action, started, status, log };
 }
 
+const isNote = fields({
+  // It names a file.
+  id: matching(/^[0-9a-z]+-[0-9a-f]+$/),
+  line: text,
+  action: text,
+  started: milliseconds,
+  engine: size,
+});
+
 /** Null for none, and for half of one. */
 function read(file: string): Note | null {
   try {
-    const note = JSON.parse(readPlain(file)?.toString("utf8") ?? "") as Note;
-    // It names a file.
-    return /^[0-9a-z]+-[0-9a-f]+$/.test(note.id) ? note : null;
+    return jsonOf<Note>(readPlain(file)?.toString("utf8"), isNote);
   } catch {
     return null;
   }

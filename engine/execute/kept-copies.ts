@@ -17,6 +17,7 @@ import type { Stamp } from "../../cache/index.js";
 import { codeOf, ioProblem, readPlain } from "../../cache/io.js";
 import { copiesOf } from "../../cache/layout.js";
 import type { KeyInput } from "../key.js";
+import { fields, is, isObject, jsonOf, list, text } from "../../cache/shape.js";
 import type { Source } from "../model.js";
 import { ok, type Result } from "../problem.js";
 import type { ResolvedSource } from "../sources/resolved.js";
@@ -200,10 +201,15 @@ function directoriesOf(paths: Iterable<string>): ReadonlySet<string> {
   return found;
 }
 
+/** A path and its stamp; of a file its content between them. */
+const row = (length: number) =>
+  is((value) => Array.isArray(value) && value.length === length && isObject(value.at(-1)));
+const isWritten = fields({ boot: text, directories: list(row(2)), files: list(row(3)) });
+
 function readWritten(file: string): Written | null {
   try {
-    const written = JSON.parse(readPlain(file)?.toString("utf8") ?? "") as Written;
-    return written.boot === bootId() ? written : null;
+    const written = jsonOf<Written>(readPlain(file)?.toString("utf8"), isWritten);
+    return written?.boot === bootId() ? written : null;
   } catch {
     return null;
   }

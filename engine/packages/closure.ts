@@ -1,6 +1,8 @@
 // Closures: the exact packages of a target, their digest, and what changed between two of them.
 import { createHash } from "node:crypto";
 import { grouped } from "../../cache/grouped.js";
+import type { Index } from "../../cache/index.js";
+import { jsonOf, list } from "../../cache/shape.js";
 import { Exit, fail, type Result } from "../problem.js";
 import type { PackageChange } from "../reason.js";
 import { wrongInPackage } from "../release/shape.js";
@@ -12,6 +14,12 @@ export function closureDigest(packages: readonly Package[]): string {
   const lines = packages.map((pkg) => [pkg.name, pkg.version, pkg.arch, pkg.sha256].join("\0"));
   for (const line of lines.sort()) hash.update(`${line}\n`);
   return hash.digest("hex");
+}
+
+/** A closure of the index, if it is what its digest is of. */
+export function closureIn(index: Index, digest: string): readonly Package[] | null {
+  const packages = jsonOf<readonly Package[]>(index.closure(digest), list(wrongInPackage));
+  return packages !== null && closureDigest(packages) === digest ? packages : null;
 }
 
 /**

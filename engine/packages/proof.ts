@@ -4,8 +4,7 @@ import type { Index } from "../../cache/index.js";
 import type { Checked } from "../../cache/packages.js";
 import type { TargetId } from "../model.js";
 import type { PinnedClosure, Release } from "../release/record.js";
-import { closureDigest } from "./closure.js";
-import type { Package } from "./driver.js";
+import { closureDigest, closureIn } from "./closure.js";
 import type { Policy } from "./policy.js";
 
 /** Takes a sentence that a person should read. */
@@ -32,9 +31,9 @@ export function provenRelease(given: Release, index: Index, warn: Warn): Release
   const why = "were not resolved here, and its file is another user's: they are resolved anew";
   const closures: Record<TargetId, PinnedClosure> = {};
   for (const [target, pinned] of Object.entries(given.closures)) {
-    const own = index.closure(pinned.digest);
-    if (own === undefined) warn(doubt(target, given, why));
-    else closures[target] = { ...pinned, packages: JSON.parse(own) as readonly Package[] };
+    const packages = closureIn(index, pinned.digest);
+    if (packages === null) warn(doubt(target, given, why));
+    else closures[target] = { ...pinned, packages };
   }
   return { ...given, closures };
 }

@@ -8,6 +8,7 @@ import { hasDigest, hashBytes } from "../../cache/hash.js";
 import { holdDirectory } from "../../cache/held.js";
 import { ioProblem, temporaryName } from "../../cache/io.js";
 import { leadsTo } from "../../cache/layout.js";
+import { fields, jsonOf, list, optional, size, text } from "../../cache/shape.js";
 import { digestOf } from "../../cache/store.js";
 import { makeOwnDir, writeWhole } from "../../cache/write.js";
 import { packagePath } from "../../cache/packages.js";
@@ -155,14 +156,24 @@ function strangersIn(place: string, { names }: There): string[] {
   return [...beside, ...between];
 }
 
+/** What of an index any version of imagemake has written. */
+type Earlier = Pick<ExportIndex, "datecode" | "line"> &
+  Partial<Pick<ExportIndex, "files" | "packages" | "snapshots">>;
+const isEarlier = fields({
+  imagemakeExport: size,
+  datecode: text,
+  line: text,
+  files: optional(list(fields({ name: text }))),
+  packages: optional(list(text)),
+  snapshots: optional(list(text)),
+});
+
 function exportThere(dir: string): There | null {
   try {
-    const value = JSON.parse(readFileSync(join(dir, NAMES.index), "utf8")) as Partial<ExportIndex>;
-    const { imagemakeExport, datecode, line, files = [], packages = [], snapshots = [] } = value;
-    const names = { files: files.map(({ name }) => name), packages, snapshots };
-    return typeof imagemakeExport === "number" && typeof datecode === "string" && typeof line === "string"
-      ? { datecode, line, names }
-      : null;
+    const value = jsonOf<Earlier>(readFileSync(join(dir, NAMES.index), "utf8"), isEarlier);
+    if (value === null) return null;
+    const { datecode, line, files = [], packages = [], snapshots = [] } = value;
+    return { datecode, line, names: { files: files.map(({ name }) => name), packages, snapshots } };
   } catch {
     return null;
   }
