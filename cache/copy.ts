@@ -1,6 +1,5 @@
 // Copies files: a source into a stage with the digest of the copy, reflinks where the file system has them, sparse
 // copies of disk images.
-import { execFile } from "node:child_process";
 import {
   closeSync,
   constants,
@@ -16,6 +15,7 @@ import {
 } from "node:fs";
 import { copyFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { runBeside } from "./program.js";
 import { ok, type Result } from "./problem.js";
 import { hashBytes, hashFile, scratch, SMALL_FILE } from "./hash.js";
 import { pathOf } from "./held.js";
@@ -136,17 +136,10 @@ export function tryReflink(from: string, to: string): boolean {
  * Copies into an open file, with holes where the bytes are zero. Dies with this process. Rejects with an error that carries
  * the system's code for a full disk.
  */
-export function copySparse(from: string, to: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const cp = ["cp", "--sparse=always", "--reflink=auto", "--", from, pathOf(to)];
-    const argv = ["--pdeathsig", "KILL", "--", ...cp];
-    execFile("setpriv", argv, { env: { ...process.env, LC_ALL: "C" } }, (error, _stdout, stderr) => {
-      if (error === null) {
-        resolve();
-        return;
-      }
-      const text = stderr.trim() === "" ? error.message : stderr.trim();
-      reject(Object.assign(new Error(text), text.includes("No space left") ? { code: "ENOSPC" } : {}));
-    });
-  });
+export async function copySparse(from: string, to: number): Promise<void> {
+  const cp = ["cp", "--sparse=always", "--reflink=auto", "--", from, pathOf(to)];
+  const argv = ["--pdeathsig", "KILL", "--", ...cp];
+  const { status, said } = await runBeside("setpriv", argv, { env: { ...process.env, LC_ALL: "C" } });
+  if (status === 0) return;
+  throw Object.assign(new Error(said), said.includes("No space left") ? { code: "ENOSPC" } : {});
 }

@@ -1,5 +1,4 @@
 // Turns what the operating system says about a file into a Problem, and names temporary files.
-import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import {
   closeSync,
   constants,
@@ -166,13 +165,6 @@ export function writeIfPossible(write: () => void): void {
     if (problemIn(error) === null) throw error;
   }
 }
-
-/**
- * Starts a program, as node's spawn does. Where too many files are open it has no pipes, whatever was asked for, and its
- * `error` says why.
- */
-export const startProgram = (program: string, argv: readonly string[], options: SpawnOptions): ChildProcess =>
-  spawn(program, argv, options);
 
 /** What `temporaryName` gives. */
 const TEMPORARY = /^(.*)\.\d+-(?:\d+-)?\d+\.tmp$/s;

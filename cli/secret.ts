@@ -1,6 +1,6 @@
 // Asks a person for a secret at the terminal: it is not shown, not kept, and in no argument list.
-import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
+import { runProgram } from "../cache/program.js";
 import { Exit, fail, ok, type Result } from "../engine/problem.js";
 
 /** A shell, because it puts the terminal back also when Ctrl-C ends us in the middle of the line. */
@@ -26,13 +26,10 @@ export function askSecret(question: string): Result<string> {
     return lacking;
   }
   try {
-    const asked = spawnSync("sh", ["-c", ASK, "sh", question], {
-      stdio: [terminal, "pipe", terminal],
-      encoding: "utf8",
-    });
-    if (asked.error !== undefined) return lacking;
-    return asked.status === 0 && asked.stdout !== ""
-      ? ok(asked.stdout)
+    const { status, stdout } = runProgram("sh", ["-c", ASK, "sh", question], { terminal });
+    if (status === null) return lacking;
+    return status === 0 && stdout.length > 0
+      ? ok(stdout.toString())
       : fail(Exit.usage, "no passphrase was typed");
   } finally {
     closeSync(terminal);

@@ -1,7 +1,7 @@
 // Host programs that actions call: where they are, and which version, remembered by the program's stamp.
-import { spawnSync } from "node:child_process";
 import { accessSync, constants, realpathSync } from "node:fs";
 import { join } from "node:path";
+import { runProgram } from "../cache/program.js";
 import { hashFile } from "../cache/hash.js";
 import type { Index } from "../cache/index.js";
 import type { Tool } from "./model.js";
@@ -128,16 +128,14 @@ export class ToolVersions {
 /** First line of `--version` with a number in it; null for programs that have none and for data files. */
 function saysVersion(path: string, mode: number): string | null {
   if ((mode & 0o111) === 0) return null;
-  const run = spawnSync(path, ["--version"], {
-    encoding: "utf8",
+  const run = runProgram(path, ["--version"], {
     timeout: 5000,
-    stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: ACTION_PATH, LC_ALL: "C.UTF-8", HOME: "/nonexistent" },
     cwd: "/",
   });
   const line =
     run.status === 0
-      ? `${run.stdout}\n${run.stderr}`.split("\n").find((text) => /\d\.\d/.test(text))
+      ? `${run.stdout.toString()}\n${run.stderr}`.split("\n").find((text) => /\d\.\d/.test(text))
       : undefined;
   return line?.trim() ?? null;
 }

@@ -1,6 +1,6 @@
 // How much of the disk things take. Trees made in a user namespace are measured inside one: outside, their
 // directories may be closed to the user. It changes nothing.
-import { startProgram } from "../../cache/io.js";
+import { startProgram } from "../../cache/program.js";
 import { inUserNamespace, ownIds } from "./local/ids.js";
 
 /** Bytes on the disk, and bytes as the files' sizes say. */

@@ -1,6 +1,6 @@
 // The two programs that sign: signify and minisign. Passphrases go to them by standard input, never as an argument.
-import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { runProgram } from "../../cache/program.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 
 /** A program that signs. */
@@ -18,10 +18,10 @@ interface Ran {
 /** Runs the program in a session of its own: without a terminal it reads its standard input. */
 function call(tool: Tool, argv: readonly string[], input: string): Result<Ran> {
   for (const program of PROGRAMS[tool]) {
-    const ran = spawnSync("setsid", ["--wait", program, ...argv], { input, encoding: "utf8" });
+    const ran = runProgram("setsid", ["--wait", program, ...argv], { input });
     if (ran.status === 127 || /failed to execute/.test(ran.stderr)) continue;
     const words = ran.stderr.replaceAll(/Password[^:\n]*:\s*/g, "").trim();
-    return ok({ status: ran.status, words: words.split("\n").at(-1) ?? "" });
+    return ok({ status: ran.status, words: words.slice(words.lastIndexOf("\n") + 1) });
   }
   return fail(Exit.environment, `${PROGRAMS[tool][0]} is not installed`, `apt-get install ${PACKAGES[tool]}`);
 }

@@ -1,5 +1,5 @@
 // How a release begins: under which date, in whose place, and with the snapshots of all that it is of.
-import { spawnSync } from "node:child_process";
+import { runProgram } from "../../cache/program.js";
 import type { Action, Graph, TargetId } from "../model.js";
 import { together, type Obstacles } from "../obstacles.js";
 import type { Pins } from "../packages/pins.js";
@@ -67,6 +67,6 @@ export function begun(
 
 /** The commit that the Imagefile's checkout is at; null outside git. */
 function commitOf(dir: string): string | null {
-  const git = spawnSync("git", ["-C", dir, "rev-parse", "HEAD"], { encoding: "utf8" });
-  return git.status === 0 ? git.stdout.trim() : null;
+  const { status, stdout } = runProgram("git", ["-C", dir, "rev-parse", "HEAD"]);
+  return status === 0 ? stdout.toString().trim() : null;
 }

@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { readlinkSync, type Stats } from "node:fs";
 import { basename, dirname, join, normalize, relative, resolve } from "node:path";
-import { spawnSync } from "node:child_process";
+import { runProgram } from "../../cache/program.js";
 import { hashBytes, hashFile } from "../../cache/hash.js";
 import type { Index, Stamp } from "../../cache/index.js";
 import { stageOf, statePath } from "../../cache/layout.js";
@@ -338,18 +338,12 @@ export class Sources {
   #probe({ argv, what }: Kind<"probe">, name: string): Result<ResolvedSource> {
     const [program, ...rest] = argv;
     if (program === undefined) return fail(Exit.usage, "probe: the command is empty");
-    const run = spawnSync(program, rest, {
-      cwd: this.project.dir,
-      maxBuffer: Infinity,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const run = runProgram(program, rest, { cwd: this.project.dir });
     if (run.status !== 0) {
       const why =
-        run.error?.message ??
-        [
-          `it ended with status ${run.status ?? "unknown"}`,
-          String(run.stderr).trim() || "it said nothing",
-        ].join(": ");
+        run.status === null
+          ? run.said
+          : `it ended with status ${run.status}: ${run.stderr || "it said nothing"}`;
       return fail(
         Exit.environment,
         what === undefined ? `probe ${asWritten(argv)} failed` : `${what} is not to be had`,

@@ -1,6 +1,7 @@
 // Extended attributes of a whole tree, by one call of getfattr (Node has none of its own), and which of them are
 // content.
-import { codeOf, ioProblem, startProgram } from "../../cache/io.js";
+import { codeOf, ioProblem } from "../../cache/io.js";
+import { startProgram } from "../../cache/program.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Attributes } from "./entry.js";
 

@@ -1,6 +1,6 @@
 // Copies a whole tree, for state directories that cannot carry an overlay's upper directory (themselves on an overlay,
 // as in most containers).
-import { execFile } from "node:child_process";
+import { runBeside } from "../../cache/program.js";
 import { inUserNamespace } from "../execute/local/ids.js";
 import type { Isolation } from "../execute/local/sandbox.js";
 import { layerPath } from "../../cache/layers.js";
@@ -13,7 +13,7 @@ import { formOf, insideOf } from "./seal.js";
  * Copies what is in `from` into the directory `to`: owners, modes, times, links, attributes. Exit 3 on failure, also where an
  * attribute could not be copied, which `cp -a` alone keeps to itself.
  */
-export function copyTree(from: string, to: string, isolation: Isolation): Promise<Result<void>> {
+export async function copyTree(from: string, to: string, isolation: Isolation): Promise<Result<void>> {
   const namespace = isolation.kind === "namespaces" && isolation.root === "user-namespace";
   const inside = namespace ? inUserNamespace(isolation.ids) : [];
   const [program, ...words] = [
@@ -26,18 +26,10 @@ export function copyTree(from: string, to: string, isolation: Isolation): Promis
     `${from}/.`,
     to,
   ];
-  return new Promise((resolve) => {
-    execFile(program, words, (error, _stdout, stderr) => {
-      resolve(
-        error === null
-          ? ok(undefined)
-          : fail(
-              Exit.environment,
-              ...complaint("the tree could not be copied", stderr.trim() || error.message, to),
-            ),
-      );
-    });
-  });
+  const { status, said } = await runBeside(program, words);
+  return status === 0
+    ? ok(undefined)
+    : fail(Exit.environment, ...complaint("the tree could not be copied", said, to));
 }
 
 /** Where the layers of a tree lie, topmost first, and where it is copied to. `scratch` is made, to show it all at once. */

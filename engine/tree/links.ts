@@ -1,7 +1,7 @@
 // Gives a tree files of its own where an action left hard links to files outside of it (`cp -al` does): whatever is set on
 // them while the tree is sealed would be set on the others' as well.
-import { spawnSync } from "node:child_process";
 import { linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { runProgram } from "../../cache/program.js";
 import { addTo } from "../../cache/grouped.js";
 import { bytePath } from "../../cache/hash.js";
 import { complaint } from "../../cache/limits.js";
@@ -34,10 +34,10 @@ export function breakOff(
   for (const [number, [first]] of shared.entries())
     if (first !== undefined) renameSync(at(first.path), at(`${theirs}/${number}`));
   const argv = ["-a", "--preserve=xattr", "--reflink=auto", "--", `${root}/${theirs}/.`, `${root}/${ours}`];
-  const { status, error, stderr } = spawnSync("cp", argv, { stdio: ["ignore", "ignore", "pipe"] });
+  const { status, said } = runProgram("cp", argv);
   if (status !== 0) {
     const what = `the tree in ${root} has hard links to files outside of it, which could not be copied`;
-    return fail(Exit.environment, ...complaint(what, error?.message ?? stderr.toString().trim(), root));
+    return fail(Exit.environment, ...complaint(what, said, root));
   }
   for (const [number, [first, ...others]] of shared.entries()) {
     if (first === undefined) continue;

@@ -1,7 +1,7 @@
 // Brings a finished layer into the form in which it is kept: no device nodes under /dev, no sockets, no times
 // after the epoch. It changes the directory it is given, and reads no contents.
-import { spawnSync } from "node:child_process";
 import { closeSync, lutimesSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { runProgram } from "../../cache/program.js";
 import { bytePath, toByteString } from "../../cache/hash.js";
 import { noticeOf, type Notice } from "../notice.js";
 import { BILLION, dirOf, escapeBytes, timeWord } from "./entry.js";
@@ -101,11 +101,9 @@ export function setTime(root: string, dir: Node): void {
 }
 
 function run(program: string, argv: readonly string[], fd: number | null): void {
-  const { status, error, stderr } = spawnSync(program, argv, {
-    stdio: ["ignore", "ignore", "pipe", ...(fd === null ? [] : [fd])],
-  });
-  if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`${program} failed: ${stderr.toString().trim()}`);
+  const { status, said, error } = runProgram(program, argv, { fd });
+  if (error !== null) throw error;
+  if (status !== 0) throw new Error(`${program} failed: ${said}`);
 }
 
 /** Puts every time after the epoch (seconds) back to it, symlinks and the root included. Throws system errors. */

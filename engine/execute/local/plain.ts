@@ -1,9 +1,9 @@
 // Outputs that are files are their bytes and their x bit: what else hangs on one (capabilities, access lists, other
 // extended attributes) is taken away before it is published, because targets with the same bytes share one file.
 // In namespaces init.pl does that, which costs no process; here it is for machines that have none.
-import { spawnSync } from "node:child_process";
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { runProgram } from "../../../cache/program.js";
 import { LABEL, parseAttributes } from "../../tree/attributes.js";
 import { lossText, lossesOfNames } from "../../tree/losses.js";
 import type { Notice } from "../../notice.js";
@@ -49,13 +49,9 @@ function namesOf(cwd: string, path: string): readonly string[] {
 }
 
 function attr(program: string, cwd: string, argv: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, argv, {
-    cwd,
-    encoding: "latin1",
-    env: { ...process.env, LC_ALL: "C" },
-  });
-  if (status === 0) return stdout;
-  throw new Error(`${program} failed: ${error?.message ?? stderr.trim()}`);
+  const { status, stdout, said } = runProgram(program, argv, { cwd, env: { ...process.env, LC_ALL: "C" } });
+  if (status === 0) return stdout.toString("latin1");
+  throw new Error(`${program} failed: ${said}`);
 }
 
 /** One sentence of what files had and do not hold; none where there was nothing. */

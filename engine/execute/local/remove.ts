@@ -1,8 +1,8 @@
 // Deletes a tree and nothing else: never across a mount point, never through a symlink.
-import { spawnSync } from "node:child_process";
 import { closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { codeOf, startProgram } from "../../../cache/io.js";
+import { codeOf } from "../../../cache/io.js";
+import { runProgram, startProgram } from "../../../cache/program.js";
 import { asError, Exit, fail, ok, type Result } from "../../problem.js";
 import { inUserNamespace, ownIds } from "./ids.js";
 import { mountsBelow } from "./mountinfo.js";
@@ -91,11 +91,8 @@ function cannot(dir: string, why: string): Result<never> {
 function attributeOf(
   path: string,
 ): { readonly path: string; readonly letter: string; readonly called: string } | null {
-  const said = spawnSync("lsattr", ["-d", "--", path], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const letters = said.status === 0 ? (/^\S+/.exec(said.stdout)?.[0] ?? "") : "";
+  const { status, stdout } = runProgram("lsattr", ["-d", "--", path]);
+  const letters = status === 0 ? stdout.toString().replace(/\s.*$/s, "") : "";
   if (letters.includes("i")) return { path, letter: "i", called: "immutable" };
   return letters.includes("a") ? { path, letter: "a", called: "append-only" } : null;
 }
