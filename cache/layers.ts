@@ -64,7 +64,7 @@ const isRecord = fields({
 
 function readRecord(dir: string, layer: string): LayerRecord | null {
   try {
-    return jsonOf<LayerRecord>(readPlain(recordOf(dir, layer))?.toString("utf8"), isRecord);
+    return jsonOf(readPlain(recordOf(dir, layer))?.toString("utf8"), isRecord) as LayerRecord | null;
   } catch {
     return null;
   }

@@ -51,12 +51,12 @@ export const list =
   (value) =>
     Array.isArray(value) ? first(value.keys(), (at) => inside(`${at}`, check(value[at]))) : "";
 
-/** JSON of that form; null for anything else, and for no JSON. The type is what the check is of. */
-export function jsonOf<T>(text: string | undefined, check: Check): T | null {
+/** JSON of that form; null for anything else, and for no JSON. */
+export function jsonOf(text: string | undefined, check: Check): unknown {
   if (text === undefined) return null;
   try {
     const value: unknown = JSON.parse(text);
-    return check(value) === null ? (value as T) : null;
+    return check(value) === null ? value : null;
   } catch {
     return null;
   }

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import type { ArtifactId, ArtifactRow, BuildRow, Component } from "../cache/index.js";
 import { reached } from "../cache/steps.js";
-import { fileId } from "../cache/store.js";
+import { digestOf, fileId } from "../cache/store.js";
 import { keyFactsOf, type FactContext } from "./key-facts.js";
 import { componentsOf, keyOf, unisolated, type KeyFacts } from "./key.js";
 import { History } from "./history.js";
@@ -269,7 +269,7 @@ export class Decider {
   /** A person's failing verdict on one of these outputs. */
   rejected(action: Action, outputs: Readonly<Record<string, ArtifactId>>): BuildReason | null {
     for (const [output, id] of Object.entries(outputs)) {
-      const word = this.context.rejected.find(({ digest }) => digest === id.slice(2));
+      const word = this.context.rejected.find(({ digest }) => digest === digestOf(id));
       if (word !== undefined)
         return { kind: "rejected", target: this.targetOf(action, output), because: word.because };
     }

@@ -193,7 +193,7 @@ export class History {
 
 /** How a failed build ended, as its row has it. */
 export const endOf = ({ failure, started, log }: BuildRow): Ended => ({
-  failure: failure === null ? null : jsonOf<Failure>(failure, isFailure),
+  failure: failure === null ? null : (jsonOf(failure, isFailure) as Failure | null),
   at: new Date(started).toISOString(),
   log,
 });

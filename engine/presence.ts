@@ -3,7 +3,7 @@
 import { hashFile } from "../cache/hash.js";
 import type { ArtifactId, ArtifactRow, Index } from "../cache/index.js";
 import { isThere } from "../cache/io.js";
-import { linkedMode, type Store } from "../cache/store.js";
+import { digestOf, linkedMode, type Store } from "../cache/store.js";
 import { layerPath } from "../cache/layers.js";
 import { hasManifest } from "../cache/manifests.js";
 import { isDiskImage } from "./names.js";
@@ -86,7 +86,7 @@ export class Presence {
     if (stamp.ctime === link.ctime) return "good";
     if ((stamp.mode & 0o7777) !== linkedMode(artifact, isDiskImage(path))) return "edited";
     // Only the change time differs: a link was made or removed elsewhere, or somebody edited and put the time back.
-    if ((await hashFile(path, stamp.size)) !== artifact.slice(2)) return "edited";
+    if ((await hashFile(path, stamp.size)) !== digestOf(artifact)) return "edited";
     if (!this.context.readOnly && !isOwnDoubtful(path, stamp, this.context.project.state))
       this.context.index.setLink({ ...link, ctime: stamp.ctime });
     return "good";

@@ -1,5 +1,6 @@
 // `imagemake release export [TARGET…] DIR`: artifacts for another machine; --pins: what it starts from.
 import { resolve } from "node:path";
+import { digestOf } from "../../cache/store.js";
 import { decideAll, inputsThere, type Session } from "../../engine/build/session.js";
 import type { Judgement } from "../../engine/decide.js";
 import type { Graph, TargetId } from "../../engine/model.js";
@@ -117,7 +118,7 @@ function report(call: Call<"release export">, session: Session, dir: string, ind
   const { files, packages, snapshots, targets, pins, datecode } = index;
   const preview = call.options.dryRun === true;
   if (call.options.json === true) {
-    const rows = files.map(({ target, name, id, size }) => ({ target, name, digest: id.slice(2), size }));
+    const rows = files.map(({ target, name, id, size }) => ({ target, name, digest: digestOf(id), size }));
     const data = {
       datecode,
       dir: resolve(dir),

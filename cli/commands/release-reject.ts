@@ -1,5 +1,6 @@
 // `imagemake release reject TARGET --because TEXT`: a person's failing verdict on what the target is now; --undo takes
 // those on the target back.
+import { digestOf } from "../../cache/store.js";
 import { Exit, stop } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
 import { moveRelease } from "../life.js";
@@ -32,7 +33,7 @@ export async function command(call: Call<"release reject">): Promise<number> {
     const artifact = found === undefined ? undefined : judged?.made?.outputs[found.output];
     if (found === undefined || artifact === undefined)
       return stop(Exit.usage, `${target} is not built, so there is nothing to reject`);
-    const word = { target: found.id, because, at, digest: artifact.slice(2) };
+    const word = { target: found.id, because, at, digest: digestOf(artifact) };
     return { ...release, rejected: [...release.rejected, word] };
   });
 }

@@ -4,7 +4,7 @@ import { existsSync, lstatSync, readdirSync, statSync, type Stats } from "node:f
 import { dirname, join, relative } from "node:path";
 import { hashFile } from "../../cache/hash.js";
 import type { ArtifactId, Index } from "../../cache/index.js";
-import { fileId, linkedMode, type Store } from "../../cache/store.js";
+import { digestOf, fileId, linkedMode, type Store } from "../../cache/store.js";
 import type { Decider } from "../decide.js";
 import type { Action } from "../model.js";
 import { isDiskImage } from "../names.js";
@@ -87,7 +87,8 @@ async function isOurs(
   if (artifact === null && looks) return true;
   const digest = await hashFile(path, stats.size);
   return (
-    artifact?.slice(2) === digest || [false, true].some((one) => store.has(fileId(digest, one), stats.size))
+    (artifact !== null && digestOf(artifact) === digest) ||
+    [false, true].some((one) => store.has(fileId(digest, one), stats.size))
   );
 }
 

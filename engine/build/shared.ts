@@ -1,6 +1,7 @@
 // Results that several machines share: what is asked for, taken, and given on. A share costs time and a warning where it is
 // broken, never a build; what comes from it is digested before it counts. It knows two interfaces (cache/action-cache.ts,
 // cache/content-store.ts) twice, for what is here and for what is shared.
+import { digestOf } from "../../cache/store.js";
 import type { ActionCache, Made } from "../../cache/action-cache.js";
 import type { ContentStore } from "../../cache/content-store.js";
 import { hashBytes } from "../../cache/hash.js";
@@ -207,7 +208,7 @@ export class Shared {
       const row = index.artifact(id);
       if (row?.kind === "tree") await decider.whole.note(row);
       if (row?.kind !== "file") continue;
-      noteOwn(index, store.path(id), id.slice(2), project.state);
+      noteOwn(index, store.path(id), digestOf(id), project.state);
       const wrong = checkFileGuards(store.path(id), action.guards);
       if (wrong !== null) return fail(Exit.environment, wrong);
     }

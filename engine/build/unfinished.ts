@@ -77,7 +77,7 @@ const isNote = fields({
 /** Null for none, and for half of one. */
 function read(file: string): Note | null {
   try {
-    return jsonOf<Note>(readPlain(file)?.toString("utf8"), isNote);
+    return jsonOf(readPlain(file)?.toString("utf8"), isNote) as Note | null;
   } catch {
     return null;
   }

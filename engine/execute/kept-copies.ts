@@ -208,7 +208,7 @@ const isWritten = fields({ boot: text, directories: list(row(2)), files: list(ro
 
 function readWritten(file: string): Written | null {
   try {
-    const written = jsonOf<Written>(readPlain(file)?.toString("utf8"), isWritten);
+    const written = jsonOf(readPlain(file)?.toString("utf8"), isWritten) as Written | null;
     return written?.boot === bootId() ? written : null;
   } catch {
     return null;

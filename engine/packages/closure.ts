@@ -18,7 +18,7 @@ export function closureDigest(packages: readonly Package[]): string {
 
 /** A closure of the index, if it is what its digest is of. */
 export function closureIn(index: Index, digest: string): readonly Package[] | null {
-  const packages = jsonOf<readonly Package[]>(index.closure(digest), list(wrongInPackage));
+  const packages = jsonOf(index.closure(digest), list(wrongInPackage)) as readonly Package[] | null;
   return packages !== null && closureDigest(packages) === digest ? packages : null;
 }
 

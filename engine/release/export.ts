@@ -170,7 +170,7 @@ const isEarlier = fields({
 
 function exportThere(dir: string): There | null {
   try {
-    const value = jsonOf<Earlier>(readFileSync(join(dir, NAMES.index), "utf8"), isEarlier);
+    const value = jsonOf(readFileSync(join(dir, NAMES.index), "utf8"), isEarlier) as Earlier | null;
     if (value === null) return null;
     const { datecode, line, files = [], packages = [], snapshots = [] } = value;
     return { datecode, line, names: { files: files.map(({ name }) => name), packages, snapshots } };

@@ -1,5 +1,6 @@
 // Judges exports of artifacts: each action beneath an exported target is held against what it is made from here, from
 // the sources up, and against what is here or in another export. It decides; import-apply.ts does.
+import { digestOf } from "../../cache/store.js";
 import type { ArtifactId, Component } from "../../cache/index.js";
 import type { Session } from "../build/session.js";
 import type { Produced } from "../produced.js";
@@ -226,4 +227,4 @@ const differ = (one: Outputs, other: Outputs): boolean =>
 
 /** A digest that a person judged to be no good is never linked again, wherever it comes from. */
 const isRejected = ({ decider }: Session, outputs: Outputs): boolean =>
-  decider.context.rejected.some(({ digest }) => Object.values(outputs).some((id) => id.slice(2) === digest));
+  decider.context.rejected.some(({ digest }) => Object.values(outputs).some((id) => digestOf(id) === digest));

@@ -1,5 +1,6 @@
 // What a release is to be collected from: for each target of its roster the artifact that it is now, or why there is none.
 import { hostname } from "node:os";
+import { digestOf } from "../../cache/store.js";
 import type { Session } from "../build/session.js";
 import type { Judgement } from "../decide.js";
 import type { TargetId } from "../model.js";
@@ -40,10 +41,14 @@ export function wantedFiles(
     const row = artifact === undefined ? undefined : session.index.artifact(artifact);
     if (target === undefined || judged === undefined) wrong.push({ target: id, why: "gone" });
     else if (judged.decision.kind !== "up-to-date") wrong.push({ target: id, why: judged.decision });
-    else if (session.decider.context.rejected.some(({ digest }) => digest === artifact?.slice(2)))
+    else if (
+      session.decider.context.rejected.some(
+        ({ digest }) => artifact !== undefined && digest === digestOf(artifact),
+      )
+    )
       wrong.push({ target: id, why: "rejected" });
     else if (target.pattern !== null && artifact !== undefined && row !== undefined) {
-      const [key, digest] = [judged.key ?? "", artifact.slice(2)];
+      const [key, digest] = [judged.key ?? "", digestOf(artifact)];
       const before = release.artifacts[id];
       const result = session.index.resultOf(key);
       const at = new Date(result?.started ?? Date.now()).toISOString();

@@ -25,7 +25,7 @@ export interface Entry {
 }
 
 /** A section that is a repository. */
-export interface Repository {
+interface Repository {
   readonly name: string;
   readonly entries: readonly Entry[];
 }
