@@ -100,10 +100,14 @@ export async function hashMany(files: readonly ToHash[], root = ""): Promise<str
     return files.map(({ path }) => hashFileHere(bytePath(root + path)));
   // Biggest first, so that no worker is left alone with a long one at the end.
   const order = files.map((_, index) => index).sort((a, b) => sizeAt(files, b) - sizeAt(files, a));
-  const paths = order.map((index) => files[index]?.path ?? "");
+  const paths = order.flatMap((index) => files[index]?.path ?? []);
   const digests = await hashInWorkers(paths, root, poolSize());
   const result = new Array<string>(files.length);
-  order.forEach((index, at) => (result[index] = digests[at] ?? ""));
+  for (const [at, index] of order.entries()) {
+    const digest = digests[at];
+    if (digest === undefined) throw new Error("a digest of a file did not come back");
+    result[index] = digest;
+  }
   return result;
 }
 

@@ -102,8 +102,8 @@ async function lookAtTree({ project, isolation }: VerifyContext, row: ArtifactRo
   const { id, layer, form, parent } = row;
   const manifest = await lookAtManifest(project, id);
   if (manifest !== null) return { kind: "tree", name: id, ...manifest };
-  const path = layerPath(project.layers, layer ?? "");
-  if (layer === null || !isThere(path)) return { kind: "tree", name: id, state: "missing", why: null };
+  const path = layer === null ? null : layerPath(project.layers, layer);
+  if (path === null || !isThere(path)) return { kind: "tree", name: id, state: "missing", why: null };
   if (!isDirectory(path)) return { kind: "tree", name: id, state: "damaged", why: "it is no directory" };
   const unknown = (why: string): Finding => ({ kind: "tree", name: id, state: "unknown", why });
   if (form !== formOf(isolation))

@@ -142,7 +142,8 @@ export class Whole {
 
   /** Whether the layer of a tree that is to be stored again is good; false where nobody can tell. */
   async layerHolds(row: ArtifactRow): Promise<boolean> {
-    const whole = await this.#layerIsWhole(row, layerPath(this.context.project.layers, row.layer ?? ""));
+    if (row.layer === null) return false;
+    const whole = await this.#layerIsWhole(row, layerPath(this.context.project.layers, row.layer));
     return whole.ok && whole.value;
   }
 
@@ -165,7 +166,9 @@ export class Whole {
       case "file":
         return ok(!store.has(row.id, row.size) || (await this.fileIsWhole(row.id, false)));
       case "tree": {
-        const [layer, digest] = [layerPath(project.layers, row.layer ?? ""), digestOf(row.id)];
+        // It is not here.
+        if (row.layer === null) return ok(true);
+        const [layer, digest] = [layerPath(project.layers, row.layer), digestOf(row.id)];
         const manifest = manifestPath(project.manifests, row.id);
         const { formOf } = await import("./tree/seal.js");
         if (row.form !== formOf(this.#isolation()) || !this.#isHere(row)) return ok(true);

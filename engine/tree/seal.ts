@@ -144,8 +144,9 @@ export async function verifyTree(
   row: Pick<ArtifactRow, "id" | "layer" | "parent">,
   isolation: Isolation,
 ): Promise<Result<boolean>> {
+  if (row.layer === null) return ok(false);
   const look = {
-    upper: layerPath(project.layers, row.layer ?? ""),
+    upper: layerPath(project.layers, row.layer),
     parent: row.parent === null ? null : digestOf(row.parent),
     manifests: project.manifests,
     epoch: null,
