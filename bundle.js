@@ -1,15 +1,19 @@
-// Bundles what tsc compiled into dist/run/, so that a start loads a few files and not hundreds. Commands, drivers,
-// renderers and large libraries stay apart, loaded when they are needed. And writes the manual page. `npm run build` runs it; --verbose names the files.
+// Makes what is installed of what tsc compiled: dist/run/, so that a start loads a few files and not hundreds (commands, drivers,
+// renderers and large libraries stay apart, loaded when they are needed), with the recipes in one file; dist/imagemake.d.ts, the
+// types of an Imagefile; and the manual page. `npm run build` runs it; --verbose names the files.
 import { spawnSync } from "node:child_process";
 import { log } from "node:console";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,6 +21,8 @@ import { join } from "node:path";
 import { argv, execPath } from "node:process";
 import { fileURLToPath, URL } from "node:url";
 import { rolldown } from "rolldown";
+import { minify } from "rolldown/utils";
+import { dts } from "rolldown-plugin-dts";
 
 /** @typedef {import("rolldown").ModuleInfo} ModuleInfo */
 /** @typedef {{ getModuleInfo(id: string): ModuleInfo | null }} Modules */
@@ -56,6 +62,21 @@ const LAYERS = [
   })),
 ];
 
+/** Commands and what they share that are never loaded alone, or are small: a file for each family. */
+const FAMILIES = [
+  {
+    name: "release",
+    of: /^(?:engine\/(?:release\/|packages\/refresh)|cli\/(?:commands\/release-|exchange|collected|secret))/,
+  },
+  {
+    name: "cache",
+    of: /^(?:cli\/(?:commands\/(?:cache-|clean)|garbage)|engine\/(?:verify|clean)\.|cache\/(?:gc|mark)\.)/,
+  },
+  { name: "words", of: /^(?:cli\/(?:reference|commands\/(?:explain|help|config|complet))|rules\/describe)/ },
+  { name: "streams", of: /^cli\/render\/(?:json|events|trace)\./ },
+  { name: "drivers", of: /^rules\/drivers\/(?!(?:apt|dnf|nix|pacman|xbps)(?:\.|\/)|[a-z]+\/(?!tools))/ },
+];
+
 /** @type {{ name: string, ids: Set<string> }[] | undefined} */
 let layers;
 /**
@@ -68,8 +89,23 @@ function chunkOf(id, modules) {
   // engine/evaluate/frames.ts tells by these who is calling.
   if (/\/evaluate\/(?:frames|patch|record|track[a-z-]*)\.js$/.test(id)) return "evaluate-listeners";
   if (/\/dist\/engine\/evaluate\//.test(id)) return layer === "ground" ? "evaluate-words" : "evaluate-loader";
-  return layer;
+  const own = id.slice(path("dist/").length);
+  return layer ?? FAMILIES.find(({ of }) => of.test(own))?.name ?? null;
 }
+
+/** Libraries are the larger part, and nobody reads them here. */
+const smallLibraries = {
+  name: "small-libraries",
+  /**
+   * @param {string} code
+   * @param {{ fileName: string }} chunk
+   */
+  async renderChunk(code, chunk) {
+    if (!chunk.fileName.startsWith("library-")) return null;
+    const { code: small, map } = await minify(chunk.fileName, code, { sourcemap: true });
+    return map ? { code: small, map: JSON.stringify(map) } : { code: small };
+  },
+};
 
 /**
  * These modules and all that they import, however far.
@@ -92,6 +128,7 @@ async function write(name, split) {
     input: programs[name],
     platform: "node",
     external,
+    plugins: [smallLibraries],
     preserveEntrySignatures: "allow-extension",
     // Some of what is imported when it is needed comes with its layer anyway.
     checks: { ineffectiveDynamicImport: false },
@@ -100,6 +137,7 @@ async function write(name, split) {
     dir: path("dist/run.new"),
     format: "cjs",
     sourcemap: true,
+    comments: false,
     entryFileNames: "[name].js",
     chunkFileNames: "[name].js",
     codeSplitting: split,
@@ -144,6 +182,40 @@ export const whole = run({ inputs: { A: parts.a, B: parts.b }, cmd: 'cat "$A" "$
 export default project({ default: [whole] });
 `;
 
+/**
+ * All recipes in one file, and beside it those that are started outside of an action (rules/recipes.ts has their names).
+ * @param {string} to
+ */
+function writeRecipes(to) {
+  const names = readdirSync(path("rules/recipes")).sort();
+  const texts = names.map((name) => [name, readFileSync(path(`rules/recipes/${name}`), "utf8")]);
+  writeFileSync(path(`${to}/recipes.json`), JSON.stringify(Object.fromEntries(texts)));
+  for (const name of names.filter((one) => one.endsWith(".py") || one === "qemu.mjs"))
+    copyFileSync(path(`rules/recipes/${name}`), path(`${to}/${name}`));
+}
+
+/** The types of an Imagefile in one file, comments and all, where one of those that it is made of is newer. */
+async function writeTypes() {
+  const made = path("dist/imagemake.d.ts");
+  const newest = readdirSync(path("dist"), { recursive: true, encoding: "utf8" })
+    .filter((name) => /^(?:cache|engine|rules|targets)\/.*\.d\.ts$/.test(name))
+    .reduce((latest, name) => Math.max(latest, statSync(path(`dist/${name}`)).mtimeMs), 0);
+  if (existsSync(made) && statSync(made).mtimeMs > newest) return;
+  const bundle = await rolldown({
+    input: path("dist/targets/index.d.ts"),
+    plugins: [dts({ dtsInput: true, tsconfig: false })],
+    external: ["zod"],
+    // Most of the time is TypeScript's.
+    checks: { bundlerTimings: false },
+  });
+  const { output } = await bundle.generate({ format: "esm" });
+  await bundle.close();
+  // A comment that follows something on its line is not the next one's, for an editor.
+  const code = output[0].code.replace(/^(\s*)(\S.*?) (\/\*\*[^\n]*\*\/)$/gm, "$1$2\n$1$3");
+  writeFileSync(`${made}.new`, code);
+  renameSync(`${made}.new`, made);
+}
+
 rmSync(path("dist/run.new"), { recursive: true, force: true });
 await write("imagemake", {
   groups: [{ name: chunkOf, debugName: "layers" }],
@@ -155,6 +227,7 @@ await write("seal-main", false);
 // CommonJS, which node starts sooner than ES modules, and which can be given to V8 compiled (cache/compiled.ts).
 writeFileSync(path("dist/run.new/package.json"), '{ "type": "commonjs" }\n');
 chmodSync(path("dist/run.new/imagemake.js"), 0o755);
+writeRecipes("dist/run.new");
 // There is none only between two renames.
 rmSync(path("dist/run.old"), { recursive: true, force: true });
 if (existsSync(path("dist/run"))) renameSync(path("dist/run"), path("dist/run.old"));
@@ -162,6 +235,8 @@ renameSync(path("dist/run.new"), path("dist/run"));
 rmSync(path("dist/run.old"), { recursive: true, force: true });
 // Only here: what V8 compiled has the file's path in it.
 compileAhead(path("dist/run/imagemake.js"));
+
+await writeTypes();
 
 // The manual page, from the same declarations as the help.
 const { manualPage } = await import("./dist/cli/reference.js");

@@ -272,6 +272,13 @@ export const unfinishedPath = ({ logs }: Pick<Layout, "logs">, name: string): st
 export const graphPath = ({ graphs }: Pick<Layout, "graphs">, name: string): string =>
   join(graphs, `graph-${name}.json`);
 
+/** What an editor reads as "imagemake" where that is no package of the project (tsconfig.json says so). */
+export const typesPath = ({ state }: Pick<Layout, "state">): string => join(state, TYPES);
+const TYPES = "imagemake.d.ts";
+
+/** The same, as a tsconfig.json has it. */
+export const TYPES_HERE = `./${STATE}/${TYPES}`;
+
 /** An Imagefile, or a module of it, as compiled. */
 export const modulePath = (modules: string, name: string): string => join(modules, name);
 

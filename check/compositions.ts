@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { evaluate } from "../engine/evaluate/load.js";
 import { unwrap } from "../engine/problem.js";
-import { recipeUrl } from "../rules/recipes.js";
+import { PACKAGE } from "../cache/installed.js";
 import { LINES, textOf, type Line } from "../test/support/imagefiles.js";
 
 /** One of the files that a recipe is made of, and where it begins in its text: the number of lines before it. */
@@ -23,8 +23,9 @@ export interface Composition {
 
 /** Every part there is: its text, by its name. */
 export function shellParts(): ReadonlyMap<string, string> {
-  const names = readdirSync(recipeUrl("."), { encoding: "utf8" }).filter((name) => name.endsWith(".sh"));
-  return new Map(names.map((name) => [name, readFileSync(recipeUrl(name), "utf8")]));
+  const recipes = new URL("rules/recipes/", PACKAGE);
+  const names = readdirSync(recipes, { encoding: "utf8" }).filter((name) => name.endsWith(".sh"));
+  return new Map(names.map((name) => [name, readFileSync(new URL(name, recipes), "utf8")]));
 }
 
 /** Which parts a recipe's text is made of; rules/recipes.ts joins them with a line break. */

@@ -1,9 +1,7 @@
 // The text of a first Imagefile, of a tsconfig.json for editors, and of the lines git has to ignore. It writes
 // nothing.
 import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { PACKAGE } from "../cache/installed.js";
-import { STATE } from "../cache/layout.js";
+import { STATE, TYPES_HERE } from "../cache/layout.js";
 
 /** A Debian suite and architecture that the host's own apt has packages for. */
 export interface Debian {
@@ -63,22 +61,19 @@ export const rootfs = rule.rootfs({
 });
 `;
 
-const place = (path: string): string => fileURLToPath(new URL(path, PACKAGE));
-
-const paths = { imagemake: [place("dist/targets/index.d.ts")] };
+/** Where the types are: what each run keeps in the state directory. Before the first, the compiler looks in node_modules. */
+const paths = { imagemake: [TYPES_HERE] };
 
 /** What a tsconfig.json has to say of the engine, as a line of it. */
 export const enginePaths = (): string => `"paths": ${JSON.stringify(paths)}`;
 
-/** Editors find the types of the engine that is running now, and those of node where they are installed. */
+/** Nothing in it is of this machine, so that it can be committed. */
 export function tsconfig(): string {
-  const types = place("node_modules/@types");
-  const node = existsSync(`${types}/node`) ? { types: ["node"], typeRoots: [types] } : { types: [] };
   const value = {
     compilerOptions: {
       ...{ strict: true, noEmit: true, skipLibCheck: true },
       ...{ module: "esnext", moduleResolution: "bundler", target: "es2023", lib: ["es2023"] },
-      ...node,
+      types: [],
       paths,
     },
     include: ["*.ts"],

@@ -1,10 +1,8 @@
 // Keeps the evaluated graph, so that later runs are spared evaluating. Losing it costs time only.
-import { existsSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { join } from "node:path";
 import { createHash } from "node:crypto";
 import { hashBytes } from "../cache/hash.js";
-import { PACKAGE } from "../cache/installed.js";
+import { PACKAGE, programUrl, RECIPES } from "../cache/installed.js";
 import { readPlain, writeIfPossible } from "../cache/io.js";
 import { reached } from "../cache/steps.js";
 import { checksumHolds, ownerIn, withChecksum, writeWhole } from "../cache/write.js";
@@ -15,16 +13,8 @@ import type { Project } from "./project.js";
 import { stampOf } from "./sources/stamp.js";
 
 /** Files of this imagemake: when one changes, another imagemake is at work and nothing remembered counts. */
-export function engineFiles(): string[] {
-  const root = fileURLToPath(PACKAGE);
-  const recipes = join(root, "rules", "recipes");
-  const ours = ["package.json", "dist/run/imagemake.js", "dist/targets/index.js"].map((file) =>
-    join(root, file),
-  );
-  return [...ours, ...readdirSync(recipes).map((file) => join(recipes, file))].filter((file) =>
-    existsSync(file),
-  );
-}
+export const engineFiles = (): string[] =>
+  [new URL("package.json", PACKAGE), programUrl("imagemake"), RECIPES].map((file) => fileURLToPath(file));
 
 /** A graph, and what it was made from. */
 export interface KnownGraph {

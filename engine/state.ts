@@ -2,7 +2,8 @@
 // is followed as a link: what lies there is deleted, moved and run with the rights of whoever builds.
 import { lchownSync, lstatSync, mkdirSync, readdirSync, realpathSync, statSync, type Stats } from "node:fs";
 import { dirname, relative } from "node:path";
-import { directoriesIn, projectPath, SIGNS, statePath } from "../cache/layout.js";
+import { directoriesIn, projectPath, SIGNS, statePath, typesPath } from "../cache/layout.js";
+import { typesText } from "../cache/installed.js";
 import { ownerIn, writeWhole } from "../cache/write.js";
 import { codeOf, ioProblem, isThere, readPlain, writeIfPossible } from "../cache/io.js";
 import { mountsBelow } from "./execute/local/mountinfo.js";
@@ -20,10 +21,18 @@ export function makeState(project: Project): Result<void> {
     if (!trusted.ok) return trusted;
     for (const [path, mode] of directoriesIn(project))
       if (statsOf(path) === undefined) makeDirectory(path, mode);
+    keepTypes(project);
     return claim(project);
   } catch (error) {
     return ioProblem(`make ${project.state}`, error);
   }
+}
+
+/** Says to editors where the types of this imagemake are. Losing it costs them alone. */
+function keepTypes(project: Project): void {
+  const [file, text] = [typesPath(project), typesText()];
+  if (!isThere(file) || readPlain(file)?.toString("utf8") !== text)
+    writeIfPossible(() => writeWhole(file, text, ownerIn(project.state)));
 }
 
 /**

@@ -53,8 +53,10 @@ test("clean removes links, logs, stages and saved graphs; the next build restore
   mkdirSync(project.path(".imagemake/stage/mx20c2v7-efd629a1/work"), { recursive: true });
   const names = project.names("out");
   const cleaned = await project.good("clean");
-  // A slow machine has a second one: the record of a run with nothing to do, once the sources are three seconds old.
-  expect(cleaned.stdout).toMatch(/^removed 1 stage, 3 logs, (?:1 graph|2 graphs), 1 module and 3 links\n$/);
+  // A slow machine has the records of a run with nothing to do as well, once the sources are three seconds old.
+  expect(cleaned.stdout).toMatch(
+    /^removed 1 stage, 3 logs, (?:1 graph|[23] graphs), 1 module and 3 links\n$/,
+  );
   for (const dir of ["out", ".imagemake/stage", ".imagemake/logs", ".imagemake/graphs"])
     expect(project.names(dir)).toEqual([]);
   expect(project.names(".imagemake/releases")).toHaveLength(1);
@@ -79,7 +81,7 @@ test("with -n it names every path, and removes nothing", async () => {
     expect.stringMatching(/^out\/greeting-\d{8}\.txt$/),
     "out/upper.txt",
   ]);
-  expect(lines.at(-1)).toMatch(/^would remove 3 logs, (?:1 graph|2 graphs), 1 module and 3 links$/);
+  expect(lines.at(-1)).toMatch(/^would remove 3 logs, (?:1 graph|[23] graphs), 1 module and 3 links$/);
   expect(everything()).toBe(before);
 });
 

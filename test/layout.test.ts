@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { PACKAGE } from "../cache/installed.js";
-import { directoriesIn, isOurs, layoutOf, lyingIn, projectPath, STATE } from "../cache/layout.js";
+import { directoriesIn, isOurs, layoutOf, lyingIn, projectPath, typesPath, STATE } from "../cache/layout.js";
 import { projectOf } from "../engine/project.js";
 import { makeState } from "../engine/state.js";
 import { unwrap } from "../engine/problem.js";
@@ -81,7 +81,7 @@ describe("the layout", () => {
     unwrap(makeState(project));
     const made = readdirSync(join(dir, STATE), { recursive: true, encoding: "utf8" }).sort();
     const said = directoriesIn(project).map(([path]) => path.slice(join(dir, STATE).length + 1));
-    expect(made).toEqual([...said, basename(projectPath(project))].sort());
+    expect(made).toEqual([...said, basename(projectPath(project)), basename(typesPath(project))].sort());
   });
 
   test("says which names are ours, and leaves what is not", () => {

@@ -6,15 +6,13 @@ import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import type { BuildEvent } from "../engine/events.js";
-import { recipeUrl } from "../rules/recipes.js";
 import { BUILT, hostArch, type TinyPackage } from "./support/apt-repo.js";
 import { atTime, finish } from "./support/cli.js";
 import { LISTS, makePackageProject, makeTinyRepo, shown, type PackageProject } from "./support/packages.js";
 import { TINY_DEBIAN } from "./support/tiny-debian.js";
 import { wrongModes } from "./support/packaged-modes.js";
-import { asStranger, asUser, makeTrial, USER } from "./support/sandbox.js";
+import { asStranger, asUser, makeTrial, PROJECT, USER } from "./support/sandbox.js";
 
 // apt and dpkg are quick, but not on a machine that builds something else.
 jest.setTimeout(120_000);
@@ -367,7 +365,7 @@ export const marks = run({ inputs: { FIRST: first, ABOVE: above, BARE: bare }, o
       const chain = Array.from({ length: 5000 }, (_, at) => `Package: p${at}\nDepends: p${at + 1}\n\n`);
       const circle = ["Package: q1\nDepends: q2\n\n", "Package: q2\nDepends: q1\n\n"];
       writeFileSync(join(dir, "repo/Packages"), [...chain, ...circle].join(""));
-      const recipe = fileURLToPath(recipeUrl("apt.sh"));
+      const recipe = join(PROJECT, "rules/recipes/apt.sh");
       const { stdout, stderr } = spawnSync("sh", ["-ec", `. "$0"; asked_for`, recipe], {
         cwd: dir,
         encoding: "utf8",

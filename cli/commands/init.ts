@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { writeWhole } from "../../cache/write.js";
-import { Exit, stop } from "../../engine/problem.js";
+import { Exit, stop, unwrap } from "../../engine/problem.js";
+import { makeState } from "../../engine/state.js";
 import { enginePaths, firstImagefile, hostDebian, ignoring, tsconfig } from "../first.js";
 import { output } from "../output.js";
 import { listed } from "../render/count.js";
@@ -11,7 +12,8 @@ import { projectOfCall } from "../state.js";
 
 /** Writes the files; exit 2, and nothing written, where one is there already. */
 export function command(call: Call<"init">): Promise<number> {
-  const { dir, imagefile } = projectOfCall(call);
+  const project = projectOfCall(call);
+  const { dir, imagefile } = project;
   if (!existsSync(dir)) return stop(Exit.usage, `there is no directory ${dir}`);
   const [config, ignore] = [join(dir, "tsconfig.json"), join(dir, ".gitignore")];
   const there = [imagefile, config].filter((file) => existsSync(file));
@@ -30,7 +32,11 @@ export function command(call: Call<"init">): Promise<number> {
     { file: config, text: tsconfig() },
     ...(ignored === null ? [] : [{ file: ignore, text: ignored }]),
   ];
-  if (call.options.dryRun !== true) for (const { file, text } of files) writeWhole(file, text);
+  if (call.options.dryRun !== true) {
+    for (const { file, text } of files) writeWhole(file, text);
+    // Editors find the types there.
+    unwrap(makeState(project));
+  }
   const written = files.map(({ file }) => file);
   output.write(
     call.options.json === true

@@ -9,7 +9,7 @@ import type { Json } from "../../../engine/model.js";
 import type { DriverContext } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { notFound } from "../../../engine/tools.js";
-import { recipeUrl } from "../../recipes.js";
+import { recipeUrl, type RecipeProgram } from "../../recipes.js";
 import { CURL, runner } from "../run.js";
 import { toolOf } from "../tools.js";
 import { lastLine } from "../words.js";
@@ -22,7 +22,7 @@ const NOISE = /^Detection of Platform Module failed/;
 
 /** Puts `question` to the program `rules/recipes/<program>`; its answer, or what it says is wrong. */
 export async function ask<T>(
-  program: string,
+  program: RecipeProgram,
   question: Json,
   answer: z.ZodType<T>,
   context: DriverContext,
