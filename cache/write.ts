@@ -1,10 +1,11 @@
-// Writes small files whole: under another name first, then by rename, so that no reader and no crash ever
-// sees half of one.
+// Writes small files whole, under another name first, then by rename, so that no reader and no crash ever sees half
+// of one; and gives what the user should own to who called sudo.
 import {
   chownSync,
   closeSync,
   constants,
   fchownSync,
+  fstatSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -16,7 +17,7 @@ import {
 import { dirname } from "node:path";
 import { hashBytes } from "./hash.js";
 import { O_PATH, pathOf } from "./held.js";
-import { codeOf, temporaryName, type Owner } from "./io.js";
+import { codeOf, type Owner, temporaryName } from "./io.js";
 import { asKnown } from "./problem.js";
 import { reached } from "./steps.js";
 
@@ -132,4 +133,27 @@ function openNew(path: string): number {
     rmSync(path);
     return openSync(path, "wx", 0o644);
   }
+}
+
+/**
+ * Gives a file, directory or symlink that we made to the user behind sudo; does nothing without sudo. Throws. What has
+ * another name as well is somebody's that took its place. It is called when a thing is created, not afterwards, so that a
+ * kill cannot leave it wrong.
+ */
+export function giveToUser(path: string): void {
+  const owner = sudoOwner();
+  if (owner === null) return;
+  const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    const stats = fstatSync(fd);
+    if (stats.isDirectory() || stats.nlink === 1) chownSync(pathOf(fd), owner.uid, owner.gid);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The same for an open file. */
+export function giveFdToUser(fd: number): void {
+  const owner = sudoOwner();
+  if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
 }

@@ -35,7 +35,7 @@ export async function filesOf({ options }: Told): Promise<Renderer[]> {
   const renderers: Renderer[] = [];
   const warn = (message: string): void => void process.stderr.write(`imagemake: ${message}\n`);
   if (options.events !== undefined)
-    renderers.push(unwrap((await import("./render/events.js")).openEvents(options.events, warn)));
+    renderers.push(unwrap((await import("./render/json.js")).openEvents(options.events, warn)));
   if (options.trace !== undefined)
     renderers.push(unwrap((await import("./render/trace.js")).openTrace(options.trace, warn)));
   return renderers;

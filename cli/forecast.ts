@@ -10,10 +10,8 @@ import { unwrap } from "../engine/problem.js";
 import { relationsOf } from "../engine/relations.js";
 import { findTool, notFound } from "../engine/tools.js";
 import { Board } from "./render/board.js";
-import { formatBytes } from "./render/bytes.js";
-import { counted } from "./render/count.js";
-import { formatDuration } from "./render/duration.js";
-import { planLine } from "./render/plan.js";
+import { counted, formatBytes, formatDuration } from "./render/numbers.js";
+import { planLine } from "./render/summary.js";
 
 /** The lines below a dry run's list. */
 export async function forecast(

@@ -9,7 +9,7 @@ import { unwrap, type Problem } from "../engine/problem.js";
 import type { Project } from "../engine/project.js";
 import { neededBy, readLines, releasesOver, type Over } from "../engine/release/needed.js";
 import { say, type CallWith } from "./call.js";
-import { formatBytes } from "./render/bytes.js";
+import { formatBytes } from "./render/numbers.js";
 import { makersOf, warn, whileLocked } from "./state.js";
 
 /** What goes, for people: each thing with the bytes it frees on the disk and the target it was made for. */

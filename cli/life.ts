@@ -1,15 +1,19 @@
-// What the commands of a release's life share: which release is meant, changing it under the lock, saying what came of
-// it.
+// What the release commands share: which release is meant, changing it under the lock, saying what came of it, the
+// place of a collected one, and a session in one.
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { asError, Exit, fail, ok, unwrap, type Result } from "../engine/problem.js";
+import { openSession, type Session } from "../engine/build/session.js";
+import type { Emit } from "../engine/events.js";
+import type { TargetId } from "../engine/model.js";
+import { asError, Exit, fail, ok, type Result, stop, unwrap } from "../engine/problem.js";
 import type { Project } from "../engine/project.js";
-import type { Release, ReleaseState } from "../engine/release/record.js";
-import { readReleases, releaseFile, saveRelease } from "../engine/release/release.js";
+import { collectedPlace, isLimited, ownPlace } from "../engine/release/place.js";
+import type { Collected, Release, ReleaseState } from "../engine/release/record.js";
+import { meantOf, readReleases, releaseFile, saveRelease, type Selected } from "../engine/release/release.js";
 import { requireState } from "../engine/release/states.js";
-import { meantOf } from "../engine/release/which.js";
-import { output } from "./output.js";
 import type { CallWith } from "./call.js";
+import { type Opened, openImagefile, runOf } from "./open.js";
+import { output } from "./output.js";
 import { projectOfCall, whileLocked } from "./state.js";
 
 /** A call that changes a release. */
@@ -66,4 +70,59 @@ export function readGiven(path: string, what: string): Result<string> {
   } catch (error) {
     return fail(Exit.usage, `${path} cannot be read as ${what}`, asError(error).message);
   }
+}
+
+// The place of a collected release for a command that changes something there. Who calls sudo and may not edit the
+// Imagefile is held to what that says.
+
+/** The place, with its directory absolute, or why it is not believed. */
+export async function collectedOf(
+  call: CallWith<"directory" | "file" | "release">,
+  project: Project,
+  release: Release,
+): Promise<Result<Collected>> {
+  const own = await ownOf(call, project, release);
+  return own.ok ? collectedPlace(project, release, own.value) : own;
+}
+
+async function ownOf(
+  { options, args }: CallWith<"directory" | "file" | "release">,
+  project: Project,
+  { datecode }: Release,
+): Promise<Result<string | null>> {
+  if (!isLimited(project)) return ok(null);
+  const opened = await openImagefile(options, args, false);
+  return opened.ok ? ok(ownPlace(project, opened.value.graph.project.release.into, datecode)) : opened;
+}
+
+// What the commands between machines share: a session in the release they are about, and words for people.
+
+/** A line on stderr, unless it should be quiet. */
+export function tellLine({ options }: CallWith<"quiet">, line: string): void {
+  if (options.quiet !== true) process.stderr.write(`${line}\n`);
+}
+
+/** A session over these targets, or over all. */
+export function sessionOf(
+  call: CallWith<"quiet">,
+  opened: Opened,
+  datecode: string | null,
+  wanted: readonly TargetId[],
+  readOnly: boolean,
+): Session {
+  const emit: Emit = (event) => {
+    if (event.type === "phase") tellLine(call, `${event.phase} ${event.detail}`);
+    if (event.type === "notice") tellLine(call, event.message);
+  };
+  return unwrap(openSession(runOf(opened, { wanted, datecode, emit }), readOnly));
+}
+
+/** The release, if it is there already: export, adoption and refresh open none. */
+export function joined(selected: Selected, datecode: string | null): Selected {
+  if (selected.kind === "joined") return selected;
+  return stop(
+    Exit.usage,
+    datecode === null ? "no release is open" : `there is no release ${datecode}`,
+    "imagemake release start opens one; a build opens one by itself",
+  );
 }

@@ -4,7 +4,7 @@ import type { Graph, Target, TargetId } from "../engine/model.js";
 import { DATECODE, datedExpression, escapeRegExp, isDatecode, withDate } from "../engine/names.js";
 import { nearest, nearestHint } from "../engine/evaluate/nearest.js";
 import { COMMANDS, declared, type CommandName } from "./commands.js";
-import { counted } from "./render/count.js";
+import { counted } from "./render/numbers.js";
 import { Exit, fail, ok, type Result } from "../engine/problem.js";
 import { ASSIGNMENT } from "./words.js";
 import { relationsOf } from "../engine/relations.js";

@@ -8,8 +8,7 @@ import { layerPath } from "../cache/layers.js";
 import { hasManifest } from "../cache/manifests.js";
 import { isDiskImage } from "./names.js";
 import type { Project } from "./project.js";
-import type { Facts } from "./sources/facts.js";
-import { isOwnDoubtful, ownStamp } from "./sources/stamp.js";
+import { type Facts, isOwnDoubtful, ownStamp } from "./sources/stamp.js";
 import type { Whole } from "./whole.js";
 
 /** The form of layers that this process can mount. */

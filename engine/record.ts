@@ -18,8 +18,14 @@ import { checksum, envDigest, quickFile, type QuickHeader, type QuickWords } fro
 import { JOIN_MS } from "./release/release.js";
 import { engineFiles } from "./remember.js";
 import { Rows } from "./rows.js";
-import type { Grounds } from "./sources/facts.js";
-import { fileSystemNow, isDoubtful, isOwnDoubtful, ownStamp, stampOf } from "./sources/stamp.js";
+import {
+  fileSystemNow,
+  type Grounds,
+  isDoubtful,
+  isOwnDoubtful,
+  ownStamp,
+  stampOf,
+} from "./sources/stamp.js";
 import { tellsChanges } from "./sources/telling.js";
 
 /** At most this many records of command lines are kept. */

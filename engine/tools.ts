@@ -6,8 +6,7 @@ import { hashFile } from "../cache/hash.js";
 import type { Index } from "../cache/index.js";
 import type { Tool } from "./model.js";
 import { Exit, fail, ok, type Result } from "./problem.js";
-import type { Facts } from "./sources/facts.js";
-import { stampOf } from "./sources/stamp.js";
+import { type Facts, stampOf } from "./sources/stamp.js";
 import { tellsChanges } from "./sources/telling.js";
 
 /** PATH of every action: the system's directories, whatever the user's says. */

@@ -1,7 +1,7 @@
 // What a distribution is: the systems of one package manager, declared once. Its architectures and the processor of each, its
 // repositories, and the recipes that make and change its trees. Types of an Imagefile, emulation and messages follow from it.
-import type { Lineage } from "../engine/declare.js";
-import type { Command, Guards, Json, Source, Tool } from "../engine/model.js";
+import type { Handle, Lineage, PackageSpec } from "../engine/declare.js";
+import type { Command, Guards, Json, Source, Source as EngineSource, Tool, Wanted } from "../engine/model.js";
 
 /** A program that makes or changes a tree with packages, and what it needs beside them. */
 interface Work {
@@ -111,4 +111,18 @@ export function textIn(options: Json, name: string): string {
 export function listIn(options: Json, name: string): readonly string[] {
   const found = optionIn(options, name);
   return Array.isArray(found) ? found.map(String) : [];
+}
+
+// Lists in actions: a package request for a layer, and list files as inputs.
+
+/** Packages for a layer on `tree`, from the repository the tree was made with. */
+export function request(lineage: Lineage, tree: Handle, want: readonly Wanted[], options: Json): PackageSpec {
+  const { driver, repo, arch } = lineage;
+  return { driver, repo, arch, want, options, on: tree };
+}
+
+/** List files among paths, as inputs LIST0, LIST1, … */
+export function listInputs(want: readonly Wanted[]): Readonly<Record<string, EngineSource>> {
+  const files = want.flatMap((one) => (typeof one !== "string" && "list" in one ? [one.list] : []));
+  return Object.fromEntries(files.map((file, i) => [`LIST${i}`, { kind: "list", file }]));
 }

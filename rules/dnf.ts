@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { z } from "zod";
 import { isSource, sourceOf, wrongOption, type SourceHandle } from "../engine/declare.js";
-import { imagefileDirectory } from "../engine/evaluate/home.js";
+import { imagefileDirectory } from "../engine/evaluate/place.js";
 import { asError } from "../engine/problem.js";
 import { isOn, readConf, words, type Conf, type Options } from "./drivers/dnf/conf.js";
 import type { Section } from "./drivers/dnf/repository.js";

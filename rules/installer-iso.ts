@@ -10,7 +10,7 @@ import { bootFilesOption, GRUB_BUILT, GRUB_MODULES, XCPNG_FILES, type BootFile }
 import { signed, signOption } from "./installer/signing.js";
 import { layered } from "./layers.js";
 import { CREATEREPO } from "./mirror.js";
-import { checkLabel, labelOption } from "./label.js";
+import { checkLabel, labelOption } from "./iso.js";
 import { callable, declaration, type Given } from "./declaration.js";
 import { option } from "./options.js";
 import { recipe } from "./recipes.js";

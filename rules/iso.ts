@@ -3,24 +3,37 @@
 import { z } from "zod";
 import {
   declareOne,
+  type Handle,
   isSource,
+  type SourceHandle,
   sourceOf,
   wrongOption,
-  type Handle,
-  type SourceHandle,
 } from "../engine/declare.js";
 import type { Source as EngineSource, Tool } from "../engine/model.js";
-import { cpuOf } from "./distributions.js";
-import { grubCpus } from "./grub.js";
-import { cmdlineOption, menuOption, menuText, waitOption } from "./menu.js";
-import { holding } from "./formats.js";
-import { checkLabel, labelOption } from "./label.js";
-import { option, typed } from "./options.js";
 import { rule } from "./declaration.js";
+import { cpuOf } from "./distributions.js";
+import { holding } from "./formats.js";
+import { cmdlineOption, grubCpus, menuOption, menuText, waitOption } from "./menu.js";
+import { option, render, typed } from "./options.js";
 import { directoryName, directoryOf, isOutside, staged } from "./patterns.js";
 import { recipe } from "./recipes.js";
-import { anyInput, common, fileTarget, guardsOf, out, limits } from "./schema.js";
+import { anyInput, common, fileTarget, guardsOf, limits, out } from "./schema.js";
 import { asFile, type FileTarget } from "./types.js";
+
+/** ISO 9660 has 32 characters, of which Joliet keeps 16. */
+const LONGEST = 32;
+
+export const labelOption = option(
+  z.string().regex(/^(?:[A-Za-z0-9_.-]|\{date\})+$/),
+  "letters, digits and _ . -, at most 32",
+  "The volume's label. `{date}` becomes the datecode, and then the date is in the key.",
+);
+
+/** Refuses a label that is too long once it has its date. */
+export function checkLabel(rule: string, label: string): void {
+  if (label.replaceAll("{date}", "00000000").length <= LONGEST) return;
+  wrongOption(rule, `label: expected at most ${LONGEST} characters, found ${render(label)}`);
+}
 
 const place = typed(
   z

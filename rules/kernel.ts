@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/declare.js";
 import type { Guards } from "../engine/model.js";
-import { request } from "./request.js";
+import { request } from "./distribution.js";
 import { option } from "./options.js";
 import { rule } from "./declaration.js";
 import { recipe } from "./recipes.js";

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { declareOne, sourceOf, wrongOption, type PackageSpec, type SourceHandle } from "../engine/declare.js";
 import type { Source as EngineSource } from "../engine/model.js";
 import { isAddress, isRemote, parseReference } from "./drivers/nix/reference.js";
-import { listInputs } from "./request.js";
+import { listInputs } from "./distribution.js";
 import { option, render } from "./options.js";
 import { rule, type GivenTo } from "./declaration.js";
 import { directoryOf, isOutside, staged, watched } from "./patterns.js";

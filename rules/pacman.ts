@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { wrongOption } from "../engine/declare.js";
-import { imagefileDirectory } from "../engine/evaluate/home.js";
+import { imagefileDirectory } from "../engine/evaluate/place.js";
 import { asError } from "../engine/problem.js";
 import { demands, readConf, type Conf, type Section } from "./drivers/pacman/conf.js";
 import { option } from "./options.js";

@@ -4,7 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { basename, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import { source, wrongOption } from "../engine/declare.js";
-import { imagefileDirectory } from "../engine/evaluate/home.js";
+import { imagefileDirectory } from "../engine/evaluate/place.js";
 import { nearest } from "../engine/evaluate/nearest.js";
 import { callable, declaration, type Checked, type Others } from "./declaration.js";
 import { option } from "./options.js";

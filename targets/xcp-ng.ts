@@ -1,21 +1,23 @@
-// XCP-ng's installer as one call: a mirror, the installer's root, the full and the netinstall image, and their boots. It
-// takes a checkout of create-install-image as it is; what its scripts do beside that is in xcp-ng/installer.ts.
+// XCP-ng's installer as one call: a mirror, the installer's root, the full and the netinstall image, and their boots.
+// It takes a checkout of create-install-image as it is; what its scripts do beside that is at the end, as data by
+// release.
 import { z } from "zod";
 import { boot } from "../rules/boot.js";
+import { type GivenTo, rule } from "../rules/declaration.js";
 import { dnf } from "../rules/dnf.js";
 import { each } from "../rules/each.js";
 import { installerIso } from "../rules/installer-iso.js";
 import { signOption } from "../rules/installer/signing.js";
 import { mirror } from "../rules/mirror.js";
-import { stepList } from "../rules/steps/step.js";
 import { option, typed } from "../rules/options.js";
-import { rule, type GivenTo } from "../rules/declaration.js";
+import { recipe } from "../rules/recipes.js";
 import { rootfs } from "../rules/rootfs.js";
 import { arrayOf, filePattern, filesSource, packageNames } from "../rules/schema.js";
 import { defineRepoOption, layers, srcurlOption, varsOption } from "../rules/search-path.js";
 import { list } from "../rules/sources.js";
-import type { CheckTarget, FileTarget, ListSource, PackedTree, Packages } from "../rules/types.js";
-import { installerSteps } from "./xcp-ng/installer.js";
+import * as step from "../rules/steps.js";
+import { makeStep, stepList } from "../rules/steps/step.js";
+import type { CheckTarget, FileTarget, ListSource, Packages, PackedTree, Step } from "../rules/types.js";
 
 const VERSIONS = ["8.2", "8.3"] as const;
 export type XcpNgVersion = (typeof VERSIONS)[number];
@@ -159,3 +161,64 @@ export const xcpNg = rule(
 
 /** Options of `preset.xcpNg`. */
 export type XcpNgOptions = GivenTo<typeof xcpNg>;
+
+// What makes a root of the installer's packages the installer: what is taken out, its own files, links and services, as
+// data by release. After create-installimg.sh; it knows no repository.
+
+/** Packages that come along though the installer needs nothing of them. */
+const PACKAGES = ["binutils", "dracut", "gpg-pubkey", "pkgconfig", "xen-hypervisor"];
+
+const under = (dir: string, names: string): readonly string[] =>
+  names.split(" ").map((name) => `${dir}/${name}`);
+
+/** Files that only make the image larger. */
+const PATHS = [
+  ...under(
+    "usr/bin",
+    "systemd-analyze systemd-nspawn journalctl machinectl dgawk loginctl ssh-keyscan pgawk busctl systemd-run ssh-agent " +
+      "timedatectl systemd-cgls localectl hostnamectl systemd-inhibit info oldfind coredumpctl",
+  ),
+  ...under(
+    "usr/sbin",
+    "pdata_tools oxenstored ldconfig build-locale-archive glibc_post_upgrade.x86_64 sln install-info",
+  ),
+  ...under("usr/share", "locale i18n/locales bash-completion cracklib"),
+  ...under("usr/lib", "locale udev/hwdb.d"),
+  "usr/libexec/xen/boot",
+  "boot",
+  "usr/**/*.pyc",
+  "usr/**/*.pyo",
+];
+
+/** What package managers leave. */
+const LEFT = ["var/lib/yum/yumdb", "var/lib/yum/history", "var/cache/yum"];
+
+const DISABLED = "getty@tty1 fcoe lldpad xen-init-dom0 xenconsoled xenstored chronyd chrony-wait".split(" ");
+
+/** The installer's terminal. */
+const GETTY = { "8.2": "getty@tty2", "8.3": "installer-getty@tty2" } as const;
+
+/** The steps of a release; `overlay` is the directory with its files. */
+const installerSteps = (version: keyof typeof GETTY, overlay: string): readonly Step[] => [
+  step.remove(PATHS, { packages: PACKAGES }),
+  step.link("init", "/sbin/init"),
+  step.overlay(overlay),
+  depmod(),
+  step.write("etc/yum/yum.conf", ""),
+  step.link("opt/xensource/installer/EULA", "../../../EULA"),
+  step.link("opt/xensource/installer/version.py", "../../../usr/lib/python2.7/site-packages/xcp/branding.py"),
+  step.services(["installer", GETTY[version]], { disable: DISABLED }),
+  step.remove(LEFT),
+];
+
+// The index of kernel modules, of every kernel in a tree, made by this machine's depmod. No step of the module
+// "imagemake": presets have it after they put their configuration of depmod in.
+
+/** Makes modules.dep and the like again. */
+const depmod = (): Step =>
+  makeStep(() => ({
+    rule: "step.depmod",
+    command: recipe("depmod.sh", ["lib.sh", "depmod.sh"]),
+    inputs: {},
+    tools: [{ name: "depmod", package: "kmod" }],
+  }));

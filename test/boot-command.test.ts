@@ -6,11 +6,11 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { tryGuest } from "../cli/boot/attempt.js";
+import { tryGuest } from "../cli/commands/boot.js";
 import { finish, MAIN, makeProject, type TestProject } from "./support/cli.js";
 import { makeCd, makeDisk } from "./support/guest.js";
 import { until } from "./support/sandbox.js";
-import { inTerminal } from "./support/terminal.js";
+import { inTerminal } from "./support/fake-terminal.js";
 
 jest.setTimeout(60_000);
 

@@ -33,7 +33,7 @@ import {
   yumConf,
   type RpmProject,
 } from "./support/rpm-project.js";
-import { wrongModes } from "./support/packaged-modes.js";
+import { wrongModes } from "./support/packages.js";
 import { skipping } from "./support/skipping.js";
 
 jest.setTimeout(120_000);

@@ -1,13 +1,12 @@
-// The stream of events is what its declaration says, in builds of every kind: test/support/stream.ts holds each line of
+// The stream of events is what its declaration says, in builds of every kind: test/support/cli.ts holds each line of
 // each test against it; here are builds that between them tell of every event and of most kinds of reasons.
 import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, unlinkSync } from "node:fs";
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { eventsPage, PAGE, SCHEMA, schemaText } from "../cli/event-reference.js";
 import { eventSchema, type BuildEvent } from "../engine/events.js";
-import { finish, makeProject, type TestProject } from "./support/cli.js";
+import { eventsIn, finish, makeProject, type TestProject } from "./support/cli.js";
 import { makePuppet } from "./support/faults.js";
-import { eventsIn } from "./support/stream.js";
 import { watch } from "./support/watching.js";
 
 jest.setTimeout(120_000);

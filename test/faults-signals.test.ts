@@ -8,7 +8,7 @@ import { Stopper } from "../engine/execute/local/stop.js";
 import { finish, makeProject, MAIN, type Ended, type TestProject } from "./support/cli.js";
 import { expectBuilds, expectSettled, makePuppet, noneLeft, processesIn } from "./support/faults.js";
 import { until } from "./support/sandbox.js";
-import { inTerminal } from "./support/terminal.js";
+import { inTerminal } from "./support/fake-terminal.js";
 
 jest.setTimeout(120_000);
 

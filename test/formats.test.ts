@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { toldBy } from "../engine/execute/local/told.js";
+import { toldBy } from "../engine/execute/local/outputs.js";
 import { makePlain } from "../engine/execute/local/plain.js";
 import { MAIN, makeProject, type TestProject, type Told } from "./support/cli.js";
 import { asUser, makeTrial, USER } from "./support/sandbox.js";

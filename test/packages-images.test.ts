@@ -9,9 +9,15 @@ import { createInterface } from "node:readline";
 import type { BuildEvent } from "../engine/events.js";
 import { BUILT, hostArch, type TinyPackage } from "./support/apt-repo.js";
 import { atTime, finish } from "./support/cli.js";
-import { LISTS, makePackageProject, makeTinyRepo, shown, type PackageProject } from "./support/packages.js";
+import {
+  LISTS,
+  makePackageProject,
+  makeTinyRepo,
+  type PackageProject,
+  shown,
+  wrongModes,
+} from "./support/packages.js";
 import { TINY_DEBIAN } from "./support/tiny-debian.js";
-import { wrongModes } from "./support/packaged-modes.js";
 import { asStranger, asUser, makeTrial, PROJECT, USER } from "./support/sandbox.js";
 
 // apt and dpkg are quick, but not on a machine that builds something else.

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { evaluate } from "../engine/evaluate/load.js";
 import type { Graph } from "../engine/model.js";
-import { hasOwnPackages, toRefresh } from "../engine/packages/refresh.js";
+import { hasOwnPackages, toRefresh } from "../engine/release/refresh.js";
 import { unwrap } from "../engine/problem.js";
 import { makeProject } from "./support/cli.js";
 

@@ -6,7 +6,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wr
 import { dirname, join } from "node:path";
 import { archProject, cleanUp, newDir, type ArchProject } from "./support/arch-project.js";
 import { atTime, makeProject } from "./support/cli.js";
-import { shown } from "./support/packages.js";
+import { shown, wrongModes } from "./support/packages.js";
 import {
   aarch64ShellStandIn,
   addPackages,
@@ -16,7 +16,6 @@ import {
   lackingForPacman,
   makeArchRepo,
 } from "./support/pacman-repo.js";
-import { wrongModes } from "./support/packaged-modes.js";
 import { asUser, makeTrial, USER } from "./support/sandbox.js";
 import { skipping } from "./support/skipping.js";
 

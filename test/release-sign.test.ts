@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, statSync, symlinkSync } from "node:fs";
 import { afterEach, expect, jest, test } from "@jest/globals";
 import { finish, MAIN, makeProject, type Ended, type TestProject } from "./support/cli.js";
 import { collectedRelease, DAY, imagefile } from "./support/release.js";
-import { answer, inTerminal } from "./support/terminal.js";
+import { answer, inTerminal } from "./support/fake-terminal.js";
 
 jest.setTimeout(90_000);
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { version } from "../cache/installed.js";
-import { openEvents } from "../cli/render/events.js";
+import { openEvents } from "../cli/render/json.js";
 import { combine } from "../cli/render/index.js";
 import { openTrace, traceOf, type TraceEntry } from "../cli/render/trace.js";
 import { EVENTS_VERSION, type BuildEvent } from "../engine/events.js";

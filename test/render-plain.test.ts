@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { describe, expect, test } from "@jest/globals";
 import { chooseRenderer, type Progress, type Verbosity } from "../cli/render/index.js";
 import { plainLines } from "../cli/render/plain.js";
-import { tableLines } from "../cli/render/table.js";
+import { tableLines } from "../cli/render/columns.js";
 import type { BuildEvent } from "../engine/events.js";
 import { FakeTerminal } from "./support/fake-terminal.js";
 import { at, builds, failed, never, started } from "./support/synthetic-builds.js";

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { formatBytes } from "../cli/render/bytes.js";
-import { formatDuration, formatLeft, formatSeconds } from "../cli/render/duration.js";
+import { formatBytes, formatDuration, formatLeft, formatSeconds } from "../cli/render/numbers.js";
 import { describeDecision, describeFailure, explainDecision, hintOf } from "../cli/render/reason.js";
 import { summaryLine } from "../cli/render/summary.js";
 import { visible, visibleLogLine } from "../cli/render/visible.js";

@@ -13,12 +13,12 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { setImagefileDirectory } from "../engine/evaluate/home.js";
+import { setImagefileDirectory } from "../engine/evaluate/place.js";
 import { ProblemError } from "../engine/problem.js";
 import { rule, run, step } from "../rules/index.js";
 import { addPackage, hostArch, makeAptRepo, type AptRepo } from "./support/apt-repo.js";
 import { finish, makeProject, type TestProject } from "./support/cli.js";
-import { failures, type Said } from "./support/failures.js";
+import { failures, type Said } from "./support/shell-trees.js";
 import { expectSettled, makePuppet, noneLeft, type Puppet } from "./support/faults.js";
 import { mountsOf } from "./support/sandbox.js";
 import { inDir } from "./support/trees.js";

@@ -5,9 +5,8 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
-import { failures, type Said } from "./support/failures.js";
+import { DEBIAN, failures, PRELUDE, type Said } from "./support/shell-trees.js";
 import { asUser, makeTrial, USER } from "./support/sandbox.js";
-import { DEBIAN, PRELUDE } from "./support/shell-trees.js";
 
 const projects: TestProject[] = [];
 afterAll(() => projects.forEach((project) => project.remove()));

@@ -2,8 +2,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { makeProject, type TestProject } from "./support/cli.js";
-import { failures, type Said } from "./support/failures.js";
-import { BUSYBOX, DEBIAN, PRELUDE } from "./support/shell-trees.js";
+import { BUSYBOX, DEBIAN, failures, PRELUDE, type Said } from "./support/shell-trees.js";
 
 // Each run is quick, but not on a machine that builds something else.
 jest.setTimeout(120_000);

@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { mountPoints } from "../engine/execute/local/mountinfo.js";
-import { giveToUser, sudoOwner } from "../engine/execute/own.js";
+import { giveToUser, sudoOwner } from "../cache/write.js";
 import { removeTree } from "../engine/execute/local/remove.js";
 import { clearStaleStages } from "../engine/execute/local/stale.js";
 import { asUser, drive, driveJob, inMounts, makeTrial, type Trial } from "./support/sandbox.js";

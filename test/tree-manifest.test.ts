@@ -5,9 +5,9 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { unwrap } from "../cache/problem.js";
 import { contentAttributes, parseAttributes } from "../engine/tree/attributes.js";
-import { diffManifests } from "./support/diff-manifests.js";
+import { diffManifests } from "./support/compare-trees.js";
 import { encodeBody, type Entry } from "../engine/tree/entry.js";
-import { checkTreeGuards } from "../engine/tree/guards.js";
+import { checkTreeGuards } from "../engine/execute/guards.js";
 import {
   bytesOf,
   decodeManifest,

@@ -2,7 +2,7 @@
 // manifest is the digest of the same tree in one piece.
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { diffManifests } from "./support/diff-manifests.js";
+import { diffManifests } from "./support/compare-trees.js";
 import type { Edit } from "./support/edit-tree.js";
 import { editIn, editOverlay, flatCopy, inDir, look, manifestOf, seal, treesIn } from "./support/trees.js";
 import { mkdirSync } from "node:fs";

@@ -3,7 +3,7 @@
 import { writeFileSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { diffManifests } from "./support/diff-manifests.js";
+import { diffManifests } from "./support/compare-trees.js";
 import { entryAt, type Manifest } from "../engine/tree/manifest.js";
 import type { Entry } from "../engine/tree/entry.js";
 import { unpackInto } from "../engine/tree/run-seal.js";

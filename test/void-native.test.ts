@@ -20,7 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeProject, type TestProject } from "./support/cli.js";
 import { compareTrees } from "./support/compare-trees.js";
-import { wrongModes } from "./support/packaged-modes.js";
+import { wrongModes } from "./support/packages.js";
 import { skipping } from "./support/skipping.js";
 import { librariesOf } from "./support/tiny-debian.js";
 import { KEY } from "./support/void-checkout.js";

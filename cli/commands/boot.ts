@@ -4,17 +4,24 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Accel, Does, Guest, Machine, Qemu, Role } from "../../rules/guest.js";
 import { asError, Exit, stop, unwrap } from "../../engine/problem.js";
 import { missingTools } from "../../engine/tools.js";
+import type { Accel, Does, Guest, Machine, Qemu, Role } from "../../rules/guest.js";
 import { findArtifact, type Found } from "../boot/artifact.js";
-import { tryGuest, type Attempt } from "../boot/attempt.js";
-import { accelOf, keepIn, machineOf, type Files } from "../boot/machine.js";
-import { outsideOf, type BootOptions, type Outside } from "../boot/options.js";
+import { type Ended, runGuest } from "../boot/console.js";
+import {
+  accelOf,
+  type BootOptions,
+  type Files,
+  keepIn,
+  machineOf,
+  type Outside,
+  outsideOf,
+} from "../boot/machine.js";
+import type { Call } from "../call.js";
 import { judge, look } from "../look.js";
 import { output } from "../output.js";
 import { warn } from "../state.js";
-import type { Call } from "../call.js";
 
 /** Everything that is settled before QEMU starts. */
 interface Start {
@@ -162,4 +169,51 @@ function statusOf(end: Attempt): number {
   if (end.kind === "signal") return 128 + constants.signals[end.signal];
   if (end.kind === "useless" || end.status === 0) return end.kind === "useless" ? Exit.failed : Exit.done;
   return stop(Exit.failed, `QEMU ended with status ${end.status}`);
+}
+
+// One start of a guest, and whether KVM was of any use for it: nested virtualisation can open, run the firmware, and
+// stand still as soon as a kernel starts.
+
+/** How it ended; `useless`: under KVM nothing of it was heard. */
+type Attempt = Ended | { readonly kind: "useless"; readonly why: string };
+
+/** What is known of a guest that is started. */
+interface Trial {
+  readonly qemu: Pick<Qemu, "kvmDeadline" | "LOADER" | "KVM_BROKEN">;
+  readonly machine: Machine;
+  readonly outside: Pick<Outside, "console" | "terminal">;
+}
+
+/** One start. Under KVM a guest from which nothing is heard in time, and to which nothing was typed, was of no use. */
+export async function tryGuest(
+  { qemu, machine, outside }: Trial,
+  accel: Accel,
+  argv: readonly string[],
+): Promise<Attempt> {
+  const giveUp = new AbortController();
+  let [alive, line] = [!outside.console, ""];
+  const seconds = qemu.kvmDeadline(machine);
+  const silent = `no word from a kernel in ${seconds} s`;
+  const timer = setTimeout(() => {
+    if (accel === "kvm" && !alive) giveUp.abort();
+  }, seconds * 1000);
+  const ended = await runGuest({
+    argv,
+    terminal: outside.terminal,
+    onOutput: (text) => {
+      const lines = (line + text).split(/[\r\n]+/);
+      line = lines.pop() ?? "";
+      alive ||= lines.some((one) => /\w/.test(one) && !qemu.LOADER.test(one));
+    },
+    typed: () => (alive = true),
+    giveUp: giveUp.signal,
+  });
+  clearTimeout(timer);
+  if (accel === "tcg" || ended.kind === "signal") return ended;
+  if (giveUp.signal.aborted) return { kind: "useless", why: silent };
+  const broken = ended.status !== 0 || qemu.KVM_BROKEN.test(ended.said);
+  const why = ended.said.trim().split("\n").at(-1) ?? "";
+  return broken && (!alive || !outside.console)
+    ? { kind: "useless", why: why || `status ${ended.status}` }
+    : ended;
 }

@@ -10,25 +10,24 @@ import {
   unresolvedOf,
 } from "../../engine/build/session.js";
 import type { Emit } from "../../engine/events.js";
+import type { Earlier } from "../../engine/known.js";
+import { DATECODE, withDate } from "../../engine/names.js";
 import { warningOnce } from "../../engine/notice.js";
-import { withDate } from "../../engine/names.js";
 import { together } from "../../engine/obstacles.js";
 import { Exit, ProblemError, stop, unwrap } from "../../engine/problem.js";
+import { quickFile, quickWords } from "../../engine/quick.js";
+import { saveRecord } from "../../engine/record.js";
 import { relationsOf } from "../../engine/relations.js";
 import { readReleases, selectRelease } from "../../engine/release/release.js";
-import type { Earlier } from "../../engine/known.js";
-import { saveRecord } from "../../engine/record.js";
-import { quickFile, quickWords } from "../../engine/quick.js";
 import { asksPerson, buildOptions, keepSpace, runOptions, sharedOf } from "../building.js";
+import type { Call } from "../call.js";
 import { displayOf, makeRenderer, noteUnsnapshottable } from "../display.js";
 import { listen } from "../interrupts.js";
-import { settingFiles } from "../settings.js";
-import { openImagefile, type Opened } from "../open.js";
+import { type Opened, openImagefile } from "../open.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
-import type { Call } from "../call.js";
-import { drift } from "../expect.js";
 import { isPrint, oneDate, select, type Selection } from "../select.js";
+import { settingFiles } from "../settings.js";
 
 /** Builds the named targets. */
 export async function command(call: Call<"build">): Promise<number> {
@@ -169,4 +168,31 @@ async function runBuild(
     interrupts.close();
     renderer.close();
   }
+}
+
+// A printed list held against a file that says what it should be. It ignores datecodes, and prints nothing.
+
+const bare = (line: string): string =>
+  line.replace(new RegExp(`(?<![0-9.])${DATECODE}(?![0-9])`, "g"), "{date}");
+
+/** Lines with `-` for what only the file has and `+` for what only the list has; none where they are equal. */
+function drift(expected: readonly string[], found: readonly string[]): string[] {
+  const [a, b] = [expected.map(bare), found.map(bare)];
+  // Length of the longest common subsequence of what follows in both.
+  const common = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
+  const at = (i: number, j: number): number => common[i]?.[j] ?? 0;
+  for (let i = a.length - 1; i >= 0; i -= 1)
+    for (let j = b.length - 1; j >= 0; j -= 1) {
+      const row = common[i];
+      if (row !== undefined)
+        row[j] = a[i] === b[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+    }
+  const lines: string[] = [];
+  for (let [i, j] = [0, 0]; i < a.length || j < b.length;) {
+    if (i < a.length && j < b.length && a[i] === b[j]) [i, j] = [i + 1, j + 1];
+    else if (i < a.length && (j === b.length || at(i + 1, j) >= at(i, j + 1)))
+      lines.push(`-${expected[i++] ?? ""}`);
+    else lines.push(`+${found[j++] ?? ""}`);
+  }
+  return lines;
 }

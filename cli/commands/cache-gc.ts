@@ -3,11 +3,10 @@ import { Index } from "../../cache/index.js";
 import { Exit, stop, type Problem, type Result } from "../../engine/problem.js";
 import { collectGarbage, leftBy, lookForGarbage, type Found, type Limits, type Row } from "../garbage.js";
 import { output } from "../output.js";
-import { formatBytes } from "../render/bytes.js";
-import { counted, listed, tallies } from "../render/count.js";
+import { counted, formatBytes, listed, tallies } from "../render/numbers.js";
 import { tableWidth } from "../render/renderer.js";
-import { tableLines } from "../render/table.js";
-import { ageIn, bytesIn } from "../amounts.js";
+import { tableLines } from "../render/columns.js";
+import { ageIn, bytesIn } from "../settings.js";
 import { say, type Call } from "../call.js";
 import { hasState, projectOfCall } from "../state.js";
 

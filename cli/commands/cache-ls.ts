@@ -2,9 +2,9 @@
 import { Index, type ArtifactRow, type BuildRow } from "../../cache/index.js";
 import { Exit } from "../../engine/problem.js";
 import { output } from "../output.js";
-import { formatBytes } from "../render/bytes.js";
+import { formatBytes } from "../render/numbers.js";
 import { tableWidth } from "../render/renderer.js";
-import { tableLines } from "../render/table.js";
+import { tableLines } from "../render/columns.js";
 import type { Call } from "../call.js";
 import { makersOf, projectOfCall } from "../state.js";
 

@@ -7,8 +7,8 @@ import { diskUse, totalUse } from "../../engine/execute/disk-use.js";
 import { Exit } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import { output } from "../output.js";
-import { formatBytes } from "../render/bytes.js";
-import { tableLines } from "../render/table.js";
+import { formatBytes } from "../render/numbers.js";
+import { tableLines } from "../render/columns.js";
 import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 

@@ -5,7 +5,7 @@ import { probeIsolation } from "../../engine/execute/local/capability.js";
 import { Exit } from "../../engine/problem.js";
 import { verifyAll, type Finding, type Verified } from "../../engine/verify.js";
 import { output } from "../output.js";
-import { counted, listed } from "../render/count.js";
+import { counted, listed } from "../render/numbers.js";
 import { say, type Call } from "../call.js";
 import { hasState, makersOf, projectOfCall, warn, whileLocked } from "../state.js";
 

@@ -15,7 +15,7 @@ import type { Project } from "../../engine/project.js";
 import { readReleases } from "../../engine/release/release.js";
 import { openImagefile } from "../open.js";
 import { output } from "../output.js";
-import { listed, tallies } from "../render/count.js";
+import { listed, tallies } from "../render/numbers.js";
 import { say, type Call } from "../call.js";
 import { hasState, projectOfCall, warn, whileLocked } from "../state.js";
 

@@ -4,9 +4,9 @@ import { Exit, unwrap } from "../../engine/problem.js";
 import { projectOf } from "../../engine/project.js";
 import type { Call } from "../call.js";
 import { output } from "../output.js";
-import { formatBytes } from "../render/bytes.js";
+import { formatBytes } from "../render/numbers.js";
 import { tableWidth } from "../render/renderer.js";
-import { tableLines } from "../render/table.js";
+import { tableLines } from "../render/columns.js";
 import { SETTINGS, settingsOf, variableOf, type Setting, type SettingName } from "../settings.js";
 
 /** One line a setting. */

@@ -6,7 +6,7 @@ import { Exit, stop, unwrap } from "../../engine/problem.js";
 import { makeState } from "../../engine/state.js";
 import { enginePaths, firstImagefile, hostDebian, ignoring, tsconfig } from "../first.js";
 import { output } from "../output.js";
-import { listed } from "../render/count.js";
+import { listed } from "../render/numbers.js";
 import type { Call } from "../call.js";
 import { projectOfCall } from "../state.js";
 

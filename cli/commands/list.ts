@@ -6,7 +6,7 @@ import { readReleases, selectRelease } from "../../engine/release/release.js";
 import { openImagefile } from "../open.js";
 import { output } from "../output.js";
 import { tableWidth } from "../render/renderer.js";
-import { tableLines } from "../render/table.js";
+import { tableLines } from "../render/columns.js";
 import type { Call } from "../call.js";
 import { select } from "../select.js";
 

@@ -4,7 +4,7 @@ import type { Session } from "../../engine/build/session.js";
 import { adopt, judgeAdoption, type Adoption } from "../../engine/release/adopt.js";
 import { requireOwner } from "../../engine/release/place.js";
 import { Exit, stop, unwrap } from "../../engine/problem.js";
-import { joined, sessionOf, tellLine } from "../exchange.js";
+import { joined, sessionOf, tellLine } from "../life.js";
 import { openImagefile } from "../open.js";
 import { output } from "../output.js";
 import type { Call } from "../call.js";

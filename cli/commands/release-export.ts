@@ -11,11 +11,11 @@ import { checkPlace, exportIndex, writeExport, type ExportWish } from "../../eng
 import type { ExportIndex } from "../../engine/release/exchange.js";
 import { rosterHere } from "../../engine/release/roster.js";
 import { readReleases, saveRelease, selectRelease } from "../../engine/release/release.js";
-import { joined, sessionOf, tellLine } from "../exchange.js";
+import { joined, sessionOf, tellLine } from "../life.js";
 import { openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { describeDecision } from "../render/reason.js";
-import { counted } from "../render/count.js";
+import { counted } from "../render/numbers.js";
 import type { Call } from "../call.js";
 import { oneDate, select, type Selection } from "../select.js";
 import { whileLocked } from "../state.js";

@@ -9,11 +9,11 @@ import { joinPins, oneRelease, sameLine } from "../../engine/release/import-pins
 import { requireOwner } from "../../engine/release/place.js";
 import type { Release } from "../../engine/release/record.js";
 import { readReleases } from "../../engine/release/release.js";
-import { sessionOf, tellLine } from "../exchange.js";
+import { sessionOf, tellLine } from "../life.js";
 import { openImagefile, type Opened } from "../open.js";
 import { output } from "../output.js";
 import { changesInFull } from "../render/change.js";
-import { counted } from "../render/count.js";
+import { counted } from "../render/numbers.js";
 import type { Call } from "../call.js";
 import { whileLocked } from "../state.js";
 

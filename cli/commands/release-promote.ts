@@ -2,11 +2,10 @@
 import { basename } from "node:path";
 import { Exit, stop, unwrap } from "../../engine/problem.js";
 import { verifyDirectory } from "../../engine/release/check.js";
-import { currentLink, readCurrent, swapCurrent } from "../../engine/release/promote.js";
+import { currentLink, readCurrent, swapCurrent } from "../../engine/release/place.js";
 import { saveRelease } from "../../engine/release/release.js";
 import { changeState, from } from "../../engine/release/states.js";
-import { collectedOf } from "../collected.js";
-import { moveRelease } from "../life.js";
+import { collectedOf, moveRelease } from "../life.js";
 import type { Call } from "../call.js";
 
 export const command = (call: Call<"release promote">): Promise<number> =>

@@ -6,9 +6,7 @@ import type { Project } from "../../engine/project.js";
 import { inPlace, isElsewhere, isLimited, ownFiles } from "../../engine/release/place.js";
 import type { Collected, Release } from "../../engine/release/record.js";
 import { changeState, from } from "../../engine/release/states.js";
-import { collectedOf } from "../collected.js";
-import { tellLine } from "../exchange.js";
-import { moveRelease } from "../life.js";
+import { collectedOf, moveRelease, tellLine } from "../life.js";
 import type { Call } from "../call.js";
 
 export const command = (call: Call<"release reopen">): Promise<number> =>

@@ -3,13 +3,10 @@ import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isDatecode } from "../../engine/names.js";
 import { Exit, stop, unwrap } from "../../engine/problem.js";
-import { currentLink, readCurrent, swapCurrent } from "../../engine/release/promote.js";
-import { isLimited } from "../../engine/release/place.js";
+import { currentLink, isLimited, readCurrent, swapCurrent } from "../../engine/release/place.js";
 import type { Release } from "../../engine/release/record.js";
 import { changeState, from } from "../../engine/release/states.js";
-import { collectedOf } from "../collected.js";
-import { tellLine } from "../exchange.js";
-import { moveRelease } from "../life.js";
+import { collectedOf, moveRelease, tellLine } from "../life.js";
 import type { Call } from "../call.js";
 
 export const command = (call: Call<"release rollback">): Promise<number> =>

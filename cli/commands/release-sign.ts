@@ -1,9 +1,11 @@
 // `imagemake release sign`: digests every file again and signs the checksums with the release's own key; or hands
 // them out for signing elsewhere and takes the signature back.
 import {
+  closeSync,
   existsSync,
   lstatSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -11,31 +13,28 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
+import { runProgram } from "../../cache/program.js";
 import { writeWhole } from "../../cache/write.js";
+import type { SignSettings } from "../../engine/model.js";
 import { withDate } from "../../engine/names.js";
-import { asKnown, Exit, stop, unwrap } from "../../engine/problem.js";
+import { asKnown, Exit, fail, ok, type Result, stop, unwrap } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
-import { verifySignature } from "../../engine/release/check.js";
+import { digestsIn, present, sumsText, verifySignature, waived } from "../../engine/release/check.js";
+import { putSignature } from "../../engine/release/collect.js";
 import {
   ensureKeys,
   keepPublicKey,
   keyPlace,
-  requireDate,
   type KeyPlace,
+  requireDate,
 } from "../../engine/release/keys.js";
 import { holdPlace } from "../../engine/release/place.js";
-import { putSignature } from "../../engine/release/collect.js";
 import type { Release } from "../../engine/release/record.js";
 import { signFile, toolOf } from "../../engine/release/signers.js";
 import { changeState, from, requireState } from "../../engine/release/states.js";
-import { sumsText } from "../../engine/release/sums.js";
-import { digestsIn, present, waived } from "../../engine/release/to-sign.js";
-import type { SignSettings } from "../../engine/model.js";
-import { collectedOf } from "../collected.js";
-import { meant, moveRelease, readGiven } from "../life.js";
-import { openImagefile } from "../open.js";
 import type { Call } from "../call.js";
-import { askSecret } from "../secret.js";
+import { collectedOf, meant, moveRelease, readGiven } from "../life.js";
+import { openImagefile } from "../open.js";
 
 export async function command(call: Call<"release sign">): Promise<number> {
   const { graph, project } = unwrap(await openImagefile(call.options, call.args, false));
@@ -158,4 +157,39 @@ function taken(call: Call<"release sign">, { datecode }: Release, from: string, 
   // minisign's trusted comment is signed like the rest.
   writeFileSync(to, unwrap(requireDate(unwrap(readGiven(from, "a signature")), "signature", datecode)));
   return publicKey;
+}
+
+// Asks a person for a secret at the terminal: it is not shown, not kept, and in no argument list.
+
+/** A shell, because it puts the terminal back also when Ctrl-C ends us in the middle of the line. */
+const ASK = /* sh */ `saved=$(stty -g)
+trap 'stty "$saved"; echo >&2' EXIT
+trap 'exit 130' INT TERM HUP
+stty -echo
+printf '%s' "$1" >&2
+IFS= read -r line
+printf '%s' "$line"`;
+
+/** What is typed after the question. A problem (exit 3) where there is no terminal. */
+function askSecret(question: string): Result<string> {
+  const lacking = fail(
+    Exit.environment,
+    "a passphrase is to be typed, and there is no terminal",
+    "--passphrase-file FILE gives it",
+  );
+  let terminal: number;
+  try {
+    terminal = openSync("/dev/tty", "r+");
+  } catch {
+    return lacking;
+  }
+  try {
+    const { status, stdout } = runProgram("sh", ["-c", ASK, "sh", question], { terminal });
+    if (status === null) return lacking;
+    return status === 0 && stdout.length > 0
+      ? ok(stdout.toString())
+      : fail(Exit.usage, "no passphrase was typed");
+  } finally {
+    closeSync(terminal);
+  }
 }

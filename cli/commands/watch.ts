@@ -3,20 +3,19 @@
 import type { Session } from "../../engine/build/session.js";
 import type { BuildEvent, Emit } from "../../engine/events.js";
 import type { TargetId } from "../../engine/model.js";
-import { Exit, ok, ProblemError, stop, type Problem, type Result } from "../../engine/problem.js";
+import { Exit, ok, type Problem, ProblemError, type Result, stop } from "../../engine/problem.js";
 import { projectOf } from "../../engine/project.js";
 import { relationsOf } from "../../engine/relations.js";
 import { Interests } from "../../engine/watch/interests.js";
 import { Watcher } from "../../engine/watch/watcher.js";
 import type { Call } from "../call.js";
 import { displayOf, filesOf, progressOf } from "../display.js";
-import { listen, type Interrupts } from "../interrupts.js";
+import { type Interrupts, listen } from "../interrupts.js";
 import type { Opened } from "../open.js";
 import { combine, type Renderer } from "../render/index.js";
 import { Guest } from "../watch/guest.js";
-import { Hints } from "../watch/hints.js";
-import { Rounds, type Round } from "../watch/rounds.js";
-import { Telling, type Cause } from "../watch/telling.js";
+import { type Round, Rounds } from "../watch/rounds.js";
+import { type Cause, Telling } from "../watch/telling.js";
 
 /** After Ctrl-C, and where an input of it changed, an action has so long to end by itself. Milliseconds. */
 const GRACE_MS = 500;
@@ -288,5 +287,58 @@ class Watching {
   #close(): void {
     this.#terminal?.close();
     combine(this.files).close();
+  }
+}
+
+// Hints until there is a quiet moment: who saves a file, or checks out a branch, does it in many small steps.
+
+/** After the last hint, and at most after the first while there are more and more. Milliseconds. */
+const [QUIET_MS, LONG_MS] = [30, 1000];
+
+/** Paths that something happened to. */
+class Hints {
+  readonly #paths = new Set<string>();
+  #first = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `quiet`: called when it has been quiet; what is not taken then stays. */
+  constructor(private readonly quiet: () => void) {}
+
+  add(path: string): void {
+    const now = performance.now();
+    if (this.#paths.size === 0) this.#first = now;
+    this.#paths.add(path);
+    this.#wait(Math.max(0, Math.min(QUIET_MS, this.#first + LONG_MS - now)));
+  }
+
+  /** Tells soon, once more, of what was not taken. */
+  again(): void {
+    if (this.#paths.size > 0) this.#wait(QUIET_MS);
+  }
+
+  #wait(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.quiet(), milliseconds);
+  }
+
+  /** When the first of them came; of `performance.now`. */
+  get since(): number {
+    return this.#first;
+  }
+
+  get size(): number {
+    return this.#paths.size;
+  }
+
+  get paths(): ReadonlySet<string> {
+    return this.#paths;
+  }
+
+  /** What has come, which is done with now. */
+  take(): string[] {
+    clearTimeout(this.#timer);
+    const taken = [...this.#paths];
+    this.#paths.clear();
+    return taken;
   }
 }

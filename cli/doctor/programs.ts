@@ -3,7 +3,7 @@ import { addTo } from "../../cache/grouped.js";
 import type { Action, TargetId, Tool } from "../../engine/model.js";
 import type { Drivers } from "../../engine/packages/driver.js";
 import { findTool, installing } from "../../engine/tools.js";
-import { listed } from "../render/count.js";
+import { listed } from "../render/numbers.js";
 import { fine, lacking, type Finding } from "./finding.js";
 
 /** What the engine itself calls. */

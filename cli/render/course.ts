@@ -1,9 +1,7 @@
 // What becomes of a plan, gathered from events: what its last line counts, and what later lines say of earlier ones.
 import type { BuildEvent } from "../../engine/events.js";
-import { formatBytes } from "./bytes.js";
+import { counted, formatBytes, formatDuration } from "./numbers.js";
 import { pad, widthOf } from "./columns.js";
-import { counted } from "./count.js";
-import { formatDuration } from "./duration.js";
 import { fromHere } from "./failed.js";
 import { summaryLine } from "./summary.js";
 import { visible } from "./visible.js";

@@ -2,7 +2,7 @@
 // and tty print these lines.
 import { isAbsolute, relative } from "node:path";
 import type { BuildEvent } from "../../engine/events.js";
-import { formatDuration } from "./duration.js";
+import { formatDuration } from "./numbers.js";
 import { describeFailure, hintOf } from "./reason.js";
 import { visible, visibleLogLine } from "./visible.js";
 

@@ -1,6 +1,8 @@
-// The event stream as it is: one JSON object a line, on stdout.
+// The event stream as it is: one JSON object a line, on stdout or in the file of `--events`.
 import { version } from "../../cache/installed.js";
 import type { Begin, BuildEvent } from "../../engine/events.js";
+import { ok, type Result } from "../../engine/problem.js";
+import { openEventFile, type Warn } from "./logfile.js";
 import { lineWriter, type Renderer, type Sink } from "./renderer.js";
 
 /** An event as one line; JSON escapes what would break it. */
@@ -35,4 +37,21 @@ export function inFew(write: (lines: readonly string[]) => void): Renderer {
     },
     close: flush,
   };
+}
+
+// `--events FILE`: JSON lines appended as the events happen, so that they survive a kill.
+
+/** Exit 2 when FILE cannot be opened; `warn` hears, once, of a later error. */
+export function openEvents(path: string, warn: Warn): Result<Renderer> {
+  const file = openEventFile(path, "append", warn);
+  if (!file.ok) return file;
+  const { write, close } = file.value;
+  const lines = inFew((some) => write(`${some.join("\n")}\n`));
+  return ok({
+    event: lines.event,
+    close: () => {
+      lines.close();
+      close();
+    },
+  });
 }

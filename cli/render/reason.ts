@@ -2,7 +2,7 @@
 // complete: a new member does not compile until it has its words. It prints nothing.
 import type { BuildReason, Decision, Differences, Failure, RestoreReason } from "../../engine/reason.js";
 import { changesInFull, changesInShort, shortened } from "./change.js";
-import { formatSeconds } from "./duration.js";
+import { formatSeconds } from "./numbers.js";
 import { visible, visibleLines } from "./visible.js";
 
 /** Why, in one line: `packages: + vim 2:9.0.1378-2, - nano`, `never built`. Long lists are shortened. */

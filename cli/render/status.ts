@@ -2,7 +2,7 @@
 // board, the moment and the terminal's size.
 import type { Board, Running } from "./board.js";
 import { cut, cutMiddle, pad, widthOf } from "./columns.js";
-import { formatLeft, formatSeconds } from "./duration.js";
+import { formatLeft, formatSeconds } from "./numbers.js";
 import type { Paint } from "./style.js";
 import { visible } from "./visible.js";
 

@@ -1,10 +1,9 @@
-// The last line of a run. Small and without imports of weight: a run with nothing to do says its one line
-// through here and loads no renderer.
+// How much there is to do, and the last line of a run.
 import type { BuildEvent } from "../../engine/events.js";
-import { formatDuration } from "./duration.js";
+import { formatDuration } from "./numbers.js";
 
 /** What a run says that found everything up to date. On stderr; not with --quiet. */
-export const NOTHING_TO_DO = "nothing to do";
+const NOTHING_TO_DO = "nothing to do";
 
 /**
  * `built 3, restored 1, 12 up to date, 2 m 14 s`; from a shared cache `taken 2`; with failures their names:
@@ -32,4 +31,17 @@ export function summaryLine(
   if (left > 0) parts.push(`not begun ${left}`);
   if (upToDate > 0) parts.push(`${upToDate} up to date`);
   return [...parts, formatDuration(done.duration), ...how].join(", ");
+}
+
+// A plan in words: how much there is to do. It decides nothing.
+
+/** `3 to build, 1 to restore, 12 up to date`, or `nothing to do`. */
+export function planLine(plan: Extract<BuildEvent, { type: "plan" }>["decisions"]): string {
+  const count = (kind: string): number => plan.filter(({ decision }) => decision.kind === kind).length;
+  const [build, restore, upToDate] = [count("build"), count("restore"), count("up-to-date")];
+  if (build + restore === 0) return NOTHING_TO_DO;
+  const parts = [`${build} to build`];
+  if (restore > 0) parts.push(`${restore} to restore`);
+  if (upToDate > 0) parts.push(`${upToDate} up to date`);
+  return parts.join(", ");
 }

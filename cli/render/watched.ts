@@ -1,7 +1,7 @@
 // What `watch` says between builds.
 import type { BuildEvent } from "../../engine/events.js";
 import { shortened } from "./change.js";
-import { formatDuration } from "./duration.js";
+import { formatDuration } from "./numbers.js";
 import { visible } from "./visible.js";
 
 /** The lines of an event that only `watch` has. */

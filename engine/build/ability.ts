@@ -1,10 +1,12 @@
-// What may not be executed, before anything costs time; and what is left to do where something cannot be.
+// What may not be executed, before anything costs time: what the machine or the user cannot do, what does not work
+// where the processor is emulated; and what is left to do where something cannot be.
 import type { Judgement } from "../decide.js";
 import type { Executor } from "../execute/executor.js";
 import type { Action } from "../model.js";
-import { together, type Obstacles } from "../obstacles.js";
-import type { Problem, Result } from "../problem.js";
+import { type Obstacles, together } from "../obstacles.js";
+import { Exit, fail, ok, type Problem, type Result } from "../problem.js";
 import { relationsOf } from "../relations.js";
+import { emulatedCpu } from "../tools.js";
 import type { RunOptions, Session } from "./session.js";
 
 /** What the user may not do, all at once; null for nothing. */
@@ -36,4 +38,31 @@ export function restHint(
   return wanted.some((target) => open.has(relations.producer(target)?.id ?? ""))
     ? "-k builds the rest"
     : undefined;
+}
+
+// What does not work where the processor is emulated: targets that say so, and packages that the project names.
+// Refused before anything runs, by name.
+
+/** Closures by action, as a release pins them. */
+type Closures = Readonly<
+  Record<string, { readonly packages: readonly { readonly name: string; readonly version: string }[] }>
+>;
+
+/** Whether what is to be built under emulation is not marked itself and holds none of `nativeOnly`. */
+export function checkNative(
+  { id, tools, arch, native }: Action,
+  closures: Closures,
+  nativeOnly: readonly string[],
+): Result<void> {
+  if (!tools.some(({ name }) => emulatedCpu(name) !== undefined)) return ok(undefined);
+  const marked = new Set(nativeOnly);
+  const found = (closures[id]?.packages ?? []).filter(({ name }) => marked.has(name));
+  if (!native && found.length === 0) return ok(undefined);
+  const names = found.map(({ name, version }) => `${name} ${version}`).join(", ");
+  const why = native ? "it is marked as native" : `it holds ${names}, which the project marks as native-only`;
+  return fail(
+    Exit.environment,
+    `${why}: not to be built under emulation`,
+    `build it on a machine of ${arch ?? "its architecture"}, and bring it here with imagemake release import`,
+  );
 }

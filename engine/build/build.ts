@@ -12,15 +12,13 @@ import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacl
 import { Exit, type ExitStatus, ok, type Problem, type Result } from "../problem.js";
 import { saveRelease, setDamagedAside } from "../release/release.js";
 import { stampOf } from "../sources/stamp.js";
-import { forbiddenAmong, restHint } from "./ability.js";
+import { checkNative, forbiddenAmong, restHint } from "./ability.js";
 import { checkClaims } from "./claims.js";
 import { contentsOf, executorOf, type OpenExecutor } from "./here.js";
 import { cautionsOf } from "./inputs.js";
-import { checkNative } from "./native.js";
 import { clearAfterCrash, clearStages, takeLock } from "./lock.js";
-import { mend } from "./mend.js";
+import { mend, notePublished } from "./perform.js";
 import { Planned } from "./durations.js";
-import { notePublished } from "./perform.js";
 import { performAll, type CourseOptions, type Tally } from "./course.js";
 import {
   decideAll,

@@ -1,26 +1,30 @@
-// One action from decision to links: stage, run, publish. Everything that happens becomes an event; every
-// failure becomes a row, so that `why` and `log` know of it.
-import { appendFileSync } from "node:fs";
+// One action from decision to links: stage, run, publish. Everything that happens becomes an event; every failure
+// becomes a row, so that `why` and `log` know of it. What it finds damaged is removed and made anew.
 import { randomBytes } from "node:crypto";
+import { appendFileSync } from "node:fs";
 import type { ContentStore } from "../../cache/content-store.js";
+import type { ArtifactRow, BuildRow } from "../../cache/index.js";
 import { problemIn, writeIfPossible } from "../../cache/io.js";
-import type { BuildRow } from "../../cache/index.js";
-import { reached } from "../../cache/steps.js";
 import { logPath, partPath, stageOf } from "../../cache/layout.js";
+import { reached } from "../../cache/steps.js";
+import { digestOf } from "../../cache/store.js";
+import { discardDamaged } from "../damage.js";
 import type { Decider, Judgement } from "../decide.js";
-import type { Decision, Failure } from "../reason.js";
 import type { Executor, Outcome } from "../execute/executor.js";
 import { refused } from "../execute/guards.js";
 import type { Copies } from "../execute/kept-copies.js";
 import { removeStage, stageAction } from "../execute/stage.js";
 import type { Action, TargetId } from "../model.js";
-import { linkOutputs, publish, recordFailure } from "../publish.js";
-import { noticeAbout } from "../notice.js";
+import { type Notice, noticeAbout } from "../notice.js";
 import { asError, Exit, fail, ok, type Problem, type Result } from "../problem.js";
+import { linkOutputs, publish, recordFailure } from "../publish.js";
+import type { Decision, Failure } from "../reason.js";
+import { forgetRecords } from "../record.js";
 import { relationsOf } from "../relations.js";
+import { droppedAttributes } from "../sources/dropped.js";
+import { lossesOf, lossText } from "../tree/losses.js";
+import { readManifest } from "../tree/manifest.js";
 import { failed } from "./failed.js";
-import { lossesIn } from "./losses.js";
-import { mend } from "./mend.js";
 import type { Session } from "./session.js";
 import { forgetUnfinished, makeLog, noteUnfinished } from "./unfinished.js";
 
@@ -239,4 +243,66 @@ function noteCopied({ session, copies }: PerformContext, path: string | null): v
     message: `${path} is a copy of what the store holds, because no hard link can be made there: files in out/ take their room twice`,
     at: session.options.now(),
   });
+}
+
+// What is lost on the way into an action's outputs, known before it runs: sentences for people, and with the guard `lossless`
+// failures (engine/execute/guards.ts).
+
+/**
+ * What the formats of its outputs do not hold of the trees that it reads, and a tree not of the sources that go into it,
+ * a sentence each.
+ */
+async function lossesIn(decider: Decider, action: Action): Promise<Result<readonly Notice[]>> {
+  const said: Notice[] = [];
+  for (const input of action.inputs) {
+    if (input.kind !== "source" || input.source.kind !== "files" || input.source.tree?.kind !== "tree")
+      continue;
+    const resolved = await decider.context.sources.resolve(input.source, input.name);
+    if (!resolved.ok) return resolved;
+    if (resolved.value.kind !== "files") continue;
+    const losses = await droppedAttributes(resolved.value.files, input.source.tree);
+    if (!losses.ok) return losses;
+    if (losses.value.length > 0) said.push(lossText("an overlay", losses.value));
+  }
+  for (const holding of action.holds) {
+    const input = action.inputs.find(({ name }) => name === holding.input);
+    const id = input?.kind === "artifact" ? decider.artifactOf(input.target) : undefined;
+    if (id === undefined || !id.startsWith("t:")) continue;
+    const manifest = readManifest(decider.context.project.manifests, digestOf(id));
+    if (!manifest.ok) return manifest;
+    const losses = lossesOf(manifest.value, holding);
+    if (losses.length > 0) said.push(lossText(holding.format, losses));
+  }
+  return ok(said);
+}
+
+// What a build does about damage in the store: what it was going to read is removed and made anew. It looks at nothing itself;
+// what read it while it was damaged fails (engine/execute/local/executor.ts).
+
+/** What is damaged is removed and named, with what was built since from it: all that is made anew. */
+export async function mend(
+  { decider, index, options }: Session,
+  damaged: ArtifactRow,
+): Promise<Result<void>> {
+  const { id, kind } = damaged;
+  // Another action that reads it may have been here already, and may have made it anew.
+  if (decider.whole.lost.has(id)) {
+    const maker = index.makerOf(id);
+    // They may hold that what is void now is up to date.
+    forgetRecords(options.project);
+    decider.products.spoil();
+    const { voided, problem } = await discardDamaged({ project: options.project, index }, damaged);
+    if (problem !== null) return { ok: false, problem };
+    const since = new Set(voided.map(({ build }) => build.action));
+    const whose = maker === undefined ? "" : ` (made by ${maker})`;
+    const also = since.size === 0 ? "" : `; what was built from it counts no more: ${[...since].join(", ")}`;
+    options.emit({
+      type: "notice",
+      level: "warning",
+      message: `the ${kind} ${id}${whose} in the store is damaged, and is made anew${also}`,
+      at: options.now(),
+    });
+  }
+  decider.whole.forget(id);
+  return ok(undefined);
 }

@@ -7,7 +7,7 @@ import { isPlain, readPlain } from "../../cache/io.js";
 import { fields, jsonOf, matching, milliseconds, size, text } from "../../cache/shape.js";
 import type { TargetId } from "../model.js";
 import type { Project } from "../project.js";
-import { giveFdToUser, giveToUser } from "../execute/own.js";
+import { giveFdToUser, giveToUser } from "../../cache/write.js";
 
 /** An action without an end. */
 export interface Unfinished {

@@ -1,15 +1,23 @@
 // The exports of an Imagefile as a graph: every target that an export is or reaches gets its id, every draft becomes
 // an action.
-import { tooLong, tooLongTogether, unheld, variableWord } from "../argument.js";
-import { inside, isHandle, type ActionSpec, type Draft } from "../declare.js";
+import { SHELL, tooLong, tooLongTogether, unheld, variableWord } from "../shell.js";
+import { type ActionSpec, type Draft, type Handle, inside, isHandle, type ProjectSpec } from "../declare.js";
 import { actionNodes, dependencies } from "../graph.js";
-import type { Action, Graph, Group, Input, Output, Target, TargetId } from "../model.js";
+import type {
+  Action,
+  Graph,
+  Group,
+  Input,
+  Output,
+  ProjectSettings,
+  SignSettings,
+  Target,
+  TargetId,
+} from "../model.js";
 import { Exit, stop, unwrap } from "../problem.js";
-import { membersOf, projectExport, walkExports, type Exported, type Where } from "./exports.js";
-import { Names, type Named } from "./ids.js";
-import { SHELL } from "../shell.js";
+import { type Exported, handlesOf, membersOf, projectExport, walkExports, type Where } from "./exports.js";
+import { type Named, Names } from "./ids.js";
 import { short } from "./place.js";
-import { projectSettings } from "./settings.js";
 
 /** What `collect` needs beside the exports. */
 export interface CollectOptions {
@@ -184,3 +192,52 @@ const subGroups = (one: Exported): readonly Group[] =>
         { name: one.name, members: membersOf(one, true) },
         ...one.members.flatMap(({ value }) => subGroups(value)),
       ];
+
+// What project(…) says, with ids instead of handles, and what holds where it says nothing.
+
+/**
+ * Settings of the graph. VAR= narrows what a bare `imagemake` builds, never what a release holds. Throws
+ * (exit 2) for a target that is neither an export nor reached by one, and for a gate that is no check.
+ */
+function projectSettings(
+  given: ProjectSpec | undefined,
+  names: Names,
+  targets: readonly Target[],
+): ProjectSettings {
+  const { default: bare = [], epoch, nativeOnly = [], release = {} } = given ?? {};
+  const ids = (field: string, values: readonly unknown[], narrowed: boolean): readonly TargetId[] => {
+    const handles = values.flatMap((value) => handlesOf(value, narrowed));
+    return [...new Set(handles.map((handle) => idOf(field, handle, names)))];
+  };
+  const files = targets.filter(({ exported, kind }) => exported && kind === "file").map(({ id }) => id);
+  const gate = ids("release.gate", release.gate ?? [], false);
+  const other = gate.find((id) => targets.find((target) => target.id === id)?.kind !== "verdict");
+  if (other !== undefined) stop(Exit.usage, `project: release.gate: ${other} is no check`);
+  return {
+    default: ids("default", bare, true),
+    epoch: epoch ?? null,
+    nativeOnly,
+    release: {
+      of: release.of === undefined ? files : ids("release.of", release.of, false),
+      gate,
+      steps: release.steps ?? [],
+      into: release.into ?? null,
+      sums: { file: release.sums?.file ?? "sha256sum.txt", form: release.sums?.form ?? "bsd" },
+      sign: signSettings(release.sign ?? {}),
+    },
+  };
+}
+
+function signSettings(given: Partial<SignSettings>): SignSettings {
+  const { name = "{date}" } = given;
+  return {
+    ...{ tool: "signify", keys: "release-keys", name, passphrase: `${name}.pass` },
+    comment: "This key is only valid for images with date {date}.",
+    ...given,
+  };
+}
+
+function idOf(field: string, handle: Handle, names: Names): TargetId {
+  if (names.has(handle)) return names.target(handle);
+  stop(Exit.usage, `${short(inside(handle).draft.at)}: project: ${field}: this target is not exported`);
+}

@@ -12,10 +12,9 @@ import { blame } from "./blame.js";
 import { collect } from "./collect.js";
 import type { Reads } from "./fresh.js";
 import { placeInStack } from "./frames.js";
-import { setImagefileDirectory } from "./home.js";
+import { place, setImagefileDirectory, short } from "./place.js";
 import { loadModules, type Exports } from "./modules.js";
 import { replace, undoAll, type Undo } from "./patch.js";
-import { place, short } from "./place.js";
 import { Recorder } from "./record.js";
 import { track } from "./track.js";
 

@@ -2,20 +2,23 @@
 // modules too: node would keep them for good and resolve "imagemake" by itself. Packages are left to node, which loads
 // them once a process.
 import { isUtf8 } from "node:buffer";
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Jiti, JitiOptions, TransformOptions } from "jiti";
 import { library, nativeImport } from "../../cache/compiled.js";
+import { hashBytes } from "../../cache/hash.js";
 import { PACKAGE } from "../../cache/installed.js";
-import { ModuleSyntaxError, importProblem, jsonProblem, notUtf8 } from "./blame.js";
+import { readPlain, writeIfPossible } from "../../cache/io.js";
+import { modulePath } from "../../cache/layout.js";
+import { ownerIn, writeWhole } from "../../cache/write.js";
+import { lineNotUtf8 } from "../sources/utf8.js";
+import { importProblem, jsonProblem, ModuleSyntaxError, notUtf8 } from "./blame.js";
 import { engineModule, projectModule } from "./engine-module.js";
 import { ownerOf, placeInStack } from "./frames.js";
-import { lineNotUtf8 } from "../utf8.js";
-import { keeping, type Keeping } from "./kept-modules.js";
 import { nearest } from "./nearest.js";
-import { noteResolution, watchRequire, type Note } from "./resolution.js";
+import { type Note, noteResolution, watchRequire } from "./resolution.js";
 
 /** A module's names. */
 export type Exports = Readonly<Record<string, unknown>>;
@@ -271,5 +274,49 @@ function nearHint(id: string, importer: string): string | undefined {
   } catch {
     // No such directory either.
     return undefined;
+  }
+}
+
+// Keeps modules as they were transpiled, which spares loading babel (100 ms). What is kept is run, so it counts only while a
+// checksum says that it was made of this very text, and is what was made of it.
+
+/** Changes whenever a text is transpiled otherwise than before. */
+const FORM = "jiti 2";
+
+type Transpile = (given: TransformOptions) => string;
+
+/** Where modules are kept. */
+interface Keeping {
+  readonly dir: string;
+  /** Runs what is none of the Imagefile's doing. */
+  readonly quietly: <T>(work: () => T) => T;
+  /** Which of what was transpiled may be kept. */
+  readonly isGood: (code: string) => boolean;
+}
+
+/** The same, with what it gives kept. */
+function keeping({ dir, quietly, isGood }: Keeping, transpile: Transpile): Transpile {
+  return (given) => {
+    const { filename, source, ...how } = given;
+    if (filename === undefined) return transpile(given);
+    const from = JSON.stringify([FORM, filename, how, source]);
+    const sum = (code: string): string => `\n/* ${hashBytes(`${from}\0${code}`)} */\n`;
+    const name = `${basename(dirname(filename))}-${basename(filename)}.${hashBytes(filename).slice(0, 8)}`;
+    const file = modulePath(dir, `${name}.${how.async === true ? "mjs" : "cjs"}`);
+    const kept = quietly(() => read(file));
+    const code = kept.slice(0, -sum("").length);
+    if (kept !== "" && kept === code + sum(code)) return code;
+    const made = transpile(given);
+    if (isGood(made)) quietly(() => writeIfPossible(() => writeWhole(file, made + sum(made), ownerIn(dir))));
+    return made;
+  };
+}
+
+/** Empty where nothing is kept. */
+function read(file: string): string {
+  try {
+    return readPlain(file)?.toString("utf8") ?? "";
+  } catch {
+    return "";
   }
 }

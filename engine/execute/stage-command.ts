@@ -1,10 +1,9 @@
 // What an action's command is given: its words, its environment, and files for what fits into neither.
 import { join } from "node:path";
-import { tooLong, variableWord } from "../argument.js";
+import { runsScript, runsText, runsTextWithin, tooLong, variableWord } from "../shell.js";
 import { variableIn, type Action, type Command } from "../model.js";
 import { withDate } from "../names.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
-import { runsScript, runsText, runsTextWithin } from "../shell.js";
 import { layText, type Stage } from "./stage-source.js";
 
 /** The variables of inputs and outputs, and lines for the log about those that are not set. */

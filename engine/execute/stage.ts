@@ -3,20 +3,21 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { stageOf } from "../../cache/layout.js";
+import { packagePath } from "../../cache/packages.js";
 import { reached } from "../../cache/steps.js";
 import type { Decider, Judgement } from "../decide.js";
-import { componentsOf, keyOf, unisolated, usesDate, type KeyInput } from "../key.js";
-import type { Action, Source } from "../model.js";
+import { componentsOf, type KeyInput, keyOf, unisolated, usesDate } from "../key.js";
+import { type Action, DEFAULT_EPOCH, type Source } from "../model.js";
+import type { Package } from "../packages/driver.js";
 import { asError, Exit, fail, ok, type Problem, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { ResolvedSource } from "../sources/resolved.js";
 import { outputPath, type StagedAction, type StagedInput } from "./executor.js";
-import { keepCopies, manyFiles, recordCopies, takeCopies, type Copies } from "./kept-copies.js";
+import { type Copies, keepCopies, manyFiles, recordCopies, takeCopies } from "./kept-copies.js";
 import { removeTree } from "./local/remove.js";
 import { untold } from "./local/stale.js";
 import { commandOf, environmentOf, setVariable, type Variables } from "./stage-command.js";
-import { epochOf } from "./stage-epoch.js";
-import { Laid, makeRoom, stageSource, type Stage } from "./stage-source.js";
+import { Laid, makeRoom, type Stage, stageSource } from "./stage-source.js";
 
 /** A stage, and the action in it. */
 export interface Staged {
@@ -167,4 +168,22 @@ async function resolveSources(
     found.set(input.name, { source: input.source, resolved: resolved.value });
   }
   return ok(found);
+}
+
+// What dates an action: the newest build date among its packages, and what the key has of the epoch; never the clock.
+
+/** SOURCE_DATE_EPOCH, in seconds; `dated` is what the key has of it. */
+async function epochOf(
+  { context: { pins, project } }: Decider,
+  action: Action,
+  packages: readonly Package[] | null,
+  dated: number | null,
+): Promise<number> {
+  let epoch = dated ?? 0;
+  if (action.packages !== null && packages !== null) {
+    const driver = await pins.driver(action.packages.driver);
+    for (const { sha256 } of packages)
+      epoch = Math.max(epoch, await driver.buildDate(packagePath(project.packages, sha256)));
+  }
+  return epoch === 0 ? DEFAULT_EPOCH : epoch;
 }

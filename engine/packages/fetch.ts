@@ -8,7 +8,7 @@ import type { Obstacle, Obstacles } from "../obstacles.js";
 import { ok, type Problem, type Result } from "../problem.js";
 import type { Package, PackageDriver, SnapshotContext } from "./driver.js";
 import type { PinnedClosure } from "../release/record.js";
-import { mentions } from "./wanted.js";
+import { mentions } from "./requests.js";
 
 /** What fetching needs of the pins. */
 export interface Fetching {

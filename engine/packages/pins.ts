@@ -19,11 +19,9 @@ import { closureDigest, fitForFiles } from "./closure.js";
 import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } from "./driver.js";
 import { fetchPackages, type Fetching } from "./fetch.js";
 import { Policies, type Policy } from "./policy.js";
-import { agreeing, checkedHere, provenRelease, without } from "./proof.js";
-import { beneath, namesakes, requestDigest, withBeneath, type Asked } from "./requests.js";
+import { agreeing, checkedHere, provenRelease, StoredPackages, without } from "./proof.js";
+import { type Asked, beneath, blame, namesakes, requestDigest, wantedOf, withBeneath } from "./requests.js";
 import { dated, fateOf, moment, renewedTexts, takeSnapshot, withScratch } from "./snapshots.js";
-import { StoredPackages } from "./stored.js";
-import { blame, wantedOf } from "./wanted.js";
 
 /** What the pins of a run need. */
 export interface PinsContext {

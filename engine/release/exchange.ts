@@ -11,7 +11,7 @@ import { PACKAGE_DIGEST } from "../../cache/packages.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Release } from "./record.js";
 import { readRelease } from "./release.js";
-import { readSums } from "./sums.js";
+import { readSums } from "./check.js";
 
 /** Names in an export. Files lie under their dated names, snapshots and packages under their digests. */
 export const NAMES = {

@@ -10,19 +10,18 @@ import { ioProblem, temporaryName } from "../../cache/io.js";
 import { leadsTo } from "../../cache/layout.js";
 import { fields, jsonOf, list, optional, size, text } from "../../cache/shape.js";
 import { digestOf } from "../../cache/store.js";
-import { makeOwnDir, writeWhole } from "../../cache/write.js";
+import { giveToUser, makeOwnDir, writeWhole } from "../../cache/write.js";
 import { packagePath } from "../../cache/packages.js";
 import { copySnapshot, Snapshots } from "../../cache/snapshots.js";
 import type { Session } from "../build/session.js";
 import type { Judgement } from "../decide.js";
-import { giveToUser } from "../execute/own.js";
 import { removeTree } from "../execute/local/remove.js";
 import type { Action, Graph, TargetId } from "../model.js";
 import { withDate } from "../names.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { EXPORT_FORM, NAMES, type ExportedAction, type ExportedFile, type ExportIndex } from "./exchange.js";
-import { sumsText } from "./sums.js";
+import { sumsText } from "./check.js";
 import { relationsOf } from "../relations.js";
 
 /** What is to be exported. */

@@ -16,7 +16,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { holdDirectory, type Held } from "../../cache/held.js";
 import { codeOf } from "../../cache/io.js";
-import { giveToUser } from "../execute/own.js";
+import { giveToUser } from "../../cache/write.js";
 import type { SignSettings } from "../model.js";
 import { DATECODE, withDate } from "../names.js";
 import { Exit, fail, ok, type Result } from "../problem.js";

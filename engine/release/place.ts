@@ -1,16 +1,15 @@
-// Where a release was collected, as far as its file can be believed: people copy and clone release files, and under
-// sudo they are the caller's, who may not edit the Imagefile. It reads no Imagefile.
-import { lstatSync, readFileSync } from "node:fs";
+// Where a release was collected, as far as its file can be believed (people copy and clone release files, and under
+// sudo they are the caller's, who may not edit the Imagefile); and the `current` link beside it.
+import { lstatSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { holdDirectory, trustedBelow, type Held } from "../../cache/held.js";
+import { type Held, holdDirectory, trustedBelow } from "../../cache/held.js";
 import { leadsTo } from "../../cache/layout.js";
-import { sudoOwner } from "../../cache/write.js";
+import { giveToUser, sudoOwner } from "../../cache/write.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
-import { isSignature } from "./check.js";
 import { isWithin } from "../sources/globs.js";
+import { isSignature, sumsText } from "./check.js";
 import type { Collected, Release } from "./record.js";
-import { sumsText } from "./sums.js";
 
 /** Where the Imagefile says that a release is collected. */
 export const ownPlace = (project: Project, into: string | null, datecode: string): string =>
@@ -151,3 +150,40 @@ const isBelow = (dir: string, path: string): boolean => isWithin(dir, path) && r
 
 /** Where a path leads; itself where it is not there. */
 export const real = (path: string): string => leadsTo(path) ?? path;
+
+// The `current` symlink beside collected releases: read, and swapped in one step.
+
+/** The link beside a collected directory. */
+export const currentLink = (dir: string): string => join(dirname(dir), "current");
+
+/** What it points to; null where there is none. Anything else in its place is refused. */
+export function readCurrent(link: string): Result<string | null> {
+  const stats = lstatSync(link, { throwIfNoEntry: false });
+  if (stats === undefined) return ok(null);
+  return stats.isSymbolicLink()
+    ? ok(readlinkSync(link))
+    : fail(Exit.usage, `${link} is no symbolic link, and is left alone`);
+}
+
+/** Points it elsewhere by rename, or takes it away. The directory it is in may be the caller's, and is opened once. */
+export function swapCurrent(project: Project, link: string, to: string | null): Result<void> {
+  const held = holdPlace(project, dirname(link));
+  try {
+    const current = join(held.path, basename(link));
+    if (to === null) {
+      rmSync(current, { force: true });
+      return ok(undefined);
+    }
+    // One name: what an interrupted run left is replaced by the next one.
+    const temporary = join(held.path, ".current.making");
+    if (lstatSync(temporary, { throwIfNoEntry: false })?.isSymbolicLink() === false)
+      return inTheWay(join(dirname(link), ".current.making"));
+    rmSync(temporary, { force: true });
+    symlinkSync(to, temporary);
+    giveToUser(temporary);
+    renameSync(temporary, current);
+    return ok(undefined);
+  } finally {
+    held.close();
+  }
+}

@@ -1,19 +1,27 @@
-// The files of releases: found, read, written, and which of them a run works in. Explicit ones are beside the Imagefile,
-// implicit ones in the state directory; the database is never needed to join one.
+// The files of releases: found, read, written, and which of them a run or a command means. Explicit ones are beside
+// the Imagefile, implicit ones in the state directory; the database is never needed to join one.
 import { constants, existsSync, lstatSync, openSync, readdirSync, renameSync, statSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { UTCDate } from "@date-fns/utc";
 import { lightFormat } from "date-fns/lightFormat";
-import { checksumHolds, ownerIn, sudoOwner, withChecksum, writeWhole } from "../../cache/write.js";
 import { holdDirectory, O_PATH, trustedBelow } from "../../cache/held.js";
 import { readOwned } from "../../cache/io.js";
 import { implicitFile } from "../../cache/layout.js";
+import { checksumHolds, ownerIn, sudoOwner, withChecksum, writeWhole } from "../../cache/write.js";
 import { compareDatecodes, isDatecode, respinOf } from "../names.js";
-import { CLOCKS_MS } from "../quick.js";
-import { asError, Exit, fail, ok, stop, unwrap, type Result } from "../problem.js";
+import { asError, Exit, fail, ok, type Result, stop, unwrap } from "../problem.js";
 import type { Project } from "../project.js";
-import { fieldsOf, FOUND, joined, type Fields, type Found } from "./meanwhile.js";
-import { standing, type Release, type ReleaseState } from "./record.js";
+import { CLOCKS_MS } from "../quick.js";
+import {
+  type Fields,
+  fieldsOf,
+  FOUND,
+  type Found,
+  joined,
+  type Release,
+  type ReleaseState,
+  standing,
+} from "./record.js";
 import { wrongField } from "./shape.js";
 
 /** An implicit release is joined while its last build is younger than this, in milliseconds. */
@@ -306,4 +314,49 @@ function freeDatecode(releases: readonly Release[], day: string, first: number):
     const taken = releases.find((release) => release.datecode === datecode);
     if (taken === undefined || !taken.explicit) return datecode;
   }
+}
+
+// Which release is meant, of all that there are.
+
+/** States in which a release still has moves to come that lead to people. */
+const LIVE: readonly ReleaseState[] = ["open", "collected", "signed"];
+
+/**
+ * The release that a command means: the named one, else the newest explicit one in one of these states, else the newest explicit one that is
+ * not at its end, else the one that a build joins, else the newest explicit one, else the newest.
+ */
+export function meantOf(
+  releases: readonly Release[],
+  named: string | undefined,
+  states: readonly ReleaseState[],
+): Result<Release> {
+  if (named !== undefined) {
+    const found = releases.find(({ datecode }) => datecode === named);
+    return found === undefined ? fail(Exit.usage, `there is no release ${named}`) : ok(found);
+  }
+  const explicit = releases.filter((release) => release.explicit);
+  const newest = (among: readonly ReleaseState[]): Release | undefined =>
+    explicit.filter(({ state }) => among.includes(state)).at(-1);
+  const found =
+    newest(states) ?? newest(LIVE) ?? joinedByBuilds(releases) ?? explicit.at(-1) ?? releases.at(-1);
+  return found === undefined
+    ? fail(Exit.usage, "there is no release here", "imagemake release start opens one")
+    : ok(found);
+}
+
+/** The release that a build would join now. */
+export function joinedByBuilds(releases: readonly Release[]): Release | undefined {
+  const selected = unwrap(selectRelease(releases, null, Date.now()));
+  return selected.kind === "joined" ? selected.release : undefined;
+}
+
+/** The one that status is about; undefined where there is none that is neither given up nor withdrawn. */
+export function shownRelease(releases: readonly Release[], named: string | undefined): Release | undefined {
+  if (named !== undefined) return releases.find(({ datecode }) => datecode === named);
+  const explicit = releases.filter((release) => release.explicit);
+  return (
+    explicit.filter(({ state }) => LIVE.includes(state)).at(-1) ??
+    joinedByBuilds(releases) ??
+    explicit.filter(({ state }) => state === "promoted").at(-1)
+  );
 }

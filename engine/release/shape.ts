@@ -18,8 +18,7 @@ import {
   yesOrNo,
   type Check,
 } from "../../cache/shape.js";
-import type { FOUND } from "./meanwhile.js";
-import type { Release, ReleaseState, SumsForm } from "./record.js";
+import type { FOUND, Release, ReleaseState, SumsForm } from "./record.js";
 
 /** A part of the name of a package's file. */
 // eslint-disable-next-line no-control-regex -- these are what it refuses

@@ -4,7 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Stamp } from "../../cache/index.js";
 import { asError, Exit, fail, ok, type Result } from "../problem.js";
-import { lineNotUtf8 } from "../utf8.js";
+import { lineNotUtf8 } from "./utf8.js";
 import { dangling } from "./globs.js";
 import { ownStamp, stampOf } from "./stamp.js";
 

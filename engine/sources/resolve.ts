@@ -11,7 +11,17 @@ import type { Source } from "../model.js";
 import type { Project } from "../project.js";
 import { Exit, fail, ok, ProblemError, type Result } from "../problem.js";
 import { asWritten } from "../shell.js";
-import { Grounds, type Facts } from "./facts.js";
+import {
+  type Facts,
+  fileSystemClock,
+  Grounds,
+  isDoubtful,
+  lstatOf,
+  sameStamp,
+  stampOf,
+  stampOfStats,
+  statOf,
+} from "./stamp.js";
 import { dangling, hinted, isWithin, matchPatterns, stagePath, walk } from "./globs.js";
 import { directoriesOf, follow, leadsOut, mustLead, type Scene } from "./links.js";
 import { Lists, normalised } from "./lists.js";
@@ -19,7 +29,6 @@ import { droppedOf } from "./dropped.js";
 import type { ResolvedSource, SourceFile } from "./resolved.js";
 import { inUtf8 } from "./utf8.js";
 import { tellsChanges } from "./telling.js";
-import { fileSystemClock, isDoubtful, lstatOf, sameStamp, stampOf, stampOfStats, statOf } from "./stamp.js";
 
 /** Sources whose place in the stage is their input's. */
 const OF_INPUT: ReadonlySet<Source["kind"]> = new Set(["probe", "list", "text"]);

@@ -1,5 +1,6 @@
-// How a file looks from outside, and whether that may be believed. It reads no contents.
-import { closeSync, fstatSync, lstatSync, openSync, rmSync, statSync, type Stats } from "node:fs";
+// How a file looks from outside, and whether that may be believed; and the stamps that a decision rests on. It reads
+// no contents.
+import { closeSync, fstatSync, lstatSync, openSync, rmSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Index, Stamp } from "../../cache/index.js";
 import { codeOf, problemIn, temporaryName } from "../../cache/io.js";
@@ -104,4 +105,27 @@ export function fileSystemClock(dir: string): () => number {
     if (at - asked > CARRIED_ON_MS) [now, asked] = [fileSystemNow(dir), at];
     return now + (at - asked);
   };
+}
+
+// Everything a decision rested on, collected while deciding: while none of it has changed, a later run need not decide
+// again (quick.ts, known.ts). It holds data only.
+
+/** What was looked at for one source. `null` is a thing that was not there. */
+export class Grounds {
+  readonly files = new Map<string, Stamp | null>();
+  /** Symlinks, looked at as they are. */
+  readonly links = new Map<string, Stamp>();
+  /** No later look can confirm it: something was too fresh to be believed, or a command said it. */
+  doubtful = false;
+  /** There is something to say of it in each run. */
+  told = false;
+
+  file(path: string, stamp: Stamp | null): void {
+    this.files.set(path, stamp);
+  }
+}
+
+/** The same for a whole run: what is no single source's, and what was found out beside files. */
+export class Facts extends Grounds {
+  readonly env = new Map<string, string | null>();
 }

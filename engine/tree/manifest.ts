@@ -1,10 +1,11 @@
 // The canonical manifest of a merged tree: one line an entry, sorted bytewise by path, the same for the same tree
-// however it is stored. Its SHA-256 is the tree's digest; cache/manifests.ts keeps the texts.
+// however it is stored; and of a layer on its parent. Its SHA-256 is the tree's digest; cache/manifests.ts keeps the
+// texts.
 import { createHash } from "node:crypto";
 import { ioProblem } from "../../cache/io.js";
 import { readManifestHead, readManifestText, storeManifest } from "../../cache/manifests.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
-import { decodeBody, escapeBytes, pathOfWord, pathWord, unescapeBytes, type Entry } from "./entry.js";
+import { decodeBody, dirOf, type Entry, escapeBytes, pathOfWord, pathWord, unescapeBytes } from "./entry.js";
 
 /** First line of every manifest. Another form of line is another number, and so another digest for every tree. */
 const HEADER = "imagemake-tree 1";
@@ -121,3 +122,69 @@ function decoded<T>(text: string, doing: string, decode: (text: string) => T): R
 /** Stores the manifest under its digest, by rename; answers with the digest. */
 export const writeManifest = (dir: string, manifest: Manifest): Result<string> =>
   storeManifest(dir, manifestDigest(manifest), encodeManifest(manifest));
+
+// What overlayfs shows when a layer lies on a tree, computed from the tree's manifest and the layer's entries
+// alone. Rules: Documentation/filesystems/overlayfs.rst of Linux, with redirect_dir, metacopy
+// and index off.
+
+/** One path of a layer. */
+export interface LayerEntry {
+  readonly path: string;
+  /** As `encodeBody` writes it; null for a whiteout: what lies beneath is gone. */
+  readonly body: string | null;
+  /** A directory through which what lies beneath at its path is still seen. */
+  readonly transparent: boolean;
+  /** Equal for names of the same file; null for what has one name alone. */
+  readonly inode: string | null;
+}
+
+/** Of the layer, or of what is seen through it: then the inode is the group there. */
+type Merged = Pick<LayerEntry, "path" | "inode"> & { readonly body: string };
+
+/**
+ * The manifest of the merged tree. Entries of the layer hide those beneath; a group of hard links that the layer
+ * breaks is what is left of it, on either side.
+ */
+export function mergeLayer(parent: Manifest | null, layer: readonly LayerEntry[]): Manifest {
+  const merged: Merged[] = layer.filter((entry): entry is LayerEntry & Merged => entry.body !== null);
+  if (parent !== null) {
+    for (const [path, { body, group }] of visible(parent, layer)) {
+      merged.push({ path, body, inode: group && `beneath ${group}` });
+    }
+  }
+  merged.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return regroup(merged);
+}
+
+/** The entries of the parent that the layer does not hide. */
+function* visible(parent: Manifest, layer: readonly LayerEntry[]): Generator<[string, Line]> {
+  const over = new Map(layer.map((entry) => [entry.path, entry]));
+  const hidden = new Set<string>();
+  // Each directory comes before what it holds: bytewise order puts a prefix first.
+  for (const [path, line] of parent.lines) {
+    const here = over.get(path);
+    if (hidden.has(dirOf(path)) && path !== "") {
+      hidden.add(path);
+      continue;
+    }
+    if (here === undefined) yield [path, line];
+    else if (!here.transparent) hidden.add(path);
+  }
+}
+
+/** Names each group by its first path; a group of one is none. */
+function regroup(merged: readonly Merged[]): Manifest {
+  const groups = new Map<string, { readonly first: string; count: number }>();
+  for (const { path, inode } of merged) {
+    if (inode === null) continue;
+    const group = groups.get(inode);
+    if (group === undefined) groups.set(inode, { first: path, count: 1 });
+    else group.count++;
+  }
+  const lines = new Map<string, Line>();
+  for (const { path, body, inode } of merged) {
+    const group = inode === null ? undefined : groups.get(inode);
+    lines.set(path, { body, group: group !== undefined && group.count > 1 ? group.first : null });
+  }
+  return { lines };
+}

@@ -1,19 +1,29 @@
 // From a layer on the disk to the digest of the merged tree. It runs where the owners look as they do inside the
 // tree: as root, or in the user namespace (seal-main.ts). It moves nothing into the store but the manifest.
-import { hashMany, toByteString } from "../../cache/hash.js";
+import { linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { addTo } from "../../cache/grouped.js";
+import { bytePath, hashMany, toByteString } from "../../cache/hash.js";
 import { ioProblem } from "../../cache/io.js";
 import type { Form } from "../../cache/layers.js";
+import { complaint } from "../../cache/limits.js";
+import { runProgram } from "../../cache/program.js";
+import { checkTreeGuards, type TreeGuards } from "../execute/guards.js";
 import { mountsBelow } from "../execute/local/mountinfo.js";
 import type { Notice } from "../notice.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import { contentAttributes, readAttributes, type TreeAttributes } from "./attributes.js";
-import { encodeBody, escapeBytes, type Attributes, type Entry } from "./entry.js";
-import { checkTreeGuards, type TreeGuards } from "./guards.js";
-import { breakOff, sharedWithOthers } from "./links.js";
-import { bytesOf, manifestDigest, readManifest, writeManifest, type Manifest } from "./manifest.js";
-import { mergeLayer, type LayerEntry } from "./merge.js";
-import { isWhiteoutNode, scan, type Node } from "./scan.js";
-import { clampedBy, clampTimes, dropUnwanted } from "./settle.js";
+import { type Attributes, dirOf, encodeBody, type Entry, escapeBytes } from "./entry.js";
+import {
+  bytesOf,
+  type LayerEntry,
+  type Manifest,
+  manifestDigest,
+  mergeLayer,
+  readManifest,
+  writeManifest,
+} from "./manifest.js";
+import { isWhiteoutNode, type Node, pathIn, scan } from "./scan.js";
+import { clampedBy, clampTimes, dropUnwanted, setTime } from "./settle.js";
 
 /** What to seal; plain data, because it crosses threads and processes. Paths absolute. */
 export interface SealRequest {
@@ -191,4 +201,46 @@ function entryOf(node: Node, mtime: bigint, attributes: Attributes, digest: stri
     case "socket":
       return { ...common, type };
   }
+}
+
+// Gives a tree files of its own where an action left hard links to files outside of it (`cp -al` does): whatever is set on
+// them while the tree is sealed would be set on the others' as well.
+
+/** Files that have more names than the tree has of them, all their names in the tree together. */
+function sharedWithOthers(nodes: readonly Node[]): readonly (readonly Node[])[] {
+  const names = new Map<string, Node[]>();
+  for (const node of nodes) {
+    // Overlayfs links its marks for what was deleted to one of its own.
+    if (node.inode === null || isWhiteoutNode(node)) continue;
+    addTo(names, node.inode, node);
+  }
+  return [...names.values()].filter((group) => group.length < (group[0]?.links ?? 0));
+}
+
+/** Puts copies in the place of such files, with all that cp -a keeps. Throws system errors. */
+function breakOff(root: string, shared: readonly (readonly Node[])[], nodes: readonly Node[]): Result<void> {
+  const at = (path: string): string | Buffer => bytePath(pathIn(root, path));
+  // By numbers: no program takes names that are not text.
+  const [theirs, ours] = [".imagemake-theirs", ".imagemake-ours"];
+  for (const dir of [theirs, ours]) mkdirSync(at(dir));
+  for (const [number, [first]] of shared.entries())
+    if (first !== undefined) renameSync(at(first.path), at(`${theirs}/${number}`));
+  const argv = ["-a", "--preserve=xattr", "--reflink=auto", "--", `${root}/${theirs}/.`, `${root}/${ours}`];
+  const { status, said } = runProgram("cp", argv);
+  if (status !== 0) {
+    const what = `the tree in ${root} has hard links to files outside of it, which could not be copied`;
+    return fail(Exit.environment, ...complaint(what, said, root));
+  }
+  for (const [number, [first, ...others]] of shared.entries()) {
+    if (first === undefined) continue;
+    renameSync(at(`${ours}/${number}`), at(first.path));
+    for (const { path } of others) {
+      rmSync(at(path));
+      linkSync(at(first.path), at(path));
+    }
+  }
+  for (const dir of [theirs, ours]) rmSync(at(dir), { recursive: true });
+  const touched = new Set(["", ...shared.flat().map(({ path }) => dirOf(path))]);
+  for (const node of nodes) if (touched.has(node.path)) setTime(root, node);
+  return ok(undefined);
 }

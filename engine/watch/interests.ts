@@ -9,9 +9,8 @@ import type { Reads } from "../evaluate/fresh.js";
 import type { Action, TargetId } from "../model.js";
 import type { Project } from "../project.js";
 import { groundsOf } from "../record.js";
-import type { Grounds } from "../sources/facts.js";
+import { type Grounds, lstatOf, ownStamp, sameStamp, stampOf } from "../sources/stamp.js";
 import { isWithin } from "../sources/globs.js";
-import { lstatOf, ownStamp, sameStamp, stampOf } from "../sources/stamp.js";
 
 /** A path, how it looked, and who rests on it. */
 interface Interest {

@@ -5,7 +5,7 @@ import { wrongOption } from "../../engine/declare.js";
 import type { Wanted } from "../../engine/model.js";
 import { option } from "../options.js";
 import { callable, declaration, type Given, type Others } from "../declaration.js";
-import { request } from "../request.js";
+import { request } from "../distribution.js";
 import { packageNames } from "../schema.js";
 import { distributionOf } from "../distributions.js";
 import type { Step } from "../types.js";

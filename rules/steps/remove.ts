@@ -6,7 +6,7 @@ import { toolOf } from "../drivers/tools.js";
 import { option } from "../options.js";
 import { callable, declaration, type Given, type Others } from "../declaration.js";
 import { INSIDE, recipe } from "../recipes.js";
-import { listInputs } from "../request.js";
+import { listInputs } from "../distribution.js";
 import { arrayOf, pathNames } from "../schema.js";
 import type { Step } from "../types.js";
 import { makeStep } from "./step.js";

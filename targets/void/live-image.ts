@@ -1,7 +1,7 @@
 // A live image for x86 out of a finished tree of Void: the initrd by the tree's own dracut with void-mklive's modules,
 // a squashfs, and the ISO.
 import type { Handle, Lineage } from "../../engine/declare.js";
-import { dracutOfVoid } from "../../rules/dracut-xbps.js";
+import { dracutOfVoid } from "../../rules/netboot-xbps.js";
 import { extract } from "../../rules/extract.js";
 import { iso } from "../../rules/iso.js";
 import { layered } from "../../rules/layers.js";

@@ -1,21 +1,21 @@
 // Drives the real command line in a temporary project, as a user would.
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
-  existsSync,
 } from "node:fs";
-import { spawn, type ChildProcess } from "node:child_process";
-import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BuildEvent } from "../../engine/events.js";
-import { eventsIn } from "./stream.js";
+import { isDeepStrictEqual } from "node:util";
+import { beginSchema, type BuildEvent, eventSchema } from "../../engine/events.js";
 
 /** The compiled command. */
 export const MAIN = fileURLToPath(new URL("../../run/imagemake.js", import.meta.url));
@@ -176,4 +176,22 @@ function cleanEnvironment(): Record<string, string> {
   return Object.fromEntries(
     kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );
+}
+
+// Lines of the stream of events, held against its declaration: nothing else is in them, and nothing is missing.
+
+/** A line of it but the first. */
+export function eventIn(line: string): BuildEvent {
+  const event: unknown = JSON.parse(line);
+  const parsed = eventSchema.parse(event);
+  // What is not declared is left out there.
+  if (!isDeepStrictEqual(parsed, event)) throw new Error(`an event has what no declaration says: ${line}`);
+  return parsed;
+}
+
+/** The lines of one run; none where it did not come so far. */
+export function eventsIn([first, ...lines]: readonly string[]): BuildEvent[] {
+  if (first === undefined) return [];
+  beginSchema.parse(JSON.parse(first));
+  return lines.map(eventIn);
 }

@@ -1,7 +1,9 @@
 // A terminal in memory: what renderers write ends up on a screen that can be read. It understands the few
 // sequences we and ora write; any other one is an error, so that a new one does not go unseen.
+import { type ChildProcess, spawn } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { widthOf } from "../../cli/render/columns.js";
+import { until } from "./sandbox.js";
 
 /** Lines wrap at `columns`; there is no scrolling: `screen` also holds what a real one had scrolled away. */
 export class FakeTerminal extends EventEmitter {
@@ -104,5 +106,29 @@ export class FakeTerminal extends EventEmitter {
       this.#wrapped.delete(this.#y);
     } else if (sequence === "\u001b[1A") this.#y = Math.max(0, this.#y - 1);
     else throw new Error(`the fake terminal does not know ${JSON.stringify(sequence)}`);
+  }
+}
+
+// A terminal of its own for a command, by script(1).
+
+/** Runs a shell script in a terminal of its own; `\x03` written to its input is Ctrl-C. */
+export const inTerminal = (cwd: string, script: string): ChildProcess =>
+  spawn("script", ["--quiet", "--flush", "--return", "--command", script, "/dev/null"], {
+    cwd,
+    env: { ...process.env, TERM: "xterm-256color", CI: "" },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+
+/** Types each answer when its question has come. */
+export async function answer(
+  terminal: ChildProcess,
+  dialogue: readonly (readonly [question: string, answer: string])[],
+): Promise<void> {
+  let said = "";
+  terminal.stdout?.setEncoding("utf8").on("data", (text: string) => (said += text));
+  for (const [question, words] of dialogue) {
+    await until(`it asks "${question}"`, () => said.includes(question));
+    said = said.slice(said.indexOf(question) + question.length);
+    terminal.stdin?.write(words);
   }
 }

@@ -1,13 +1,12 @@
-// Stages, jobs and drivers for tests that run real actions: conditions to wait for, never sleeps.
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+// Stages, jobs and drivers for tests that run real actions, as other users too: conditions to wait for, never sleeps.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Isolation, Job, Outcome } from "../../engine/execute/local/sandbox.js";
 import { ACTION_PATH } from "../../engine/tools.js";
-import { openWay } from "./reach.js";
 import type { Order } from "./sandbox-driver.js";
 
 /** The project's root, from dist/test/support. */
@@ -153,4 +152,31 @@ export function asUser(trial: Trial, ids: "all" | "one"): readonly string[] {
     `exec setpriv --reuid ${USER} --regid ${USER} --clear-groups -- env HOME=/ "$@"`,
   ];
   return inMounts(script.join("\n"));
+}
+
+// Lets other users reach the project wherever it was cloned: root's home directory, where it often lies, is
+// closed to them. For scripts that run in a mount namespace of their own.
+
+/** The highest directory above `path` that others cannot pass; null where there is none. */
+function closedAbove(path: string): string | null {
+  const above: string[] = [];
+  for (let at = dirname(path); at !== "/"; at = dirname(at)) above.unshift(at);
+  return above.find((dir) => (statSync(dir).mode & 0o001) === 0) ?? null;
+}
+
+/** Shell lines that leave of a closed directory only what running the tests takes, and open the way to it. */
+function openWay(): string {
+  const needed = [PROJECT.replace(/\/$/, ""), join(dirname(process.execPath), "..")].flatMap((dir) => {
+    const closed = closedAbove(dir);
+    return closed === null ? [] : [{ dir, closed }];
+  });
+  const closed = [...new Set(needed.map((one) => one.closed))];
+  return [
+    // All is kept before anything is covered.
+    ...needed.map(({ dir }, at) => `kept${at}=$(mktemp -d); mount --bind '${dir}' "$kept${at}"`),
+    ...closed.map((dir) => `mount -t tmpfs -o mode=755 none '${dir}'`),
+    ...needed.map(
+      ({ dir }, at) => `mkdir -p '${dir}'; mount --move "$kept${at}" '${dir}'; rmdir "$kept${at}"`,
+    ),
+  ].join("\n");
 }

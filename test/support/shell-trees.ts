@@ -1,4 +1,7 @@
-// Trees that shell commands make, for tests of steps that run none of a tree's programs; and what tells what is in one.
+// Trees that shell commands make, for tests of steps that run none of a tree's programs; what tells what is in one;
+// and targets that must fail.
+import { expect } from "@jest/globals";
+import type { TestProject } from "./cli.js";
 
 /** What tells what a tree holds: a line for each name, and the contents of files in some directories. */
 const TELL = String.raw`cd "$TREE"; { find . -mindepth 1 -printf "%P %y%m %U:%G %l\n" | sort; grep -rH "" $SHOW; } >"$OLDPWD/$OUT" || [ $? = 1 ]`;
@@ -28,3 +31,21 @@ printf '%s\\n' '# shells' /bin/bash /bin/sh /bin/zsh >etc/shells`;
 export const BUSYBOX = `
 mkdir -p etc bin; echo busybox >bin/busybox; chmod 755 bin/busybox; ln -s busybox bin/sh
 echo root:*:0:0:root:/root:/bin/sh >etc/passwd; echo root:x:0: >etc/group`;
+
+// Targets that must fail, all in one run, and what each says.
+
+/** What failed targets say at the end, by target. */
+export type Said = ReadonlyMap<string, string>;
+
+/** Builds a group of which no member may succeed. */
+export async function failures(project: TestProject, group: string): Promise<Said> {
+  const told = await project.events({}, "-k", group);
+  expect([group, told.status, told.stderr]).toEqual([group, 1, ""]);
+  return new Map(
+    told.events.flatMap((event) => {
+      if (event.type !== "failed") return [];
+      const said = event.failure.kind === "guard" ? event.failure.message : event.tail.join("\n");
+      return [[event.target, said] as const];
+    }),
+  );
+}

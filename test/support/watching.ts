@@ -2,8 +2,7 @@
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { BuildEvent } from "../../engine/events.js";
-import { eventIn, eventsIn } from "./stream.js";
-import { finish, type CallOptions, type Ended, type TestProject } from "./cli.js";
+import { type CallOptions, type Ended, eventIn, eventsIn, finish, type TestProject } from "./cli.js";
 
 type Type = BuildEvent["type"];
 type Of<T extends Type> = Extract<BuildEvent, { type: T }>;

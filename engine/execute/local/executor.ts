@@ -1,25 +1,24 @@
-// Executes actions on this machine, in this state directory: what they read is shown to them in namespaces of their own, and
-// what they made is taken into the store.
-import { appendFileSync } from "node:fs";
-import { relative } from "node:path";
+// Executes actions on this machine, in this state directory: what they read is shown to them in namespaces of their
+// own, and what they made is taken into the store. What this machine or user cannot carry out is said before.
+import { appendFileSync, readdirSync } from "node:fs";
+import { join, relative } from "node:path";
 import type { ArtifactRow } from "../../../cache/index.js";
-import type { Action } from "../../model.js";
+import type { Action, Tool } from "../../model.js";
 import type { Notice } from "../../notice.js";
-import { obstaclesOf, type Obstacles } from "../../obstacles.js";
-import { Exit, ok, type Problem, type Result } from "../../problem.js";
+import { type Obstacles, obstaclesOf } from "../../obstacles.js";
+import { Exit, fail, ok, type Problem, type Result } from "../../problem.js";
 import type { Failure } from "../../reason.js";
 import { endedInPipe } from "../../shell.js";
+import { missingTools } from "../../tools.js";
 import type { Asked, Circumstance, Executor, Outcome, StagedAction } from "../executor.js";
 import { refused } from "../guards.js";
-import { checkAbility, checkPrivilege, makesTree, needsLayers } from "./ability.js";
 import { canHoldTrees } from "./capability.js";
-import { devicesOf } from "./devices.js";
-import { keepOutputs, type KeepContext } from "./keep.js";
+import { moreIds } from "./ids.js";
+import { type KeepContext, keepOutputs } from "./keep.js";
 import { place, type PlaceContext, type Placed } from "./place.js";
-import { strippedText } from "./plain.js";
-import { runJob } from "./sandbox.js";
-import type { Stripped } from "./started.js";
-import { toldBy } from "./told.js";
+import { type Stripped, strippedText } from "./plain.js";
+import { type Isolation, runJob } from "./sandbox.js";
+import { toldBy } from "./outputs.js";
 import { emulatedIn, endedWithin } from "./within.js";
 
 /** A state directory, opened, and how actions are kept apart in it. */
@@ -153,3 +152,61 @@ const plainIn = ({ collect }: Action, { outputs, work }: Placed): readonly strin
 /** Device nodes the action declared. IMAGEMAKE_ACCEL=tcg keeps KVM out of reach where it is no good. */
 const devicesFor = ({ resources }: Action): readonly string[] =>
   devicesOf(resources.named.filter((name) => name !== "kvm" || process.env["IMAGEMAKE_ACCEL"] !== "tcg"));
+
+// Whether this machine and this user can carry an action out: tools, a terminal, root or a user namespace with ids of many
+// owners; and whether layers can be laid over their parents. It is asked before anything runs.
+
+/** Node has no call for extended attributes. */
+const TREE_TOOLS: readonly Tool[] = [{ name: "getfattr", package: "attr" }];
+
+/** Exit 3 with what is lacking. */
+function checkAbility(action: Action, isolation: Isolation): Result<void> {
+  const tools = missingTools([...action.tools, ...(makesTree(action) ? TREE_TOOLS : [])]);
+  if (!tools.ok) return tools;
+  if (action.interactive && !process.stdin.isTTY)
+    return fail(Exit.environment, "it asks a person, and there is no terminal");
+  return checkPrivilege(action, isolation);
+}
+
+/** Exit 3 where this user may not. */
+function checkPrivilege({ root, within }: Action, isolation: Isolation): Result<void> {
+  if (isolation.kind === "process-groups") {
+    if (root && process.getuid?.() !== 0)
+      return fail(
+        Exit.environment,
+        "root is needed without isolation",
+        "run it with sudo, or without --no-isolation",
+      );
+    return within === null
+      ? ok(undefined)
+      : fail(Exit.environment, "namespaces are needed to run within a tree", "run it without --no-isolation");
+  }
+  const alone = isolation.root === "user-namespace" && isolation.ids === "one";
+  return alone && root
+    ? fail(Exit.environment, "files of many owners are made, and you have one user id", moreIds())
+    : ok(undefined);
+}
+
+/** Whether it makes a tree. */
+const makesTree = ({ outputs }: Action): boolean => outputs.some(({ kind }) => kind === "tree");
+
+/** Whether it writes over a tree that is there: as its root directory, or to make another of it. */
+const needsLayers = ({ outputs, within }: Action): boolean =>
+  within !== null || outputs.some((output) => output.kind === "tree" && output.base !== null);
+
+// Which nodes of the host's /dev a named resource means. The standard nodes are init.pl's.
+
+const NODES: Readonly<Record<string, RegExp>> = {
+  kvm: /^kvm$/,
+  loop: /^loop(-control|\d+(p\d+)?)$/,
+  fuse: /^fuse$/,
+};
+
+/** Device nodes, as absolute paths, that go with an action's named resources, as far as the host has them. */
+function devicesOf(named: readonly string[]): readonly string[] {
+  const patterns = named.flatMap((name) => NODES[name] ?? []);
+  if (patterns.length === 0) return [];
+  return readdirSync("/dev")
+    .filter((node) => patterns.some((pattern) => pattern.test(node)))
+    .map((node) => join("/dev", node));
+}

@@ -9,7 +9,12 @@ import { lossText, lossesOfNames } from "../../tree/losses.js";
 import type { Notice } from "../../notice.js";
 import { asError } from "../../problem.js";
 import { findTool } from "../../tools.js";
-import type { Stripped } from "./started.js";
+
+/** Extended attributes that an output had which is a file, by the path that the action was told. */
+export interface Stripped {
+  readonly path: string;
+  readonly names: readonly string[];
+}
 
 /** Takes extended attributes from files (relative to `cwd`, as `Job.plain`), and says which there were. */
 export function makePlain(cwd: string, paths: readonly string[]): readonly Stripped[] {

@@ -11,16 +11,15 @@ import { PACKAGE } from "../../../cache/installed.js";
 import { saidOf } from "../../../cache/io.js";
 import { reached } from "../../../cache/steps.js";
 import { adviceFor, codeSaid } from "../../../cache/limits.js";
-import { tooLong, tooLongTogether, unheld, variableWord } from "../../argument.js";
+import { tooLong, tooLongTogether, unheld, variableWord } from "../../shell.js";
 import { asError, Exit, fail, ok, type Problem, type Result } from "../../problem.js";
 import { ACTION_PATH } from "../../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
 import { makePlain } from "./plain.js";
 import { mountWords, type Mount } from "./mounts.js";
-import { Zygote, reportsOf } from "./zygote.js";
-import type { Started, StartedEnd, Stripped } from "./started.js";
-import { Stopper } from "./stop.js";
-import { stopsWithUs } from "./suspend.js";
+import { reportsOf, type Started, type StartedEnd, Zygote } from "./zygote.js";
+import { type Stripped } from "./plain.js";
+import { Stopper, stopsWithUs } from "./stop.js";
 
 export type { Mount } from "./mounts.js";
 

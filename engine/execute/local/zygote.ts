@@ -1,9 +1,8 @@
 // One perl that has read init.pl and forks a process an action: an action is spared the start of perl, and the
 // engine a process of its own to start. It dies with the engine, and its actions with it. It knows the words of
 // init.pl only as strings.
-import { spawn, type ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { Readable, Writable } from "node:stream";
-import type { Started, StartedEnd } from "./started.js";
 
 /** How often it is looked whether actions are still there whose end nobody reported. Milliseconds. */
 const LOOK_MS = 2000;
@@ -180,4 +179,21 @@ function signalTo(pid: number, signal: NodeJS.Signals | 0): boolean {
 export function reportsOf(child: ChildProcess): Readable | null {
   const pipe = (child.stdio as ChildProcess["stdio"] | undefined)?.[3];
   return pipe instanceof Readable ? pipe : null;
+}
+
+// A started action, however it was started: a way to send it signals, and how it ended.
+
+/** How the process that keeps an action ended; `error` when there never was one. */
+export interface StartedEnd {
+  readonly error: Error | null;
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** What init.pl said of the command, line by line; null where it was started without it. */
+  readonly report: string | null;
+}
+
+/** A started action. `ended` never rejects. */
+export interface Started {
+  readonly ended: Promise<StartedEnd>;
+  kill(signal: NodeJS.Signals): void;
 }
