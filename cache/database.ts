@@ -30,7 +30,7 @@ export function openDatabase(file: string, notice: (message: string) => void): D
   try {
     for (const path of [file, `${file}-wal`, `${file}-shm`])
       if (lstatSync(path, { throwIfNoEntry: false }) !== undefined && !isPlain(path))
-        throw new Unusable(`${path} is no regular file`);
+        throw new Unusable(`${path} is not a regular file`);
     // Made here, so that it has its owner from its first moment; SQLite gives its other files the same.
     const owner = ownerIn(dirname(file));
     const fd = openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);

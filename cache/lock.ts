@@ -37,7 +37,7 @@ export function tryLock(file: string, note: string): Lock | { readonly holder: s
   try {
     if (lstatSync(file, { throwIfNoEntry: false }) === undefined) writeOwn(file, "", 0o600);
     else if (!isPlain(file))
-      return stop(Exit.environment, `the lock ${file} is no regular file`, "remove it");
+      return stop(Exit.environment, `the lock ${file} is not a regular file`, "remove it");
     else keepToOwner(file);
     const db = lockWhole(file);
     if (db === null) return { holder: readHolder(holder) };

@@ -83,7 +83,7 @@ export async function openImagefile(
     );
   }
   if (!statSync(project.imagefile).isFile())
-    return fail(Exit.usage, `${project.imagefile} is no regular file`);
+    return fail(Exit.usage, `${project.imagefile} is not a regular file`);
   const { DATECODE: datecode, ...vars } = args;
   const dates = [datecode, options.release].filter((date) => date !== undefined && date !== "");
   if (new Set(dates).size > 1) return fail(Exit.usage, `two dates in one run: ${dates.join(" and ")}`);

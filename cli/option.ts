@@ -122,7 +122,7 @@ export const GLOBAL = {
     kind: "off",
     about: "run actions without namespaces; nothing that they make counts with isolation",
   },
-  wait: { kind: "off", about: "fail at once when another imagemake is at work here" },
+  wait: { kind: "off", about: "fail at once when another imagemake is running here" },
 } as const satisfies Declarations;
 
 /** Every option of `GLOBAL`. */

@@ -138,11 +138,11 @@ export function requireTaken(
   const hint = `imagemake help ${name} says what it takes`;
   const { words = [], takes = [] } = declared(name);
   const more = words.some(({ many }) => many) ? undefined : names[words.length];
-  if (more !== undefined) return fail(Exit.usage, `${name}: ${more} is a word too many`, hint);
+  if (more !== undefined) return fail(Exit.usage, `${name}: unexpected word ${more}`, hint);
   const taken: readonly string[] = [...EVERYWHERE, ...takes];
   for (const [option, declaration] of Object.entries(GLOBAL) as [GlobalName, OptionDeclaration][]) {
     if (given[option] !== undefined && !taken.includes(option))
-      return fail(Exit.usage, `${name} has no use for ${flagOf(option, declaration)}`, hint);
+      return fail(Exit.usage, `${name} does not take ${flagOf(option, declaration)}`, hint);
   }
   return ok(undefined);
 }

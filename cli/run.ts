@@ -152,6 +152,6 @@ function explain(error: unknown): number {
     return problem.exit;
   }
   const { stack, message } = asError(error);
-  process.stderr.write(`imagemake: a fault of its own: ${stack ?? message}\n`);
+  process.stderr.write(`imagemake: internal error: ${stack ?? message}\n`);
   return Exit.environment;
 }

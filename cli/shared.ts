@@ -57,10 +57,10 @@ const FORM = "file:///srv/imagemake, or file:///srv/imagemake,ro to write nothin
 
 function cacheUrlOf(text: string, project: Project): Result<CacheUrl> {
   const [, name = "", mode] = /^(.*?)(?:,(ro|rw))?$/s.exec(text) ?? [];
-  if (!URL.canParse(name)) return fail(Exit.usage, `${text} is no URL of a cache`, FORM);
+  if (!URL.canParse(name)) return fail(Exit.usage, `${text} is not the URL of a cache`, FORM);
   const url = new URL(name);
   if (url.protocol !== "file:")
-    return fail(Exit.usage, `${url.protocol}// is no kind of cache that this imagemake knows`, FORM);
+    return fail(Exit.usage, `${url.protocol}// is not a kind of cache that this imagemake supports`, FORM);
   if (url.host !== "" || url.search !== "" || url.hash !== "" || url.pathname === "/")
     return fail(Exit.usage, `${text} names no directory of this machine`, FORM);
   const dir = resolve(fileURLToPath(url));

@@ -33,7 +33,7 @@ function takeOwnGroup(): void {
 
 /** False, with a word, where the working directory was removed or has a name that node cannot read. */
 function isSomewhere(): boolean {
-  let why = "the working directory does not exist any more";
+  let why = "the working directory no longer exists";
   try {
     const dir = process.cwd();
     // What is not UTF-8 comes as this.

@@ -17,7 +17,7 @@ const jobsOfAnyNumber = (argv: readonly string[]): string[] =>
   );
 
 /**
- * VAR=value words go last: commander takes the first word that is no option for a command's name. What the words
+ * VAR=value words go last: commander takes the first word that is not an option for a command's name. What the words
  * set does not depend on where they stand.
  */
 function commandFirst(argv: readonly string[]): string[] {

@@ -11,7 +11,7 @@ import type { Project } from "./project.js";
 import { ownStamp } from "./sources/stamp.js";
 import { stampLayer } from "./tree/run-seal.js";
 
-/** A build that counts no more, and the first of what it read that is not to be trusted. */
+/** A build that no longer counts, and the first of what it read that is not to be trusted. */
 export interface Voided {
   readonly build: BuildRow;
   readonly read: string;

@@ -58,7 +58,7 @@ export function dependencies(nodes: readonly Node[]): Dependencies {
     const at = new Map(ids.map((id, i) => [id, i]));
     const isAfter = (id: string, need: string): boolean => (at.get(id) ?? 0) > (at.get(need) ?? 0);
     if (nodes.every(({ id, needs }) => needs.every((need) => isAfter(id, need)))) return ok(ids);
-    return fail(Exit.usage, `these need each other: ${(cycle() ?? []).join(" → ")}`);
+    return fail(Exit.usage, `these targets depend on one another: ${(cycle() ?? []).join(" → ")}`);
   }
 
   return { order, cycle };

@@ -55,7 +55,7 @@ export class Products {
     return this.#spoilt || this.relations.producers(action).some(({ id }) => this.#news.has(id));
   }
 
-  /** What was planned with counts no more: something was found damaged. */
+  /** What was planned with no longer counts: something was found damaged. */
   spoil(): void {
     this.#spoilt = true;
   }

@@ -72,7 +72,7 @@ export function trustState(project: Project): Result<void> {
       "make the directory that it leads to, or remove it",
     );
   if (!there.isDirectory())
-    return fail(Exit.environment, `${state} is no directory`, "move it out of the way");
+    return fail(Exit.environment, `${state} is not a directory`, "move it out of the way");
   if (HIDDEN.test(realpathSync(state)))
     return fail(
       Exit.environment,
@@ -102,7 +102,7 @@ function distrusted(project: Project, path: string, stats: Stats): Result<never>
       `${path} is a symbolic link, and none is followed there`,
       "remove it; to have the state elsewhere, let .imagemake itself be a link to an empty directory",
     );
-  if (!stats.isDirectory()) return fail(Exit.environment, `${path} is no directory`, "remove it");
+  if (!stats.isDirectory()) return fail(Exit.environment, `${path} is not a directory`, "remove it");
   const asRoot = process.getuid?.() === 0;
   // Whoever may write to the Imagefile's directory may have anything run already.
   const owners = [0, lstatSync(realpathSync(project.dir)).uid, process.getuid?.()];

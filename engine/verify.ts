@@ -104,7 +104,7 @@ async function lookAtTree({ project, isolation }: VerifyContext, row: ArtifactRo
   if (manifest !== null) return { kind: "tree", name: id, ...manifest };
   const path = layer === null ? null : layerPath(project.layers, layer);
   if (path === null || !isThere(path)) return { kind: "tree", name: id, state: "missing", why: null };
-  if (!isDirectory(path)) return { kind: "tree", name: id, state: "damaged", why: "it is no directory" };
+  if (!isDirectory(path)) return { kind: "tree", name: id, state: "damaged", why: "it is not a directory" };
   const unknown = (why: string): Finding => ({ kind: "tree", name: id, state: "unknown", why });
   if (form !== formOf(isolation))
     return unknown(form === "root" ? "it was made as root" : "it was made in a user namespace");

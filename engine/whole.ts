@@ -79,7 +79,7 @@ export class Whole {
     return ok(null);
   }
 
-  /** It is made anew: what was found of it counts no more. */
+  /** It is made anew: what was found of it no longer counts. */
   forget(id: ArtifactId): void {
     this.#forgotten.set(id, performance.now());
     this.#looked.delete(id);

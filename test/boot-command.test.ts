@@ -184,9 +184,9 @@ test.each([
   [["never"], /never was never built here\n {2}imagemake never builds it/],
   [["tree"], /tree is a tree, which nothing can start/],
   [["other"], /other is a check that starts no guest/],
-  [["rest"], /rest: it cannot be told how this is started\n {2}--as/],
+  [["rest"], /rest: cannot tell how this starts\n {2}--as/],
   [["tinny"], /unknown target tinny\n {2}did you mean tiny/],
-  [["tiny", "cd"], /boot: cd is a word too many/],
+  [["tiny", "cd"], /boot: unexpected word cd/],
   [["tiny", "--memory", "1GB"], /--memory: expected a size such as 2GiB, found 1GB/],
   [
     ["tiny", "--as", "floppy"],
@@ -200,8 +200,8 @@ test.each([
     /--keep .*out\/new\.img: the guest would write to what was built\n {2}name a file/,
   ],
   [["tiny", "--keep", ".imagemake/index.db"], /the guest would write to what was built/],
-  [["tiny", "--keep", "scratch"], /--keep .*scratch is there, and no file/],
-  [["tiny", "--monitor-socket", "tiny.raw"], /tiny\.raw is there, and no socket/],
+  [["tiny", "--keep", "scratch"], /--keep .*scratch exists and is not a file/],
+  [["tiny", "--monitor-socket", "tiny.raw"], /tiny\.raw exists and is not a socket/],
 ])("refuses %j with exit status 2", async (words, message) => {
   const { status, stderr } = await boot(...words);
   expect([status, stderr]).toEqual([2, expect.stringMatching(message)]);

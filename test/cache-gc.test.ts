@@ -253,7 +253,7 @@ describe("with others at work", () => {
       });
     });
     const refused = await project.run("cache", "gc", "--no-wait");
-    expect([refused.status, refused.stderr]).toEqual([3, expect.stringContaining("is at work here")]);
+    expect([refused.status, refused.stderr]).toEqual([3, expect.stringContaining("is running here")]);
     // Looking does not wait; the build's own log has no record yet.
     expect(targets(await gc(project, "-n"))).toEqual([]);
     const collecting = finish(project.start({}, "cache", "gc"));

@@ -218,7 +218,7 @@ test("it waits for a build that is going on, or says so with --no-wait", async (
     });
   });
   const refused = await project.run("clean", "--no-wait");
-  expect([refused.status, refused.stderr]).toEqual([3, expect.stringContaining("is at work here")]);
+  expect([refused.status, refused.stderr]).toEqual([3, expect.stringContaining("is running here")]);
   const cleaning = project.start({}, "clean");
   const told = finish(cleaning);
   await new Promise<void>((resolve) => {

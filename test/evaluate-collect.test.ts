@@ -203,7 +203,7 @@ describe("actions", () => {
         `const b = (a as any)[h].draft.spec.inputs.B;`,
         `b[h].draft.spec.inputs.A = a;`,
       ]),
-    ).toBe("these need each other: a/b → a → a/b");
+    ).toBe("these targets depend on one another: a/b → a → a/b");
   });
 });
 
@@ -236,13 +236,13 @@ describe("project", () => {
     expect(said.project.release.of).toEqual(["r-a", "r-b"]);
   });
 
-  test("a target that is not exported, and a gate that is no check, are refused", async () => {
+  test("a target that is not exported, and a gate that is not a check, are refused", async () => {
     expect(await problemOf([`const a = run({});`, `export default project({ default: [a] });`])).toBe(
       "Imagefile.ts:2: project: default: this target is not exported",
     );
     expect(
       await problemOf([`export const a = run({});`, `export default project({ release: { gate: [a] } });`]),
-    ).toBe("project: release.gate: a is no check");
+    ).toBe("project: release.gate: a is not a check");
   });
 });
 
@@ -289,19 +289,19 @@ describe("refused", () => {
       "Imagefile.ts:2: export a.b.c contains itself",
     ],
     [
-      "two targets with one id",
+      "two targets with the same id",
       [`export const liveIso = run({ out: "a" });`, `export const live = { iso: run({ out: "b" }) };`],
-      "Imagefile.ts:2 and Imagefile.ts:3: two targets with one id, live-iso",
+      "Imagefile.ts:2 and Imagefile.ts:3: two targets with the same id, live-iso",
     ],
     [
       "two targets with one output name",
       [`export const a = run({ out: "x-{date}" });`, `export const b = run({ out: "x-{date}" });`],
-      "Imagefile.ts:2 and Imagefile.ts:3: a and b have one output name, x-{date}",
+      "Imagefile.ts:2 and Imagefile.ts:3: a and b have the same output name, x-{date}",
     ],
     [
       "an output name that an inner target has too",
       [`const a = run({ out: "x" });`, `export const b = run({ inputs: { A: a }, out: "x" });`],
-      "Imagefile.ts:3 and Imagefile.ts:2: b and b/a have one output name, x",
+      "Imagefile.ts:3 and Imagefile.ts:2: b and b/a have the same output name, x",
     ],
     [
       "a target under two names",
@@ -311,12 +311,12 @@ describe("refused", () => {
     [
       "a group and a target with one name",
       [`export const root = { a: run({ out: "a" }) };`, `export const rootAll = run({ out: "b" });`],
-      "group root and target root-all have one name, root-all; rename an export",
+      "group root and target root-all have the same name, root-all; rename an export",
     ],
     [
       "two groups with one name",
       [`export const ab = { c: { x: run({ out: "1" }) } };`, `export const abC = { y: run({ out: "2" }) };`],
-      "group ab-c and group ab-c have one name, ab-c; rename an export",
+      "group ab-c and group ab-c have the same name, ab-c; rename an export",
     ],
     [
       "a check as an input",

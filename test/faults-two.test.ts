@@ -108,7 +108,7 @@ describe("while a build runs", () => {
     for (const words of [["a"], ["-B", "ready"], ["cache", "gc"], ["clean"]]) {
       const { status, stderr } = await project.run("--no-wait", ...words);
       expect({ words, status }).toEqual({ words, status: 3 });
-      expect(stderr).toContain(`imagemake (process ${first.pid ?? 0}) is at work here`);
+      expect(stderr).toContain(`imagemake (process ${first.pid ?? 0}) is running here`);
     }
     await end();
     await expectSettled(project, "a");
@@ -213,7 +213,7 @@ describe("two targets that claim one output name", () => {
     project.write("Imagefile.ts", [target("first", first), target("second", second)].join("\n"));
     const { status, stderr } = await project.run("first");
     expect(status).toBe(2);
-    expect(stderr).toMatch(/first and second have one output name, one/);
+    expect(stderr).toMatch(/first and second have the same output name, one/);
     expect(project.names("out")).toEqual([]);
   });
 

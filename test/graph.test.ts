@@ -105,7 +105,7 @@ describe("cycles", () => {
     ]);
     expect(graph.order()).toEqual({
       ok: false,
-      problem: { exit: 2, message: "these need each other: b → c → b" },
+      problem: { exit: 2, message: "these targets depend on one another: b → c → b" },
     });
   });
 });

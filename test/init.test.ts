@@ -45,10 +45,7 @@ test("nothing is overwritten: what is there is named, and nothing else is writte
   for (const name of ["Imagefile.ts", "tsconfig.json"]) {
     const project = empty({ [name]: '/* mine, from "imagemake" */' });
     const refused = await project.run("init");
-    expect([refused.status, refused.stderr]).toEqual([
-      2,
-      expect.stringContaining(`${name} is there already`),
-    ]);
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining(`${name} already exists`)]);
     expect(project.names(".")).toEqual([name]);
     expect(project.read(name)).toBe('/* mine, from "imagemake" */');
   }

@@ -96,13 +96,13 @@ const BROKEN: Readonly<Record<string, readonly [string, string | RegExp]>> = {
     `${GOOD}export const b = 3;`,
     "Imagefile.ts:3: export b is a number; expected a target or an object of targets",
   ],
-  "two targets with one id": [
+  "two targets with the same id": [
     `const t = (out: string) => run({ inputs: {}, cmd: ":", out });\nexport const aB = t("a");\nexport const a = { b: t("b") };`,
-    /^Imagefile\.ts:\d.*two targets with one id, a-b/,
+    /^Imagefile\.ts:\d.*two targets with the same id, a-b/,
   ],
   "two targets with one output name": [
     `export const b = run({ inputs: {}, cmd: ":", out: "same-{date}" });\nexport const c = run({ inputs: {}, cmd: ":", out: "same-{date}" });`,
-    "Imagefile.ts:2 and Imagefile.ts:3: b and c have one output name, same-{date}",
+    "Imagefile.ts:2 and Imagefile.ts:3: b and c have the same output name, same-{date}",
   ],
   "a default export that is no project": [
     `export default 3;`,
@@ -255,7 +255,7 @@ export const value = run({ inputs: { SRC: env("ODD") }, cmd, out: "value" });
       [
         `mkdir gone; cd gone; rmdir ../gone; exec "$@" name`,
         3,
-        "imagemake: the working directory does not exist any more\n  cd to another\n",
+        "imagemake: the working directory no longer exists\n  cd to another\n",
       ],
     ];
     const ended = await Promise.all(cases.map(([line]) => bash(line)));
@@ -269,16 +269,16 @@ export const value = run({ inputs: { SRC: env("ODD") }, cmd, out: "value" });
   test("wrong usage is status 2, says what there is, and prints nothing on stdout", async () => {
     const cases: readonly (readonly [readonly string[], string])[] = [
       [["--jbos", "3", "a"], "unknown option '--jbos'\n(Did you mean --jobs?)"],
-      [["list", "-B"], "list has no use for --always-make\n  imagemake help list says what it takes"],
-      [["cache", "gc", "--release", "20260101"], "cache gc has no use for --release"],
-      [["release", "sign", "--cache", "file:///x"], "release sign has no use for --cache"],
-      [["help", "why", "--no-isolation"], "help has no use for --no-isolation"],
+      [["list", "-B"], "list does not take --always-make\n  imagemake help list says what it takes"],
+      [["cache", "gc", "--release", "20260101"], "cache gc does not take --release"],
+      [["release", "sign", "--cache", "file:///x"], "release sign does not take --cache"],
+      [["help", "why", "--no-isolation"], "help does not take --no-isolation"],
       [["-j0", "a"], "it must be a number from 1 up"],
       [["--progress", "loud", "a"], "Allowed choices are auto, tty, plain, json"],
       [["why"], "missing required argument 'target'"],
       [["boot"], "`imagemake build boot` builds a target that is called boot\n"],
-      [["why", "a", "b"], "why: b is a word too many\n  imagemake help why says what it takes"],
-      [["release", "abandon", "a"], "release abandon: a is a word too many"],
+      [["why", "a", "b"], "why: unexpected word b\n  imagemake help why says what it takes"],
+      [["release", "abandon", "a"], "release abandon: unexpected word a"],
       [["release", "strat"], "release strat"],
       [
         ["-C", "/nowhere/at/all", "a"],
@@ -385,7 +385,7 @@ process.dlopen = (module, file, ...more) => {
     expect(tools.stderr).not.toContain("start plain");
     const asks = await project.run("-B", "plain", "asks");
     expect(asks.status).toBe(3);
-    expect(asks.stderr).toContain("imagemake: asks: it asks a person, and there is no terminal");
+    expect(asks.stderr).toContain("imagemake: asks: it asks a question, and there is no terminal");
     expect(asks.stderr).not.toContain("start plain");
     expect(project.names("out")).toEqual(["plain"]);
   });
@@ -398,7 +398,7 @@ process.dlopen = (module, file, ...more) => {
         "imagemake: 3 targets cannot be built:",
         "  tools, more: this machine lacks no-such-tool (package such-tools)",
         "    apt-get install such-tools",
-        "  asks: it asks a person, and there is no terminal",
+        "  asks: it asks a question, and there is no terminal",
         "  -k builds the rest\n",
       ].join("\n"),
     );

@@ -50,7 +50,7 @@ test("a target that says so is refused, and everything is named at once, before 
   expect([status, stderr]).toEqual([
     3,
     expect.stringMatching(
-      /^ {2}tools: it holds compiler 1\.0, .*\n.*\n {2}said\.tree: it is marked as native: not to be built under emulation\n/m,
+      /^ {2}tools: it holds compiler 1\.0, .*\n.*\n {2}said\.tree: it is marked as native: it cannot be built under emulation\n/m,
     ),
   ]);
   expect(project.names(".imagemake/store/packages")).toEqual([]);

@@ -26,7 +26,7 @@ async function refused(words: RegExp, ...args: string[]): Promise<void> {
 
 test("a file of the user's own is named and stays", async () => {
   project.write("out/a.txt", "mine\n");
-  await refused(/out\/a\.txt is there already, and imagemake did not make it[^]*move it elsewhere/, "a");
+  await refused(/out\/a\.txt already exists, and imagemake did not make it[^]*move it elsewhere/, "a");
   expect(project.read("out/a.txt")).toBe("mine\n");
   const rest = await project.events({}, "a", "b", "-k");
   expect([rest.status, rest.which("built"), project.read("out/a.txt")]).toEqual([2, ["b"], "mine\n"]);
@@ -39,13 +39,13 @@ test("links, directories with files, and what is in the way of a directory are r
   mkdirSync(project.path("out"));
   project.write("mine", "mine\n");
   symlinkSync("../mine", project.path("out/a.txt"));
-  await refused(/out\/a\.txt is there already/, "a");
+  await refused(/out\/a\.txt already exists/, "a");
   rmSync(project.path("out/a.txt"));
   project.write("out/a.txt/mine", "mine\n");
-  await refused(/out\/a\.txt is a directory with files in it already/, "a");
+  await refused(/out\/a\.txt is a directory with files in it, and/, "a");
   rmSync(project.path("out"), { recursive: true });
   project.write("out", "mine\n");
-  await refused(/out is no directory, and out\/b\.txt is to lie in it/, "b");
+  await refused(/out is not a directory, and out\/b\.txt is to lie in it/, "b");
   expect([project.read("mine"), project.read("out")]).toEqual(["mine\n", "mine\n"]);
 });
 
@@ -83,11 +83,11 @@ test("without the whole state what comes out the same is taken, and what does no
   rmSync(project.path(".imagemake"), { recursive: true });
   const { status, stderr } = await project.run("a", "WORD=other");
   expect([stderr, status]).toEqual([
-    expect.stringContaining("out/a.txt is there already, and imagemake did not make it"),
+    expect.stringContaining("out/a.txt already exists, and imagemake did not make it"),
     2,
   ]);
   expect(project.read("out/a.txt")).toBe("a\n");
   chmodSync(project.path("out/a.txt"), 0o644);
-  await refused(/out\/a\.txt is there already/, "a", "WORD=other");
+  await refused(/out\/a\.txt already exists/, "a", "WORD=other");
   expect(lstatSync(project.path("out/a.txt")).size).toBe(2);
 });

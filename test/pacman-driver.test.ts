@@ -331,9 +331,9 @@ Usage = Sync Install
 
   test.each([
     ["Server = x", "line 1: before the first [section]"],
-    ["[local]", "line 1: [local] is no name for a repository"],
+    ["[local]", "line 1: [local] cannot be the name of a repository"],
     ["[a]\n[b]\n[a]", "line 3: the repository [a] twice"],
-    ["[a b]", "line 1: [a b] is no name for a repository"],
+    ["[a b]", "line 1: [a b] cannot be the name of a repository"],
     ["[options]\nSigLevel = Sometimes", `line 2: SigLevel has no word "Sometimes"`],
   ])("says which line is wrong: %j", (text, message) => {
     expect(problem(readConf(text))).toEqual({ exit: 2, message });

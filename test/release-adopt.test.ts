@@ -40,8 +40,8 @@ describe("release adopt", () => {
     ["by a guard on its size", ["image", "given/small"], 1, "it has 2 bytes, at least 4 are demanded"],
     ["by a guard on its first bytes", ["image", "given/other"], 1, "it begins with 6f7468, not with 696d61"],
     ["for a file that is not there", ["image", "given/none"], 2, "is not there"],
-    ["for a directory", ["image", "given"], 2, "is no regular file"],
-    ["for a tree", ["image/in", "given/image"], 2, "is no file"],
+    ["for a directory", ["image", "given"], 2, "is not a regular file"],
+    ["for a tree", ["image/in", "given/image"], 2, "is not a file"],
     ["for one of several outputs", ["both-A", "given/image"], 2, "made together with others"],
     ["for an unknown target", ["imagge", "given/image"], 2, "unknown target imagge"],
     ["without a file", ["image"], 2, "missing required argument 'file'"],
@@ -104,7 +104,7 @@ describe("an adopted file", () => {
     await expectSettled(project);
   });
 
-  test("counts no more when what the target is made from has changed, and again when that is taken back", async () => {
+  test("no longer counts when what the target is made from has changed, and again when that is taken back", async () => {
     project.write("src/a.txt", "b\n");
     const ended = await project.run();
     expect(ended.status).toBe(1);

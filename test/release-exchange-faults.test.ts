@@ -71,7 +71,11 @@ describe("an import is refused", () => {
       () => forgeIndex(bad, (text) => text.replace(/"imagemakeExport": \d+/, '"imagemakeExport": 1')),
       "was written by another version of imagemake: its form is 1",
     ],
-    ["it is no export", () => rmSync(bad, { recursive: true }), "is no export that this imagemake knows"],
+    [
+      "it is no export",
+      () => rmSync(bad, { recursive: true }),
+      "is not an export that this imagemake can read",
+    ],
     [
       "the index was forged: a component",
       () => forgeIndex(bad, (text) => text.replace('"value": "run"', '"value": "ran"')),

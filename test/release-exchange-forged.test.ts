@@ -82,10 +82,10 @@ describe("an export is refused", () => {
     async (name) => {
       rmSync(join(bad, name));
       execFileSync("mkfifo", [join(bad, name)]);
-      await refused(`${name} is no regular file`);
+      await refused(`${name} is not a regular file`);
       rmSync(join(bad, name));
       symlinkSync("/dev/zero", join(bad, name));
-      await refused(`${name} is no regular file`);
+      await refused(`${name} is not a regular file`);
     },
   );
 });

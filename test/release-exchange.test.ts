@@ -224,7 +224,7 @@ describe("release export", () => {
     expect(said(await at.one.run("release", "export", between("file")))[0]).toBe(2);
     expect(said(await at.one.run("release", "export", at.one.path("src")))).toEqual([
       2,
-      expect.stringContaining("holds what is no export"),
+      expect.stringContaining("holds something other than an export"),
     ]);
     expect(said(await at.one.run("release", "export", at.one.path("out/x")))[0]).toBe(2);
     await at.one.good("release", "start", "--release", "20310203");

@@ -246,7 +246,7 @@ export const b = run({ inputs: {}, cmd: 'echo EVIL > "$OUT"', out: "b-{date}" })
     chownSync(project.path(FILE), 4343, 4343);
     const { status, stderr } = await at("a");
     expect(adopted).toContain('"adopted"');
-    expect(stderr).toContain("what was adopted for a in release 20310506 counts no more");
+    expect(stderr).toContain("what was adopted for a in release 20310506 no longer counts");
     expect([status, project.read("out/a-20310506")]).toEqual([0, "good\n"]);
   });
 

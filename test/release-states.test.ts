@@ -169,7 +169,7 @@ test.each(["sha256sum.txt", "sha256sum.sig"])("verify does not wait for a pipe a
   rmSync(project.path("d", pipe));
   spawnSync("mkfifo", [project.path("d", pipe)]);
   const { status, stderr } = await project.run("release", "verify", "d", "--public-key", "k.pub");
-  expect([status, stderr]).toEqual([1, expect.stringContaining(`${pipe} is no regular file`)]);
+  expect([status, stderr]).toEqual([1, expect.stringContaining(`${pipe} is not a regular file`)]);
 });
 
 test("collect as data, and with -n nothing is there", async () => {

@@ -146,13 +146,13 @@ describe("--trace", () => {
 });
 
 test("combined renderers all hear everything", () => {
-  const heard: string[] = [];
+  const received: string[] = [];
   const ear = (name: string) => ({
-    event: ({ type }: BuildEvent) => heard.push(name + type),
-    close: () => heard.push(name),
+    event: ({ type }: BuildEvent) => received.push(name + type),
+    close: () => received.push(name),
   });
   const all = combine([ear("1"), ear("2")]);
   all.event(at(0, { type: "waiting", holder: "x" }));
   all.close();
-  expect(heard).toEqual(["1waiting", "2waiting", "1", "2"]);
+  expect(received).toEqual(["1waiting", "2waiting", "1", "2"]);
 });

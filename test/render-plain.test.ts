@@ -193,10 +193,10 @@ describe("the choice of a renderer", () => {
       stdio: ["ignore", "pipe", "pipe"],
     });
     child.stdout.destroy();
-    let heard = "";
-    child.stderr.on("data", (chunk: Buffer) => (heard += chunk.toString()));
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
     expect(await once(child, "close")).toEqual([0, null]);
-    expect(heard).toBe("went on");
+    expect(stderr).toBe("went on");
   });
 });
 

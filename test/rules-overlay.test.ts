@@ -130,7 +130,7 @@ export const a = rule.platformfs({ from: base, steps: [step.overlay("ov"${option
     chmodSync(kept.path("ov/var/lib/empty"), 0o1777);
     const warned = await kept.run("a");
     expect(warned.stderr).toContain(
-      "modes do not come along into the tree (ov/etc/wide 600, ov/var/lib/empty 1777)",
+      "modes are not kept in the tree (ov/etc/wide 600, ov/var/lib/empty 1777)",
     );
     expect(warned.stderr).toContain("Imagefile.ts:4");
     expect(warned.stdout + warned.stderr).not.toContain("built");

@@ -206,7 +206,7 @@ export const plain = run({ inputs: {}, cmd: 'echo > "$OUT"', out: "plain.txt" })
       expect(refused).toEqual({
         status: 3,
         stdout: "",
-        stderr: `imagemake: rootfs.tree, rootfs: files of many owners are made, and you have one user id\n  ${fix}\n  -k builds the rest\n`,
+        stderr: `imagemake: rootfs.tree, rootfs: it makes files of many owners, and you have only one user id\n  ${fix}\n  -k builds the rest\n`,
       });
       expect(project.names("out")).toEqual([]);
       const doctor = await project.call(user, "doctor", "rootfs");

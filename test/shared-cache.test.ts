@@ -350,7 +350,7 @@ describe("a share that", () => {
 
   test("is a file, or was made of links, is named", async () => {
     writeFileSync(join(dir, "file"), "");
-    expect(await warned(`file://${dir}/file`)).toContain("is no directory");
+    expect(await warned(`file://${dir}/file`)).toContain("is not a directory");
     mkdirSync(join(dir, "other"));
     symlinkSync(join(dir, "other"), join(dir, "share", "v1"));
     expect(await warned()).toContain("no link is followed");
@@ -448,7 +448,7 @@ export default project({ default: [when] });`;
     const before = readFileSync(result, "utf8");
     const told = await machine(imagefile).events({}, "-B", "--cache", url);
     expect([told.status, told.which("built")]).toEqual([0, ["when"]]);
-    expect(JSON.stringify(told.events)).toContain("when came out otherwise here than on");
+    expect(JSON.stringify(told.events)).toContain("when came out differently here than on");
     expect(readFileSync(result, "utf8")).toBe(before);
   });
 
@@ -464,14 +464,14 @@ export default project({ default: [when] });`;
     const told = await other.events({}, "--cache", url);
     expect([told.status, told.which("built")]).toEqual([0, ["when"]]);
     expect(JSON.stringify(told.events)).toContain(
-      `when is not taken from ${url}: it was made here, and came out otherwise`,
+      `when is not taken from ${url}: it was made here, and came out differently`,
     );
   });
 });
 
 describe("--cache", () => {
   test.each([
-    ["/srv/imagemake", "is no URL of a cache"],
+    ["/srv/imagemake", "is not the URL of a cache"],
     ["https://cache/x", "https:// is no kind of cache"],
     ["file://host/srv", "names no directory of this machine"],
     ["file:///", "names no directory of this machine"],

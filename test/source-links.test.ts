@@ -280,7 +280,7 @@ export const once = both({ P: files("host/**"), R: files("host/etc/hostname") })
     "are refused with both, and neither is read as the other: %s",
     async (target) => {
       const { status, stderr } = await other.run(target);
-      expect(stderr).toMatch(/two inputs have one place in the stage, \S+: .*, and /);
+      expect(stderr).toMatch(/two inputs have the same place in the stage, \S+: .*, and /);
       expect(status).not.toBe(0);
       const there = existsSync(other.path("out")) ? other.names("out") : [];
       expect(there.filter((name) => name !== "made.txt")).toEqual([]);

@@ -164,7 +164,7 @@ export const b = run({ inputs: { L: files("odd") }, cmd: ': > "$OUT"', out: "b" 
       expect(status).toBe(2);
     }
     const { status, stderr } = await project.run("-f", "odd", "a");
-    expect(stderr).toContain("is no regular file");
+    expect(stderr).toContain("is not a regular file");
     expect(status).toBe(2);
   } finally {
     project.remove();

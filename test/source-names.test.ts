@@ -147,7 +147,7 @@ export const from = on({ "x/": files("**", { from: "./more/deep/" }), "y/": file
   expect((await project.good("-f", "more.ts", "up")).stderr).toContain("(more/up -> ../secret)");
   const told = stderr.split("\n").filter((line) => line.startsWith("warning: "));
   expect(told).toEqual([
-    expect.stringContaining("modes do not come along into the image (more/private 600)"),
+    expect.stringContaining("modes are not kept in the image (more/private 600)"),
     expect.stringContaining("lead out of what is copied (more/up -> ../secret)"),
     expect.stringContaining("lead out of what is copied (more/deep/file -> ../file)"),
   ]);

@@ -75,7 +75,7 @@ describe("a link in the state directory", () => {
     untouched();
   });
 
-  test("a link that is no directory's either", async () => {
+  test("a link that is not a directory's either", async () => {
     await project.good("t");
     for (const name of ["lock.db.holder", "index.db", "lock.db"]) {
       const path = project.path(".imagemake", name);
@@ -83,8 +83,8 @@ describe("a link in the state directory", () => {
       symlinkSync(join(outside, "mine"), path);
     }
     const locked = await project.run("-B", "t");
-    expect(locked.stderr).toContain("is no regular file); it was set aside");
-    expect(locked.stderr).toContain("lock.db is no regular file");
+    expect(locked.stderr).toContain("is not a regular file); it was set aside");
+    expect(locked.stderr).toContain("lock.db is not a regular file");
     expect(locked.status).toBe(3);
     rmSync(project.path(".imagemake/lock.db"));
     const noted = await project.run("-B", "t");
@@ -291,12 +291,12 @@ test("a release file is never followed as a link, and nothing of what it leads t
   rmSync(file);
   symlinkSync(join(outside, "mine"), file);
   const linked = await project.run("release", "status");
-  expect(linked).toMatchObject({ status: 2, stderr: expect.stringContaining("is no regular file") });
+  expect(linked).toMatchObject({ status: 2, stderr: expect.stringContaining("is not a regular file") });
   expect(linked.stderr).not.toContain("root");
   rmSync(file);
   execFileSync("mkfifo", [file]);
   const pipe = await project.run("release", "status");
-  expect(pipe).toMatchObject({ status: 2, stderr: expect.stringContaining("is no regular file") });
+  expect(pipe).toMatchObject({ status: 2, stderr: expect.stringContaining("is not a regular file") });
   rmSync(file);
   writeFileSync(file, "root:*:202\n");
   const garbage = await project.run("release", "status");

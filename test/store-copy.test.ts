@@ -94,7 +94,7 @@ test("a copy keeps the x bit and nothing else of the mode, and takes a new name 
     expect(readFileSync(join(dir, "there"), "utf8")).toBe("old");
   }));
 
-test("symlinked sources are followed; what is no file is refused, a fifo without waiting", () =>
+test("symlinked sources are followed; what is not a file is refused, a fifo without waiting", () =>
   inDir(async (dir) => {
     writeFileSync(join(dir, "file"), "content");
     symlinkSync("file", join(dir, "link"));

@@ -178,7 +178,7 @@ test("guards find paths as they are seen inside the tree", () =>
     };
     expect(checkTreeGuards(manifest, { links })).toEqual([
       "etc/dangling points to gone, not to elsewhere",
-      "usr/bin/sh is no symbolic link; it must be one to dash",
+      "usr/bin/sh is not a symbolic link; it must be one to dash",
       "no is missing; it must be a symbolic link to x",
     ]);
   }));

@@ -60,7 +60,7 @@ export class Share {
       const found = await within(stat(dir), PATIENCE_MS);
       if (found === null)
         return fail(Exit.environment, `${dir} does not answer`, "is the server of that file system there?");
-      if (!found.isDirectory()) return fail(Exit.environment, `${dir} is no directory`);
+      if (!found.isDirectory()) return fail(Exit.environment, `${dir} is not a directory`);
       const root = join(realpathSync(dir), FORM);
       const share = new Share(name, root, readOnly, owners, found);
       for (const place of [dirname(root), root, ...PLACES.map((one) => join(root, one))]) {
@@ -118,7 +118,7 @@ export class Share {
   settle(temporary: string, path: string): void {
     this.stands();
     mkdirSync(dirname(path), { recursive: true });
-    if (!lstatSync(dirname(path)).isDirectory()) throw new Error(`${dirname(path)} is no directory`);
+    if (!lstatSync(dirname(path)).isDirectory()) throw new Error(`${dirname(path)} is not a directory`);
     renameSync(temporary, path);
   }
 
@@ -172,7 +172,7 @@ async function within<T>(value: Promise<T>, ms: number): Promise<T | null> {
 
 function distrusted(path: string, stats: Stats, owners: readonly number[] | null): Result<never> | null {
   if (!stats.isDirectory())
-    return fail(Exit.environment, `${path} is no directory, and no link is followed there`);
+    return fail(Exit.environment, `${path} is not a directory, and no link is followed there`);
   const closed = owners === null ? 0o002 : 0o022;
   if (owners !== null && !owners.includes(stats.uid))
     return fail(
@@ -189,7 +189,7 @@ function distrusted(path: string, stats: Stats, owners: readonly number[] | null
   return null;
 }
 
-/** What a file of the share holds, opened; null where none is there. Throws where it is no regular file. */
+/** What a file of the share holds, opened; null where none is there. Throws where it is not a regular file. */
 export async function openPlain(path: string): Promise<{ file: FileHandle; size: number } | null> {
   let file: FileHandle;
   try {
@@ -201,5 +201,5 @@ export async function openPlain(path: string): Promise<{ file: FileHandle; size:
   const stats = await file.stat();
   if (stats.isFile()) return { file, size: stats.size };
   await file.close();
-  throw new Error("it is no regular file");
+  throw new Error("it is not a regular file");
 }

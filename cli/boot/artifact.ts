@@ -45,7 +45,7 @@ export async function findArtifact(
   const { store } = decider.context;
   return store.has(id, row.size)
     ? ok({ path: store.path(id), name, size: row.size, stale })
-    : fail(Exit.usage, `what was built of ${target} is gone from the store`, builds);
+    : fail(Exit.usage, `what was built for ${target} is gone from the store`, builds);
 }
 
 function lastBuilt({ session, opened }: Looking, action: string, output: string): ArtifactId | undefined {

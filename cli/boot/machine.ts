@@ -29,14 +29,10 @@ export function machineOf(
       ? qemu.mediumOf(qemu.namesIn(image.path))
       : undefined;
   if (own.as !== undefined && image === undefined)
-    return fail(Exit.usage, `--as: ${target} starts a kernel, and no medium`);
+    return fail(Exit.usage, `--as: ${target} starts a kernel, not a medium`);
   const medium = own.as ?? guest.as ?? peeked;
   if (medium === undefined)
-    return fail(
-      Exit.usage,
-      `${target}: it cannot be told how this is started`,
-      "--as cd, usb, disk or pxe says so",
-    );
+    return fail(Exit.usage, `${target}: cannot tell how this starts`, "--as cd, usb, disk or pxe says so");
   const memory = own.memory === undefined ? undefined : rules.memoryIn(own.memory);
   if (own.memory !== undefined && memory === undefined)
     return fail(Exit.usage, `--memory: expected a size such as 2GiB, found ${own.memory}`);
@@ -82,7 +78,7 @@ export function keepIn(
     );
   return stats === undefined || stats.isFile()
     ? ok({ there: stats !== undefined })
-    : fail(Exit.usage, `--keep ${keep} is there, and no file`);
+    : fail(Exit.usage, `--keep ${keep} exists and is not a file`);
 }
 
 /** IMAGEMAKE_ACCEL=tcg keeps KVM out of reach here as in a build. */
@@ -120,7 +116,7 @@ export function outsideOf(options: BootOptions, quoted: (path: string) => string
     const at = resolve(path);
     // QEMU would delete whatever is in its place.
     if (existsSync(at) && !lstatSync(at).isSocket())
-      return fail(Exit.usage, `${path} is there, and no socket`);
+      return fail(Exit.usage, `${path} exists and is not a socket`);
     sockets.push(at);
     argv.push("-chardev", `socket,id=${id},path=${quoted(at)},server=on,wait=off`);
     return ok(undefined);

@@ -19,7 +19,7 @@ export function command(call: Call<"init">): Promise<number> {
   const there = [imagefile, config].filter((file) => existsSync(file));
   if (there.length > 0) {
     const names = listed(there.map((file) => basename(file)));
-    const message = `${names} ${there.length === 1 ? "is" : "are"} there already, and init overwrites nothing`;
+    const message = `${names} already ${there.length === 1 ? "exists" : "exist"}, and init overwrites nothing`;
     const onlyConfig = !existsSync(imagefile);
     return onlyConfig
       ? stop(Exit.usage, message, `what editors need in it: ${enginePaths()}`)

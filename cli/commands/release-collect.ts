@@ -90,7 +90,7 @@ function requireWhole({ datecode }: Release, wrong: readonly Unwhole[]): void {
   const gone = wrong.find(({ why }) => why === "gone");
   stop(
     Exit.failed,
-    `release ${datecode} is not whole: ${wrong.map(inWords).join("; ")}`,
+    `release ${datecode} is not complete: ${wrong.map(inWords).join("; ")}`,
     gone === undefined
       ? "imagemake builds what is out of date"
       : `${dropping(gone.target)} takes it off the roster`,

@@ -23,7 +23,7 @@ export const command = (call: Call<"release rollback">): Promise<number> =>
         if (previous !== null && isLimited(project) && !isDatecode(previous))
           stop(
             Exit.usage,
-            `${previous}, which was current before, is no release`,
+            `${previous}, which was current before, is not a release`,
             "under sudo nothing else is made current",
           );
         const before = previous === null ? null : join(dirname(link), previous);

@@ -45,7 +45,7 @@ export async function command(call: Call<"release sign">): Promise<number> {
     const place = unwrap(await collectedOf(call, project, release));
     unwrap(await present(release, place));
     if (lstatSync(handedOut, { throwIfNoEntry: false }) !== undefined)
-      stop(Exit.usage, `${handedOut} is there already`);
+      stop(Exit.usage, `${handedOut} already exists`);
     if (call.options.dryRun === true)
       process.stderr.write(`would write what is to be signed to ${handedOut}\n`);
     else writeWhole(resolve(handedOut), sumsText(digestsIn(release), place.form));
@@ -174,7 +174,7 @@ printf '%s' "$line"`;
 function askSecret(question: string): Result<string> {
   const lacking = fail(
     Exit.environment,
-    "a passphrase is to be typed, and there is no terminal",
+    "a passphrase has to be typed, and there is no terminal",
     "--passphrase-file FILE gives it",
   );
   let terminal: number;

@@ -48,7 +48,7 @@ function stepMeant(steps: readonly string[], word: string): Result<string> {
     ? ok(only)
     : fail(
         Exit.usage,
-        `${word} may be ${begun.join(" or ")}`,
+        `${word} could be ${begun.join(" or ")}`,
         numbered === undefined ? "write more of it, or its number" : "write more of it",
       );
 }

@@ -62,7 +62,7 @@ export function checkNative(
   const why = native ? "it is marked as native" : `it holds ${names}, which the project marks as native-only`;
   return fail(
     Exit.environment,
-    `${why}: not to be built under emulation`,
+    `${why}: it cannot be built under emulation`,
     `build it on a machine of ${arch ?? "its architecture"}, and bring it here with imagemake release import`,
   );
 }

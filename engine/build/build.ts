@@ -105,7 +105,7 @@ export async function build(given: BuildOptions): Promise<BuildEnd> {
         ? null
         : { session: first.value, judged: looked.value };
     if (plan === null) first.value.index.close();
-    // What was looked at before others were at work counts no more.
+    // What was looked at before others were at work no longer counts.
     return await buildLocked(others.wereAtWork ? { ...options, earlier: null } : options, began, plan);
   } finally {
     locked.value.release();

@@ -60,7 +60,7 @@ export async function isFree(
   if (above?.isDirectory() === false)
     return fail(
       Exit.usage,
-      `${relative(project.dir, dir)} is no directory, and ${name} is to lie in it`,
+      `${relative(project.dir, dir)} is not a directory, and ${name} is to lie in it`,
       MOVE,
     );
   const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -68,8 +68,8 @@ export async function isFree(
   // An empty one gives way.
   if (stats.isDirectory() ? readdirSync(path).length === 0 : await isOurs(store, path, stats, artifact))
     return ok(undefined);
-  const what = stats.isDirectory() ? "a directory with files in it" : "there";
-  return fail(Exit.usage, `${name} is ${what} already, and imagemake did not make it`, MOVE);
+  const what = stats.isDirectory() ? "is a directory with files in it" : "already exists";
+  return fail(Exit.usage, `${name} ${what}, and imagemake did not make it`, MOVE);
 }
 
 const MOVE = "move it elsewhere: only what imagemake made is replaced";

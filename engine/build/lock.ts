@@ -34,7 +34,7 @@ export async function takeLock(options: LockOptions): Promise<Result<Lock>> {
     const lock = tryLock(project.lock, note);
     return "release" in lock
       ? ok(await cleared(project, lock))
-      : fail(Exit.environment, `${lock.holder} is at work here`, "without --no-wait it is waited for");
+      : fail(Exit.environment, `${lock.holder} is running here`, "without --no-wait, this run waits for it");
   }
   const lock = await waitForLock(project.lock, note, signal, (holder) =>
     emit({ type: "waiting", holder, at: now() }),

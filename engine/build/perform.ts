@@ -130,7 +130,7 @@ async function provide(context: PerformContext, action: Action): Promise<Result<
     const making = context.making.get(maker.id) ?? build(context, maker, decision, null);
     context.making.set(maker.id, making);
     if ((await making).kind === "failed")
-      return fail(Exit.failed, `${target}, which it reads, could not be made anew`);
+      return fail(Exit.failed, `${target}, which it reads, could not be built again`);
   }
   return ok(undefined);
 }
@@ -295,11 +295,12 @@ export async function mend(
     if (problem !== null) return { ok: false, problem };
     const since = new Set(voided.map(({ build }) => build.action));
     const whose = maker === undefined ? "" : ` (made by ${maker})`;
-    const also = since.size === 0 ? "" : `; what was built from it counts no more: ${[...since].join(", ")}`;
+    const also =
+      since.size === 0 ? "" : `; what was built from it no longer counts: ${[...since].join(", ")}`;
     options.emit({
       type: "notice",
       level: "warning",
-      message: `the ${kind} ${id}${whose} in the store is damaged, and is made anew${also}`,
+      message: `the ${kind} ${id}${whose} in the store is damaged, and is built again${also}`,
       at: options.now(),
     });
   }

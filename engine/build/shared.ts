@@ -180,7 +180,7 @@ export class Shared {
           if (wanted) this.#taken.set(action.id, this.#decision(made));
           continue;
         }
-        const why = put.ok ? "it was made here, and came out otherwise" : put.problem.message;
+        const why = put.ok ? "it was made here, and came out differently" : put.problem.message;
         this.warn(`${action.id} is not taken from ${this.cache.name}: ${why}`);
       } else if (problem !== null)
         this.warn(`${action.id} is not taken from ${this.cache.name}: ${problem.problem.message}`);
@@ -257,7 +257,7 @@ export class Shared {
     if (!put.ok) return put;
     for (const { machine } of put.value)
       this.warn(
-        `${action.id} came out otherwise here than on ${machine}, and ${this.cache.name} keeps that one`,
+        `${action.id} came out differently here than on ${machine}, and ${this.cache.name} keeps that one`,
       );
     return ok(undefined);
   }

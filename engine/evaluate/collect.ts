@@ -153,7 +153,7 @@ function refuseOneFile(targets: readonly Target[], actions: readonly Action[]): 
     if (other?.exported === true) {
       const [here, there] = [at.get(target.action) ?? "", at.get(other.action) ?? ""];
       const both = here === there ? here : `${there} and ${here}`;
-      stop(Exit.usage, `${both}: ${other.id} and ${target.id} have one output name, ${target.pattern}`);
+      stop(Exit.usage, `${both}: ${other.id} and ${target.id} have the same output name, ${target.pattern}`);
     }
     if (other === undefined) first.set(target.pattern, target);
   }
@@ -165,7 +165,7 @@ function groupsOf(roots: readonly Exported[], targets: readonly Target[]): reado
   const claim = (word: string, name: string): void => {
     const other = words.get(word);
     if (other !== undefined)
-      stop(Exit.usage, `group ${name} and ${other} have one name, ${word}; rename an export`);
+      stop(Exit.usage, `group ${name} and ${other} have the same name, ${word}; rename an export`);
     words.set(word, `group ${name}`);
   };
   return roots.flatMap((root) => {
@@ -197,7 +197,7 @@ const subGroups = (one: Exported): readonly Group[] =>
 
 /**
  * Settings of the graph. VAR= narrows what a bare `imagemake` builds, never what a release holds. Throws
- * (exit 2) for a target that is neither an export nor reached by one, and for a gate that is no check.
+ * (exit 2) for a target that is neither an export nor reached by one, and for a gate that is not a check.
  */
 function projectSettings(
   given: ProjectSpec | undefined,
@@ -212,7 +212,7 @@ function projectSettings(
   const files = targets.filter(({ exported, kind }) => exported && kind === "file").map(({ id }) => id);
   const gate = ids("release.gate", release.gate ?? [], false);
   const other = gate.find((id) => targets.find((target) => target.id === id)?.kind !== "verdict");
-  if (other !== undefined) stop(Exit.usage, `project: release.gate: ${other} is no check`);
+  if (other !== undefined) stop(Exit.usage, `project: release.gate: ${other} is not a check`);
   return {
     default: ids("default", bare, true),
     epoch: epoch ?? null,

@@ -65,7 +65,7 @@ export class Names {
     const owner = this.#owners.get(id);
     if (owner !== undefined) {
       const both = owner.at === draft.at ? short(draft.at) : `${short(owner.at)} and ${short(draft.at)}`;
-      stop(Exit.usage, `${both}: two targets with one id, ${id}`);
+      stop(Exit.usage, `${both}: two targets with the same id, ${id}`);
     }
     const other = this.#outputs.get(draft)?.get(output);
     if (other !== undefined) {

@@ -88,7 +88,7 @@ function linkProblem(manifest: Manifest, path: string, target: string): string |
   const found = locate(manifest, path);
   const entry = found === null ? undefined : entryAt(manifest, found);
   if (entry === undefined) return `${path} is missing; it must be a symbolic link to ${target}`;
-  if (entry.type !== "symlink") return `${path} is no symbolic link; it must be one to ${target}`;
+  if (entry.type !== "symlink") return `${path} is not a symbolic link; it must be one to ${target}`;
   return entry.target === toByteString(target)
     ? null
     : `${path} points to ${escapeBytes(entry.target)}, not to ${target}`;

@@ -134,7 +134,7 @@ export function layText({ work, laid }: Stage, path: string, text: string): void
 const clash = (stage: string, one: string, other: string): Result<never> =>
   fail(
     Exit.usage,
-    `two inputs have one place in the stage, ${stage}: ${one}, and ${other}`,
+    `two inputs have the same place in the stage, ${stage}: ${one}, and ${other}`,
     "what lies outside the project is staged below host/, artifacts, lists and texts below in/NAME/, packages in repo/: " +
       "give the project's own file another place, or the input another name",
   );

@@ -78,7 +78,7 @@ export function fitForFiles(resolved: Result<readonly Package[]>): Result<readon
     return fail(
       Exit.environment,
       `the repository has a package whose ${wrong} cannot be right: ${called}`,
-      "whoever runs the repository has to mend it",
+      "whoever runs the repository has to fix it",
     );
   }
   return resolved;

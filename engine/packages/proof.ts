@@ -29,7 +29,7 @@ export function provenRelease(given: Release, index: Index, warn: Warn): Release
   for (const [target, { provenance }] of Object.entries(given.artifacts))
     if (provenance.kind === "adopted")
       warn(
-        `what was adopted for ${target} in release ${given.datecode} counts no more: its file is another user's`,
+        `what was adopted for ${target} in release ${given.datecode} no longer counts: its file is another user's`,
       );
   const why = "were not resolved here, and its file is another user's: they are resolved anew";
   const closures: Record<TargetId, PinnedClosure> = {};

@@ -37,7 +37,7 @@ export async function judgeAdoption(
   const relations = relationsOf(graph);
   const [found, action] = [relations.target(target), relations.producer(target)];
   if (found === undefined || action === undefined || found.pattern === null)
-    return fail(Exit.usage, `${target} is no file`, "a file is adopted for a target that is one");
+    return fail(Exit.usage, `${target} is not a file`, "a file is adopted for a target that is one");
   if (action.outputs.length > 1)
     return fail(Exit.usage, `${target} is made together with others, and cannot be adopted alone`);
   const there = statsOf(file, called);
@@ -71,7 +71,7 @@ export async function judgeAdoption(
 function statsOf(file: string, called: string): Result<Stats> {
   const stats = statSync(file, { throwIfNoEntry: false });
   if (stats?.isFile() === true) return ok(stats);
-  return fail(Exit.usage, `${called} ${stats === undefined ? "is not there" : "is no regular file"}`);
+  return fail(Exit.usage, `${called} ${stats === undefined ? "is not there" : "is not a regular file"}`);
 }
 
 /** Stores a copy of the file, records it and links it. What was judged is the copy. */

@@ -52,7 +52,7 @@ export async function verifyDirectory({ dir, sums, publicKey, keyFile }: ToVerif
   for (const path of [file, signature]) {
     if (!isThere(path)) return fail(Exit.failed, `${path} is missing`);
     // A pipe would never end.
-    if (!isPlain(path)) return fail(Exit.failed, `${path} is no regular file`);
+    if (!isPlain(path)) return fail(Exit.failed, `${path} is not a regular file`);
   }
   const signed = verifySignature(publicKey, file, signature);
   if (!signed.ok) return signed;
@@ -95,7 +95,7 @@ export function readSums(text: string, file: string): Result<Sums> {
     const gnu = /^([0-9a-f]{64}) [ *](.+)$/.exec(line);
     const [name, digest] = bsd === null ? [gnu?.[2], gnu?.[1]] : [bsd[1], bsd[2]];
     if (name === undefined || digest === undefined || name.includes("/"))
-      return fail(Exit.failed, `${file} has a line that is no checksum: ${line}`);
+      return fail(Exit.failed, `${file} has a line that is not a checksum: ${line}`);
     sums.set(name, digest);
   }
   return sums.size === 0 ? fail(Exit.failed, `${file} lists no file`) : ok(sums);
@@ -107,7 +107,7 @@ async function compareWithSums(dir: string, sums: Sums, besides: readonly string
   for (const [name, digest] of sums) {
     const stats = lstatSync(join(dir, name), { throwIfNoEntry: false });
     if (stats === undefined) found.push(`${name} is missing`);
-    else if (!stats.isFile()) found.push(`${name} is no regular file`);
+    else if (!stats.isFile()) found.push(`${name} is not a regular file`);
     else if ((await hashFile(join(dir, name), stats.size)) !== digest)
       found.push(`${name} is not what its checksum says`);
   }
@@ -147,7 +147,7 @@ export function waived(
   because: string | null,
 ): Result<Release> {
   if (check !== null && !gate.includes(check))
-    return fail(Exit.usage, `${check} is no check of release.gate`, gate.join(", "));
+    return fail(Exit.usage, `${check} is not a check of release.gate`, gate.join(", "));
   if (check !== null && because === null)
     return fail(Exit.usage, "a waiver is recorded with its reason", "--because TEXT gives it");
   const word = { target: check ?? "", because: because ?? "", at: new Date().toISOString() };

@@ -104,7 +104,7 @@ export function readExport(dir: string): Result<Export> {
   const no = (why: string): Result<never> =>
     fail(
       Exit.usage,
-      `${dir} is no export that this imagemake knows: ${why}`,
+      `${dir} is not an export that this imagemake can read: ${why}`,
       "imagemake release export writes one",
     );
   const texts = new Map<string, string>();
@@ -112,14 +112,14 @@ export function readExport(dir: string): Result<Export> {
     try {
       // It comes from elsewhere: of a pipe or a device there is no end.
       const bytes = readPlain(join(dir, name));
-      if (bytes === null) return no(`${name} is no regular file`);
+      if (bytes === null) return no(`${name} is not a regular file`);
       texts.set(name, bytes.toString("utf8"));
     } catch (error) {
       return no(codeOf(error) === "ENOENT" ? `${name} is missing` : `${name} cannot be read`);
     }
   }
   const sums = readSums(texts.get(NAMES.sums) ?? "", join(dir, NAMES.sums));
-  if (!sums.ok) return no(`${NAMES.sums} is no list of checksums`);
+  if (!sums.ok) return no(`${NAMES.sums} is not a list of checksums`);
   for (const name of [NAMES.index, NAMES.release]) {
     if (hashBytes(texts.get(name) ?? "") !== sums.value.get(name))
       return fail(Exit.usage, `${join(dir, name)} was changed after it was exported`, "export it again");

@@ -119,7 +119,11 @@ export function checkPlace(project: Project, dir: string, datecode: string): Res
   if (readdirSync(place).length === 0) return ok(undefined);
   const there = exportThere(place);
   if (there === null)
-    return fail(Exit.usage, `${dir} holds what is no export`, "name a directory that is empty or not there");
+    return fail(
+      Exit.usage,
+      `${dir} holds something other than an export`,
+      "name a directory that is empty or not there",
+    );
   if (there.datecode !== datecode || there.line !== project.line)
     return fail(
       Exit.usage,

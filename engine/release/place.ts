@@ -162,7 +162,7 @@ export function readCurrent(link: string): Result<string | null> {
   if (stats === undefined) return ok(null);
   return stats.isSymbolicLink()
     ? ok(readlinkSync(link))
-    : fail(Exit.usage, `${link} is no symbolic link, and is left alone`);
+    : fail(Exit.usage, `${link} is not a symbolic link, and is left alone`);
 }
 
 /** Points it elsewhere by rename, or takes it away. The directory it is in may be the caller's, and is opened once. */

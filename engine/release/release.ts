@@ -199,12 +199,12 @@ export function readRelease(
     // Under sudo the release files are the caller's, who may put a link there.
     const read = readOwned(file);
     if (read === null)
-      return fail(Exit.usage, `${file} is no regular file, and release files are never followed as links`);
+      return fail(Exit.usage, `${file} is not a regular file, and release files are never followed as links`);
     const text = read.bytes.toString();
     const value = parsed(text);
     // What is no release file may be anything: nothing of it is shown.
     if (value === null)
-      return fail(Exit.usage, `${file} cannot be read as a release file`, "it is no JSON object");
+      return fail(Exit.usage, `${file} cannot be read as a release file`, "it is not a JSON object");
     if (!explicit && checksumHolds(text) === false)
       return fail(Exit.usage, `the release file ${file} is damaged`);
     delete value.checksum;

@@ -73,9 +73,7 @@ function unsaidModes(found: readonly Found[], tree: Into): Notice | null {
     .map(({ name, stats }) => `${name} ${(stats.mode & 0o7777).toString(8)}`);
   return unsaid.length === 0
     ? null
-    : noticeOf(
-        (some) => `modes do not come along into the ${tree.kind} (${some(unsaid)}): ${MODES[tree.kind]}`,
-      );
+    : noticeOf((some) => `modes are not kept in the ${tree.kind} (${some(unsaid)}): ${MODES[tree.kind]}`);
 }
 
 const MODES = { tree: "say them in modes: { … }", image: "there everybody may read everything" };
@@ -106,7 +104,7 @@ function hardLinks(found: readonly Found[], { kind }: Into): Notice | null {
     ? null
     : noticeOf(
         (some) =>
-          `hard links do not come along into the ${kind}, each name becomes a file of its own (${some(shared)}): ` +
+          `hard links are not kept in the ${kind}, each name becomes a file of its own (${some(shared)}): ` +
           `use symbolic links${kind === "tree" ? ", or link them in a step.hook" : ""}`,
       );
 }

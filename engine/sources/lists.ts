@@ -63,7 +63,7 @@ function read(path: string, file: string): Omit<Listed, "path"> {
     const there = stamp === null ? null : statSync(path);
     if (there?.isDirectory() === true)
       return no(" is a directory", "name a file in it that has one name a line");
-    if (there?.isFile() === false) return no(" is no regular file", "pipes and devices cannot be inputs");
+    if (there?.isFile() === false) return no(" is not a regular file", "pipes and devices cannot be inputs");
     const bytes = readFileSync(path);
     const bad = lineNotUtf8(bytes);
     if (bad > 0) return no(`:${bad}: not UTF-8`, "save it as UTF-8");

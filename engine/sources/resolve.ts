@@ -355,7 +355,7 @@ export class Sources {
           : `it ended with status ${run.status}: ${run.stderr || "it said nothing"}`;
       return fail(
         Exit.environment,
-        what === undefined ? `probe ${asWritten(argv)} failed` : `${what} is not to be had`,
+        what === undefined ? `probe ${asWritten(argv)} failed` : `${what} is not available`,
         why,
       );
     }

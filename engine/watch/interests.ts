@@ -60,7 +60,7 @@ export class Interests {
     this.#settle();
   }
 
-  /** The graph is another: what was known of actions counts no more. */
+  /** The graph is another: what was known of actions no longer counts. */
   forgetActions(): void {
     this.#grounds.clear();
     for (const [path, interest] of this.#paths) {

@@ -67,7 +67,7 @@ export function scan(text: string, dialect: Dialect): Result<Scanned> {
         continue;
       }
       if (!dialect.name.test(head) || dialect.reserved.includes(head)) {
-        return wrongLine(number, `[${head}] is no name for a repository`);
+        return wrongLine(number, `[${head}] cannot be the name of a repository`);
       }
       if (repositories.some(({ name }) => name === head)) {
         return wrongLine(number, `the repository [${head}] twice`);
@@ -76,7 +76,7 @@ export function scan(text: string, dialect: Dialect): Result<Scanned> {
       continue;
     }
     const [, key, value = ""] = dialect.option.exec(line) ?? [];
-    if (key === undefined) return wrongLine(number, `${JSON.stringify(line)} is no option`);
+    if (key === undefined) return wrongLine(number, `${JSON.stringify(line)} is not an option`);
     if (entries === null) return wrongLine(number, "before the first [section]");
     entries.push({ key, value, line: number });
     open = true;

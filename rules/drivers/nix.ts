@@ -66,7 +66,7 @@ function reading(url: string, read: () => Said): Result<Said> {
   try {
     return ok(read());
   } catch (thrown) {
-    return fail(Exit.environment, `${url} is no tarball of expressions: ${asError(thrown).message}`);
+    return fail(Exit.environment, `${url} is not a tarball of Nix expressions: ${asError(thrown).message}`);
   }
 }
 

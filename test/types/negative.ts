@@ -71,7 +71,7 @@ run({ inputs: {}, cmd: "", out: "x", within: run({ inputs: {}, cmd: "", out: "y"
 rule.check({ inputs: {}, cmd: "", within: "tools" });
 // @ts-expect-error the expressions have to be named
 rule.nix({ packages: ["hello"] });
-// @ts-expect-error a store is a tree, which is no file
+// @ts-expect-error a store is a tree, which is not a file
 run({ inputs: {}, cmd: "", out: "x", collect: rule.nix({ nixpkgs: ".", packages: ["hello"] }) });
 const voidRepo = xbps("u");
 // @ts-expect-error apt's name for an xbps repository

@@ -76,7 +76,7 @@ export class LocalExecutor implements Executor {
     return {
       exit: Exit.environment,
       message: `the ${kind} ${id} in the store is damaged`,
-      hint: "the next build makes it anew",
+      hint: "the next build makes it again",
     };
   }
 
@@ -164,7 +164,7 @@ function checkAbility(action: Action, isolation: Isolation): Result<void> {
   const tools = missingTools([...action.tools, ...(makesTree(action) ? TREE_TOOLS : [])]);
   if (!tools.ok) return tools;
   if (action.interactive && !process.stdin.isTTY)
-    return fail(Exit.environment, "it asks a person, and there is no terminal");
+    return fail(Exit.environment, "it asks a question, and there is no terminal");
   return checkPrivilege(action, isolation);
 }
 
@@ -183,7 +183,7 @@ function checkPrivilege({ root, within }: Action, isolation: Isolation): Result<
   }
   const alone = isolation.root === "user-namespace" && isolation.ids === "one";
   return alone && root
-    ? fail(Exit.environment, "files of many owners are made, and you have one user id", moreIds())
+    ? fail(Exit.environment, "it makes files of many owners, and you have only one user id", moreIds())
     : ok(undefined);
 }
 

@@ -83,7 +83,7 @@ export async function resolve(
   if (lost.length > 0) {
     return fail(
       Exit.usage,
-      `the tree beneath holds ${lost.join(", ")}, which ${where} has no more`,
+      `the tree beneath holds ${lost.join(", ")}, which ${where} no longer has`,
       "`imagemake release refresh` takes a new snapshot for both",
     );
   }

@@ -144,7 +144,8 @@ function closure(ran: Ran, places: readonly Place[], held: ReadonlySet<string>):
   for (const line of ran.stdout.split("\n").filter((text) => text !== "")) {
     const match = /^(\S+)-([^-\s]+_\d+) (\S+) (\S+) (.*) \d+ \d+$/.exec(line);
     const [, name = "", version = "", action = "", arch = "", repository = ""] = match ?? [];
-    if (match === null) return fail(Exit.environment, `xbps answered in words that are not known: ${line}`);
+    if (match === null)
+      return fail(Exit.environment, `xbps answered in words that imagemake does not know: ${line}`);
     if (action === "hold") continue;
     if (action === "remove" && !held.has(name)) {
       return fail(
@@ -157,7 +158,7 @@ function closure(ran: Ran, places: readonly Place[], held: ReadonlySet<string>):
       return fail(
         Exit.environment,
         `${name}-${version} would have to ${action === "install" ? "replace" : action} what the tree beneath holds`,
-        "`imagemake release refresh` resolves both anew",
+        "`imagemake release refresh` resolves both again",
       );
     }
     const place = places.find((one) => one.dir === repository);
