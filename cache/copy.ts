@@ -16,7 +16,7 @@ import {
 import { copyFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { runBeside } from "./program.js";
-import { ok, type Result } from "./problem.js";
+import { Exit, fail, ok, type Result } from "./problem.js";
 import { hashBytes, hashFile, scratch, SMALL_FILE } from "./hash.js";
 import { pathOf } from "./held.js";
 import { codeOf, ioProblem } from "./io.js";
@@ -28,15 +28,22 @@ export interface Copied {
   readonly executable: boolean;
 }
 
+/** How a file is found. `noFollow`: what became a link since it was looked at is not read through. */
+interface CopyHow {
+  readonly noFollow?: true;
+}
+
 /**
  * Copies the file `from` (symlinks are followed) to `to`, which must not exist, and digests the copy. The copy
  * has mode 0644 or 0755 and a time of its own; missing directories are made. On failure nothing is left at `to`.
+ * All is read of what was opened first, whatever has its name meanwhile.
  */
-export async function copyAndHash(from: string, to: string): Promise<Result<Copied>> {
+export async function copyAndHash(from: string, to: string, how: CopyHow = {}): Promise<Result<Copied>> {
   let made = false;
   try {
     // Without O_NONBLOCK opening a fifo would wait for its writer.
-    const source = openSync(from, constants.O_RDONLY | constants.O_NONBLOCK);
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+    const source = openSync(from, how.noFollow === true ? flags | constants.O_NOFOLLOW : flags);
     try {
       const stats = fstatSync(source);
       if (!stats.isFile()) return ioProblem(`copy ${from}`, new Error("it is not a regular file"));
@@ -60,8 +67,8 @@ export async function copyAndHash(from: string, to: string): Promise<Result<Copi
       made = true;
       try {
         // Fewer blocks than bytes: there are holes, which a plain copy would fill.
-        if (stats.blocks * 512 < stats.size) await copySparse(from, target);
-        else await copyFile(from, pathOf(target), constants.COPYFILE_FICLONE);
+        if (stats.blocks * 512 < stats.size) await copySparse(pathOf(source), target);
+        else await copyFile(pathOf(source), pathOf(target), constants.COPYFILE_FICLONE);
         fchmodSync(target, modeOf(executable));
       } finally {
         closeSync(target);
@@ -73,6 +80,8 @@ export async function copyAndHash(from: string, to: string): Promise<Result<Copi
     }
   } catch (error) {
     if (made) rmSync(to, { force: true });
+    if (how.noFollow === true && codeOf(error) === "ELOOP")
+      return fail(Exit.failed, `${from} became a symbolic link while imagemake ran`, "build again");
     return ioProblem(`copy ${from} to ${to}`, error);
   }
 }

@@ -299,6 +299,16 @@ describe("refused", () => {
       "Imagefile.ts:2 and Imagefile.ts:3: a and b have the same output name, x-{date}",
     ],
     [
+      "an output name that another gets on some date",
+      [`export const a = run({ out: "x-{date}.img" });`, `export const b = run({ out: "x-20261130.img" });`],
+      "Imagefile.ts:3: b, x-20261130.img, has the name that a, x-{date}.img, gets in the release of that date (one of the two needs another name, or {date})",
+    ],
+    [
+      "an output name that another gets in a respin",
+      [`export const a = run({ out: "20261130.1-x" });`, `export const b = run({ out: "{date}-x" });`],
+      "Imagefile.ts:2: a, 20261130.1-x, has the name that b, {date}-x, gets in the release of that date (one of the two needs another name, or {date})",
+    ],
+    [
       "an output name that an inner target has too",
       [`const a = run({ out: "x" });`, `export const b = run({ inputs: { A: a }, out: "x" });`],
       "Imagefile.ts:3 and Imagefile.ts:2: b and b/a have the same output name, x",

@@ -176,7 +176,7 @@ const root = process.getuid?.() === 0;
     const user = asUser(trial, "all");
     const make =
       "mkdir -p theirs/closed && touch theirs/closed/file && chmod 0 theirs/closed && chown -R 33:44 theirs && mkdir own";
-    expect(driveJob(trial.job(make), user)).toEqual({ kind: "exited", status: 0, stripped: [] });
+    expect(driveJob(trial.job(make), user)).toEqual({ kind: "exited", status: 0, stripped: [], mounts: [] });
     const [theirs, own] = [join(trial.work, "theirs"), join(trial.work, "own")];
     expect(drive({ do: "remove", dir: theirs, unmount: false }, user)).toEqual({ ok: true });
     expect(drive({ do: "remove", dir: own, unmount: false }, user)).toEqual({ ok: true });

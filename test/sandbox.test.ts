@@ -43,7 +43,7 @@ import {
 // Conditions are waited for; this only bounds how long a loaded machine may take.
 jest.setTimeout(60_000);
 const never = new AbortController().signal;
-const exited = (status: number): Outcome => ({ kind: "exited", status, stripped: [] });
+const exited = (status: number): Outcome => ({ kind: "exited", status, stripped: [], mounts: [] });
 let how: Isolation;
 let trial: Trial;
 

@@ -54,6 +54,37 @@ test("out/: nothing is published elsewhere, and the next build publishes", async
   expect((await there().good("image-a")).stderr).toContain("restored");
 });
 
+test.each(["files", "layers"])("the store's %s: nothing is stored elsewhere", async (name) => {
+  const dir = `.imagemake/store/${name}`;
+  const { status, stderr } = await swap(dir, "staged", "-B", "image-a");
+  expect(stderr).toContain(`store/${name} became a symbolic link while imagemake ran`);
+  expect(status).toBe(3);
+  putBack(dir);
+  await there().good("image-a");
+});
+
+test("a source: what a link leads to that took its place is not read", async () => {
+  const project = makeProject({
+    "Imagefile.ts": `import { files, run } from "imagemake";
+export const copy = run({ inputs: { SRC: files("a.txt") }, cmd: 'cp "$SRC" "$OUT"', out: "copy.txt" });`,
+    "a.txt": "mine\n",
+    "b/secret": "another's\n",
+  });
+  try {
+    const run = startAt(project, { step: "plan made", nth: 1 }, "copy");
+    await run.stopped();
+    rmSync(project.path("a.txt"));
+    symlinkSync("b/secret", project.path("a.txt"));
+    run.go();
+    const { status, stderr } = await run.ended();
+    expect(stderr).toContain("a.txt became a symbolic link while imagemake ran");
+    expect(status).toBe(1);
+    expect(project.names("out")).toEqual([]);
+  } finally {
+    project.remove();
+  }
+});
+
 describe("collect", () => {
   beforeEach(async () => {
     await there().run("release", "reopen");

@@ -1,15 +1,16 @@
 // `imagemake release collect [DIR]`: the release's artifacts, by what the graph says, in one directory with their
 // checksums.
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Graph, TargetId } from "../../engine/model.js";
 import { Exit, stop, unwrap } from "../../engine/problem.js";
 import { requireOtherNames } from "../../engine/release/check.js";
 import { collectInto, type Unwhole, wantedFiles } from "../../engine/release/collect.js";
-import { isLimited, kept, linkIn, ownPlace, requireOwner } from "../../engine/release/place.js";
+import { isLimited, kept, linkIn, ownPlace, real, requireOwner } from "../../engine/release/place.js";
 import type { Release } from "../../engine/release/record.js";
 import { saveRelease } from "../../engine/release/release.js";
 import { dropping, offRosterLine, rosterOf, unpassed } from "../../engine/release/roster.js";
 import { changeState, from, requireState } from "../../engine/release/states.js";
+import { isWithin } from "../../engine/sources/globs.js";
 import { meant, tell, tellLine } from "../life.js";
 import { judge, look } from "../look.js";
 import { describeDecision } from "../render/reason.js";
@@ -54,6 +55,12 @@ export async function command(call: Call<"release collect">): Promise<number> {
       call.names[0] === undefined
         ? ownPlace(project, into, release.datecode)
         : resolve(call.names[0], release.datecode);
+    if (isWithin(real(project.state), real(dirname(dir))))
+      stop(
+        Exit.usage,
+        `${dir} lies in the state directory, which may be deleted at any time`,
+        "name another directory",
+      );
     if (call.options.dryRun === true) {
       process.stderr.write(`would collect ${items.length} files into ${dir}\n`);
       return Exit.done;
@@ -63,8 +70,7 @@ export async function command(call: Call<"release collect">): Promise<number> {
       stop(Exit.usage, `${link} is a symbolic link`, "put a directory there, or name another");
     // What the file says of files that are to be replaced is believed of one's own alone.
     const isSame = release.collected !== null && resolve(project.dir, release.collected.dir) === dir;
-    const earlier = isSame && !isLimited(project) ? Object.values(release.artifacts) : [];
-    const before = earlier.map(({ name }) => name);
+    const before = isSame && !isLimited(project) ? Object.values(release.artifacts) : [];
     const collected = { dir, sums: sums.file, form: sums.form };
     unwrap(await collectInto(project, session.decider.context.store, collected, items, before));
     const artifacts = Object.fromEntries(items.map(({ target, artifact }) => [target, artifact]));

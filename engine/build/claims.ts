@@ -74,11 +74,13 @@ export async function isFree(
 
 const MOVE = "move it elsewhere: only what imagemake made is replaced";
 
-async function isOurs(
+/** Whether imagemake made a file: `isFree` says by what. `digests` are of what else it is known to have made. */
+export async function isOurs(
   store: Pick<Store, "has">,
   path: string,
   stats: Stats,
   artifact: ArtifactId | null,
+  digests: readonly string[] = [],
 ): Promise<boolean> {
   if (!stats.isFile()) return false;
   const executable = (stats.mode & 0o100) !== 0;
@@ -88,6 +90,7 @@ async function isOurs(
   const digest = await hashFile(path, stats.size);
   return (
     (artifact !== null && digestOf(artifact) === digest) ||
+    digests.includes(digest) ||
     [false, true].some((one) => store.has(fileId(digest, one), stats.size))
   );
 }

@@ -157,7 +157,25 @@ function refuseOneFile(targets: readonly Target[], actions: readonly Action[]): 
     }
     if (other === undefined) first.set(target.pattern, target);
   }
+  for (const [name, target] of first) {
+    const dated = datedAlike(name).find((pattern) => first.has(pattern));
+    const other = dated === undefined ? undefined : first.get(dated);
+    if (other !== undefined)
+      stop(
+        Exit.usage,
+        `${at.get(target.action) ?? ""}: ${target.id}, ${name}, has the name that ${other.id}, ${other.pattern ?? ""}, gets in the release of that date`,
+        "one of the two needs another name, or {date}",
+      );
+  }
 }
+
+/** Patterns that in the release of some date are this name, which has that date spelled out. */
+const datedAlike = (name: string): readonly string[] =>
+  [...name.matchAll(/(?=(\d{8}(?:\.\d+)?))/g)].flatMap(({ index, 1: found = "" }) =>
+    [found, found.slice(0, 8)].map(
+      (date) => `${name.slice(0, index)}{date}${name.slice(index + date.length)}`,
+    ),
+  );
 
 /** A group for each export, then for its sub-groups. */
 function groupsOf(roots: readonly Exported[], targets: readonly Target[]): readonly Group[] {

@@ -102,7 +102,7 @@ async function stageAnew(
       const content = `${file.executable ? "x" : "f"}:${file.digest}`;
       if (there !== undefined)
         return kept.get(file.stage) === content ? ok(content) : clash(file.stage, "another input", file.path);
-      const copy = await copyAndHash(file.path, to);
+      const copy = await copyAndHash(file.path, to, { noFollow: true });
       return copy.ok ? ok(`${copy.value.executable ? "x" : "f"}:${copy.value.digest}`) : copy;
     }
   }

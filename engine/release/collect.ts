@@ -20,6 +20,7 @@ import { type Held, holdDirectory } from "../../cache/held.js";
 import { isThere } from "../../cache/io.js";
 import { digestOf, type Store } from "../../cache/store.js";
 import { giveFdToUser, giveToUser, sudoOwner, writeWhole } from "../../cache/write.js";
+import { isOurs } from "../build/claims.js";
 import type { Session } from "../build/session.js";
 import type { Judgement } from "../decide.js";
 import type { TargetId } from "../model.js";
@@ -28,7 +29,7 @@ import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import type { Decision } from "../reason.js";
 import { relationsOf } from "../relations.js";
-import { isSignature, signatureName, sumsText } from "./check.js";
+import { isSignature, readSums, signatureName, sumsText } from "./check.js";
 import { holdPlace, inPlace, inTheWay } from "./place.js";
 import type { Collected, Release, ReleasedArtifact } from "./record.js";
 
@@ -54,7 +55,7 @@ export async function collectInto(
   store: Store,
   place: Collected,
   items: readonly ToCollect[],
-  before: readonly string[],
+  before: readonly ReleasedArtifact[],
 ): Promise<Result<void>> {
   const parent = holdPlace(project, dirname(place.dir));
   try {
@@ -69,11 +70,11 @@ async function collectBeside(
   store: Store,
   place: Collected,
   items: readonly ToCollect[],
-  before: readonly string[],
+  before: readonly ReleasedArtifact[],
 ): Promise<Result<void>> {
   const { dir, sums } = place;
-  const own = items.map(({ artifact }) => artifact.name);
-  const names = new Set([...before, ...own, sums, signatureName(sums)]);
+  const own = [...before, ...items.map(({ artifact }) => artifact)];
+  const names = new Set([...own.map(({ name }) => name), sums, signatureName(sums)]);
   const target = join(parent.path, basename(dir));
   if (isThere(target)) {
     const foreign = lstatSync(target).isDirectory()
@@ -85,6 +86,8 @@ async function collectBeside(
         `${dir} holds what is not of this release: ${foreign.join(", ")}`,
         "move it away",
       );
+    const replaceable = await mayReplace(target, store, place, own);
+    if (!replaceable.ok) return replaceable;
   }
   const beside = `.${basename(dir)}.collecting`;
   const cleared = clear(parent, beside, names);
@@ -99,6 +102,51 @@ async function collectBeside(
   } finally {
     making.close();
   }
+}
+
+/**
+ * Only what imagemake put there is replaced, and nothing that was signed: an open release has no signature, so that one is of a
+ * later state than the release's file, which may have been put back (a checkout of an older commit).
+ */
+async function mayReplace(
+  target: string,
+  store: Store,
+  { dir, sums }: Collected,
+  own: readonly ReleasedArtifact[],
+): Promise<Result<void>> {
+  const signature = signatureName(sums);
+  const names = readdirSync(target);
+  if (names.includes(signature))
+    return fail(
+      Exit.usage,
+      `${dir} is signed (${signature}), and the release's file says that it is open`,
+      "put back the file of the signed release, or move the directory away",
+    );
+  const digests = own.map(({ digest }) => digest);
+  const theirs: string[] = [];
+  for (const name of names) {
+    const path = join(target, name);
+    const stats = lstatSync(path);
+    const isMade =
+      name === sums
+        ? stats.isFile() && listsOnly(readFileSync(path, "utf8"), name, own)
+        : await isOurs(store, path, stats, null, digests);
+    if (!isMade) theirs.push(name);
+  }
+  return theirs.length === 0
+    ? ok(undefined)
+    : fail(
+        Exit.usage,
+        `${dir} holds files that imagemake did not make: ${theirs.join(", ")}`,
+        "move them away",
+      );
+}
+
+/** Whether a text is checksums of these files, of whatever contents: of a collection that was interrupted, say. */
+function listsOnly(text: string, name: string, own: readonly ReleasedArtifact[]): boolean {
+  const listed = readSums(text, name);
+  const names = new Set(own.map((one) => one.name));
+  return listed.ok && [...listed.value.keys()].every((one) => names.has(one));
 }
 
 async function fillAndSwap(

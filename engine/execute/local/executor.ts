@@ -1,8 +1,9 @@
 // Executes actions on this machine, in this state directory: what they read is shown to them in namespaces of their
 // own, and what they made is taken into the store. What this machine or user cannot carry out is said before.
-import { appendFileSync, readdirSync } from "node:fs";
+import { appendFileSync, lstatSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { ArtifactRow } from "../../../cache/index.js";
+import { directoriesIn } from "../../../cache/layout.js";
 import type { Action, Tool } from "../../model.js";
 import type { Notice } from "../../notice.js";
 import { type Obstacles, obstaclesOf } from "../../obstacles.js";
@@ -12,12 +13,13 @@ import { endedInPipe } from "../../shell.js";
 import { missingTools } from "../../tools.js";
 import type { Asked, Circumstance, Executor, Outcome, StagedAction } from "../executor.js";
 import { refused } from "../guards.js";
+import { hiddenByMounts } from "./left-mounted.js";
 import { canHoldTrees } from "./capability.js";
 import { moreIds } from "./ids.js";
 import { type KeepContext, keepOutputs } from "./keep.js";
 import { place, type PlaceContext, type Placed } from "./place.js";
-import { type Stripped, strippedText } from "./plain.js";
-import { type Isolation, runJob } from "./sandbox.js";
+import { strippedText } from "./plain.js";
+import { type Isolation, type Left, runJob } from "./sandbox.js";
 import { toldBy } from "./outputs.js";
 import { emulatedIn, endedWithin } from "./within.js";
 
@@ -57,10 +59,13 @@ export class LocalExecutor implements Executor {
     if (!("stripped" in ran)) return ran;
     const told = toldBy(staged.action, placed.value.work);
     const lost = [...strippedText(ran.stripped), ...told.losses];
-    const failure = refused(staged.action, lost) ?? (await this.#damagedSince(staged, since));
+    const hidden = hiddenByMounts(staged, placed.value.cwd, ran.mounts);
+    const failure = hidden ?? refused(staged.action, lost) ?? (await this.#damagedSince(staged, since));
     if (failure !== null) return failure;
     // What comes after Ctrl-C is not published.
     if (circumstance.signal.aborted) return { kind: "interrupted" };
+    const link = directoriesIn(this.context.layout).find(([path]) => isLink(path));
+    if (link !== undefined) return stateReplaced(link[0]);
     const kept = await keepOutputs(this.context, staged, placed.value);
     if (kept.kind !== "made") return kept;
     const notices: readonly Notice[] = [...lost, ...told.warnings, ...kept.notices];
@@ -103,7 +108,7 @@ export class LocalExecutor implements Executor {
     { action }: StagedAction,
     placed: Placed,
     { log, signal, killSignal }: Circumstance,
-  ): Promise<Failure | { readonly stripped: readonly Stripped[] }> {
+  ): Promise<Failure | Left> {
     const { dir, work, root, cwd, argv, env, mounts } = placed;
     const end = await runJob(
       {
@@ -141,6 +146,18 @@ export class LocalExecutor implements Executor {
         return end;
     }
   }
+}
+
+const isLink = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+
+/** Said of what was in order when the build began. */
+function stateReplaced(path: string): Failure {
+  const message = `${path} became a symbolic link while imagemake ran, and nothing is stored through it`;
+  return {
+    kind: "problem",
+    problem: { exit: Exit.environment, message, hint: "put the directory back, and build again" },
+  };
 }
 
 /** Where its outputs that are files may be. */

@@ -7,7 +7,7 @@
 #
 # Arguments: PARENT WORD… -- ARGV…, words as listed in `read_words`. What happened is written to descriptor 3:
 # `exit N`, `signal N`, or `problem TEXT` when the command was not started; before that a line `plain FILE\0NAME\0…` for
-# each output that had extended attributes.
+# each output that had extended attributes, and `mounts …` where it mounted something.
 # PARENT serve ARCH: one perl for many actions (zygote.ts), which spares each its start; see `serve`.
 
 # --- System calls that perl has no name for. --------------------------------------------------------------
@@ -33,6 +33,7 @@ sub SIGKILL { 9 } sub SIGTERM { 15 }
 sub EINTR { 4 }
 
 our ($status, $termed, $killed, $stopped, $init, $first);    # $first: we are process 1
+our ($mounts, $table);    # the mount table, open, and what it held before the command
 our ($before, $after) = ('', '');    # what a report stands between, where several actions share the descriptor
 
 # A line is short enough to arrive in one piece (PIPE_BUF, pipe(7)).
@@ -262,6 +263,8 @@ sub set_up {
   show_at_place() if defined $job{place};
   chroot $job{root} or fault("chroot $job{root}") if defined $job{root};
   chdir $job{cwd} or fault("chdir $job{cwd}");
+  # Not where a tree is run in for a probe, without a /proc.
+  $table = mount_table() if open $mounts, '<', '/proc/self/mountinfo';
   forget_caller();
 }
 
@@ -284,7 +287,10 @@ sub run_command {
   while ((my $pid = wait) != $command) { last if $pid == -1 }
   my $ended = $?;
   my $signal = $ended & 127;
-  if (!$ended && !$termed) { make_plain($_) for map { files_at($_) } @{$job{plain} || []} }
+  if (!$ended && !$termed) {
+    make_plain($_) for map { files_at($_) } @{$job{plain} || []};
+    report_mounts();
+  }
   # What was sent TERM has not succeeded, whatever it returned.
   report($termed ? 'signal ' . SIGTERM : $signal ? "signal $signal" : 'exit ' . ($ended >> 8));
 }
@@ -315,6 +321,32 @@ sub make_plain {
     call(lremovexattr => $path, $name) or fault("remove the attribute $name of $path");
   }
   report(join("\0", "plain $path", @names) . (length $after ? '' : "\n"));
+}
+
+# Read again from the descriptor, so that nothing that the command did to /proc counts.
+sub mount_table {
+  my $text = '';
+  sysseek $mounts, 0, 0 or fault('read mountinfo');
+  1 while sysread $mounts, $text, 65536, length $text;
+  return $text;
+}
+
+# What the command left mounted in its directory or took away, and what is as it was: `mounts SINCE FILLED SEEN LINE`, as left-mounted.ts has it.
+sub report_mounts {
+  my $now = defined $table ? mount_table() : return;
+  return if $now eq $table;
+  my ($old, $new) = map { { map { $_ => 1 } split /\n/ } } $table, $now;
+  for my $line (sort keys %{{%$old, %$new}}) {
+    my ($device, $point) = (split ' ', $line)[2, 4];
+    $point =~ s/\\(\d{3})/chr oct $1/ge;
+    next unless "$point/" =~ m{^\Q$job{cwd}\E/};
+    my $what = !$old->{$line} ? 'new' : $new->{$line} ? 'same' : 'gone';
+    my @there = opendir(my $dir, $point) ? () : 'a file';
+    push @there, grep { !/^\.\.?$/ } readdir $dir unless @there;
+    my $filled = @there ? 'full' : 'empty';
+    my $seen = $table =~ / $device / ? 'before' : 'first';
+    report("mounts $what $filled $seen $line" . (length $after ? '' : "\n"));
+  }
 }
 
 # --- One action, from here on in order. -------------------------------------------------------------------

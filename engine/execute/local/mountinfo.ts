@@ -23,5 +23,5 @@ export function mountPoints(mountinfo: string): readonly string[] {
 }
 
 /** Space, tab, newline, backslash and `#` are written `\ooo`. */
-const unescapeOctal = (text: string): string =>
+export const unescapeOctal = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));

@@ -15,6 +15,7 @@ import { tooLong, tooLongTogether, unheld, variableWord } from "../../shell.js";
 import { asError, Exit, fail, ok, type Problem, type Result } from "../../problem.js";
 import { ACTION_PATH } from "../../tools.js";
 import { inUserNamespace, type Ids } from "./ids.js";
+import { mountOf, type ActionMount } from "./left-mounted.js";
 import { makePlain } from "./plain.js";
 import { mountWords, type Mount } from "./mounts.js";
 import { reportsOf, type Started, type StartedEnd, Zygote } from "./zygote.js";
@@ -69,11 +70,17 @@ export type Isolation =
  * (exit 3): it could not be started, and did not run.
  */
 export type Outcome =
-  | { readonly kind: "exited"; readonly status: number; readonly stripped: readonly Stripped[] }
+  | ({ readonly kind: "exited"; readonly status: number } & Left)
   | { readonly kind: "signal"; readonly signal: string }
   | { readonly kind: "timeout" }
   | { readonly kind: "interrupted" }
   | { readonly kind: "problem"; readonly problem: Problem };
+
+/** What a command that succeeded left behind, beside its outputs' bytes. */
+export interface Left {
+  readonly stripped: readonly Stripped[];
+  readonly mounts: readonly ActionMount[];
+}
 
 /** The asset beside the sources; nothing but TypeScript is copied into dist. */
 const INIT = fileURLToPath(new URL("engine/execute/local/init.pl", PACKAGE));
@@ -273,13 +280,17 @@ function outcome(job: Job, end: StartedEnd, because: Stopper["because"]): Outcom
   if (because !== null) return { kind: because };
   const lines = (report ?? "").split("\n");
   const [word = "", rest = ""] = (lines.pop() ?? "").split(/ (.*)/s);
-  if (word === "exit") return { kind: "exited", status: Number(rest), stripped: lines.flatMap(strippedOf) };
+  if (word === "exit") {
+    const [stripped, mounts] = [lines.flatMap(strippedOf), lines.flatMap(mountOf)];
+    return { kind: "exited", status: Number(rest), stripped, mounts };
+  }
   if (word === "signal") return { kind: "signal", signal: signalName(Number(rest)) };
   if (word === "problem") return notStarted(job, rest);
   if (end.signal !== null) return { kind: "signal", signal: end.signal };
   if (report === null) {
     const status = end.status ?? 0;
-    return { kind: "exited", status, stripped: status === 0 ? makePlain(job.cwd, job.plain ?? []) : [] };
+    const stripped = status === 0 ? makePlain(job.cwd, job.plain ?? []) : [];
+    return { kind: "exited", status, stripped, mounts: [] };
   }
   // Process 1 was killed from outside, and its keeper saw it go.
   if (end.status === 0) return { kind: "signal", signal: "SIGKILL" };
