@@ -335,12 +335,13 @@ sub mount_table {
 sub report_mounts {
   my $now = defined $table ? mount_table() : return;
   return if $now eq $table;
-  my ($old, $new) = map { { map { $_ => 1 } split /\n/ } } $table, $now;
-  for my $line (sort keys %{{%$old, %$new}}) {
+  my %old = map { $_ => 1 } split /\n/, $table;
+  my %new = map { $_ => 1 } split /\n/, $now;
+  for my $line (sort keys %old, grep { !$old{$_} } keys %new) {
     my ($device, $point) = (split ' ', $line)[2, 4];
     $point =~ s/\\(\d{3})/chr oct $1/ge;
     next unless "$point/" =~ m{^\Q$job{cwd}\E/};
-    my $what = !$old->{$line} ? 'new' : $new->{$line} ? 'same' : 'gone';
+    my $what = !$old{$line} ? 'new' : $new{$line} ? 'same' : 'gone';
     my @there = opendir(my $dir, $point) ? () : 'a file';
     push @there, grep { !/^\.\.?$/ } readdir $dir unless @there;
     my $filled = @there ? 'full' : 'empty';
