@@ -66,7 +66,7 @@ test("what was collected before is replaced, whatever it holds", async () => {
 
 test("what the release's file knows is replaced, also after the state directory was deleted", async () => {
   await changed();
-  rmSync(project.path(".imagemake"), { recursive: true });
+  for (const dir of [".imagemake", "out"]) rmSync(project.path(dir), { recursive: true });
   // A copy of it, as another machine has it.
   rmSync(project.path(IMAGE));
   writeFileSync(project.path(IMAGE), "a\n");
