@@ -6,8 +6,12 @@ import { visible } from "./visible.js";
 /** Text whose width is its length; most of what we show. */
 const NARROW = /^[\x20-\x7e]*$/;
 
-const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
-const graphemes = (text: string): string[] => Array.from(segmenter.segment(text), ({ segment }) => segment);
+/** Made when something is cut: node reads its tables of languages for it. */
+let segmenter: Intl.Segmenter | undefined;
+function graphemes(text: string): string[] {
+  segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" });
+  return Array.from(segmenter.segment(text), ({ segment }) => segment);
+}
 
 /** Columns that `text` takes: two for wide characters, none for combining ones. */
 export const widthOf = (text: string): number => (NARROW.test(text) ? text.length : stringWidth(text));
