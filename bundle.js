@@ -48,10 +48,19 @@ const external = ["better-sqlite3", "jiti"];
  */
 const LATER = 'import stringWidth from "string-width";';
 const LATER_CALLED = 'const stringWidth = (text) => require("string-width").default(text);';
+/** Files that it was found in. */
+const setUpLater = new Set();
 const later = {
   name: "later",
-  /** @param {string} code */
-  transform: (code) => (code.includes(LATER) ? { code: code.replace(LATER, LATER_CALLED), map: null } : null),
+  /**
+   * @param {string} code
+   * @param {string} id
+   */
+  transform: (code, id) => {
+    if (!code.includes(LATER)) return null;
+    setUpLater.add(id);
+    return { code: code.replace(LATER, LATER_CALLED), map: null };
+  },
 };
 
 /** What of evaluating every command uses, and what stands between an Imagefile and what it calls. */
@@ -234,6 +243,7 @@ await write("imagemake", {
   groups: [{ name: chunkOf, debugName: "layers" }],
   includeDependenciesRecursively: false,
 });
+if (setUpLater.size === 0) throw new Error(`no file has the line ${LATER} any more: see LATER in bundle.js`);
 // These start for a moment's work, and load nothing of the command.
 await write("hash-worker", false);
 await write("seal-main", false);
