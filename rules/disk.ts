@@ -84,7 +84,8 @@ export const disk = rule(
     raw: option(
       arrayOf(blob).optional(),
       "an array of { file, at }",
-      "Files of the tree that are written to places of the disk, before the first partition, which begins at 16 MiB then.",
+      "Files of the tree that are written to places of the disk: behind the partition table (with GPT from byte 17408 on), before " +
+        "the first partition, which begins at 16 MiB then, and none over another.",
     ),
     journal: option(
       z.boolean().optional(),

@@ -48,8 +48,8 @@ export const initramfs = rule(
     modules: option(
       arrayOf(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/)).optional(),
       "names of modules in an array",
-      "What goes with it beside what the generator finds: kernel modules, with dracut dracut's own modules. With " +
-        `busybox all there are; unless said ${BUSYBOX_MODULES.join(", ")}.`,
+      "What goes with it beside what the generator finds: kernel modules, with dracut dracut's own modules. One that is not there " +
+        `is an error. With busybox all there are; unless said ${BUSYBOX_MODULES.join(", ")}.`,
     ),
     conf: option(
       file,

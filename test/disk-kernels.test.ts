@@ -35,6 +35,14 @@ const shell = "mkdir -p $OUT/bin $OUT/usr; cp $BUSYBOX $OUT/bin/busybox; for p i
 export const disks = each(${JSON.stringify(Object.keys(TREES))}, (name) => rule.disk({
   from: run({ inputs: { BUSYBOX: files("busybox") }, tree: true, root: true, cmd: shell + commands[name] }),
   boot: "grub-bios", cmdline: 'quiet x="a;b"', menu: [{ title: "One" }, { title: "Two", cmdline: "two=2" }], out: name + ".img" }));
+const generator = (name: string, more: string) => run({ inputs: { BUSYBOX: files("busybox") }, tree: true, root: true, cmd: shell + commands[name] + "; " + more });
+const debian = generator("debian", \`printf '#!/bin/sh\\nfor w; do last=$w; done; [ "$last" != nosuch ]\\n' >$OUT/usr/bin/modprobe; chmod 755 $OUT/usr/bin/modprobe\`);
+const dracut = generator("dracut", "mkdir -p $OUT/usr/lib/dracut/modules.d/90crypt");
+const small = { guards: { minSize: 1 } };
+export const modules = {
+  debian: rule.initramfs({ from: debian, with: "initramfs-tools", modules: ["loop", "nosuch"], out: "d1.img", ...small }),
+  dracut: rule.initramfs({ from: dracut, with: "dracut", modules: ["crypt", "nosuch"], out: "d2.img", ...small }),
+};
 `;
 
 let project: TestProject;
@@ -86,6 +94,14 @@ describe("the initrd of a tree's kernel", () => {
     const { status, stderr } = await project.run(`disks-${name}`);
     expect([status, stderr]).toEqual([1, expect.stringContaining(words)]);
   });
+});
+
+test.each([
+  ["debian", "kernel 1.0 has no module nosuch\n"],
+  ["dracut", "dracut has no module nosuch in the tree (usr/lib/dracut/modules.d)\n"],
+])("a module that a generator would leave out in silence is refused by name: %s", async (name, words) => {
+  const { status, stderr } = await project.run(`modules-${name}`);
+  expect([status, stderr]).toEqual([1, expect.stringContaining(words)]);
 });
 
 describe("GRUB of the system itself", () => {

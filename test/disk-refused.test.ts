@@ -1,7 +1,8 @@
 // What a file system of a disk image cannot hold, through the real command line: each is refused by name, none is
 // written under another, and only what is too large is said to be.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { makeProject, type TestProject } from "./support/cli.js";
 
 const CASES: Readonly<Record<string, readonly [string, string]>> = {
@@ -31,6 +32,15 @@ beforeAll(() => {
       `export const crowded = rule.disk({ from: crowd, out: "crowded.img" });`,
       `export const btrfs = rule.disk({ from: run({ inputs: {}, cmd: 'cd "$OUT"; head -c 100000000 /dev/urandom > big; mkdir d; (cd d; seq 4000 | split -l 1 -a 4)', tree: true }), fs: "btrfs", out: "btrfs.img" });`,
       `export const tight = rule.disk({ from: big, fs: "btrfs", size: "130MiB", out: "tight.img" });`,
+      `const board = run({ inputs: {}, cmd: 'mkdir "$OUT/boot"; : > "$OUT/boot/cmdline.txt"; head -c 3000 /dev/urandom > "$OUT/loader"', tree: true });`,
+      `export const bare = rule.disk({ from: run({ inputs: {}, cmd: 'mkdir "$OUT/boot"', tree: true }), boot: "uboot", bootSize: "16MiB", out: "bare.img" });`,
+      `const raw = (...places: (number | string)[]) => ({ from: board, bootSize: "16MiB", raw: places.map((at) => ({ file: "loader", at })) });`,
+      ...["0", "440", '"8KiB"', '"1MiB", 1048576 + 2999'].map(
+        (places, i) =>
+          `export const raw${i} = rule.disk({ ...raw(${places}), boot: "uboot", out: "raw${i}.img" });`,
+      ),
+      `export const mbr = rule.disk({ ...raw(0), boot: "rpi", out: "mbr.img" });`,
+      `export const beside = rule.disk({ ...raw(17408, 20408, "4MiB"), boot: "uboot", out: "beside.img" });`,
       disk(
         "other",
         `: > caf€; : > é; : > 日本; mkdir $(printf 'b\\377d'); : > $(printf 'b\\377d')/x; : > UP; : > one; ln one two; touch -d @1 old`,
@@ -65,6 +75,34 @@ test("ext4: what is no question of size is not said to be one", async () => {
 
 test("ext4: there is room for as many files as the tree has, however small they are", async () => {
   await project.good("crowded");
+});
+
+const TABLE = "would lie over the partition table, which is GPT: its first place is byte 17408";
+test.each([
+  ["raw0", `raw: loader, at bytes 0 to 3000, ${TABLE}`],
+  ["raw1", `raw: loader, at bytes 440 to 3440, ${TABLE}`],
+  ["raw2", `raw: loader, at bytes 8192 to 11192, ${TABLE}`],
+  ["raw3", "at bytes 1051575 to 1054575, would lie over loader, at bytes 1048576 to 1051576"],
+  ["mbr", "raw: loader, at bytes 0 to 3000, would lie over the partition table"],
+])(
+  "raw: what would lie over the partition table, or over another file, is refused: %s",
+  async (target, said) => {
+    const { status, stderr } = await project.run(target);
+    expect([status, stderr]).toEqual([1, expect.stringContaining(said)]);
+  },
+);
+
+test("a /boot that is empty is an empty file system", async () => {
+  await project.good("bare");
+});
+
+test("raw: files that lie side by side leave both halves of the table whole", async () => {
+  await project.good("beside");
+  const image = project.path("out/beside.img");
+  const { status, stdout, stderr } = spawnSync("sfdisk", ["--verify", image], { encoding: "utf8" });
+  expect([status, stderr, stdout]).toEqual([0, "", expect.stringContaining("No errors detected")]);
+  const loader = readFileSync(image).subarray(17408, 20408);
+  expect(readFileSync(image).subarray(20408, 23408).equals(loader)).toBe(true);
 });
 
 test("btrfs: a size that is computed is one that the tree fits into; one that is said is kept", async () => {

@@ -102,6 +102,41 @@ here("qcow2 and vmdk are compressed unless said", () => {
   }
 });
 
+here(
+  "another format under a disk's name is refused, and what cannot be unpacked is said in words",
+  async () => {
+    const from = (name: string, cmd: string, suffix = "img"): string => `
+const ${name}Image = run({ inputs: {}, cmd: ${JSON.stringify(cmd)}, out: "${name}.${suffix}" });
+export const ${name} = rule.convert({ from: ${name}Image, out: "${name}.vhdx" });`;
+    const other = makeProject({
+      "Imagefile.ts": [
+        ...["qcow2", "vmdk", "vhdx", "vdi"].map((format) =>
+          from(format, `truncate -s 8M disk; qemu-img convert -O ${format} disk "$OUT"`),
+        ),
+        from("gzip", 'truncate -s 8M disk; gzip -nc disk > "$OUT"'),
+        from("xz", 'truncate -s 8M disk; xz -c disk > "$OUT"'),
+        from("named", 'truncate -s 8M "$OUT"', "img.xz"),
+      ].join(""),
+    });
+    try {
+      const { status, stderr } = await other.run("-k", "*");
+      expect(status).toBe(1);
+      for (const said of [
+        ...["qcow2", "vmdk", "vhdx", "vdi"].map(
+          (format) => `${format}.img: it is a ${format}, not a disk image`,
+        ),
+        "gzip.img: it is packed by gzip, not a disk image as it is: give the file that makes it the suffix",
+        "xz.img: it is packed by xz, not a disk image",
+        "named.img.xz: cannot unpack it by xz (status 1)",
+      ])
+        expect(stderr).toContain(said);
+      expect(stderr).not.toMatch(/at \S+ \(?node:|Error:/);
+    } finally {
+      other.remove();
+    }
+  },
+);
+
 const WRONG: readonly (readonly [options: string, said: string])[] = [
   [
     'from: raw, out: "disk.raw"',

@@ -277,3 +277,34 @@ describe("what must differ from machine to machine", () => {
     expect(stdout).toContain("no service makes any: it does not start");
   });
 });
+
+// blkid knows all of them by their first bytes; nothing here can read them.
+test.each([
+  ["crypto_LUKS", "printf 'LUKS\\\\272\\\\276\\\\0\\\\1'"],
+  ["erofs", "head -c 1024 /dev/zero; printf '\\\\342\\\\341\\\\365\\\\340'"],
+])(
+  "a partition that cannot be looked into fails the check, whatever lies beside it: %s",
+  async (what, bytes) => {
+    const own = makeProject({
+      "Imagefile.ts": `
+const image = (other: string) => run({ inputs: {}, out: "disk.img", cmd: \`
+  mkdir clean; truncate -s 8M root; mke2fs -q -t ext4 -d clean root; truncate -s 32M "$OUT"
+  printf 'label: gpt\\nstart=2048, size=16384\\nstart=20480, size=16384\\n' | sfdisk -q "$OUT"
+  dd if=root of="$OUT" bs=512 seek=2048 conv=notrunc status=none
+  { \${other}; } | dd of="$OUT" bs=512 seek=20480 conv=notrunc status=none\` });
+export const closed = rule.unique({ from: image("${bytes}") });
+export const empty = rule.unique({ from: image(":") });
+`,
+    });
+    try {
+      const { status, stderr } = await own.run("closed");
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringContaining(`partition at sector 20480: this is ${what}, which cannot be looked into`),
+      ]);
+      await own.good("empty");
+    } finally {
+      own.remove();
+    }
+  },
+);

@@ -5,7 +5,8 @@ import { makeProject, type TestProject } from "./support/cli.js";
 let project: TestProject;
 beforeAll(() => {
   project = makeProject({
-    "Imagefile.ts": `import { run } from "imagemake";
+    "Imagefile.ts": `import { files, run } from "imagemake";
+      export const moved = run({ inputs: { A: files("src/*") }, cmd: 'mkdir d; cd d; cat "$A" > "$OLDPWD/$OUT"', out: "m.txt" });
       export const elsewhere = run({ inputs: {}, cmd: "echo hi > elsewhere.txt", out: "elsewhere.txt" });
       export const both = run({ inputs: {}, cmd: "echo 1 > a", outs: { FIRST: "first", SECOND: "second" } });
       export const undeclared = run({ inputs: {}, cmd: 'cat src/a.txt > "$OUT"', out: "u.txt" });
@@ -22,6 +23,11 @@ afterAll(() => project.remove());
 const SLIPS: readonly (readonly [what: string, words: readonly string[], help: string])[] = [
   ["output in its directory", ["elsewhere"], "\n  it made elsewhere.txt in its directory: write to $OUT\n"],
   ["one of several outputs there", ["both"], "\n  it made a in its directory: write to $FIRST\n"],
+  [
+    "an input that is looked for from another directory",
+    ["moved"],
+    'src/a.txt is an input, at this path from the directory that the command starts in: after a cd say "$OLDPWD/src/a.txt"\n',
+  ],
   [
     "a file that is no input",
     ["undeclared"],

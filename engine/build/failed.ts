@@ -25,7 +25,7 @@ export function failed(
   const why =
     staged === null
       ? null
-      : (ranOut(failure, tail, staged.dir) ?? slipIn(options.project.dir, action, failure, tail));
+      : (ranOut(failure, tail, staged.dir) ?? slipIn(options.project.dir, staged.dir, action, failure, tail));
   options.emit({
     type: "failed",
     target: action.id,
@@ -61,14 +61,23 @@ const NO_FILE = /(?:^|[\s'"`:])((?:[\w.+-]+\/)*[\w.+-]+)['"`]?: No such file or 
 const NO_NETWORK =
   /Temporary failure (?:in name resolution|resolving)|Could not resolve (?:host|')|Name or service not known|Network is unreachable|network is unreachable/;
 
-/** What an action's words say of the commonest slips: an input that is not declared, no network; null for neither. */
-function slipIn(dir: string, action: Action, failure: Failure, tail: readonly string[]): string | null {
+/** What an action's words say of the commonest slips: an input that is not declared, or not where it is looked for, no network; null for neither. */
+function slipIn(
+  dir: string,
+  stage: string,
+  action: Action,
+  failure: Failure,
+  tail: readonly string[],
+): string | null {
   if (failure.kind !== "exit" || action.command.kind === "recipe") return null;
   const said = tail.join("\n");
   if (!action.network && NO_NETWORK.test(said))
     return "an action has no network unless it says network: true (what it fetches is then not part of its key)";
   const [, path] = NO_FILE.exec(said) ?? [];
-  return path !== undefined && !path.startsWith("..") && existsSync(join(dir, path))
+  if (path === undefined || path.startsWith("..")) return null;
+  if (existsSync(join(stage, "work", path)))
+    return `${path} is an input, at this path from the directory that the command starts in: after a cd say "$OLDPWD/${path}"`;
+  return existsSync(join(dir, path))
     ? `${path} lies beside the Imagefile, and is no input: inputs: { NAME: files("${path}") } brings it, as $NAME`
     : null;
 }

@@ -89,7 +89,7 @@ const unquote = (text: string): string =>
 export const LABEL = "security.selinux";
 
 /** What overlayfs keeps for itself, with and without `userxattr`. */
-const OVERLAYS_OWN = /^(trusted|user)\.overlay\./;
+export const OVERLAYS_OWN = /^(trusted|user)\.overlay\./;
 const CAPABILITY = "security.capability";
 /**
  * Revision 3 of a capability (linux/capability.h: magic 0x03…, 20 bytes, then the user id of the namespace's root)
@@ -97,12 +97,15 @@ const CAPABILITY = "security.capability";
  */
 const CAPABILITY_OF_ROOT = /^(.{6})03(.{32})00000000$/;
 
+/** Whether an attribute belongs to the tree. */
+export const isContent = (name: string): boolean => name !== LABEL && !OVERLAYS_OWN.test(name);
+
 /** The attributes that belong to the tree, however it is stored. */
 export function contentAttributes(all: Attributes): Attributes {
   if (all.size === 0) return all;
   const content = new Map<string, string>();
   for (const [name, value] of all) {
-    if (OVERLAYS_OWN.test(name)) continue;
+    if (!isContent(name)) continue;
     content.set(name, name === CAPABILITY ? value.replace(CAPABILITY_OF_ROOT, "$102$2") : value);
   }
   return content;

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { ioProblem } from "../../cache/io.js";
 import { readManifestHead, readManifestText, storeManifest } from "../../cache/manifests.js";
+import { type Notice, noticeOf } from "../notice.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import { decodeBody, dirOf, type Entry, escapeBytes, pathOfWord, pathWord, unescapeBytes } from "./entry.js";
 
@@ -187,4 +188,38 @@ function regroup(merged: readonly Merged[]): Manifest {
     lines.set(path, { body, group: group !== undefined && group.count > 1 ? group.first : null });
   }
   return { lines };
+}
+
+/**
+ * What is said where a layer changed a file of the tree beneath under one of its names and not under others: overlayfs copies
+ * a file when it is changed, under the name that it is changed by, so `chmod` of one does not reach the others as it would on a disk.
+ * A name that now stands for another file would be said too: nothing tells it from a changed one.
+ */
+export function partedNames(
+  parent: Manifest | null,
+  layer: readonly LayerEntry[],
+  merged: Manifest,
+): readonly Notice[] {
+  const over = new Map(layer.map(({ path, body }) => [path, body]));
+  const groups = new Map<string, { readonly changed: string[]; readonly left: string[] }>();
+  for (const [path, { body, group }] of parent?.lines ?? []) {
+    if (group === null || !merged.lines.has(path)) continue;
+    const names = groups.get(group) ?? { changed: [], left: [] };
+    groups.set(group, names);
+    const now = over.get(path);
+    if (now === undefined) names.left.push(path);
+    // A file that gave way to a link or a directory was not changed.
+    else if (now !== null && now !== body && now.startsWith(body.charAt(0))) names.changed.push(path);
+  }
+  const words = [...groups.values()]
+    .filter(({ changed, left }) => changed.length > 0 && left.length > 0)
+    .map(({ changed, left }) => `${changed.map(pathWord).join(", ")}, not ${left.map(pathWord).join(", ")}`);
+  if (words.length === 0) return [];
+  return [
+    noticeOf(
+      (some) =>
+        `of files with several names (hard links) some names were changed, and the others are as they were (${some(words)}): ` +
+        "change each of them, or remove them and link them again",
+    ),
+  ];
 }

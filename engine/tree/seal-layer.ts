@@ -19,10 +19,12 @@ import {
   type Manifest,
   manifestDigest,
   mergeLayer,
+  partedNames,
   readManifest,
   writeManifest,
 } from "./manifest.js";
 import { isWhiteoutNode, type Node, pathIn, scan } from "./scan.js";
+import { settleAttributes } from "./settle-attributes.js";
 import { clampedBy, clampTimes, dropUnwanted, setTime } from "./settle.js";
 
 /** What to seal; plain data, because it crosses threads and processes. Paths absolute. */
@@ -35,6 +37,8 @@ export interface SealRequest {
   readonly manifests: string;
   /** Seconds since 1970; null looks at a layer that is sealed already and changes and writes nothing. */
   readonly epoch: number | null;
+  /** Whether the attributes of a layer that is sealed already are set anew all the same: it was unpacked, in whatever order. */
+  readonly unpacked?: boolean;
   /** Whose overlay attributes count: `trusted.overlay.*` or `user.overlay.*`. */
   readonly form: Form;
   readonly guards: TreeGuards;
@@ -71,9 +75,10 @@ async function seal(request: SealRequest): Promise<Result<Sealed>> {
   if (!beneath.ok) return beneath;
   const settled = await settle(request, beneath.value);
   if (!settled.ok) return settled;
-  const { layer, notices } = settled.value;
+  const { layer } = settled.value;
   if (!layer.ok) return epoch === null ? ok(CHANGED) : layer;
   const merged = mergeLayer(beneath.value, layer.value);
+  const notices = [...settled.value.notices, ...partedNames(beneath.value, layer.value, merged)];
   const broken = [
     ...checkTreeGuards(merged, guards),
     ...(guards.lossless === true ? notices.map(({ message }) => message) : []),
@@ -83,7 +88,7 @@ async function seal(request: SealRequest): Promise<Result<Sealed>> {
 
 /** Brings the layer into its form, unless it has that, and looks at everything in it. */
 async function settle(
-  { upper, epoch, form }: SealRequest,
+  { upper, parent, epoch, form, unpacked }: SealRequest,
   beneath: Manifest | null,
 ): Promise<Result<{ readonly layer: Result<LayerEntry[]>; readonly notices: readonly Notice[] }>> {
   // getfattr walks in another process meanwhile.
@@ -97,17 +102,23 @@ async function settle(
     reading = readAttributes(upper);
     scanned = scan(upper);
   }
-  const attributes = await reading;
-  if (!attributes.ok) return attributes;
-  const isOpaque = opacityOf(attributes.value, form);
+  const read = await reading;
+  if (!read.ok) return read;
+  const settled =
+    epoch === null && unpacked !== true
+      ? ok({ attributes: read.value, notices: [] })
+      : settleAttributes(upper, read.value, parent === null ? null : overlayPrefix(form));
+  if (!settled.ok) return settled;
+  const { attributes } = settled.value;
+  const isOpaque = opacityOf(attributes, form);
   const { nodes, notices } =
     epoch === null ? { nodes: scanned, notices: [] } : dropUnwanted(upper, scanned, beneath, isOpaque, epoch);
   const hashing = digestsOf(upper, nodes);
   // Awaited below, unless clamping throws first.
   hashing.catch(() => undefined);
   if (epoch !== null) clampTimes(upper, nodes, epoch);
-  const layer = layerEntries(nodes, attributes.value, await hashing, epoch, form);
-  return ok({ layer, notices });
+  const layer = layerEntries(nodes, attributes, await hashing, epoch, form);
+  return ok({ layer, notices: [...settled.value.notices, ...notices] });
 }
 
 function finish(

@@ -89,7 +89,7 @@ async function takeTree(
   const stored = storeManifest(place.manifests, digestOf(id), encodeManifest(manifest.value));
   if (!stored.ok) return stored;
   const look = {
-    ...{ upper, manifests: place.manifests, epoch: null, form, guards: {} },
+    ...{ upper, manifests: place.manifests, epoch: null, unpacked: true, form, guards: {} },
     parent: parent === null ? null : digestOf(parent),
   };
   const seen = await runSeal(look, insideOf(isolation));

@@ -1,9 +1,10 @@
 // The disk image $IMAGE in the format $FORMAT, into $OUT. qemu-img makes up identifiers and times, and has the name of its file
 // in the image: these are written over with what comes from $ID, and the checksums over them are made again. PACKED: what the
 // image is packed by, or empty. COMPRESS: not empty where it is wanted.
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, renameSync, statSync, writeSync } from "node:fs";
+import { basename } from "node:path";
 import process from "node:process";
 import { Buffer } from "node:buffer";
 
@@ -216,39 +217,88 @@ function plain() {
   const program = UNPACK.get(PACKED);
   if (program === undefined) throw new Error(`PACKED=${PACKED}`);
   const path = `${TMPDIR}/image.raw`;
-  execFileSync(
+  const script = '"$1" -q -dc -- "$2" | cp --sparse=always /dev/stdin "$3"';
+  run(
     "bash",
-    [
-      "-eu",
-      "-o",
-      "pipefail",
-      "-c",
-      '"$1" -q -dc -- "$2" | cp --sparse=always /dev/stdin "$3"',
-      "bash",
-      program,
-      IMAGE,
-      path,
-    ],
-    {
-      stdio: "inherit",
-    },
+    ["-eu", "-o", "pipefail", "-c", script, "bash", program, IMAGE, path],
+    `unpack it by ${program}`,
   );
   return path;
+}
+
+/**
+ * A program whose failure is said in words; it has said itself what is wrong.
+ * @param {string} program
+ * @param {readonly string[]} argv
+ * @param {string} what
+ */
+function run(program, argv, what) {
+  const { status, signal, error } = spawnSync(program, argv, { stdio: "inherit" });
+  if (status === 0) return;
+  refuse(`cannot ${what} (${error?.message ?? signal ?? `status ${status ?? "?"}`})`);
+}
+
+/**
+ * @param {string} why
+ * @returns {never}
+ */
+function refuse(why) {
+  console.error(`${basename(IMAGE)}: ${why}`);
+  process.exit(1);
+}
+
+/** What a file begins with that is no disk as it is, whatever its name says. A boot sector begins with none of these. */
+const OTHERS = new Map([
+  ["1f8b08", "packed by gzip"],
+  ["fd377a585a00", "packed by xz"],
+  ["28b52ffd", "packed by zstd"],
+  ["425a68", "packed by bzip2"],
+  ["4b444d56", "a vmdk"],
+  ["7668647866696c65", "a vhdx"],
+  ["636f6e6563746978", "a vhd"],
+]);
+
+/**
+ * Refuses another format under a disk's name: as a disk its bytes would start nothing. Four letters alone are not believed of
+ * qcow2 and vdi: a disk that a guest wrote them to is a disk.
+ * @param {string} path
+ */
+function refuseOthers(path) {
+  const begin = Buffer.alloc(512);
+  const file = openSync(path, "r");
+  const length = readSync(file, begin, 0, begin.length, 0);
+  closeSync(file);
+  const digits = begin.toString("hex", 0, length);
+  const named = [...OTHERS].find(([magic]) => digits.startsWith(magic))?.[1];
+  const clusters = begin.readUInt32BE(20);
+  const isQcow =
+    digits.startsWith("514649fb") &&
+    [2, 3].includes(begin.readUInt32BE(4)) &&
+    clusters >= 9 &&
+    clusters <= 21;
+  const found = named ?? (isQcow ? "a qcow2" : begin.readUInt32LE(64) === 0xbeda107f ? "a vdi" : undefined);
+  if (found === undefined) return;
+  const way = found.startsWith("packed")
+    ? "give the file that makes it the suffix that says so (.img.xz, .img.gz, .img.zst)"
+    : "make a disk image of it first, by run: qemu-img convert -O raw";
+  refuse(`it is ${found}, not a disk image as it is: ${way}`);
 }
 
 if (!isFormat(FORMAT)) throw new Error(`FORMAT=${FORMAT}`);
 // The name is in a vmdk: always the same.
 const made = `${TMPDIR}/disk.${FORMAT}`;
-execFileSync(
+const disk = plain();
+refuseOthers(disk);
+run(
   "qemu-img",
   [
-    // What the image begins with says nothing: it may be a guest's, who wrote another format's header there.
+    // What the image begins with says nothing to it: it may be a guest's, who wrote another format's header there.
     ...["convert", "-f", "raw", "-O", FORMAT === "vhd" ? "vpc" : FORMAT],
     ...(COMPRESS === "" ? [] : ["-c"]),
     ...FORMATS[FORMAT].options,
-    ...["--", plain(), made],
+    ...["--", disk, made],
   ],
-  { stdio: "inherit" },
+  `write the ${FORMAT}`,
 );
 const image = new Image(made);
 FORMATS[FORMAT].settle(image);

@@ -120,6 +120,8 @@ one_by_one() {
 # fill FILE DIR: DIR's contents into it, without links and devices, which it cannot hold.
 fill() {
     (cd "$2" && find . -mindepth 1 '(' -type f -o -type d ')' -printf '%P\0') >"$TMPDIR/names"
+    # mdir takes an empty one for a failure.
+    [ -s "$TMPDIR/names" ] || return 0
     # mtools would write those under other names, in silence, and of two that differ in case one.
     LC_ALL=C grep -zE '[[:cntrl:]":*<>?\\|]|[. ](/|$)' "$TMPDIR/names" >"$TMPDIR/bad" || :
     [ ! -s "$TMPDIR/bad" ] || die "FAT cannot hold a name such as \"$(head -zn 1 "$TMPDIR/bad" | tr -d '\0' | tr '\n' '?')\""
@@ -240,10 +242,22 @@ if [ -n "$esp" ]; then
     fill esp.fat "$TMPDIR/esp"
     place "$TMPDIR/esp.fat" "$esp"
 fi
+# What is at the begin of the disk before any of RAW: lines of a first byte, the one after the last, and words. GPT has the half
+# of its table that counts in the first 34 sectors, MBR its own behind 440 bytes of code, which are GRUB's where it starts.
+case $scheme in
+    gpt) echo "440 $((34 * 512)) the partition table, which is GPT: its first place is byte $((34 * 512))" ;;
+    dos) echo "440 512 the partition table" ;;
+esac >"$TMPDIR/taken"
+[ -z "$bios" ] || echo "0 440 the code that starts GRUB" >>"$TMPDIR/taken"
 [ -z "$RAW" ] || printf '%s\n' "$RAW" | while read -r where file; do
     blob=$(OUT=$TREE inside "$file")
     [ -f "$blob" ] || die "raw: there is no file $file in the tree"
-    [ $((where + $(stat -c %s "$blob"))) -le $((16 * 1048576)) ] || die "raw: $file reaches into the first partition"
+    end=$((where + $(stat -c %s "$blob")))
+    [ "$end" -le $((16 * 1048576)) ] || die "raw: $file reaches into the first partition"
+    while read -r from to what; do
+        { [ "$end" -le "$from" ] || [ "$where" -ge "$to" ]; } || die "raw: $file, at bytes $where to $end, would lie over $what"
+    done <"$TMPDIR/taken"
+    echo "$where $end $file, at bytes $where to $end" >>"$TMPDIR/taken"
     dd if="$blob" of="$image" bs=1M oflag=seek_bytes seek="$where" conv=notrunc status=none
 done
 

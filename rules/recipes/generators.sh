@@ -12,6 +12,11 @@ has_generator() {
 generate() {
     case $1 in
         initramfs-tools)
+            # It would leave out in silence what it does not find.
+            for ge_module in $MODULES; do
+                inside_tree modprobe --quiet --set-version "$2" --show-depends "$ge_module" >/dev/null ||
+                    die "kernel $2 has no module $ge_module"
+            done
             # A copy of its configuration, so that the tree's is not touched.
             [ -d "$root/tmp/conf" ] || {
                 mkdir "$root/tmp/conf"
@@ -27,6 +32,11 @@ generate() {
         dracut)
             ge_kernel=$2 ge_file=$3
             set -- --no-hostonly --reproducible --xz
+            # It says so, and goes on.
+            for ge_module in $MODULES; do
+                ls -d "$root/usr/lib/dracut/modules.d"/[0-9][0-9]"$ge_module" >/dev/null 2>&1 ||
+                    die "dracut has no module $ge_module in the tree (usr/lib/dracut/modules.d)"
+            done
             [ ! -e "$TMPDIR/conf" ] || { cp "$TMPDIR/conf" "$root/tmp/conf" && set -- "$@" --conf /tmp/conf; }
             [ -z "$MODULES" ] || set -- "$@" --force-add "$MODULES"
             inside_tree dracut "$@" "$ge_file" "$ge_kernel" || die "dracut failed"

@@ -27,8 +27,21 @@ kind() {
 # with TOOL PACKAGE: what only some images need.
 with() { command -v "$1" >/dev/null || die "$IMAGE cannot be looked into without $1: install $2"; }
 
-# inner FILE DIR NAME: the same of what lies in it. In a shell of its own, whose words are not ours.
-inner() { (open "$@") || { [ $? = 9 ] && echo "${3#, }: nothing can be read of it"; } || exit 1; }
+# inner FILE DIR NAME: the same of what lies in it. In a shell of its own, whose words are not ours. What holds files and cannot
+# be read fails: of what nobody looked into nobody knows that it is clean. A boot loader's partition and swap hold none.
+inner() {
+    in_status=0
+    (open "$@") || in_status=$?
+    [ "$in_status" != 0 ] || return 0
+    [ "$in_status" = 9 ] || exit 1
+    with blkid util-linux
+    in_found=$(blkid -p -o export "$1") || :
+    in_type=$(printf '%s\n' "$in_found" | sed -n 's/^TYPE=//p')
+    case $(printf '%s\n' "$in_found" | sed -n 's/^USAGE=//p') in filesystem | crypto | raid)
+        die "${3#, }: this is $in_type, which cannot be looked into: whether something is left in it nobody knows" ;;
+    esac
+    echo "${3#, }: nothing can be read of it"
+}
 
 # open FILE DIR NAME: the trees in it, the first at DIR; NAME is for messages. Status 9 where it is nothing that holds one.
 # Whoever calls it asks for its status, so nothing in it ends by itself.
@@ -87,7 +100,7 @@ open() {
             ;;
     esac
     # What a medium starts lies in a file of it.
-    find "$2" -xdev -type f \( -name '*.squashfs' -o -name '*.sfs' -o -name squashfs.img -o -name ext3fs.img -o \
+    find "$2" -xdev -type f \( -name '*.squashfs' -o -name '*.sfs' -o -name '*.erofs' -o -name squashfs.img -o -name ext3fs.img -o \
         -name rootfs.img -o -name disk.raw \) >"$2.more"
     op_i=0
     while read -r op_file; do
