@@ -40,6 +40,13 @@ export function select(graph: Graph, names: readonly string[]): Result<Selection
   if (names.length === 0) {
     if (graph.project.default.length > 0)
       return ok({ targets: graph.project.default, datecode: null, print: false });
+    if (graph.groups.length === 0) {
+      return fail(
+        2,
+        "the Imagefile exports no target",
+        "export what is to be built: export const image = rule.rootfs({ … })",
+      );
+    }
     return fail(
       Exit.usage,
       "no target named, and the Imagefile has no default",

@@ -14,6 +14,7 @@ beforeAll(() => {
       export const network = run({ inputs: {}, cmd: 'bash -c "echo > /dev/tcp/deb.example.org/80"', out: "n.txt" });
       export const good = run({ inputs: {}, cmd: 'echo 1 > "$OUT"', out: "good-{date}.txt" });`,
     "src/a.txt": "a\n",
+    "silent.ts": `import { run } from "imagemake"; const x = run({ inputs: {}, cmd: ":", out: "x.txt" });`,
     "braces.ts": `import { run } from "imagemake";
 export const x = run({ inputs: {}, cmd: \`echo 1 > \${OUT}\`, out: "x.txt" });`,
   });
@@ -32,6 +33,11 @@ const SLIPS: readonly (readonly [what: string, words: readonly string[], help: s
     "a file that is no input",
     ["undeclared"],
     'src/a.txt lies beside the Imagefile, and is no input: inputs: { NAME: files("src/a.txt") } brings it, as $NAME\n',
+  ],
+  [
+    "nothing that is exported",
+    ["-f", "silent.ts"],
+    "the Imagefile exports no target\n  export what is to be built",
   ],
   ["no network", ["network"], "an action has no network unless it says network: true"],
   [
