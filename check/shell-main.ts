@@ -4,8 +4,8 @@ import { marked, scriptIn, scriptOf, shellcheck } from "./shell.js";
 
 /** Where programs are written in TypeScript. */
 const FOLDERS = ["cli", "engine", "cache", "rules", "targets"];
-/** Run by itself, by targets/void/live.ts. */
-const ALONE = ["void-live-packages.sh"];
+/** Run before there is an action, by targets/void/. */
+const ALONE = ["void-matrix.sh", "void-packages.sh", "void-record.sh"];
 /** Read by whatever shell a hook is for. */
 const ANY_SHELL = ["hooklib.sh"];
 

@@ -7,36 +7,39 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** `rootfs-x86_64`; an unexported one is `<first export that reaches it>/<input name>`. */
 export type TargetId = string;
 
+/** Files by pattern. */
+export interface FilesSource {
+  readonly kind: "files";
+  readonly patterns: readonly string[];
+  readonly from?: string;
+  /** Directory of the stage that stands for `from`, so that where it lies is in no key. */
+  readonly stage?: string;
+  /** What helps when a plain name is not there. */
+  readonly hint?: string;
+  /** A pattern may match nothing. */
+  readonly optional?: true;
+  /**
+   * Symlinks are staged as they are. `contents`: what counts is what the files hold, so each has to lead to a file of
+   * the project. `watched`: what reads the files sees this machine's too, so none may lead out of the project to
+   * something that is here. Else, as with `anywhere`, nothing reads through them.
+   */
+  readonly links?: "contents" | "watched" | "anywhere";
+  /**
+   * They go into a tree, or the image of a medium: empty directories come along, and what does not is said. `base` is
+   * the directory of the stage whose contents go in, into the directory `to`; whose mode is said elsewhere is in
+   * `modes`, by its path in the stage.
+   */
+  readonly tree?: {
+    readonly kind: "tree" | "image";
+    readonly base: string;
+    readonly to: string;
+    readonly modes: readonly string[];
+  };
+}
+
 /** An input from outside the graph. Paths are relative to the Imagefile's directory, or absolute. */
 export type Source =
-  | {
-      readonly kind: "files";
-      readonly patterns: readonly string[];
-      readonly from?: string;
-      /** Directory of the stage that stands for `from`, so that where it lies is in no key. */
-      readonly stage?: string;
-      /** What helps when a plain name is not there. */
-      readonly hint?: string;
-      /** A pattern may match nothing. */
-      readonly optional?: true;
-      /**
-       * Symlinks are staged as they are. `contents`: what counts is what the files hold, so each has to lead to a file of
-       * the project. `watched`: what reads the files sees this machine's too, so none may lead out of the project to
-       * something that is here. Else, as with `anywhere`, nothing reads through them.
-       */
-      readonly links?: "contents" | "watched" | "anywhere";
-      /**
-       * They go into a tree, or the image of a medium: empty directories come along, and what does not is said. `base` is
-       * the directory of the stage whose contents go in, into the directory `to`; whose mode is said elsewhere is in
-       * `modes`, by its path in the stage.
-       */
-      readonly tree?: {
-        readonly kind: "tree" | "image";
-        readonly base: string;
-        readonly to: string;
-        readonly modes: readonly string[];
-      };
-    }
+  | FilesSource
   | { readonly kind: "list"; readonly file: string }
   /** What a rule wrote itself, a template filled for example. `file` is its name in the stage. */
   | { readonly kind: "text"; readonly file: string; readonly text: string }
@@ -47,6 +50,11 @@ export type Source =
       readonly argv: readonly string[];
       /** What it finds out, for messages; the command itself unless said. */
       readonly what?: string;
+      /**
+       * All that it reads: it runs in a directory with copies of these files and nothing else, in an environment of its
+       * own, so what it said holds until one of them changes. Without, it is asked in every run.
+       */
+      readonly reads?: FilesSource;
     };
 
 /** One named input of an action; `$NAME` in its command. */

@@ -20,6 +20,7 @@ export interface Netboot {
   readonly steps: readonly Step[];
   readonly kernel: string | undefined;
   readonly cmdline: string;
+  readonly keymap: string;
   /** PXELINUX's configuration, a file. */
   readonly menu: Source | undefined;
   readonly splash: Source | undefined;
@@ -49,13 +50,15 @@ export function netbootOfVoid(o: Netboot): Handle {
   const { limit } = o;
   const plain = { guards: losslessOf(o.guards), ...limit };
   const prepared = o.steps.length === 0 ? o.from : layered("pxe", o.from, undefined, o.steps, plain);
-  const want = [o.kernel ?? "linux", ...PACKAGES, ...o.packages];
+  // What a checkout is asked for is all that its mknet.sh installs.
+  const asked = o.packages.some((one) => typeof one === "object" && "probe" in one);
+  const want = asked ? o.packages : [o.kernel ?? "linux", ...PACKAGES, ...o.packages];
   const installed = layered("pxe", prepared, want, [], plain);
   const { tree, initrd } = dracutOfVoid(installed, lineage, FORCED, limit);
   return declareOne({
     rule: "pxe",
     command: packRecipe("netboot-xbps.sh", ["lib.sh", "netboot-xbps.sh"]),
-    env: { ARCH: lineage.arch, CMDLINE: o.cmdline, FORMAT: o.format },
+    env: { ARCH: lineage.arch, CMDLINE: o.cmdline, KEYMAP: o.keymap, FORMAT: o.format },
     inputs: {
       FROM: tree,
       INITRD: initrd,

@@ -65,6 +65,14 @@ export const pxe = rule(
       `files("a file")`,
       "For Void, PXELINUX's configuration: void-mklive's pxelinux.cfg/pxelinux.cfg.in.",
     ),
+    keymap: option(
+      z
+        .string()
+        .regex(/^[A-Za-z0-9_-]+$/)
+        .optional(),
+      "a keyboard as the console spells it",
+      "For Void, the keyboard of the started system; us unless said.",
+    ),
     splash: option(file, `files("a file")`, "For Void, the menu's picture."),
     out,
     pack: packOption<Extract<Packing, `tar${string}`>>(),
@@ -81,13 +89,13 @@ export const pxe = rule(
     if (lineage.driver === "xbps") {
       if (o.modules !== undefined)
         wrongOption("pxe", "modules: dracut finds them in a tree of Void; leave it out");
-      const { packages = [], steps = [], kernel, cmdline = "" } = o;
+      const { packages = [], steps = [], kernel, cmdline = "", keymap = "us" } = o;
       const menu = o.menu && contentsOf(sourceOf(o.menu));
       const splash = o.splash && contentsOf(sourceOf(o.splash));
       const guards = guardsOf(o.guards, { minSize: 512 });
       return asFile(
         netbootOfVoid({
-          ...{ from, lineage, packages, steps, kernel, cmdline, limit },
+          ...{ from, lineage, packages, steps, kernel, cmdline, keymap, limit },
           ...{ menu, splash, guards, format, out: o.out },
         }),
       );

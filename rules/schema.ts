@@ -3,7 +3,7 @@
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { isHandle, inside, isSource, sourceOf, type Handle, type SourceHandle } from "../engine/declare.js";
-import type { Guards, Output, Wanted } from "../engine/model.js";
+import type { Guards, Output, Source as AnySource, Wanted } from "../engine/model.js";
 import { option, typed } from "./options.js";
 import type { AnyTree, FileTarget, Input, ListSource, Packages, Size, Source } from "./types.js";
 
@@ -51,7 +51,11 @@ export const placeOf = (...schemes: readonly string[]) =>
 
 const artifact = handle<Input>(["file", "tree"], "a file or tree target");
 const anySource = z.custom<SourceHandle>(isSource);
-const isList = (value: unknown): value is SourceHandle => isSource(value) && sourceOf(value).kind === "list";
+/** A list file, or for presets a command that prints names. */
+const isList = (value: unknown): value is SourceHandle =>
+  isSource(value) && (sourceOf(value).kind === "list" || isAsked(sourceOf(value)));
+const isAsked = (from: AnySource): from is Extract<AnySource, { readonly kind: "probe" }> =>
+  from.kind === "probe" && from.reads !== undefined;
 const listSource = takes<ListSource>()(z.custom<SourceHandle>(isList));
 
 /** A tree, or the tree inside a packed one. */
@@ -208,7 +212,7 @@ export const limits = (o: {
 
 const packageList = listSource.transform((given): Wanted => {
   const from = sourceOf(given);
-  return { list: from.kind === "list" ? from.file : "" };
+  return isAsked(from) ? { probe: from } : { list: from.kind === "list" ? from.file : "" };
 });
 
 /** Names in an array, list files among them, or one list file; as the engine wants it. */

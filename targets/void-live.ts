@@ -13,8 +13,10 @@ import { files } from "../rules/sources.js";
 import * as step from "../rules/steps.js";
 import type { FileTarget, ListSource, Packages, Step, TreeTarget } from "../rules/types.js";
 import { xbps } from "../rules/xbps.js";
+import { packagesOf } from "./void/live.js";
 import { liveCmdline, liveImage } from "./void/live-image.js";
 import { REPOSITORY } from "./void/matrix.js";
+import { DATE } from "./void/release.js";
 import { environment, LIGHTDM, liveSetup, NIX_PROFILE, STAGE_2, type Desktop } from "./void-live/files.js";
 
 const word = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/);
@@ -172,6 +174,17 @@ function image(
     menu: [{ title: "Void Linux" }, { title: "Void Linux (graphics disabled)", cmdline: "nomodeset" }],
     wait: 5,
     minSize: o.minSize ?? "1MiB",
+    initramfs: packagesOf(
+      {
+        mklive: o.mklive,
+        kind: "live",
+        of: "x86_64 base",
+        arch: "x86_64",
+        reads: [],
+        call: { words: ["./mkiso.sh", "-t", `x86_64-${DATE}-base`] },
+      },
+      "initramfs",
+    ),
     out: o.out,
   });
 }

@@ -1,16 +1,13 @@
 // Sources become content: which files, with which digests, under which names in the stage. It reads the
 // disk and the environment, remembers digests by stamp, and notes every fact it used.
-import { isUtf8 } from "node:buffer";
 import { readlinkSync, type Stats } from "node:fs";
 import { basename, dirname, join, normalize, relative, resolve } from "node:path";
-import { runProgram } from "../../cache/program.js";
 import { hashBytes, hashFile } from "../../cache/hash.js";
 import type { Index, Stamp } from "../../cache/index.js";
 import { stageOf, statePath } from "../../cache/layout.js";
 import type { Source } from "../model.js";
 import type { Project } from "../project.js";
 import { Exit, fail, ok, ProblemError, type Result } from "../problem.js";
-import { asWritten } from "../shell.js";
 import {
   type Facts,
   fileSystemClock,
@@ -26,6 +23,7 @@ import { dangling, hinted, isWithin, matchPatterns, stagePath, walk } from "./gl
 import { directoriesOf, follow, leadsOut, mustLead, type Scene } from "./links.js";
 import { Lists, normalised } from "./lists.js";
 import { droppedOf } from "./dropped.js";
+import { runProbe } from "./probe.js";
 import type { ResolvedSource, SourceFile } from "./resolved.js";
 import { inUtf8 } from "./utf8.js";
 import { tellsChanges } from "./telling.js";
@@ -136,8 +134,7 @@ export class Sources {
         return ok(asText(join("in", name, file), text, hashBytes(text)));
       }
       case "probe":
-        grounds.doubtful = true;
-        return this.#probe(source, name);
+        return this.#probe(source, name, grounds);
       case "files":
         return this.#files(source, grounds);
     }
@@ -344,25 +341,15 @@ export class Sources {
     return stamp !== null && isDoubtful(path, stamp, this.#clock());
   }
 
-  #probe({ argv, what }: Kind<"probe">, name: string): Result<ResolvedSource> {
-    const [program, ...rest] = argv;
-    if (program === undefined) return fail(Exit.usage, "probe: the command is empty");
-    const run = runProgram(program, rest, { cwd: this.project.dir });
-    if (run.status !== 0) {
-      const why =
-        run.status === null
-          ? run.said
-          : `it ended with status ${run.status}: ${run.stderr || "it said nothing"}`;
-      return fail(
-        Exit.environment,
-        what === undefined ? `probe ${asWritten(argv)} failed` : `${what} is not available`,
-        why,
-      );
-    }
-    if (!isUtf8(run.stdout))
-      return fail(Exit.usage, `probe ${asWritten(argv)}: its output is not UTF-8`, "let it say that in text");
-    const text = run.stdout.toString("utf8");
-    return ok(asText(join("in", name, "probe"), text, hashBytes(text)));
+  async #probe(source: Kind<"probe">, name: string, grounds: Grounds): Promise<Result<ResolvedSource>> {
+    const { reads } = source;
+    // Nobody knows what else has a say in it.
+    if (reads === undefined) grounds.doubtful = true;
+    const read = reads === undefined ? null : await this.#files(reads, grounds);
+    if (read?.ok === false) return read;
+    const { files = [], along = [] } = read?.value.kind === "files" ? read.value : {};
+    const told = runProbe(source, this.project.dir, read === null ? null : [...files, ...along]);
+    return told.ok ? ok(asText(join("in", name, "probe"), told.value, hashBytes(told.value))) : told;
   }
 }
 

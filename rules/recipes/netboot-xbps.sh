@@ -1,5 +1,5 @@
 # What a TFTP server serves, as one tarball, as mknet.sh makes it: the kernel of $FROM and $INITRD with PXELINUX.
-# MENU: its configuration, in which @@NAME@@ is filled in; SPLASH: a picture, or empty. ARCH, CMDLINE, FORMAT.
+# MENU: its configuration, in which @@NAME@@ is filled in; SPLASH: a picture, or empty. ARCH, CMDLINE, KEYMAP, FORMAT.
 
 top=$TMPDIR/tftp
 kernel=$(ls "$FROM/usr/lib/modules/")
@@ -14,7 +14,7 @@ done
 splash=
 [ -z "${SPLASH:-}" ] || { splash=${SPLASH##*/}; cp "$SPLASH" "$top/"; }
 quoted() { printf '%s' "$1" | sed 's/[|&\\]/\\&/g'; }
-sed -e "s|@@SPLASHIMAGE@@|$(quoted "$splash")|" -e "s|@@KERNVER@@|$(quoted "$kernel")|" -e 's|@@KEYMAP@@|us|' \
+sed -e "s|@@SPLASHIMAGE@@|$(quoted "$splash")|" -e "s|@@KERNVER@@|$(quoted "$kernel")|" -e "s|@@KEYMAP@@|$KEYMAP|" \
     -e "s|@@ARCH@@|$ARCH|" -e 's|@@LOCALE@@|en_US.UTF-8|' -e 's|@@BOOT_TITLE@@|Void Linux|' \
     -e "s|@@BOOT_CMDLINE@@|$(quoted "$CMDLINE")|" "$MENU" >"$top/pxelinux.cfg/default"
 find "$top" -type d -exec chmod 755 {} + -o -exec chmod 644 {} +

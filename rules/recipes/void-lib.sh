@@ -78,7 +78,7 @@ emulate() {
     em_host=$(xbps-uhelper arch)
     case ${ARCH%-musl}-${em_host%-musl} in
         i686-x86_64) return ;;
-        armv6l-* | armv7l-*) em_cpu=arm ;;
+        armv5tel-* | armv6l-* | armv7l-*) em_cpu=arm ;;
         i686-*) em_cpu=i386 ;;
         *) em_cpu=${ARCH%-musl} ;;
     esac

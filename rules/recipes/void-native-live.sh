@@ -1,26 +1,5 @@
-# What mklive.sh does to the tree at $OUT that becomes a live image: its texts, kernels that are not wanted, locale,
-# services and included files, as the tree $PLAN has them of mkiso.sh. ARCH, LOCALE; $DATA: paths of issue and motd.
-
-for file in $DATA; do
-    at=$(inside "etc/${file##*/}")
-    cp -T --remove-destination "$file" "$at"
-    chown 0:0 "$at"
-    chmod 644 "$at"
-done
-
-services="agetty-tty1 agetty-tty2 agetty-tty3 agetty-tty4 agetty-tty5 agetty-tty6 udevd"
-before='' kernel=linux
-while IFS= read -r word; do
-    case $before in
-        -S) services="$services $word" ;;
-        -v) kernel=$word ;;
-    esac
-    before=$word
-done <"$PLAN/args"
-if [ "$kernel" != linux ]; then
-    make_directories etc/xbps.d
-    echo ignorepkg=linux >"$(inside etc/xbps.d/mklive-ignore.conf)"
-fi
+# What mklive.sh does to the tree at $OUT that becomes a live image: locale, shell and modules, and its own files, services
+# among them, as the tree $PLAN has them. ARCH, LOCALE.
 
 at=$(inside etc/default/libc-locales)
 if [ -f "$at" ]; then
@@ -40,15 +19,17 @@ if xbps-query --rootdir="$root" -p state dash >/dev/null 2>&1; then
 fi
 
 make_directories etc/runit/runsvdir/default
-for service in $services; do
-    [ -e "$OUT/etc/sv/$service" ] || [ -L "$OUT/etc/sv/$service" ] || die "there is no service $service in /etc/sv"
-    ln -sfn "/etc/sv/$service" "$(inside "etc/runit/runsvdir/default/$service")"
-done
-(cd "$PLAN/include" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while IFS= read -r file; do
+(cd "$PLAN" && find . -mindepth 1 ! -type d | LC_ALL=C sort) | while IFS= read -r file; do
     file=${file#./}
+    case $file in
+        etc/runit/runsvdir/default/*)
+            service=${file##*/}
+            [ -e "$OUT/etc/sv/$service" ] || [ -L "$OUT/etc/sv/$service" ] || die "there is no service $service in /etc/sv"
+            ;;
+    esac
     case $file in */*) make_directories "${file%/*}" ;; esac
     at=$(inside "$file")
-    cp -PT --remove-destination "$PLAN/include/$file" "$at"
+    cp -PT --preserve=mode --remove-destination "$PLAN/$file" "$at"
     chown -h 0:0 "$at"
 done
 

@@ -1,5 +1,5 @@
-# What mkiso.sh would have mklive.sh do, as a tree: `args`, one a line, and `include`, what it adds to the image.
-# LIVE, FLAVOR, BOARDS; REVISION of the checkout, or $GIT, a file that has it.
+# What mkiso.sh would have mklive.sh do, as a tree: `args`, one a line, and `include`, what it adds to the image. WORDS: what
+# make would run; REVISION of the checkout, or $GIT, a file that has it.
 
 plan=$PWD/$OUT
 mkdir "$plan/include"
@@ -19,8 +19,7 @@ END
 chmod 755 mklive/mklive.sh
 [ -z "${GIT:-}" ] || REVISION=$(cat "$GIT")
 cd mklive
-set -- -t "$LIVE-00000000-$FLAVOR"
-[ -z "$BOARDS" ] || set -- "$@" -- -P "$BOARDS"
+words_without r
 # Without a revision the script would ask git, which knows nothing here.
-PLAN=$plan MKLIVE_REV=${REVISION:- } ./mkiso.sh "$@"
+PLAN=$plan MKLIVE_REV=${REVISION:- } "$script" "${words[@]}"
 [ -s "$plan/args" ] || { echo "imagemake: mkiso.sh did not call mklive.sh" >&2; exit 1; }

@@ -1,7 +1,9 @@
-# A platform file system tarball by mkplatformfs.sh: PLATFORM's packages on the tarball $ROOTFS.
+# A platform file system tarball by mkplatformfs.sh, as make would run it, on the tarball $ROOTFS, which it calls BASE.
 
 emulate
-run ./mkplatformfs.sh -r "$work/$REPO" -x 0 -o out.tar.xz "$PLATFORM" "$work/$ROOTFS"
+ln -s "$work/$ROOTFS" "mklive/$BASE"
+words_without rxo
+run "$script" -r "$work/$REPO" -x 0 -o out.tar.xz "${words[@]}"
 whole_tarball mklive/out.tar.xz
 same_packages
 mv mklive/out.tar.xz "$OUT"

@@ -1,7 +1,8 @@
-# A root file system tarball by mkrootfs.sh: the package SYSTEM and what it depends on.
+# A root file system tarball by mkrootfs.sh, as make would run it.
 
 emulate
-run ./mkrootfs.sh -r "$work/$REPO" -x 0 -b "$SYSTEM" -o out.tar.xz "$ARCH"
+words_without rxo
+run "$script" -r "$work/$REPO" -x 0 -o out.tar.xz "${words[@]}"
 whole_tarball mklive/out.tar.xz
 same_packages
 mv mklive/out.tar.xz "$OUT"

@@ -2,12 +2,12 @@
 // these files as sources.
 import { join } from "node:path";
 import { source } from "../../engine/declare.js";
-import type { Source } from "../../engine/model.js";
+import type { FilesSource, Source } from "../../engine/model.js";
 import { asSource, type Source as FileSource } from "../../rules/types.js";
 import { isX86 } from "./matrix.js";
 
 /** What is built by a script of the checkout. */
-export type Kind = "rootfs" | "wsl" | "platformfs" | "pxe" | "image" | "plan" | "iso";
+export type Kind = "rootfs" | "wsl" | "platformfs" | "pxe" | "image" | "plan" | "iso" | "live";
 
 type Files = readonly string[];
 
@@ -23,6 +23,12 @@ const READS: Readonly<Record<Kind, (arch: string, platforms: Files) => Files>> =
   image: () => ["lib.sh", "mkimage.sh"],
   // Only x86 gets the installer, and with it the version.
   plan: (arch) => ["lib.sh", "mkiso.sh", ...(isX86(arch) ? ["installer.sh", "version"] : [])],
+  // What both say together, but for pictures and menus: those have no say in packages, services and files.
+  live: (arch, platforms) => [
+    ...["lib.sh", "mkiso.sh", "mklive.sh", "keys/*.plist", "data/{issue,motd}"],
+    ...(isX86(arch) ? ["installer.sh", "version"] : []),
+    ...platforms.map((platform) => `platforms/${platform}.sh`),
+  ],
   iso: (arch, platforms) => [
     ...["lib.sh", "mklive.sh", "keys/*.plist", "data/splash.png", "data/{issue,motd}"],
     ...["dracut/vmklive/*", "dracut/autoinstaller/*"],
@@ -36,9 +42,15 @@ const READS: Readonly<Record<Kind, (arch: string, platforms: Files) => Files>> =
 const STAGED = "mklive";
 
 /** What `kind` reads of the checkout in `from`. `platforms` are those that a live image supports. */
-export const checkoutFiles = (from: string, kind: Kind, arch: string, platforms: Files = []): Source => ({
+export const checkoutFiles = (
+  from: string,
+  kind: Kind,
+  arch: string,
+  platforms: Files = [],
+  more: Files = [],
+): FilesSource => ({
   kind: "files",
-  patterns: READS[kind](arch, platforms),
+  patterns: [...READS[kind](arch, platforms), ...more],
   from,
   stage: STAGED,
   links: "contents",
@@ -57,16 +69,6 @@ export const filesIn = (from: string, dir: string, glob: string): FileSource =>
       hint: hint(from),
     }),
   );
-
-/** The texts that a live image shows. */
-export const staticFiles = (from: string): Source => ({
-  kind: "files",
-  patterns: ["data/{issue,motd}"],
-  from,
-  stage: STAGED,
-  links: "contents",
-  hint: hint(from),
-});
 
 const hint = (from: string): string =>
   `preset.voidLinux reads a checkout of void-mklive; its option mklive says where that is, now "${from}"`;

@@ -1,6 +1,7 @@
 // A live image for x86 out of a finished tree of Void: the initrd by the tree's own dracut with void-mklive's modules,
 // a squashfs, and the ISO.
 import type { Handle, Lineage } from "../../engine/declare.js";
+import type { Wanted } from "../../engine/model.js";
 import { dracutOfVoid } from "../../rules/netboot-xbps.js";
 import { extract } from "../../rules/extract.js";
 import { iso } from "../../rules/iso.js";
@@ -10,7 +11,6 @@ import { squashfs } from "../../rules/squashfs.js";
 import * as step from "../../rules/steps.js";
 import { asFile, asTree, type FileTarget, type Size } from "../../rules/types.js";
 import { filesIn } from "./checkout.js";
-import { livePackages } from "./live.js";
 
 const DRACUT = "usr/lib/dracut/modules.d";
 
@@ -24,6 +24,8 @@ export interface LiveImage {
   readonly out: string;
   /** Smallest squashfs that is believed. */
   readonly minSize: Size;
+  /** Packages that are there only while the initrd is made. */
+  readonly initramfs: Wanted;
 }
 
 /** What every kernel of a live image is told, as mklive.sh does it; the initrd finds its medium by the label. */
@@ -33,8 +35,8 @@ export const liveCmdline = (label: string, keymap = "us"): string =>
 
 /** The image of `tree`. `mklive` is a checkout of void-mklive, which has the modules of dracut. */
 export function liveImage(tree: Handle, lineage: Lineage, mklive: string, image: LiveImage): FileTarget {
-  const { minSize, ...said } = image;
-  const { initrd } = dracutOfVoid(withDracut(tree, mklive), lineage, "vmklive autoinstaller", {});
+  const { minSize, initramfs, ...said } = image;
+  const { initrd } = dracutOfVoid(withDracut(tree, mklive, initramfs), lineage, "vmklive autoinstaller", {});
   return iso({
     ...said,
     kernel: extract(asTree(tree), { kernel: "boot/vmlinuz-*" }).kernel,
@@ -50,12 +52,12 @@ export function liveImage(tree: Handle, lineage: Lineage, mklive: string, image:
 }
 
 /** A layer with what is there only while the initrd is made. */
-function withDracut(tree: Handle, mklive: string): Handle {
+function withDracut(tree: Handle, mklive: string, packages: Wanted): Handle {
   const steps = [
     step.overlay(filesIn(mklive, "dracut/vmklive", "*"), { to: `${DRACUT}/01vmklive` }),
     step.overlay(filesIn(mklive, "dracut/autoinstaller", "*"), { to: `${DRACUT}/01autoinstaller` }),
   ];
-  return layered("iso", tree, [livePackages(mklive, "x86_64", "base", [], "initramfs")], steps, {
+  return layered("iso", tree, [packages], steps, {
     guards: {},
   });
 }

@@ -1,38 +1,51 @@
-// The packages of live images, which only mkiso.sh and mklive.sh know: asked of the scripts themselves, so that an
-// edit to a flavour is found without a list of ours.
+// The packages of what a checkout makes, which only its scripts know: they are run with stand-ins for xbps, so that an edit
+// to one is found without a list of ours.
 import type { Wanted } from "../../engine/model.js";
-import type { VoidArch } from "./matrix.js";
 import { recipeText } from "../../rules/recipes.js";
+import { checkoutFiles, type Kind } from "./checkout.js";
+import type { VoidArch } from "./matrix.js";
+import type { Call } from "./release.js";
 
 /** xbps's word for this machine, where the tools of a live image run. */
 export const hostArch = (): VoidArch => (process.arch === "arm64" ? "aarch64" : "x86_64");
 
-const ask = (what: string, mklive: string, ...words: readonly string[]): Wanted => ({
-  probe: {
-    kind: "probe",
-    argv: ["bash", "-eu", "-c", recipeText("void-live-packages.sh"), "bash", mklive, ...words],
-    what,
-  },
-});
+/**
+ * What it holds and is made from (`all`), of a live image what it holds, what is there while its initrd is made, and what
+ * mklive.sh installs for itself.
+ */
+export type Part = "all" | "image" | "initramfs" | "host";
 
-/** What a live image holds and is made from (`all`), what it holds, or what is there while its initrd is made. */
-export type Part = "all" | "image" | "initramfs";
+/** Which script is asked, of which checkout. */
+export interface Question {
+  readonly mklive: string;
+  readonly kind: Kind;
+  /** For what it is asked, in messages. */
+  readonly of: string;
+  readonly arch: string;
+  readonly boards?: readonly string[];
+  /** More files that it reads. */
+  readonly reads: readonly string[];
+  readonly call: Call;
+}
 
-/** Packages of a live image. */
-export const livePackages = (
-  mklive: string,
-  live: string,
-  flavor: string,
-  boards: readonly string[],
+/** Packages that a script asks for. */
+export function packagesOf(
+  { mklive, kind, of, arch, boards, reads, call }: Question,
   part: Part = "all",
-): Wanted => {
-  const what =
-    part === "initramfs"
-      ? "the package list of mklive.sh for an initrd"
-      : `the package list of mkiso.sh for ${live} ${flavor}`;
-  return ask(what, mklive, live, flavor, boards.join(" "), part);
-};
+): Wanted {
+  const command =
+    "lost" in call
+      ? ["sh", "-c", 'echo "$1" >&2; exit 1', "sh", call.lost]
+      : ["bash", "-eu", "-o", "pipefail", "-c", TEXT(), "bash", part, ...call.words];
+  const script = "lost" in call ? "make" : (call.words[0] ?? "").replace(/^\.\//, "");
+  return {
+    probe: {
+      kind: "probe",
+      argv: command,
+      what: `the package list of ${script} for ${of}${part === "all" ? "" : ` (${part})`}`,
+      reads: checkoutFiles(mklive, kind, arch, boards, reads),
+    },
+  };
+}
 
-/** What mklive.sh installs for itself. */
-export const hostPackages = (mklive: string): Wanted =>
-  ask("the package list of mklive.sh for this machine", mklive, "host", "", "", "all");
+const TEXT = (): string => ["void-record.sh", "void-packages.sh"].map(recipeText).join("\n");

@@ -3,6 +3,7 @@
 import { both } from "../../rules/each.js";
 import type { Arch } from "../../rules/distributions.js";
 import type { FileTarget, Musl } from "../../rules/types.js";
+import type { ImageSuffix } from "./more.js";
 
 /** An architecture as xbps calls it. */
 export type VoidArch = Arch["xbps"];
@@ -68,7 +69,7 @@ export const ROOTFS_PACKAGES: readonly string[] = ["base-container-full"];
 export const WSL_PACKAGES: readonly string[] = ["wsl-base"];
 
 /** What a platform adds to the root file system of its architecture. */
-export function platformPackages(platform: VoidPlatform): readonly string[] {
+export function platformPackages(platform: string): readonly string[] {
   const board = platform.startsWith("rpi")
     ? ["rpi-base"]
     : platform.startsWith("asahi")
@@ -86,12 +87,12 @@ export const IMAGE_PACKAGES: readonly string[] = ["cloud-guest-utils"];
 
 export const isX86 = (arch: string): boolean => arch === "i686" || arch.startsWith("x86_64");
 
-/** How each kind of artifact is made. */
+/** How each kind of artifact is made. Names are the checkout's, so any. */
 export interface Makers {
-  rootfs(arch: VoidArch): FileTarget;
-  platformfs(platform: VoidPlatform, rootfs: FileTarget): FileTarget;
-  pxe(arch: PxeArch, rootfs: FileTarget): FileTarget;
-  wsl(arch: WslArch): FileTarget;
-  image(platform: SbcPlatform | CloudPlatform, platformfs: FileTarget): FileTarget;
-  iso(live: LiveArch, flavor: Flavor): FileTarget;
+  rootfs(arch: string): FileTarget;
+  platformfs(platform: string, rootfs: FileTarget): FileTarget;
+  pxe(arch: string, rootfs: FileTarget): FileTarget;
+  wsl(arch: string): FileTarget;
+  image(platform: string, suffix: ImageSuffix, platformfs: FileTarget): FileTarget;
+  iso(live: string, flavor: string): FileTarget;
 }

@@ -1,12 +1,13 @@
 // Void's disk images by the typed rules: what mkimage.sh does to a platform's tree in a layer, and the disk that its
 // board or cloud wants, as data. No loop device, no mount, no vfat in the kernel.
 import { declareOne, isHandle, type Handle } from "../../engine/declare.js";
+import type { Wanted } from "../../engine/model.js";
 import { disk } from "../../rules/disk.js";
 import { layered } from "../../rules/layers.js";
 import { INSIDE, recipe } from "../../rules/recipes.js";
 import { distributionOf } from "../../rules/distributions.js";
 import { asTree, type FileTarget, type PackedTree } from "../../rules/types.js";
-import * as matrix from "./matrix.js";
+import type { ImageSuffix } from "./more.js";
 
 type Layout = Omit<Parameters<typeof disk>[0], "from" | "out">;
 
@@ -19,32 +20,45 @@ const ROCKCHIP = (dir: string): NonNullable<Layout["raw"]> => [
   { file: `usr/lib/${dir}/u-boot.itb`, at: 16384 * 512 },
 ];
 
-function layoutOf(platform: matrix.SbcPlatform | matrix.CloudPlatform): Layout {
-  if (platform in matrix.CLOUDS) {
-    return { ...USUAL, boot: "grub-bios", cmdline: "loglevel=4 console=ttyS0,38400n8d" };
-  }
+/** Boards of Rockchip's RK33xx; two kernels and their initrds have to fit. */
+const RK33XX: Readonly<Record<string, Layout>> = {
+  pinebookpro: { ...USUAL, boot: "uboot", bootSize: "512MiB", raw: ROCKCHIP("pinebookpro-uboot") },
+};
+
+function layoutOf(platform: string, suffix: ImageSuffix): Layout | undefined {
+  if (suffix === "tar.gz")
+    return platform.startsWith("GCP")
+      ? { ...USUAL, boot: "grub-bios", cmdline: "loglevel=4 console=ttyS0,38400n8d" }
+      : undefined;
   if (platform.startsWith("rpi")) return { ...USUAL, boot: "rpi", bootSize: "256MiB" };
-  // Two kernels and their initrds have to fit.
-  return { ...USUAL, boot: "uboot", bootSize: "512MiB", raw: ROCKCHIP("pinebookpro-uboot") };
+  return RK33XX[platform.replace(/-musl$/, "")];
 }
+
+/** Whether the typed rules know how a board or cloud starts; else only mkimage.sh of the checkout does. */
+export const hasLayout = (platform: string, suffix: ImageSuffix): boolean =>
+  layoutOf(platform, suffix) !== undefined;
 
 /** The image of a platform. */
 export function nativeImage(
-  platform: matrix.SbcPlatform | matrix.CloudPlatform,
+  platform: string,
+  suffix: ImageSuffix,
   from: PackedTree,
+  name: string,
+  want: readonly Wanted[],
 ): FileTarget {
-  const suffix = platform in matrix.CLOUDS ? "tar.gz" : "img.xz";
+  const layout = layoutOf(platform, suffix);
+  if (layout === undefined) throw new Error(`no layout for ${platform}`);
   return disk({
-    ...layoutOf(platform),
-    from: asTree(prepared(platform, treeOf(from))),
-    out: `void-${platform}-{date}.${suffix}`,
+    ...layout,
+    from: asTree(prepared(platform, treeOf(from), want)),
+    out: `${name}-${platform}-{date}.${suffix}`,
   });
 }
 
-function prepared(platform: string, from: Handle): Handle {
+function prepared(platform: string, from: Handle, want: readonly Wanted[]): Handle {
   const { lineage } = from;
   if (lineage === undefined) throw new Error("a platform's tree without a repository");
-  const grown = layered("image", from, matrix.IMAGE_PACKAGES, [], { guards: {} });
+  const grown = layered("image", from, want, [], { guards: {} });
   return declareOne(
     {
       rule: "void-image",

@@ -1,16 +1,16 @@
 // Void's live images for x86 by the typed rules: the flavour's packages and services as mkiso.sh of the checkout has
 // them. It has no list of its own.
 import { declareOne } from "../../engine/declare.js";
+import { layered } from "../../rules/layers.js";
 import { bootstrap } from "../../rules/rootfs.js";
 import type { MenuEntry } from "../../rules/menu.js";
 import { INSIDE, recipe } from "../../rules/recipes.js";
 import { distributionOf } from "../../rules/distributions.js";
 import type { FileTarget, Repo } from "../../rules/types.js";
-import { staticFiles } from "./checkout.js";
-import { livePackages } from "./live.js";
+import { packagesOf } from "./live.js";
 import { liveCmdline, liveImage } from "./live-image.js";
-import * as matrix from "./matrix.js";
-import type { Scripts } from "./scripts.js";
+import { x11Keyboard } from "./more.js";
+import type { Scripts, ScriptsConfig } from "./scripts.js";
 
 /** The volume's label, by which the initrd finds its medium. */
 const VOLUME = "VOID_LIVE";
@@ -34,26 +34,25 @@ const menuOf = (arch: string): readonly MenuEntry[] => {
 /** The live image of a flavour. */
 export function nativeIso(
   repo: Repo<"xbps">,
-  mklive: string,
+  { mklive, more }: ScriptsConfig,
   scripts: Scripts,
-  live: matrix.LiveArch,
-  flavor: matrix.Flavor,
+  live: string,
+  flavor: string,
 ): FileTarget {
-  const arch = matrix.LIVE[live];
+  const { packages, steps } = more;
+  const said = scripts.live(live, flavor, []);
+  const { arch, keyboard } = said;
   const system = distributionOf("xbps");
   const lineage = system.lineage(repo, arch, undefined);
   const limit = { guards: {} };
-  const base = bootstrap(system, repo, [livePackages(mklive, live, flavor, [], "image")], lineage, limit);
-  const tree = declareOne(
+  const want = [packagesOf(said, "image"), ...(packages.live ?? [])];
+  const base = bootstrap(system, repo, want, lineage, limit);
+  const made = declareOne(
     {
       rule: "void-live",
       command: recipe("void-native-live.sh", [...INSIDE, "xbps.sh", "void-native-live.sh"]),
       env: { ARCH: arch, LOCALE: "en_US.UTF-8" },
-      inputs: {
-        BASE: base,
-        PLAN: scripts.plan(live, flavor, []),
-        DATA: staticFiles(mklive),
-      },
+      inputs: { BASE: base, PLAN: scripts.files(said) },
       outputs: [{ name: "OUT", kind: "tree", base: "BASE" }],
       tools: system.install(lineage).tools,
       root: true,
@@ -61,13 +60,16 @@ export function nativeIso(
     },
     lineage,
   );
+  const last = [...(keyboard === null ? [] : [x11Keyboard(keyboard)]), ...(steps.live ?? [])];
+  const tree = last.length === 0 ? made : layered("void-live", made, undefined, last, limit);
   return liveImage(tree, lineage, mklive, {
     label: VOLUME,
-    cmdline: liveCmdline(VOLUME),
+    cmdline: liveCmdline(VOLUME, keyboard ?? undefined),
     menu: menuOf(arch),
     wait: 10,
     // The packages of a test are small; a real one has hundreds of MiB.
     minSize: 64 * 1024,
-    out: `void-live-${live}-{date}-${flavor}.iso`,
+    initramfs: packagesOf(said, "initramfs"),
+    out: `${more.name}-live-${live}-{date}-${flavor}.iso`,
   });
 }

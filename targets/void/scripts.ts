@@ -4,6 +4,7 @@
 import {
   declareOne,
   isHandle,
+  wrongOption,
   type ActionSpec,
   type Handle,
   type PackageSpec,
@@ -13,19 +14,23 @@ import { emulation } from "../../rules/distributions.js";
 import { recipe } from "../../rules/recipes.js";
 import { asFile, type FileTarget } from "../../rules/types.js";
 import { checkoutFiles, revision, type Kind } from "./checkout.js";
-import { hostArch, hostPackages, livePackages } from "./live.js";
+import { hostArch, packagesOf, type Question } from "./live.js";
 import * as matrix from "./matrix.js";
+import type { ImageSuffix, More } from "./more.js";
+import { DATE, type Call, type Release } from "./release.js";
 import { GIT, IMAGE_TOOLS, ISO_TOOLS, NET_TOOLS, PLAN_TOOLS, TARBALL_TOOLS } from "./tools.js";
 
 /** What every script is told. */
 export interface ScriptsConfig {
   /** The checkout, relative to the Imagefile or absolute. */
   readonly mklive: string;
+  /** More of its files that scripts read. */
+  readonly reads: readonly string[];
+  readonly release: Release;
   readonly repo: Json;
   /** What the installer shows of the checkout's revision; empty: what git says. */
   readonly revision: string;
-  /** Boards that a live image for aarch64 starts on. */
-  readonly livePlatforms: readonly string[];
+  readonly more: More;
 }
 
 const XZ = "fd377a585a00";
@@ -43,40 +48,59 @@ export class Scripts {
 
   constructor(private readonly config: ScriptsConfig) {}
 
-  rootfs(arch: matrix.VoidArch): FileTarget {
-    const out = `void-${arch}-ROOTFS-{date}.tar.xz`;
-    return asFile(this.#tarball("rootfs", arch, matrix.ROOTFS_PACKAGES, out));
+  rootfs(arch: string): FileTarget {
+    return asFile(this.#tarball("rootfs", arch, `${arch}-ROOTFS`, "tar.xz", matrix.ROOTFS_PACKAGES));
   }
 
-  wsl(arch: matrix.WslArch): FileTarget {
-    return asFile(this.#tarball("wsl", arch, matrix.WSL_PACKAGES, `void-${arch}-{date}.wsl`));
+  wsl(arch: string): FileTarget {
+    return asFile(this.#tarball("wsl", arch, arch, "wsl", matrix.WSL_PACKAGES));
   }
 
-  platformfs(platform: matrix.VoidPlatform, rootfs: FileTarget): FileTarget {
-    const arch = matrix.PLATFORMS[platform];
+  platformfs(platform: string, rootfs: FileTarget): FileTarget {
+    const { more, release } = this.config;
+    const arch = archOf(release, platform);
+    const base = `void-${arch}-ROOTFS-${DATE}.tar.xz`;
+    const named = namesIn("platformfs", more.packages.platformfs);
+    const said = named.length === 0 ? [] : ["-p", named.join(" ")];
+    const call = withOptions(on(this.call(`${platform}-PLATFORMFS`, "tar.xz"), base), said);
     return asFile(
-      this.#run("platformfs", "void-platformfs.sh", `void-${platform}-PLATFORMFS-{date}.tar.xz`, {
-        env: { PLATFORM: platform, ARCH: arch },
-        inputs: { SCRIPTS: this.#files("platformfs", arch), ROOTFS: handleOf(rootfs) },
-        packages: this.#packages(arch, platformWants(platform)),
-        tools: [...TARBALL_TOOLS, ...emulation("xbps", arch)],
-        arch,
-        guards: { magic: XZ, minSize: 64 * 1024 },
-        resources: { cpu: 2, memory: 1024 * MiB },
-      }),
+      this.#run(
+        "platformfs",
+        "void-platformfs.sh",
+        `${more.name}-${platform}-PLATFORMFS-{date}.tar.xz`,
+        call,
+        {
+          env: { ARCH: arch, BASE: base },
+          inputs: { SCRIPTS: this.#files("platformfs", arch), ROOTFS: handleOf(rootfs) },
+          packages: this.#packages(arch, [
+            ...this.wants("rootfs", arch, this.call(`${arch}-ROOTFS`, "tar.xz"), matrix.ROOTFS_PACKAGES),
+            ...this.wants("platformfs", platform, call, matrix.platformPackages(platform)),
+          ]),
+          tools: [...TARBALL_TOOLS, ...emulation("xbps", arch)],
+          arch,
+          guards: { magic: XZ, minSize: 64 * 1024 },
+          resources: { cpu: 2, memory: 1024 * MiB },
+        },
+      ),
     );
   }
 
-  pxe(arch: matrix.PxeArch, rootfs: FileTarget): FileTarget {
-    const out = `void-${arch}-NETBOOT-{date}.tar.gz`;
+  pxe(arch: string, rootfs: FileTarget): FileTarget {
+    const { kernel, keyboard, name } = this.config.more;
+    const base = `void-${arch}-ROOTFS-${DATE}.tar.xz`;
+    const said = [...(kernel === null ? [] : ["-K", kernel]), ...(keyboard === null ? [] : ["-k", keyboard])];
+    const call = withOptions(on(this.call(`${arch}-NETBOOT`, "tar.gz"), base), said);
     return asFile(
-      this.#run("pxe", "void-pxe.sh", out, {
-        env: { ARCH: arch },
+      this.#run("pxe", "void-pxe.sh", `${name}-${arch}-NETBOOT-{date}.tar.gz`, call, {
+        env: { ARCH: arch, BASE: base },
         inputs: { SCRIPTS: this.#files("pxe", arch), ROOTFS: handleOf(rootfs) },
-        packages: this.#packages(arch, [...matrix.ROOTFS_PACKAGES, ...matrix.NETBOOT_PACKAGES]),
+        packages: this.#packages(arch, [
+          ...this.wants("rootfs", arch, this.call(`${arch}-ROOTFS`, "tar.xz"), matrix.ROOTFS_PACKAGES),
+          ...this.wants("pxe", arch, call, matrix.NETBOOT_PACKAGES),
+        ]),
         tools: [...NET_TOOLS, ...emulation("xbps", arch)],
         // It is named after the day on which it runs, whatever it is told.
-        collect: out,
+        collect: `void-${arch}-NETBOOT-{date}.tar.gz`,
         arch,
         guards: { magic: GZIP, minSize: 64 * 1024 },
         resources: { memory: 512 * MiB },
@@ -84,14 +108,26 @@ export class Scripts {
     );
   }
 
-  image(platform: matrix.SbcPlatform | matrix.CloudPlatform, platformfs: FileTarget): FileTarget {
-    const arch = matrix.PLATFORMS[platform];
-    const suffix = platform in matrix.CLOUDS ? "tar.gz" : "img.xz";
+  image(platform: string, suffix: ImageSuffix, platformfs: FileTarget): FileTarget {
+    const { more, release } = this.config;
+    const arch = archOf(release, platform);
+    const base = `void-${platform}-PLATFORMFS-${DATE}.tar.xz`;
+    const call = on(this.call(platform, suffix), base);
     return asFile(
-      this.#run("image", "void-image.sh", `void-${platform}-{date}.${suffix}`, {
-        env: { PLATFORM: platform, ARCH: arch, SUFFIX: suffix },
+      this.#run("image", "void-image.sh", `${more.name}-${platform}-{date}.${suffix}`, call, {
+        env: { ARCH: arch, BASE: base, SUFFIX: suffix },
         inputs: { SCRIPTS: this.#files("image", arch), PLATFORMFS: handleOf(platformfs) },
-        packages: this.#packages(arch, [...platformWants(platform), ...matrix.IMAGE_PACKAGES]),
+        packages: this.#packages(arch, [
+          ...this.wants("rootfs", arch, this.call(`${arch}-ROOTFS`, "tar.xz"), matrix.ROOTFS_PACKAGES),
+          ...this.wants(
+            "platformfs",
+            platform,
+            this.call(`${platform}-PLATFORMFS`, "tar.xz"),
+            matrix.platformPackages(platform),
+          ),
+          ...(more.packages.platformfs ?? []),
+          ...this.wants("image", platform, call, matrix.IMAGE_PACKAGES),
+        ]),
         tools: [...IMAGE_TOOLS, ...emulation("xbps", arch)],
         arch,
         // The script takes repositories from the image, and has no option for others.
@@ -102,20 +138,19 @@ export class Scripts {
     );
   }
 
-  iso(live: matrix.LiveArch, flavor: matrix.Flavor): FileTarget {
-    const arch = matrix.LIVE[live];
-    const boards = live.startsWith("aarch64") ? this.config.livePlatforms : [];
-    const { mklive } = this.config;
-    const plan = this.plan(live, flavor, boards);
+  iso(live: string, flavor: string): FileTarget {
+    const { mklive, more, reads } = this.config;
+    const said = this.live(live, flavor);
+    const { arch, boards } = said;
     return asFile(
-      this.#run("iso", "void-iso.sh", `void-live-${live}-{date}-${flavor}.iso`, {
+      this.#run("iso", "void-iso.sh", `${more.name}-live-${live}-{date}-${flavor}.iso`, null, {
         env: { ARCH: arch },
         inputs: {
-          SCRIPTS: checkoutFiles(mklive, "iso", arch, boards),
-          PLAN: plan,
-          ...(arch === hostArch() ? {} : { HOST: this.#hostRepository() }),
+          SCRIPTS: checkoutFiles(mklive, "iso", arch, boards, reads),
+          PLAN: this.plan(said),
+          ...(arch === hostArch() ? {} : { HOST: this.#hostRepository(said) }),
         },
-        packages: this.#packages(arch, [livePackages(mklive, live, flavor, boards)]),
+        packages: this.#packages(arch, [packagesOf(said)]),
         tools: [...ISO_TOOLS, ...emulation("xbps", arch)],
         arch,
         guards: { minSize: MiB },
@@ -124,58 +159,134 @@ export class Scripts {
     );
   }
 
+  /** What make would run for a live image, with what the Imagefile says beside it. */
+  live(
+    live: string,
+    flavor: string,
+    packages: readonly Wanted[] = this.config.more.packages.live ?? [],
+  ): Live {
+    const { mklive, more, reads, release } = this.config;
+    const own = more.flavours[flavor];
+    const kernel = own?.kernel ?? more.kernel;
+    const keyboard = own?.keyboard ?? more.keyboard;
+    const names = [...namesIn("live", packages), ...(own?.packages ?? [])];
+    const services = own?.services ?? [];
+    const call = withEnd(this.call(`live-${live}`, `iso`, own?.like ?? flavor), [
+      ...(names.length === 0 ? [] : ["-p", names.join(" ")]),
+      ...(services.length === 0 ? [] : ["-S", services.join(" ")]),
+      ...(kernel === null ? [] : ["-v", kernel]),
+      ...(keyboard === null ? [] : ["-k", keyboard]),
+    ]);
+    const arch = release.live.get(live) ?? "";
+    return {
+      mklive,
+      kind: "live",
+      of: `${live} ${flavor}`,
+      arch,
+      boards: boardsOf(call),
+      reads,
+      call,
+      keyboard,
+    };
+  }
+
   /** What mkiso.sh would tell mklive.sh: `args`, and `include`. */
-  plan(live: matrix.LiveArch, flavor: matrix.Flavor, boards: readonly string[]): Handle {
-    const arch = matrix.LIVE[live];
-    const { mklive } = this.config;
-    const isAskingGit = matrix.isX86(arch) && this.config.revision === "";
+  plan(said: Live): Handle {
     // mkiso.sh only says what mklive.sh shall do. Asked beforehand, an edit to one flavour makes that one again.
+    return this.#asked(said, "plan", ["void-words.sh", "void-plan.sh"], { has: ["args"] });
+  }
+
+  /** What mklive.sh itself puts into the tree of the image, beside packages. */
+  files(said: Live): Handle {
+    return this.#asked(said, "live", ["void-words.sh", "void-record.sh", "void-live-files.sh"], {});
+  }
+
+  #asked(
+    { mklive, arch, boards, call, reads }: Live,
+    kind: Kind,
+    parts: readonly string[],
+    guards: Guards,
+  ): Handle {
+    const isAskingGit = matrix.isX86(arch) && this.config.revision === "";
     return declareOne({
       rule: "void-plan",
-      command: recipe("void-plan.sh"),
-      env: { LIVE: live, FLAVOR: flavor, BOARDS: boards.join(" "), REVISION: this.config.revision },
+      command: recipe(parts.at(-1) ?? "", parts),
+      env: { WORDS: wordsOf(call), REVISION: this.config.revision },
       inputs: {
-        SCRIPTS: this.#files("plan", arch),
+        SCRIPTS: checkoutFiles(mklive, kind, arch, boards, reads),
         ...(isAskingGit ? { GIT: revision(mklive) } : {}),
       },
       outputs: [{ name: "OUT", kind: "tree", base: null }],
       tools: isAskingGit ? [...PLAN_TOOLS, GIT] : PLAN_TOOLS,
       root: true,
-      guards: { has: ["args"] },
+      guards,
     });
   }
 
-  #tarball(kind: "rootfs" | "wsl", arch: matrix.VoidArch, want: readonly string[], out: string): Handle {
-    const guards: Guards = { magic: XZ, minSize: 64 * 1024 };
-    return this.#run(kind, "void-rootfs.sh", out, {
-      env: { ARCH: arch, SYSTEM: want.join(" ") },
+  /** What make would run for an artifact; nothing where there is no checkout. */
+  call(of: string, suffix: string, flavor?: string): Call {
+    const file = `void-${of}-${DATE}${flavor === undefined ? "" : `-${flavor}`}.${suffix}`;
+    return this.config.release.asked?.call(file) ?? { words: [] };
+  }
+
+  /** Packages that the checkout's script asks for, or where there is no checkout, `usual`. */
+  wants(kind: Kind, of: string, call: Call, usual: readonly string[]): readonly Wanted[] {
+    const { mklive, reads, release } = this.config;
+    const arch = release.platforms.get(of) ?? of;
+    return release.asked === null ? usual : [packagesOf({ mklive, kind, of, arch, reads, call })];
+  }
+
+  /** Packages of a network boot tarball beside the root file system, as mknet.sh has them; `rule.pxe` has others. */
+  pxeWants(arch: string): readonly Wanted[] {
+    const { kernel } = this.config.more;
+    const said = kernel === null ? [] : ["-K", kernel];
+    return this.wants("pxe", arch, withOptions(this.call(`${arch}-NETBOOT`, "tar.gz"), said), []);
+  }
+
+  /** Packages of a disk image beside the platform file system. */
+  imageWants(platform: string, suffix: ImageSuffix): readonly Wanted[] {
+    return this.wants("image", platform, this.call(platform, suffix), matrix.IMAGE_PACKAGES);
+  }
+
+  #tarball(
+    kind: "rootfs" | "wsl",
+    arch: string,
+    of: string,
+    suffix: string,
+    usual: readonly string[],
+  ): Handle {
+    const call = this.call(of, suffix);
+    const out = `${this.config.more.name}-${of}-{date}.${suffix}`;
+    return this.#run(kind, "void-rootfs.sh", out, call, {
+      env: { ARCH: arch },
       inputs: { SCRIPTS: this.#files(kind, arch) },
-      packages: this.#packages(arch, want),
+      packages: this.#packages(arch, this.wants(kind, arch, call, usual)),
       tools: [...TARBALL_TOOLS, ...emulation("xbps", arch)],
       arch,
-      guards,
+      guards: { magic: XZ, minSize: 64 * 1024 },
       resources: { cpu: 2, memory: 1024 * MiB },
     });
   }
 
-  #run(kind: Kind, name: string, out: string, part: Part): Handle {
+  #run(kind: Kind, name: string, out: string, call: Call | null, part: Part): Handle {
     return declareOne({
       rule: `void-${kind}`,
-      command: recipe(name, ["emulate.sh", "void-lib.sh", name]),
+      command: recipe(name, ["emulate.sh", "void-lib.sh", "void-words.sh", name]),
       outputs: [{ name: "OUT", kind: "file", pattern: out }],
       root: true,
       ...part,
+      env: { ...part.env, ...(call === null ? {} : { WORDS: wordsOf(call) }) },
     });
   }
 
   /** Live images of another architecture are made with programs of this machine's, from packages too. */
-  #hostRepository(): Handle {
+  #hostRepository(said: Live): Handle {
     this.#host ??= declareOne({
       rule: "void-host",
       command: { kind: "shell", text: 'cp -R "$REPO"/. "$OUT"/' },
       inputs: {},
       outputs: [{ name: "OUT", kind: "tree", base: null }],
-      packages: this.#packages(hostArch(), [hostPackages(this.config.mklive)]),
+      packages: this.#packages(hostArch(), [packagesOf(said, "host")]),
       root: true,
       arch: hostArch(),
     });
@@ -191,14 +302,56 @@ export class Scripts {
   }
 
   #files(kind: Kind, arch: string): Source {
-    return checkoutFiles(this.config.mklive, kind, arch);
+    return checkoutFiles(this.config.mklive, kind, arch, [], this.config.reads);
   }
 }
 
-const platformWants = (platform: matrix.VoidPlatform): readonly string[] => [
-  ...matrix.ROOTFS_PACKAGES,
-  ...matrix.platformPackages(platform),
-];
+/** A live image as its scripts are asked about it. */
+export interface Live extends Question {
+  readonly keyboard: string | null;
+}
+
+/** The architecture of a platform that is in the table. */
+const archOf = ({ platforms }: Release, platform: string): string => platforms.get(platform) ?? "";
+
+/** As a recipe reads them, one a line. */
+const wordsOf = (call: Call): string => ("words" in call ? call.words.join("\n") : "");
+
+/** Options before a script's own words. */
+const withOptions = (call: Call, said: readonly string[]): Call =>
+  "lost" in call || said.length === 0
+    ? call
+    : { words: [...call.words.slice(0, 1), ...said, ...call.words.slice(1)] };
+
+/** Words that mkiso.sh hands on to mklive.sh. */
+const withEnd = (call: Call, said: readonly string[]): Call =>
+  "lost" in call || said.length === 0
+    ? call
+    : { words: [...call.words, ...(call.words.includes("--") ? [] : ["--"]), ...said] };
+
+/** What make would run, where that is on the file that is meant. */
+const on = (call: Call, base: string): Call =>
+  "lost" in call || call.words.length === 0 || call.words.includes(base)
+    ? call
+    : { lost: `the Makefile runs ${JSON.stringify(call.words.join(" "))}, which is not on ${base}` };
+
+/** Boards that mklive.sh is told of. */
+function boardsOf(call: Call): readonly string[] {
+  if ("lost" in call) return [];
+  const end = call.words.slice(call.words.indexOf("--") + 1);
+  return call.words.includes("--")
+    ? end.flatMap((word, i) => (end[i - 1] === "-P" ? word.split(/\s+/).filter(Boolean) : []))
+    : [];
+}
+
+/** Names for an option of a script, which takes no list files. */
+function namesIn(kind: string, wanted: readonly Wanted[] = []): readonly string[] {
+  return wanted.map((one) =>
+    typeof one === "string"
+      ? one
+      : wrongOption("preset.voidLinux", `packages.${kind}: the scripts take names, and no list()`),
+  );
+}
 
 /** As the engine has it. */
 function handleOf(target: FileTarget): Handle {

@@ -5,7 +5,9 @@ import type { Password } from "../../rules/steps/users.js";
 import { distributionOf } from "../../rules/distributions.js";
 import type { Repo } from "../../rules/types.js";
 import * as matrix from "./matrix.js";
+import type { More } from "./more.js";
 import { native } from "./native.js";
+import type { Release } from "./release.js";
 import { Scripts } from "./scripts.js";
 
 export const WAYS = ["native", "scripts"] as const;
@@ -14,9 +16,10 @@ export type Way = (typeof WAYS)[number];
 /** What both ways are told. */
 export interface VoidConfig {
   readonly mklive: string;
-  readonly repository: string;
+  readonly reads: readonly string[];
+  readonly release: Release;
   readonly revision: string;
-  readonly livePlatforms: readonly string[];
+  readonly more: More;
   /** Of root file systems; the scripts set DOCUMENTED themselves and know no other. */
   readonly rootPassword: Password;
 }
@@ -30,11 +33,15 @@ export const DOCUMENTED: Password = {
 };
 
 /** The makers of one way. */
-export function makers(way: Way, config: VoidConfig): matrix.Makers {
-  const { mklive, revision, livePlatforms, rootPassword } = config;
-  const repo: Repo<"xbps"> = xbps(config.repository, { keys: files("keys/*.plist", { from: mklive }) });
+export function makers(way: Way, { rootPassword, ...config }: VoidConfig): matrix.Makers {
+  const { mklive, release } = config;
+  const [first = matrix.REPOSITORY, ...others] = release.repositories;
+  const repo: Repo<"xbps"> = xbps(others.length === 0 ? first : [first, ...others], {
+    keys: files("keys/*.plist", { from: mklive }),
+  });
   // A release knows one repository of a name, so both ways describe it alike.
   const { repo: request } = distributionOf("xbps").lineage(repo, matrix.ARCHS[0] ?? "i686", undefined);
-  const scripts = new Scripts({ mklive, revision, livePlatforms, repo: request });
-  return way === "scripts" ? scripts : native(repo, mklive, scripts, rootPassword);
+  const told = { ...config, repo: request };
+  const scripts = new Scripts(told);
+  return way === "scripts" ? scripts : native(repo, told, scripts, rootPassword);
 }

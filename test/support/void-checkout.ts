@@ -18,6 +18,57 @@ const LIB = `# A stand-in for lib.sh of void-mklive.
 install() { XBPS_ARCH=$ARCH xbps-install -Sy $XBPS_REPOSITORY -r "$ROOTFS" $1 || exit 1; }
 ROOTFS=$(mktemp -d)
 pack() { tar -c -C "$ROOTFS" . | xz >"$1"; echo created "$1"; }
+case \${1:-} in platform2arch)
+  case $2 in
+    rpi-*) arch=\${2#rpi-}; arch=\${arch%-musl} ;; GCP*) arch=x86_64 ;;
+    pinebookpro* | asahi* | rock64*) arch=aarch64 ;; *) echo "unknown platform"; exit 1 ;;
+  esac
+  case $2 in *-musl) arch=$arch-musl ;; esac
+  echo $arch ;;
+esac
+`;
+
+/** Variables and pattern rules as void-mklive's Makefile has them: lists that a shell expands, one rule a kind. */
+const MAKEFILE = `# A stand-in for the Makefile of void-mklive.
+SHELL = /bin/bash
+DATECODE := $(shell date -u +%Y%m%d)
+SUDO := sudo
+COMPRESSOR_THREADS := $(shell nproc)
+REPOSITORY := https://repo-default.voidlinux.org/current
+XBPS_REPOSITORY := -r $(REPOSITORY) -r $(REPOSITORY)/musl -r $(REPOSITORY)/aarch64
+T_PLATFORMS = rpi-{armv{6,7}l,aarch64}{,-musl} GCP{,-musl} pinebookpro{,-musl} asahi{,-musl}
+LIVE_ARCHS := $(shell echo i686 {x86_64,aarch64,asahi}{,-musl})
+LIVE_FLAVORS := base enlightenment xfce mate cinnamon gnome kde lxde lxqt xfce-wayland
+LIVE_PLATFORMS := pinebookpro x13s
+ARCHS := $(shell echo i686 x86_64{,-musl} armv{6,7}l{,-musl} aarch64{,-musl})
+PLATFORMS := $(shell echo $(T_PLATFORMS))
+SBC_IMGS := $(filter-out GCP% asahi%,$(PLATFORMS))
+CLOUD_IMGS := GCP GCP-musl
+PXE_ARCHS := x86_64 x86_64-musl
+WSL_ARCHS := x86_64 x86_64-musl aarch64 aarch64-musl
+each = $(foreach one,$(1),void-$(one)$(2))
+ALL_ROOTFS = $(call each,$(ARCHS),-ROOTFS-$(DATECODE).tar.xz)
+ALL_PLATFORMFS = $(call each,$(PLATFORMS),-PLATFORMFS-$(DATECODE).tar.xz)
+ALL_SBC_IMAGES = $(call each,$(SBC_IMGS),-$(DATECODE).img.xz)
+ALL_CLOUD_IMAGES = $(call each,$(CLOUD_IMGS),-$(DATECODE).tar.gz)
+ALL_PXE_ARCHS = $(call each,$(PXE_ARCHS),-NETBOOT-$(DATECODE).tar.gz)
+ALL_WSL = $(call each,$(WSL_ARCHS),-$(DATECODE).wsl)
+.SECONDEXPANSION:
+void-live-%.iso: mkiso.sh
+\t$(SUDO) ./mkiso.sh -r $(REPOSITORY) -t $* $(if $(findstring aarch64,$*),-- -P "$(LIVE_PLATFORMS)")
+void-%-ROOTFS-$(DATECODE).tar.xz: mkrootfs.sh
+\t@[ -n "\${CI}" ] && printf "building %s\\n" $@ || true
+\t$(SUDO) ./mkrootfs.sh $(XBPS_REPOSITORY) -x $(COMPRESSOR_THREADS) -o $@ $*
+void-%-PLATFORMFS-$(DATECODE).tar.xz: void-$$(shell ./lib.sh platform2arch %)-ROOTFS-$(DATECODE).tar.xz
+\t$(SUDO) ./mkplatformfs.sh $(XBPS_REPOSITORY) -x $(COMPRESSOR_THREADS) -o $@ $* $<
+void-%-NETBOOT-$(DATECODE).tar.gz: void-%-ROOTFS-$(DATECODE).tar.xz
+\t$(SUDO) ./mknet.sh $<
+void-%-$(DATECODE).img.xz: void-%-PLATFORMFS-$(DATECODE).tar.xz
+\t$(SUDO) ./mkimage.sh -x $(COMPRESSOR_THREADS) -o $(basename $@) $<
+void-%-$(DATECODE).tar.gz: void-%-PLATFORMFS-$(DATECODE).tar.xz
+\t$(SUDO) ./mkimage.sh -x $(COMPRESSOR_THREADS) $<
+void-%-$(DATECODE).wsl: mkrootfs.sh
+\t$(SUDO) ./mkrootfs.sh $(XBPS_REPOSITORY) -x $(COMPRESSOR_THREADS) -b wsl-base -o $@ $*
 `;
 
 /** A public key as xbps keeps it, in a file named after the MD5 of what ssh makes of the key. */
@@ -52,8 +103,10 @@ export const KEY = ((): { readonly file: string; readonly text: string } => {
 /** The files of the checkout by name. */
 export function voidCheckout(): Record<string, string> {
   return {
+    Makefile: MAKEFILE,
     "lib.sh": LIB,
     "mkrootfs.sh": `${HEAD}cat keys/*.plist >/dev/null || exit 1
+pkg=base-container-full
 while getopts "b:r:x:o:" opt; do case $opt in
   b) pkg=$OPTARG ;; r) XBPS_REPOSITORY="$XBPS_REPOSITORY --repository=$OPTARG" ;; o) out=$OPTARG ;;
 esac; done
@@ -64,7 +117,11 @@ install "$pkg"; head -c 100000 /dev/urandom >"$ROOTFS/bulk"; pack "$out"
   r) XBPS_REPOSITORY="$XBPS_REPOSITORY --repository=$OPTARG" ;; o) out=$OPTARG ;;
 esac; done
 shift $((OPTIND - 1)); tar -xf "$2" -C "$ROOTFS" || exit 1; ARCH=x86_64
-install "base-system GCP-base"; pack "$out"
+case $1 in
+  GCP*) pkgs="base-system GCP-base" ;; rock64*) pkgs="base-system rock64-base" ;;
+  *) pkgs="base-system board-base" ;;
+esac
+install "$pkgs"; pack "$out"
 `,
     "mknet.sh": `${HEAD}[ "$1" = -r ] && XBPS_REPOSITORY=--repository=$2 && shift 2
 cat dracut/netmenu/* dracut/autoinstaller/* installer.sh pxelinux.cfg/pxelinux.cfg.in data/splash.png >/dev/null || exit 1
@@ -74,22 +131,32 @@ mkdir boot boot/pxelinux.cfg
 for file in vmlinuz initrd pxelinux.0 ldlinux.c32 pxelinux.cfg/default; do head -c 100000 /dev/urandom >boot/$file; done
 tar -czf "void-$ARCH-NETBOOT-$(date -u +%Y%m%d).tar.gz" -C boot .
 `,
-    "mkimage.sh": HEAD,
+    "mkimage.sh": `${HEAD}ARCH=x86_64
+install cloud-guest-utils
+`,
     "mkiso.sh": `#!/bin/sh -eu
 # A stand-in for mkiso.sh of void-mklive.
 . ./lib.sh
-case $2 in
+while getopts "r:t:" opt; do case $opt in t) image=$OPTARG ;; esac; done
+shift $((OPTIND - 1))
+case $image in
   *-base) pkgs="base-live" ;;
   *-xfce) pkgs="xfce4" ;;
   *) pkgs="other" ;;
 esac
-mkdir "$ROOTFS/etc"; echo "$2" | sed 's/.*-//' >"$ROOTFS/etc/flavour"
-./mklive.sh -a x86_64 -o live.iso -p "$pkgs" -I "$ROOTFS"
+mkdir "$ROOTFS/etc"; echo "$image" | sed 's/.*-//' >"$ROOTFS/etc/flavour"
+./mklive.sh -a x86_64 -o live.iso -p "$pkgs" -I "$ROOTFS" "$@"
 `,
-    "mklive.sh": `${HEAD}REQUIRED_PKGS=(tools)
-TARGET_PKGS=(base-files)
-INITRAMFS_PKGS=(dracut)
-PACKAGE_LIST=(jq)
+    "mklive.sh": `#!/bin/bash
+# A stand-in for mklive.sh of void-mklive.
+. ./lib.sh
+while getopts "a:o:p:I:P:r:v:k:S:" opt; do case $opt in a) ARCH=$OPTARG ;; p) pkgs="$pkgs $OPTARG" ;; I) include=$OPTARG ;; esac; done
+tree=$ROOTFS
+ROOTFS=$tree/host install tools; ROOTFS=$tree/target install base-files
+ROOTFS=$tree/image install "base-system jq dracut $pkgs"
+cp -R "$include"/. "$tree/image"
+chroot "$tree/image" dracut
+xbps-remove -r "$tree/image" -Ry dracut
 `,
     "installer.sh": "installer\n",
     version: "1\n",

@@ -1,0 +1,190 @@
+// The checkout is the truth: what an edit to its Makefile and scripts says is in what is resolved, in both ways, or the
+// build says what it cannot follow. The checkout is a stand-in (support/void-checkout.ts).
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeProject, type Ended, type TestProject } from "./support/cli.js";
+import { skipping } from "./support/skipping.js";
+import { voidRepository, writeCheckout } from "./support/void-checkout.js";
+import { hasXbps } from "./support/void-repo.js";
+
+jest.setTimeout(240_000);
+
+const HAS_XBPS = hasXbps();
+const withXbps = HAS_XBPS ? describe : describe.skip;
+if (!HAS_XBPS) skipping("void-followed", "the programs of xbps are missing");
+
+let dir: string;
+let project: TestProject;
+const checkout = (...path: string[]): string => join(dir, "mklive", ...path);
+const words = (...more: string[]): string[] => [
+  `REPOSITORY=${join(dir, "repo")}`,
+  `MKLIVE=${checkout()}`,
+  "MKLIVE_REV=abc",
+  ...more,
+];
+const imagemake = (...more: string[]): Promise<Ended> => project.run(...words(...more));
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "imagemake-void-"));
+  const fixture = new URL("../../fixtures/void/Imagefile.ts", import.meta.url);
+  project = makeProject({ "Imagefile.ts": readFileSync(fixture, "utf8") });
+  writeCheckout(checkout());
+  if (HAS_XBPS) voidRepository(join(dir, "repo"));
+});
+afterAll(() => {
+  project.remove();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** Replaces `from` by `to` in a file of the checkout while `look` looks. */
+async function edited<T>(name: string, from: string, to: string, look: () => Promise<T>): Promise<T> {
+  const before = readFileSync(checkout(name), "utf8");
+  expect(before).toContain(from);
+  writeFileSync(checkout(name), before.replace(from, to));
+  try {
+    return await look();
+  } finally {
+    writeFileSync(checkout(name), before);
+  }
+}
+
+describe("names", () => {
+  test.each([
+    [
+      "T_PLATFORMS = ",
+      "T_PLATFORMS = rock64 ",
+      "platformfs-all-print",
+      "void-rock64-PLATFORMFS-20260101.tar.xz",
+    ],
+    [
+      "\nARCHS := $(shell echo ",
+      "\nARCHS := $(shell echo armv5tel ",
+      "rootfs-all-print",
+      "void-armv5tel-ROOTFS-20260101.tar.xz",
+    ],
+    [
+      "LIVE_FLAVORS := ",
+      "LIVE_FLAVORS := mine ",
+      "live-iso-all-i686-print",
+      "void-live-i686-20260101-mine.iso",
+    ],
+    ["WSL_ARCHS := ", "WSL_ARCHS := i686 ", "wsl-all-print", "void-i686-20260101.wsl"],
+  ])("an edit of the Makefile, %s to %s, is in the first line of %s", async (from, to, group, expected) => {
+    const { stdout } = await edited("Makefile", from, to, () =>
+      project.good(...words("DATECODE=20260101", group)),
+    );
+    expect(stdout.split("\n")[0]).toBe(expected);
+  });
+
+  test.each([
+    ["PLATFORMS=rock64", "platformfs-all-print", "void-rock64-PLATFORMFS-20260101.tar.xz\n"],
+    [
+      "SBC_IMGS=rock64 pinebookpro",
+      "images-all-sbc-print",
+      "void-pinebookpro-20260101.img.xz\nvoid-rock64-20260101.img.xz\n",
+    ],
+  ])("%s, which no list has and lib.sh knows, works as with make", async (variable, group, expected) => {
+    expect((await project.good(...words("DATECODE=20260101", variable, group))).stdout).toBe(expected);
+  });
+
+  test("a platform that lib.sh does not know is wrong usage on the command line, and said of the Makefile", async () => {
+    const unknown = await imagemake("PLATFORMS=no-board", "platformfs-all-print");
+    expect(unknown.stderr).toContain("PLATFORMS=no-board: not one of");
+    expect(unknown.status).toBe(2);
+    const listed = await edited("Makefile", "T_PLATFORMS = ", "T_PLATFORMS = no-board ", () =>
+      imagemake("list"),
+    );
+    expect(listed.stderr).toContain("no architecture is known for the platform no-board of lib.sh");
+    expect(listed.status).toBe(2);
+  });
+
+  test("a Makefile that make cannot read is said in make's words", async () => {
+    const { status, stderr } = await edited("Makefile", "SUDO := sudo", "ifeq (", () => imagemake("list"));
+    expect(stderr).toMatch(/what the Makefile of .* says of the release is not to be had/);
+    expect(stderr).toContain("Makefile:");
+    expect(status).toBe(3);
+  });
+
+  test("the evaluated Imagefile is kept until a file that was read changes", async () => {
+    project.write(
+      "kept.ts",
+      `import { arg, preset, run } from "imagemake";
+console.error("evaluated");
+export const { rootfs } = preset.voidLinux({ build: "native", mklive: arg("MKLIVE", ".") });
+export const hello = run({ inputs: {}, cmd: \`echo hello > "$OUT"\`, out: "hello.txt" });
+`,
+    );
+    const evaluated = async (): Promise<boolean> =>
+      (await project.good("-f", "kept.ts", ...words("hello"))).stderr.includes("evaluated\n");
+    expect(await evaluated()).toBe(true);
+    expect(await evaluated()).toBe(false);
+    writeFileSync(checkout("README.md"), "read me\n");
+    expect(await evaluated()).toBe(false);
+    await edited("Makefile", "sudo", "doas", async () => expect(await evaluated()).toBe(true));
+  });
+});
+
+withXbps("packages", () => {
+  /** What an edit asks for more, and is not there: the message names it with its list. */
+  const EDITS = [
+    [
+      "mkrootfs.sh",
+      "pkg=base-container-full",
+      'pkg="base-container-full lacking"',
+      "rootfs-x86_64",
+      "mkrootfs.sh for x86_64",
+    ],
+    ["Makefile", "-b wsl-base", '-b "wsl-base lacking"', "wsl-x86_64", "mkrootfs.sh for x86_64"],
+    [
+      "mkplatformfs.sh",
+      "system GCP-base",
+      "system GCP-base lacking",
+      "platformfs-GCP",
+      "mkplatformfs.sh for GCP",
+    ],
+    ["mknet.sh", "linux dracut", "linux lacking dracut", "pxe-x86_64", "mknet.sh for x86_64"],
+    ["mkimage.sh", "cloud-guest-utils", "lacking", "images-cloud-GCP", "mkimage.sh for GCP"],
+    ["mkiso.sh", 'pkgs="base-live"', 'pkgs="lacking"', "live-iso-x86_64-base", "mkiso.sh for x86_64 base"],
+    [
+      "mklive.sh",
+      "base-system jq",
+      "base-system lacking",
+      "live-iso-x86_64-base",
+      "mkiso.sh for x86_64 base",
+    ],
+  ] as const;
+  describe.each(["scripts", "native"])("built by %s", (way) => {
+    test.each(EDITS)("%s: %s as %s is resolved for %s", async (name, from, to, target, list) => {
+      const { status, stderr } = await edited(name, from, to, () => imagemake(`BUILD=${way}`, target));
+      // Of several that are not there, those of the stand-in's repository, any may be the first.
+      if (name !== "mkiso.sh" && name !== "mklive.sh")
+        expect(stderr).toContain("no package lacking for x86_64");
+      expect(stderr).toContain("lacking");
+      expect(stderr).toContain(`the package list of ${list}`);
+      expect(status).toBe(3);
+    });
+
+    test("what cannot be followed is said before anything is built", async () => {
+      const inside = await edited(
+        "mkrootfs.sh",
+        'install "$pkg"',
+        'install "$pkg"; chroot "$ROOTFS" xbps-install -y more',
+        () => imagemake(`BUILD=${way}`, "rootfs-x86_64"),
+      );
+      expect(inside.stderr).toContain("asks for packages in a way that cannot be followed");
+      expect(inside.stderr).toContain("chroot ROOT xbps-install -y more");
+      const failing = await edited("mkrootfs.sh", 'install "$pkg"', "no-such-program || exit 7", () =>
+        imagemake(`BUILD=${way}`, "rootfs-x86_64"),
+      );
+      expect(failing.stderr).toContain("./mkrootfs.sh could not be followed");
+      expect(failing.stderr).toContain("it ended with status 7");
+      const other = await edited("Makefile", "\t$(SUDO) ./mknet.sh $<", "\tcurl -O everything", () =>
+        imagemake(`BUILD=${way}`, "pxe-x86_64"),
+      );
+      expect(other.stderr).toContain('the Makefile runs "curl -O everything", which only make can do');
+      expect([inside.status, failing.status, other.status]).toEqual([3, 3, 3]);
+    });
+  });
+});
