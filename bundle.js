@@ -66,6 +66,12 @@ const later = {
 /** What of evaluating every command uses, and what stands between an Imagefile and what it calls. */
 const WORDS = ["blame", "fresh", "nearest", "track"].map((name) => compiled(`engine/evaluate/${name}`));
 
+/** @param {string} name */
+const library = (name) => ({
+  name: `library-${name.replace(/^.*\//, "")}`,
+  ids: [fileURLToPath(import.meta.resolve(name))],
+});
+
 /**
  * What is loaded together is one file: each of these, in turn, with all that it imports and no earlier one has. `ground`
  * is what engine/evaluate/ stands on: the commands and that import each other's files.
@@ -77,10 +83,8 @@ const LAYERS = [
   { name: "command", ids: ["cli/run", "cli/open", "cli/commands/list"].map(compiled) },
   { name: "look", ids: ["cli/look", "cli/commands/why"].map(compiled) },
   { name: "build", ids: ["engine/build/build", "cli/commands/build", "cli/render/plain"].map(compiled) },
-  ...["@dagrejs/graphlib", "zod", "fast-glob", "execa", "ora", "chokidar", "smol-toml"].map((name) => ({
-    name: `library-${name.replace(/^.*\//, "")}`,
-    ids: [fileURLToPath(import.meta.resolve(name))],
-  })),
+  ...["@dagrejs/graphlib", "zod", "fast-glob", "execa", "ora", "chokidar", "smol-toml"].map(library),
+  ...["@bufbuild/protobuf", "@grpc/grpc-js"].map(library),
 ];
 
 /** Commands and what they share that are never loaded alone, or are small: a file for each family. */

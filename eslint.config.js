@@ -3,7 +3,18 @@ import { defineConfig } from "eslint/config";
 import ts from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: ["dist/", "node_modules/", "Imagefile.ts", "test/types/", "fixtures/", ".imagemake/", "out/"] },
+  {
+    ignores: [
+      "dist/",
+      "node_modules/",
+      "Imagefile.ts",
+      "test/types/",
+      "fixtures/",
+      ".imagemake/",
+      "out/",
+      "cache/remote/protocol/",
+    ],
+  },
   js.configs.recommended,
   ...ts.configs.strictTypeChecked,
   { languageOptions: { parserOptions: { project: "./tsconfig.json" } } },

@@ -27,6 +27,8 @@ export interface Problem {
   readonly hint?: string;
   /** It is this machine that lacks something: no newer snapshot of a repository helps. */
   readonly ofHost?: true;
+  /** It is this one thing that cannot be had or kept: others may go well. */
+  readonly ofOne?: true;
 }
 
 /** A value, or the problem that stood in its way. */

@@ -10,6 +10,7 @@ import type { Project } from "../engine/project.js";
 import { relationsOf } from "../engine/relations.js";
 import type { CallWith } from "./call.js";
 import { runOf, type Opened } from "./open.js";
+import type { SharedOption } from "./shared.js";
 
 /** The options of a run over what is wanted. */
 export const runOptions = (
@@ -36,16 +37,16 @@ export const buildOptions = ({
   noWait: !options.wait,
 });
 
-/** The cache that the command line names; null for none. */
+/** The cache that the command line or settings name; null for none. */
 export const sharedOf = async (
-  call: CallWith<"cache" | "isolation">,
+  call: CallWith<SharedOption>,
   { project }: Opened,
   emit: Emit,
   changes: boolean,
 ): Promise<Shared | null> =>
-  call.options.cache === undefined
+  call.options.cache === undefined && call.options.remoteCache === undefined
     ? null
-    : unwrap(await (await import("./shared.js")).sharedOf(call.options, project, emit, changes));
+    : unwrap(await (await import("./shared.js")).sharedOf(call, project, emit, changes));
 
 /** Whether an action asks a person: it gets the terminal alone, and there is no live display. */
 export const asksPerson = ({ graph }: Opened, targets: readonly TargetId[]): boolean =>

@@ -82,6 +82,7 @@ export const COMMANDS = {
     sets: true,
     takes: [
       ...["jobs", "keepGoing", "alwaysMake", "release", "events", "trace", "json", "cache", "isolation"],
+      ...["remoteCache", "remoteUpload", "remote"],
     ] as const,
     options: {
       boot: {
@@ -186,7 +187,7 @@ export const COMMANDS = {
     about: "what this machine lacks for the Imagefile",
     words: [targets],
     sets: true,
-    takes: ["release", "json"],
+    takes: ["release", "json", "remoteCache", "remoteUpload", "remote"],
   },
   explain: {
     about: "what a rule, a step or an option of an Imagefile is",
@@ -196,7 +197,7 @@ export const COMMANDS = {
   },
   config: {
     about: "which settings hold, and which file, variable or option says so",
-    takes: ["jobs", "cache", "json"],
+    takes: ["jobs", "cache", "remoteCache", "remoteUpload", "json"],
   },
   init: { about: "write a first Imagefile and .gitignore here", takes: ["json"] },
   help: {

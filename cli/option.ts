@@ -118,6 +118,18 @@ export const GLOBAL = {
     value: "<url>",
     about: "share results with other machines: file:///srv/imagemake; with ,ro behind it only take them",
   },
+  remoteCache: {
+    kind: "text",
+    value: "<url>",
+    about:
+      "take results from a Remote Execution cache: grpc://host:port, grpcs:// with TLS, /instance behind it",
+  },
+  remoteUpload: { kind: "flag", about: "also send there what is built here" },
+  remote: {
+    kind: "either",
+    about: "doctor: look at the remote cache, too",
+    off: "use no remote cache, whatever settings say",
+  },
   isolation: {
     kind: "off",
     about: "run actions without namespaces; nothing that they make counts with isolation",

@@ -10,14 +10,17 @@ import type { SettingFiles } from "../engine/record.js";
 import { isLimited } from "../engine/release/place.js";
 import { lstatOf, statOf } from "../engine/sources/stamp.js";
 import { PROJECT_CONFIG, userConfig } from "./config-paths.js";
-import { GLOBAL, type GlobalName } from "./option.js";
+import { flagOf, GLOBAL, type GlobalName } from "./option.js";
+
+/** What a setting says. */
+type SettingValue = string | number | boolean;
 
 /** A setting. */
 interface Declaration {
   readonly about: string;
   /** What it is where nobody says anything, in words. */
   readonly default: string;
-  readonly read: (value: unknown) => Result<string | number>;
+  readonly read: (value: unknown) => Result<SettingValue>;
   /** Of the command line, for the same. */
   readonly option?: GlobalName;
 }
@@ -37,6 +40,30 @@ export const SETTINGS = {
     option: "cache",
     read: readText,
   },
+  "remote.cache": {
+    about: "a Remote Execution cache from which results are taken, as --remote-cache",
+    default: "none",
+    option: "remoteCache",
+    read: readText,
+  },
+  "remote.upload": {
+    about: "what is built here is sent there, as --remote-upload: true, false",
+    default: "false",
+    option: "remoteUpload",
+    read: readYesOrNo,
+  },
+  "remote.ca": {
+    about: "a file of certificates (PEM) that the server's is held against",
+    default: "the system's",
+    read: readText,
+  },
+  "remote.cert": { about: "a file with this client's certificate (PEM)", default: "none", read: readText },
+  "remote.key": { about: "a file with the key of that (PEM)", default: "none", read: readText },
+  "remote.headers": {
+    about: "a file with lines `name: value` that are sent with each call",
+    default: "none",
+    read: readText,
+  },
   "space.max-size": {
     about:
       "where the store holds more after a build, what is not needed is removed as by cache gc --max-size: 50GiB",
@@ -54,7 +81,7 @@ const NAMES = Object.keys(SETTINGS) as SettingName[];
 export interface Setting {
   readonly name: SettingName;
   /** Null for the default. */
-  readonly value: string | number | null;
+  readonly value: SettingValue | null;
   readonly from: "default" | "user" | "project" | "environment" | "command line";
   /** The file, the variable or the option that says so; null for the default. */
   readonly where: string | null;
@@ -108,7 +135,7 @@ export async function settingsOf(
     if (!values.ok) return values;
     for (const [name, value] of values.value) {
       // What a cache says is believed: they may not choose it, nor that it is used.
-      if (limited && name === "cache") continue;
+      if (limited && /^(?:cache$|remote\.)/.test(name)) continue;
       found.set(name, { name, value, from, where: path });
     }
   }
@@ -122,9 +149,10 @@ export async function settingsOf(
   }
   for (const name of NAMES) {
     const option = optionOf(name);
-    const value = option === undefined ? undefined : given[option];
-    if (typeof value === "string" || typeof value === "number")
-      found.set(name, { name, value, from: "command line", where: `--${option}` });
+    if (option === undefined) continue;
+    const value = given[option];
+    if (typeof value === "string" || typeof value === "number" || typeof value === "boolean")
+      found.set(name, { name, value, from: "command line", where: flagOf(option, GLOBAL[option]) });
   }
   const all = NAMES.map(
     (name) => found.get(name) ?? { name, value: null, from: "default" as const, where: null },
@@ -166,7 +194,7 @@ function trust(path: string, project: Project): Result<void> {
 }
 
 /** What a file says, by the names of settings. The library is loaded for it alone. */
-async function readConfig(path: string): Promise<Result<ReadonlyMap<SettingName, string | number>>> {
+async function readConfig(path: string): Promise<Result<ReadonlyMap<SettingName, SettingValue>>> {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -174,7 +202,7 @@ async function readConfig(path: string): Promise<Result<ReadonlyMap<SettingName,
     return fail(Exit.usage, `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
   const { parse, TomlError } = await import("smol-toml");
-  const found = new Map<SettingName, string | number>();
+  const found = new Map<SettingName, SettingValue>();
   try {
     for (const [name, value] of flattened(parse(text))) {
       const known = NAMES.find((one) => one === name);
@@ -224,6 +252,13 @@ function readText(value: unknown): Result<string> {
   return typeof value === "string" && value !== ""
     ? ok(value)
     : fail(Exit.usage, `expected a text, found ${shown(value)}`);
+}
+
+function readYesOrNo(value: unknown): Result<boolean> {
+  if (typeof value === "boolean") return ok(value);
+  return value === "true" || value === "false"
+    ? ok(value === "true")
+    : fail(2, `expected true or false, found ${shown(value)}`);
 }
 
 function readProgress(value: unknown): Result<string> {

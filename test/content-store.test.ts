@@ -1,5 +1,5 @@
 // The contract of a content store, held by every implementation, for files and for trees: the store here, as root and in a
-// user namespace, and a directory that machines share. As root.
+// user namespace, a directory that machines share, and remote caches. As root.
 import {
   appendFileSync,
   chmodSync,
@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "@jest/globals";
+import { afterEach, describe, expect, test } from "@jest/globals";
 import type { ContentStore, Giving } from "../cache/content-store.js";
 import { DirectoryContents } from "../cache/directory/contents.js";
 import { Share } from "../cache/directory/place.js";
@@ -19,6 +19,14 @@ import { layerPath } from "../cache/layers.js";
 import { unwrap } from "../cache/problem.js";
 import type { Isolation } from "../engine/execute/local/sandbox.js";
 import { localIn } from "./support/local-store.js";
+import {
+  closeLinks,
+  HAS_SERVER,
+  NO_SERVER,
+  remoteAt,
+  SERVERS,
+  type RunningServer,
+} from "./support/remote.js";
 import { inDir } from "./support/trees.js";
 
 const ROOT: Isolation = { kind: "namespaces", root: "real" };
@@ -29,11 +37,30 @@ async function directoryIn(dir: string, readOnly = false): Promise<ContentStore>
   return new DirectoryContents(unwrap(await Share.open(dir, `file://${dir}`, { readOnly, owners: null })));
 }
 
+/** Servers that run. */
+const running: RunningServer[] = [];
+afterEach(() => {
+  closeLinks();
+  for (const server of running.splice(0)) server.stop();
+});
+
 const IMPLEMENTATIONS: Readonly<Record<string, (dir: string) => Promise<ContentStore>>> = {
   "the store, as root": (dir) => Promise.resolve(localIn(dir, ROOT).contents),
   "the store, in a user namespace": (dir) => Promise.resolve(localIn(dir, USER).contents),
   "a shared directory": (dir) => directoryIn(dir),
+  ...Object.fromEntries(
+    Object.entries(SERVERS).map(([name, start]) => [
+      name,
+      async (dir: string) => {
+        const server = await start(dir);
+        running.push(server);
+        return remoteAt(server.url, dir).contents;
+      },
+    ]),
+  ),
 };
+
+if (!HAS_SERVER) test.skip(NO_SERVER, () => undefined);
 
 /** What one user's tree can have; and what only root's can. */
 const PLAIN = `umask 022; mkdir -p etc usr/bin empty; echo a > etc/a; ln etc/a etc/b; ln -s /nowhere link

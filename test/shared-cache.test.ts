@@ -26,6 +26,7 @@ import { withChecksum } from "../cache/write.js";
 import { finish, makeProject, type TestProject } from "./support/cli.js";
 import { makePuppet } from "./support/faults.js";
 import { makePackageProject, makeTinyRepo } from "./support/packages.js";
+import { HAS_SERVER, NO_SERVER, SERVERS } from "./support/remote.js";
 import { asUser, makeTrial, USER } from "./support/sandbox.js";
 
 const IMAGEFILE = `import { files, project, rule, run, step } from "imagemake";
@@ -58,9 +59,12 @@ function machine(imagefile = IMAGEFILE): TestProject {
 }
 
 /** One that has built, with all that it made in the share. */
-async function builder(imagefile = IMAGEFILE): Promise<TestProject> {
+async function builder(
+  imagefile = IMAGEFILE,
+  share: readonly string[] = ["--cache", url],
+): Promise<TestProject> {
   const project = machine(imagefile);
-  await project.good("--cache", url);
+  await project.good(...share);
   return project;
 }
 
@@ -77,45 +81,71 @@ function filesIn(place: keyof typeof places): string[] {
 
 const ALL = ["a", "layer", "layer/base", "packed", "tool", "tree"];
 
-describe("what one machine built", () => {
+/** What machines share, opened in a directory: its name, the words that share it, and how it ends. */
+const KINDS: Readonly<
+  Record<string, (dir: string) => Promise<{ name: string; share: readonly string[]; stop: () => void }>>
+> = {
+  "a shared directory": () => Promise.resolve({ name: url, share: ["--cache", url], stop: () => undefined }),
+  ...Object.fromEntries(
+    Object.entries(SERVERS).map(([kind, start]) => [
+      kind,
+      async (at: string) => {
+        const { url: name, stop } = await start(at);
+        return { name, share: ["--remote-cache", name, "--remote-upload"], stop };
+      },
+    ]),
+  ),
+};
+
+if (!HAS_SERVER) test.skip(NO_SERVER, () => undefined);
+
+describe.each(Object.entries(KINDS))("what one machine built, by %s,", (_, open) => {
+  let name: string;
+  let share: readonly string[];
+  let stop: () => void;
+  beforeEach(async () => {
+    ({ name, share, stop } = await open(dir));
+  });
+  afterEach(() => stop());
+
   test("another takes, byte for byte, and builds nothing", async () => {
-    const one = await builder();
+    const one = await builder(IMAGEFILE, share);
     const two = machine();
-    const told = await two.events({}, "--cache", url);
+    const told = await two.events({}, ...share);
     expect({ status: told.status, built: told.which("built") }).toEqual({ status: 0, built: [] });
     expect(told.which("restored")).toEqual(expect.arrayContaining(["a", "packed", "tool"]));
     expect(told.about("done")).toMatchObject({ built: 0, taken: told.which("restored").length });
     expect(told.about("restored", "a")?.reason).toMatchObject({
       kind: "restore",
-      reason: { kind: "shared", cache: url },
+      reason: { kind: "shared", cache: name },
     });
     expect(two.outputs()).toEqual(one.outputs());
     expect(statSync(two.path("out/tool")).mode & 0o111).toBe(0o111);
-    const again = await two.run("--cache", url);
+    const again = await two.run(...share);
     expect(again.stderr).toContain("nothing to do");
     expect((await two.run()).stderr).toContain("nothing to do");
     expect((await two.run("cache", "verify")).status).toBe(0);
   });
 
   test("is said by -n, by the summary and by why; a log is where it was built", async () => {
-    await builder();
+    await builder(IMAGEFILE, share);
     const two = machine();
-    const look = await two.good("-n", "--cache", url, "a", "packed");
-    expect(look.stdout).toMatch(new RegExp(`^a: taken from ${url} \\(built on .*UTC\\)$`, "m"));
+    const look = await two.good("-n", ...share, "a", "packed");
+    expect(look.stdout).toMatch(new RegExp(`^a: taken from ${name} \\(built on .*UTC\\)$`, "m"));
     expect(two.exists("out")).toBe(false);
     expect(existsSync(two.path(".imagemake/index.db"))).toBe(false);
-    expect((await two.good("--cache", url)).stderr).toMatch(/^built 0, taken \d/m);
-    expect((await two.good("why", "a")).stdout).toContain(`taken from ${url} (built on `);
+    expect((await two.good(...share)).stderr).toMatch(/^built 0, taken \d/m);
+    expect((await two.good("why", "a")).stdout).toContain(`taken from ${name} (built on `);
     expect((await two.run("log", "a")).stderr).toContain("another machine");
   });
 
   test("is fetched as far as somebody needs it: what lies beneath is only known", async () => {
-    await builder();
+    await builder(IMAGEFILE, share);
     const two = machine();
-    await two.good("--cache", url, "packed");
+    await two.good(...share, "packed");
     expect(readdirSync(two.path(".imagemake/store/layers"))).toEqual([]);
     two.write("Imagefile.ts", IMAGEFILE.replace("find . -printf", "find . -mindepth 1 -printf"));
-    const told = await two.events({}, "--cache", url, "packed");
+    const told = await two.events({}, ...share, "packed");
     expect([told.status, told.which("built")]).toEqual([0, ["packed"]]);
     expect(readdirSync(two.path(".imagemake/store/layers")).length).toBeGreaterThan(0);
     const alone = machine(IMAGEFILE.replace("find . -printf", "find . -mindepth 1 -printf"));
@@ -124,40 +154,40 @@ describe("what one machine built", () => {
   });
 
   test("counts under its key alone: another source is built, and what comes out the same ends it", async () => {
-    await builder();
+    await builder(IMAGEFILE, share);
     const two = machine();
     two.write("src.txt", "other\n");
-    const told = await two.events({}, "--cache", url);
+    const told = await two.events({}, ...share);
     expect(told.which("built")).toEqual(expect.arrayContaining(["a", "tree", "packed"]));
     expect(told.which("restored")).toContain("tool");
     const three = machine(IMAGEFILE.replace('cat $SRC > "$OUT"', 'cat < $SRC > "$OUT"'));
-    const after = await three.events({}, "--cache", url);
+    const after = await three.events({}, ...share);
     expect(after.which("built")).toEqual(["a"]);
     expect(after.which("restored")).toContain("packed");
   });
 
   test("comes back where it was lost here", async () => {
-    const one = await builder();
+    const one = await builder(IMAGEFILE, share);
     const outputs = one.outputs();
     rmSync(one.path("out"), { recursive: true });
     rmSync(one.path(".imagemake/store"), { recursive: true });
-    const told = await one.events({}, "--cache", url);
+    const told = await one.events({}, ...share);
     expect([told.status, told.which("built")]).toEqual([0, []]);
     expect(one.outputs()).toEqual(outputs);
   });
 
   test("is not taken where a person rejected it, with -B, or without isolation", async () => {
-    const one = await builder();
+    const one = await builder(IMAGEFILE, share);
     const two = machine();
-    await two.good("--cache", url, "tool");
+    await two.good(...share, "tool");
     await two.good("release", "reject", "tool", "--because", "no good");
     rmSync(two.path(".imagemake/index.db"));
     // It comes out as it was, and is refused again: but it was made here.
-    expect((await two.events({}, "--cache", url, "tool")).which("failed")).toEqual(["tool"]);
+    expect((await two.events({}, ...share, "tool")).which("failed")).toEqual(["tool"]);
     const three = machine();
-    expect((await three.events({}, "--cache", url, "-B", "a")).which("built")).toEqual(["a"]);
+    expect((await three.events({}, ...share, "-B", "a")).which("built")).toEqual(["a"]);
     const four = machine();
-    const told = await four.events({}, "--no-isolation", "--cache", url, "a");
+    const told = await four.events({}, "--no-isolation", ...share, "a");
     expect(told.which("built")).toEqual(["a"]);
     expect(JSON.stringify(told.events)).toContain("shared with nobody");
     expect(one.outputs()).toBeDefined();

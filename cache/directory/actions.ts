@@ -2,14 +2,11 @@
 import { chmodSync, rmSync } from "node:fs";
 import { sameOutputs, type ActionCache, type Disagreement, type Made } from "../action-cache.js";
 import { ioProblem, saidOf } from "../io.js";
+import { MOST_RESULT, resultIn, textOf } from "../made.js";
 import { ok, type Result } from "../problem.js";
-import { each, fields, is, list, matching, milliseconds, orNull, seconds, size, text } from "../shape.js";
 import { reached } from "../steps.js";
 import { checksumHolds, withChecksum, writeNew } from "../write.js";
 import { openPlain, type Share } from "./place.js";
-
-/** No result is larger: what is was not written by an imagemake. Bytes. */
-const MOST = 4 << 20;
 
 /** The results in a share. `doubt` is told by name of what cannot be believed. */
 export class DirectoryActions implements ActionCache {
@@ -47,7 +44,7 @@ export class DirectoryActions implements ActionCache {
     let temporary: string | null = null;
     try {
       temporary = this.share.temporary();
-      writeNew(temporary, [withChecksum(JSON.stringify({ ...made, log: null }))]);
+      writeNew(temporary, [withChecksum(textOf(made))]);
       chmodSync(temporary, 0o444);
       reached("shared result written", made.action);
       this.share.settle(temporary, this.share.resultPath(made.key));
@@ -67,16 +64,10 @@ export class DirectoryActions implements ActionCache {
       const opened = await openPlain(path);
       if (opened === null) return null;
       try {
-        if (opened.size > MOST) throw new Error("it is too large");
+        if (opened.size > MOST_RESULT) throw new Error("it is too large");
         const json = await opened.file.readFile("utf8");
         if (checksumHolds(json) !== true) throw new Error("it is cut off, or was changed");
-        const value: unknown = JSON.parse(json);
-        const wrong = wrongInResult(value);
-        if (wrong !== null) throw new Error(`it is no result (${wrong})`);
-        const made = value as Made;
-        if (made.key !== key) throw new Error("it is the result of another key");
-        const { action, components, outputs, epoch, started, duration, machine } = made;
-        return { key, action, components, outputs, epoch, started, duration, machine, log: null };
+        return resultIn(json, key);
       } finally {
         await opened.file.close();
       }
@@ -86,16 +77,3 @@ export class DirectoryActions implements ActionCache {
     }
   }
 }
-
-const id = matching(/^(?:[fxt]:[0-9a-f]{64}|v:pass)$/);
-
-/** No name of an action or a machine is longer. */
-const short = is((value) => typeof value === "string" && value.length <= 1000);
-
-/** The first field that a result does not have so: anybody may have written it. */
-const wrongInResult = fields({
-  ...{ key: short, action: short, machine: short },
-  ...{ epoch: seconds, started: milliseconds, duration: milliseconds },
-  components: list(fields({ name: text, value: text })),
-  outputs: each(fields({ id, size, parent: orNull(id) })),
-});

@@ -32,7 +32,7 @@ export async function command({ options, given }: Call<"config">): Promise<numbe
   return Exit.done;
 }
 
-const shown = (name: SettingName, value: string | number | null): string => {
+const shown = (name: SettingName, value: Setting["value"]): string => {
   if (value === null) return SETTINGS[name].default;
   return name === "space.max-size" ? formatBytes(Number(value)) : String(value);
 };

@@ -31,11 +31,23 @@ export async function command(call: Call<"doctor">): Promise<number> {
     ...(await programs(actions, drivers)),
     ...kernel(actions),
     ...guests(actions),
+    ...(await remoteCache(call)),
     ...leftBehind(project).map(({ message }) => poor(message, "then the next build deletes it")),
   ];
   print(call, findings);
   if (exit !== Exit.done) return exit;
   return findings.some(({ state }) => state === "lacking") ? Exit.environment : Exit.done;
+}
+
+/** The remote cache, where it is asked for: a look at it goes over the network. */
+async function remoteCache({ options, settings }: Call<"doctor">): Promise<Finding[]> {
+  if (options.remote !== true) return [];
+  const { remoteCache: url } = options;
+  if (url === undefined)
+    return stop(2, "no remote cache is named", "--remote-cache URL, or remote.cache in imagemake.toml");
+  const { accessOf } = await import("../remote.js");
+  const upload = settings?.all.find(({ name }) => name === "remote.upload")?.value === true;
+  return (await import("../doctor/remote.js")).remote(unwrap(accessOf(url, settings)), upload);
 }
 
 /** What the Imagefile, or the named targets, want done. */

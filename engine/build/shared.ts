@@ -227,6 +227,10 @@ export class Shared {
       const given = await this.#trying(() => this.#giveOne(contents, action, made));
       if (given === null) return;
       if (given.ok) continue;
+      if (given.problem.ofOne === true) {
+        this.warn(`${action.id} is not shared: ${given.problem.message}`);
+        continue;
+      }
       this.#broken = true;
       this.warn(`nothing more is shared: ${given.problem.message}`);
       return;
