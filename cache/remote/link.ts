@@ -39,8 +39,7 @@ const isServiceError = (thrown: unknown): thrown is ServiceError =>
   thrown instanceof Error && "code" in thrown && typeof thrown.code === "number" && "details" in thrown;
 
 /** How a server said that something is not there. */
-const isNotFound = (thrown: unknown): boolean =>
-  isServiceError(thrown) && thrown.code === Code.NOT_FOUND;
+const isNotFound = (thrown: unknown): boolean => isServiceError(thrown) && thrown.code === Code.NOT_FOUND;
 
 /** A connection, made at the first call. */
 export class Link {
@@ -61,8 +60,8 @@ export class Link {
       : credentials.createInsecure();
     this.#client = new Client(`${host}:${port}`, how, {
       "grpc.max_receive_message_length": MOST_MESSAGE,
-      "grpc.keepalive_time_ms": 30_000,
-      "grpc.keepalive_timeout_ms": 20_000,
+      // No pings: many servers end connections on which they come more often than every five minutes, and each call and
+      // each stream has a deadline.
       "grpc.enable_retries": 0,
       "grpc.service_config_disable_resolution": 1,
     });
