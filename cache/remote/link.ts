@@ -9,7 +9,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, status as Code, type ServiceError } from "@grpc/grpc-js";
-import { ProblemError, type Problem } from "../problem.js";
+import { asError, ProblemError, type Problem } from "../problem.js";
 import type { Address } from "./address.js";
 import { PATIENCE, trying, type Patience, type Spent } from "./tries.js";
 
@@ -194,7 +194,7 @@ export class Link {
           };
           give().catch((error: unknown) => {
             stream.cancel();
-            reject(error as Error);
+            reject(asError(error));
           });
         });
       } finally {
