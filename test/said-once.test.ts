@@ -69,6 +69,7 @@ const PARSERS: Readonly<Record<string, string>> = {
   "rules/drivers/dnf/resolve.ts": "a schema of zod",
   "rules/drivers/dnf/run.ts": "a schema of zod",
   "rules/drivers/nix.ts": "a schema of zod",
+  "rules/recipes.ts": "written by npm run build of this imagemake",
   "rules/guest.ts": "an action's environment, which rules/boot.ts has written",
 };
 

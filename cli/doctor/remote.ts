@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Link } from "../../cache/remote/link.js";
 import { problemIn } from "../../cache/io.js";
-import { formatBytes } from "../render/bytes.js";
+import { formatBytes } from "../render/numbers.js";
 import type { RemoteAccess } from "../remote.js";
 import { fine, lacking, poor, type Finding } from "./finding.js";
 
