@@ -98,8 +98,14 @@ const FAMILIES = [
     of: /^(?:cli\/(?:commands\/(?:cache-|clean)|garbage)|engine\/(?:verify|clean)\.|cache\/(?:gc|mark)\.)/,
   },
   { name: "words", of: /^(?:cli\/(?:reference|commands\/(?:explain|help|config|complet))|rules\/describe)/ },
+  { name: "remote", of: /^(?:cache\/remote\/(?:address|tries)|cli\/(?:doctor\/)?remote)\./ },
+  { name: "log", of: /^cli\/(?:commands\/log|render\/logfile)\./ },
+  { name: "forecast", of: /^(?:cli\/forecast|engine\/execute\/disk-use)\./ },
   { name: "streams", of: /^cli\/render\/(?:json|events|trace)\./ },
-  { name: "drivers", of: /^rules\/drivers\/(?!(?:apt|dnf|nix|pacman|xbps)(?:\.|\/)|[a-z]+\/(?!tools))/ },
+  {
+    name: "drivers",
+    of: /^rules\/drivers\/(?!(?:apt|dnf|nix|pacman|xbps)(?:\.|\/)|[a-z]+\/(?!tools|conf|repository|reference))/,
+  },
 ];
 
 /** @type {{ name: string, ids: Set<string> }[] | undefined} */

@@ -20,7 +20,7 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   /** What it reads; nothing without it. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   /** A file that it has open as its descriptor 3. */
   readonly fd?: number | null;
   /** A terminal that it speaks to instead: its standard input and its errors. */

@@ -6,7 +6,7 @@ import { cwd } from "node:process";
 import { addressOf, isLoopback, type Address } from "../cache/remote/address.js";
 import type { Access, Link } from "../cache/remote/link.js";
 import { ioProblem } from "../cache/io.js";
-import { fail, ok, type Result } from "../engine/problem.js";
+import { Exit, fail, ok, type Result } from "../engine/problem.js";
 import type { SettingName, Settings } from "./settings.js";
 
 /** A server, and what lets one in. */
@@ -26,11 +26,11 @@ export function accessOf(url: string, settings: Settings | null): Result<RemoteA
   if (!files.ok) return files;
   const { "remote.ca": ca, "remote.cert": cert, "remote.key": key, "remote.headers": headers } = files.value;
   if ((cert === undefined) !== (key === undefined))
-    return fail(2, "remote.cert and remote.key go together, and one of them is missing");
+    return fail(Exit.usage, "remote.cert and remote.key go together, and one of them is missing");
   if (!address.value.secure && (ca ?? cert) !== undefined)
-    return fail(2, `certificates are of no use to ${url}`, "grpcs:// is the one with TLS");
+    return fail(Exit.usage, `certificates are of no use to ${url}`, "grpcs:// is the one with TLS");
   if (headers !== undefined && !address.value.secure && !isLoopback(address.value))
-    return fail(2, `everybody on the way to ${url} could read remote.headers`, "use grpcs://");
+    return fail(Exit.usage, `everybody on the way to ${url} could read remote.headers`, "use grpcs://");
   const read = headers === undefined ? ok([]) : headersIn(headers.path, headers.bytes.toString("utf8"));
   if (!read.ok) return read;
   const identity = cert === undefined || key === undefined ? null : { cert: cert.bytes, key: key.bytes };
@@ -59,7 +59,11 @@ function filesOf(settings: Settings | null): Result<Partial<Record<FileSetting, 
     const path = resolve(base, setting.value);
     try {
       if (FILES[name] === "secret" && (statSync(path).mode & 0o077) !== 0)
-        return fail(3, `${path} (${name}) is a secret that others may read`, `chmod 600 ${path}`);
+        return fail(
+          Exit.environment,
+          `${path} (${name}) is a secret that others may read`,
+          `chmod 600 ${path}`,
+        );
       found[name] = { path, bytes: readFileSync(path) };
     } catch (error) {
       return ioProblem(`read ${path} (${name})`, error);
@@ -75,7 +79,7 @@ function headersIn(path: string, text: string): Result<readonly (readonly [strin
     if (/^\s*(?:#|$)/.test(line)) continue;
     const [, name = "", value = ""] = /^([0-9A-Za-z_.-]+):\s*([\x20-\x7e]*?)\s*$/.exec(line) ?? [];
     if (name === "" || /^grpc-/i.test(name) || /-bin$/i.test(name))
-      return fail(2, `${path}:${at + 1}: expected a header, name: value`);
+      return fail(Exit.usage, `${path}:${at + 1}: expected a header, name: value`);
     found.push([name.toLowerCase(), value]);
   }
   return ok(found);

@@ -42,7 +42,7 @@ export function select(graph: Graph, names: readonly string[]): Result<Selection
       return ok({ targets: graph.project.default, datecode: null, print: false });
     if (graph.groups.length === 0) {
       return fail(
-        2,
+        Exit.usage,
         "the Imagefile exports no target",
         "export what is to be built: export const image = rule.rootfs({ … })",
       );

@@ -258,7 +258,7 @@ function readYesOrNo(value: unknown): Result<boolean> {
   if (typeof value === "boolean") return ok(value);
   return value === "true" || value === "false"
     ? ok(value === "true")
-    : fail(2, `expected true or false, found ${shown(value)}`);
+    : fail(Exit.usage, `expected true or false, found ${shown(value)}`);
 }
 
 function readProgress(value: unknown): Result<string> {

@@ -35,7 +35,11 @@ export async function sharedOf(
   const remote = options.remote === false ? undefined : options.remoteCache;
   if (options.cache === undefined && remote === undefined) return ok(null);
   if (options.cache !== undefined && remote !== undefined)
-    return fail(2, "a build has one cache, and two are named: a directory and a remote one", NO_REMOTE);
+    return fail(
+      Exit.usage,
+      "a build has one cache, and two are named: a directory and a remote one",
+      NO_REMOTE,
+    );
   // What a cache says that a key stands for is believed, and root would build on it.
   const owner = requireOwner(project, "name a cache");
   if (!owner.ok) return owner;

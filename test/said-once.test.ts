@@ -50,7 +50,7 @@ test("programs are started in one way, but for those that live on", () => {
 /** What is parsed without a check of ours, and what vouches for it. */
 const PARSERS: Readonly<Record<string, string>> = {
   "cache/shape.ts": "checks what it has parsed",
-  "cache/directory/actions.ts": "a checksum, and cache/shape.ts",
+  "cache/made.ts": "a checksum, and cache/shape.ts",
   "cache/installed.ts": "this imagemake's own package.json",
   "cli/render/change.ts": "a component's text; what is no array is shown as it is",
   "engine/evaluate/blame.ts": "what jiti throws",

@@ -102,7 +102,7 @@ describe("names", () => {
 
   test("a Makefile that make cannot read is said in make's words", async () => {
     const { status, stderr } = await edited("Makefile", "SUDO := sudo", "ifeq (", () => imagemake("list"));
-    expect(stderr).toMatch(/what the Makefile of .* says of the release is not to be had/);
+    expect(stderr).toMatch(/what the Makefile of .* says of the release is not available/);
     expect(stderr).toContain("Makefile:");
     expect(status).toBe(3);
   });

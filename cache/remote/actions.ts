@@ -5,7 +5,7 @@ import { sameOutputs, type ActionCache, type Disagreement, type Made } from "../
 import type { ArtifactId } from "../index.js";
 import { saidOf } from "../io.js";
 import { MOST_RESULT, resultIn, textOf } from "../made.js";
-import { fail, ok, ProblemError, stop, type Result } from "../problem.js";
+import { Exit, fail, ok, ProblemError, stop, type Result } from "../problem.js";
 import { digestOf } from "../store.js";
 import { blobFrom, blobOf, digestFrom, type Blob, type Blobs, type Outgoing } from "./blobs.js";
 import type { Known, Parts } from "./contents.js";
@@ -107,7 +107,11 @@ export class RemoteActions implements ActionCache {
     const disagreements: Disagreement[] = [];
     const before = await this.find(results.map(({ key }) => key));
     if (results.length > before.size && !(await this.blobs.limits()).results)
-      return fail(3, `${name} takes no results from clients`, "leave out --remote-upload here");
+      return fail(
+        Exit.environment,
+        `${name} takes no results from clients`,
+        "leave out --remote-upload here",
+      );
     for (const made of results) {
       const known = before.get(made.key);
       if (known !== undefined) {
@@ -130,7 +134,7 @@ export class RemoteActions implements ActionCache {
     const bytes = Buffer.from(textOf(made));
     if (bytes.length > MOST_RESULT)
       throw new ProblemError({
-        ...{ exit: 3, ofOne: true },
+        ...{ exit: Exit.environment, ofOne: true },
         message: `the result of ${made.action} is too large for a cache`,
       });
     const { action, messages } = actionOf(made.key);
@@ -143,7 +147,7 @@ export class RemoteActions implements ActionCache {
       actionResult: this.#messageOf(made, blobOf(bytes)),
     });
     if ((await this.find([made.key])).size === 0)
-      stop(3, `${name} did not keep the result of ${made.action}`);
+      stop(Exit.environment, `${name} did not keep the result of ${made.action}`);
   }
 
   #messageOf(made: Made, result: Blob): MessageInitShape<typeof ActionResultSchema> {
@@ -167,7 +171,8 @@ export class RemoteActions implements ActionCache {
   #partsOf(id: ArtifactId, size: number): Parts {
     const parts = this.known.get(id);
     if (parts !== undefined) return parts;
-    if (id.startsWith("t:")) stop(3, `the contents of ${id} are not in the cache ${this.link.address.name}`);
+    if (id.startsWith("t:"))
+      stop(Exit.environment, `the contents of ${id} are not in the cache ${this.link.address.name}`);
     return { blob: { hash: digestOf(id), size }, bag: null, files: null };
   }
 }

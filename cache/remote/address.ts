@@ -1,5 +1,5 @@
 // Where a Remote Execution cache is: `grpc://host:port/instance`, or `grpcs://` with TLS. No secret stands in it.
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 
 /** A server, and the part of it that is meant. */
 export interface Address {
@@ -25,23 +25,28 @@ const RESERVED = new Set([
 
 /** Reads it; exit 2 for what is none. */
 export function addressOf(text: string): Result<Address> {
-  if (!URL.canParse(text)) return fail(2, `${text} is no URL of a remote cache`, ADDRESS_FORM);
+  if (!URL.canParse(text)) return fail(Exit.usage, `${text} is no URL of a remote cache`, ADDRESS_FORM);
   const url = new URL(text);
   if (url.username !== "" || url.password !== "")
     return fail(
-      2,
+      Exit.usage,
       "the URL of a remote cache holds no user and no password",
       "put them into a file of headers",
     );
   const secure = url.protocol === "grpcs:";
   if (!secure && url.protocol !== "grpc:")
-    return fail(2, `${url.protocol}// is no kind of remote cache that this imagemake knows`, ADDRESS_FORM);
+    return fail(
+      Exit.usage,
+      `${url.protocol}// is no kind of remote cache that this imagemake knows`,
+      ADDRESS_FORM,
+    );
   if (url.hostname === "" || url.search !== "" || url.hash !== "")
-    return fail(2, `${text} is no URL of a remote cache`, ADDRESS_FORM);
-  if (url.port === "" && !secure) return fail(2, `${text} names no port`, ADDRESS_FORM);
+    return fail(Exit.usage, `${text} is no URL of a remote cache`, ADDRESS_FORM);
+  if (url.port === "" && !secure) return fail(Exit.usage, `${text} names no port`, ADDRESS_FORM);
   const instance = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, "");
   const word = instance.split("/").find((one) => RESERVED.has(one));
-  if (word !== undefined) return fail(2, `${word} cannot be part of an instance's name`, ADDRESS_FORM);
+  if (word !== undefined)
+    return fail(Exit.usage, `${word} cannot be part of an instance's name`, ADDRESS_FORM);
   const port = url.port === "" ? HTTPS_PORT : Number(url.port);
   return ok({ name: text.replace(/\/+$/, ""), host: url.hostname, port, secure, instance });
 }

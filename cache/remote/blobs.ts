@@ -3,7 +3,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { hashBytes } from "../hash.js";
-import { stop } from "../problem.js";
+import { Exit, stop } from "../problem.js";
 import type { Link } from "./link.js";
 import {
   Capabilities,
@@ -102,8 +102,9 @@ export class Blobs {
       FIRST_MS,
     );
     const can = answer?.cacheCapabilities;
-    if (can === undefined) stop(3, `${name} is no cache`);
-    if (!can.digestFunctions.includes(DigestFunction_Value.SHA256)) stop(3, `${name} knows no SHA-256`);
+    if (can === undefined) stop(Exit.environment, `${name} is no cache`);
+    if (!can.digestFunctions.includes(DigestFunction_Value.SHA256))
+      stop(Exit.environment, `${name} knows no SHA-256`);
     const [batch, largest] = [Number(can.maxBatchTotalSizeBytes), Number(can.maxCasBlobSizeBytes)];
     return {
       // 0 is "no limit", or nothing said.
@@ -158,7 +159,7 @@ export class Blobs {
     if (refused === undefined) return;
     const said = answer?.responses.find(({ digest }) => digest?.hash === refused.blob.hash)?.status;
     const why = said === undefined ? "" : ` (${said.code}: ${said.message.slice(0, 200)})`;
-    stop(3, `${this.link.address.name} does not take ${refused.blob.hash}${why}`);
+    stop(Exit.environment, `${this.link.address.name} does not take ${refused.blob.hash}${why}`);
   }
 
   async #putLarge({ blob, from }: Outgoing): Promise<void> {
@@ -168,7 +169,10 @@ export class Blobs {
     // What is there already is answered with the size of what it is, or with -1 where it is compressed.
     const committed = Number(answer?.committedSize ?? 0);
     if (committed !== blob.size && committed !== -1)
-      stop(3, `${this.link.address.name} kept ${committed} bytes of ${blob.hash}, which has ${blob.size}`);
+      stop(
+        Exit.environment,
+        `${this.link.address.name} kept ${committed} bytes of ${blob.hash}, which has ${blob.size}`,
+      );
   }
 
   #named(resource: string): string {
@@ -180,7 +184,8 @@ export class Blobs {
   async read(blob: Blob): Promise<Buffer | null> {
     const parts: Uint8Array[] = [];
     const found = await this.#stream(blob, (bytes) => void parts.push(bytes));
-    if (found === "wrong") stop(3, `${this.link.address.name} has other bytes for ${blob.hash}`);
+    if (found === "wrong")
+      stop(Exit.environment, `${this.link.address.name} has other bytes for ${blob.hash}`);
     return found === "lost" ? null : Buffer.concat(parts);
   }
 

@@ -9,7 +9,7 @@ import { hashBytes, misnamed } from "../hash.js";
 import type { ArtifactId } from "../index.js";
 import { ioProblem } from "../io.js";
 import { filesIn } from "../manifests.js";
-import { fail, ok, ProblemError, stop, unwrap, type Problem, type Result } from "../problem.js";
+import { Exit, fail, ok, ProblemError, stop, unwrap, type Problem, type Result } from "../problem.js";
 import { digestOf } from "../store.js";
 import { blobOf, type Blob, type Blobs, type Outgoing } from "./blobs.js";
 import { bagOf } from "./bag.js";
@@ -82,15 +82,18 @@ export class RemoteContents implements ContentStore {
   }
 
   #lost(digest: string): Result<never> {
-    return fail(3, `${digest} is not in the cache ${this.link.address.name}`);
+    return fail(Exit.environment, `${digest} is not in the cache ${this.link.address.name}`);
   }
 
   #changed(digest: string): Result<never> {
-    return fail(3, `${this.link.address.name} has other bytes for ${digest} than its digest says`);
+    return fail(
+      Exit.environment,
+      `${this.link.address.name} has other bytes for ${digest} than its digest says`,
+    );
   }
 
   async #manifest(id: ArtifactId, { blob }: Parts): Promise<Result<string>> {
-    if (blob.size > MOST_MANIFEST) return fail(3, `the manifest ${blob.hash} is too large`);
+    if (blob.size > MOST_MANIFEST) return fail(Exit.environment, `the manifest ${blob.hash} is too large`);
     try {
       const bytes = await this.blobs.read(blob);
       if (bytes === null) return this.#lost(blob.hash);
@@ -145,7 +148,7 @@ export class RemoteContents implements ContentStore {
   async #takeTree({ id, parent, copy }: Giving, manifest: string): Promise<void> {
     const bytes = Buffer.from(manifest, "latin1");
     const blob = blobOf(bytes);
-    if (blob.hash !== digestOf(id)) stop(3, `${id} is not what its digest says`);
+    if (blob.hash !== digestOf(id)) stop(Exit.environment, `${id} is not what its digest says`);
     const files = filesIn(manifest);
     const beneath = parent === null ? null : (this.known.get(parent)?.files ?? null);
     const own = [...blobsIn(files)].filter(({ hash }) => beneath?.has(hash) !== true);
@@ -187,10 +190,11 @@ export class RemoteContents implements ContentStore {
     const paths = new Map(some.map(({ hash }) => [hash, join(scratch, hash)]));
     unwrap(await copy(paths));
     const wrong = await misnamed(paths);
-    if (wrong !== null) stop(3, `${wrong} is not what its digest says`);
+    if (wrong !== null) stop(Exit.environment, `${wrong} is not what its digest says`);
     const all = some.map((blob) => ({ blob, path: paths.get(blob.hash) ?? "" }));
     const other = all.find(({ blob, path }) => statSync(path).size !== blob.size);
-    if (other !== undefined) stop(3, `${other.blob.hash} has not the size that it is said to have`);
+    if (other !== undefined)
+      stop(Exit.environment, `${other.blob.hash} has not the size that it is said to have`);
     await this.#put(all.map(({ blob, path }) => ({ blob, from: { path } })));
     for (const path of paths.values()) rmSync(path, { force: true });
   }
@@ -206,7 +210,7 @@ export class RemoteContents implements ContentStore {
     const large = blobs.find(({ size }) => size > largest);
     if (large !== undefined)
       throw new ProblemError({
-        ...{ exit: 3, ofOne: true },
+        ...{ exit: Exit.environment, ofOne: true },
         message: `${this.link.address.name} takes no file of ${large.size} bytes (${large.hash})`,
       });
   }

@@ -9,7 +9,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, status as Code, type ServiceError } from "@grpc/grpc-js";
-import { asError, ProblemError, type Problem } from "../problem.js";
+import { Exit, asError, ProblemError, type Problem } from "../problem.js";
 import type { Address } from "./address.js";
 import { PATIENCE, trying, type Patience, type Spent } from "./tries.js";
 
@@ -230,19 +230,22 @@ export class Link {
       spent === null ? "" : ` (tried ${spent.tries} times, for ${(spent.ms / 1000).toFixed(1)} s)`;
     switch (code) {
       case Code.UNAVAILABLE:
-        return { exit: 3, message: `${name} cannot be reached: ${said}${waited}` };
+        return { exit: Exit.environment, message: `${name} cannot be reached: ${said}${waited}` };
       case Code.DEADLINE_EXCEEDED:
-        return { exit: 3, message: `${name} does not answer in time${waited}` };
+        return { exit: Exit.environment, message: `${name} does not answer in time${waited}` };
       case Code.UNAUTHENTICATED:
       case Code.PERMISSION_DENIED:
         return {
-          ...{ exit: 3, message: `${name} does not allow this: ${said}` },
+          ...{ exit: Exit.environment, message: `${name} does not allow this: ${said}` },
           hint: "remote.headers, remote.cert and remote.key say who you are",
         };
       case Code.RESOURCE_EXHAUSTED:
-        return { exit: 3, message: `${name} is full, or takes no more for now: ${said}${waited}` };
+        return {
+          exit: Exit.environment,
+          message: `${name} is full, or takes no more for now: ${said}${waited}`,
+        };
       default:
-        return { exit: 3, message: `${name} answers ${Code[code]}: ${said}${waited}` };
+        return { exit: Exit.environment, message: `${name} answers ${Code[code]}: ${said}${waited}` };
     }
   }
 }

@@ -44,7 +44,11 @@ async function remoteCache({ options, settings }: Call<"doctor">): Promise<Findi
   if (options.remote !== true) return [];
   const { remoteCache: url } = options;
   if (url === undefined)
-    return stop(2, "no remote cache is named", "--remote-cache URL, or remote.cache in imagemake.toml");
+    return stop(
+      Exit.usage,
+      "no remote cache is named",
+      "--remote-cache URL, or remote.cache in imagemake.toml",
+    );
   const { accessOf } = await import("../remote.js");
   const upload = settings?.all.find(({ name }) => name === "remote.upload")?.value === true;
   return (await import("../doctor/remote.js")).remote(unwrap(accessOf(url, settings)), upload);

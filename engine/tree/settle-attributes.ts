@@ -1,10 +1,10 @@
 // Brings the extended attributes of a layer into the form in which it is kept: none that are not the tree's, and those of one
 // file set in the order of their names. What packs a tree takes them in the order in which the file system lists them, which
 // would be that of who set them: one tree, two images.
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { runProgram } from "../../cache/program.js";
 import { noticeOf, type Notice } from "../notice.js";
-import { fail, ok, type Result } from "../problem.js";
+import { Exit, fail, ok, type Result } from "../problem.js";
 import { isContent, LABEL, OVERLAYS_OWN, type TreeAttributes } from "./attributes.js";
 import { escapeBytes, type Attributes } from "./entry.js";
 
@@ -114,13 +114,11 @@ const quoted = (text: string, special: RegExp): string =>
 
 /** `input` is bytes, one a character. */
 function setfattr(root: string, program: string, argv: readonly string[], input: string): Result<void> {
-  const { status, error, stderr } = spawnSync(program, argv, {
+  const { status, said } = runProgram(program, argv, {
     cwd: root,
     env: { ...process.env, LC_ALL: "C" },
     input: Buffer.from(input, "latin1"),
-    maxBuffer: 2 ** 30,
   });
   if (status === 0) return ok(undefined);
-  const said = error?.message ?? stderr.toString().trim();
-  return fail(3, `cannot bring the extended attributes in ${root} into order: ${said}`);
+  return fail(Exit.environment, `cannot bring the extended attributes in ${root} into order: ${said}`);
 }

@@ -5,8 +5,8 @@ import type { Arch } from "../../rules/distributions.js";
 import type { FileTarget, Musl } from "../../rules/types.js";
 import type { ImageSuffix } from "./more.js";
 
-/** An architecture as xbps calls it. */
-export type VoidArch = Arch["xbps"];
+/** An architecture that Void releases, as xbps calls it. */
+export type VoidArch = Extract<Arch["xbps"], "i686" | Musl<"x86_64" | "armv6l" | "armv7l" | "aarch64">>;
 /** Boards and clouds that have a platform file system. */
 export type VoidPlatform = Musl<
   "rpi-armv6l" | "rpi-armv7l" | "rpi-aarch64" | "GCP" | "pinebookpro" | "asahi"
