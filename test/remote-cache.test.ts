@@ -180,7 +180,11 @@ describe("a server that", () => {
   });
 
   test("speaks no gRPC is one that cannot be reached", async () => {
-    const other = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    const other = createServer((socket) => {
+      // Whoever is answered so may hang up first.
+      socket.on("error", () => undefined);
+      socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
     await new Promise<void>((resolve) => void other.listen(0, "127.0.0.1", resolve));
     const url = `grpc://127.0.0.1:${(other.address() as AddressInfo).port}`;
     const told = await machine().events({}, "--remote-cache", url);

@@ -18,11 +18,11 @@ const SET: readonly string[] = [
   // More than an inode has room for.
   `user.long -v ${"x".repeat(300)}`,
 ];
-/** Three files whose names are words of no shell, with the same attributes, set in this order. */
+/** Three files, one of them under two names, whose names are words of no shell, with the same attributes, set in this order. */
 const setting = (order: readonly string[]): string =>
   `cd "$OUT"; mkdir d; for f in a "d/b c" "d/$(printf 'n\\\\l=\\351')"; do echo x > "$f"; done
    for f in a d/*; do ${order.map((one) => `setfattr -n ${one} "$f"`).join("; ")}; done
-   setfattr -n user.one -v 1 d; setfattr -n user.two -v 2 d`;
+   ln a "d/another name"; setfattr -n user.one -v 1 d; setfattr -n user.two -v 2 d`;
 const FOREIGN = `cd "$OUT"; echo x > f; mkdir d; setfattr -n user.kept -v yes f
   for n in security.selinux trusted.overlay.opaque user.overlay.origin; do setfattr -n $n -v x f; setfattr -n $n -v x d; done`;
 const imagefile = (order: readonly string[]): string => `import { rule, run, step } from "imagemake";

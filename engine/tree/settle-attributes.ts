@@ -1,12 +1,14 @@
 // Brings the extended attributes of a layer into the form in which it is kept: none that are not the tree's, and those of one
 // file set in the order of their names. What packs a tree takes them in the order in which the file system lists them, which
 // would be that of who set them: one tree, two images.
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
+import { bytePath } from "../../cache/hash.js";
 import { runProgram } from "../../cache/program.js";
 import { noticeOf, type Notice } from "../notice.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import { isContent, LABEL, OVERLAYS_OWN, type TreeAttributes } from "./attributes.js";
 import { escapeBytes, type Attributes } from "./entry.js";
+import { pathIn } from "./scan.js";
 
 /** The attributes that are left, and what a person should know of those that are not. */
 export interface SettledAttributes {
@@ -38,8 +40,12 @@ export function settleAttributes(
   const foreign = [...all].filter(([, own]) => [...own.keys()].some(isForeign));
   const several = [...all].filter(([, own]) => contentOf(own).length > 1);
   const taken = remove(root, [
-    ...foreign.map(([path, own]) => [path, [...own.keys()].filter(isForeign)] as const),
-    ...several.map(([path, own]) => [path, contentOf(own).map(([name]) => name)] as const),
+    ...foreign
+      .filter(oneNameEach(root))
+      .map(([path, own]) => [path, [...own.keys()].filter(isForeign)] as const),
+    ...several
+      .filter(oneNameEach(root))
+      .map(([path, own]) => [path, contentOf(own).map(([name]) => name)] as const),
   ]);
   if (!taken.ok) return taken;
   const put = several.length === 0 ? ok(undefined) : restore(root, several);
@@ -59,6 +65,15 @@ export function settleAttributes(
 /** In the order of their names. */
 const contentOf = (own: Attributes): (readonly [string, string])[] =>
   [...own].filter(([name]) => isContent(name)).sort(([a], [b]) => (a < b ? -1 : 1));
+
+/** Lets the first name of each file through: its others (hard links) have the same attributes, and lose them with it. */
+function oneNameEach(root: string): (of: readonly [path: string, own: Attributes]) => boolean {
+  const seen = new Set<string>();
+  return ([path]) => {
+    const { dev, ino } = lstatSync(bytePath(pathIn(root, path)), { bigint: true });
+    return seen.size < seen.add(`${dev}:${ino}`).size;
+  };
+}
 
 const pathOf = (path: string): string => (path === "" ? "." : `./${path}`);
 
