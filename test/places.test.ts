@@ -225,7 +225,7 @@ describe("a build stops in words, and goes on once it can,", () => {
     if (put !== undefined) await here.sh(put);
     const ended = await project.call({ under }, ...ALL);
     expect(ended.stderr).toMatch(said);
-    expect(ended.stderr).not.toMatch(/fault of its own|so trees are copied/);
+    expect(ended.stderr).not.toMatch(/internal error|so trees are copied/);
     expect(ended.status).toBe(status);
     await expectNothingHalf(project, right);
     expect([...here.mounts(), ...mountsOf(here.mount)]).toEqual([]);
@@ -260,7 +260,7 @@ describe("half-way through a build", () => {
     project = placed();
     const { status, stderr } = await project.call({ under }, ...ALL);
     expect(stderr).toMatch(said);
-    expect(stderr).not.toMatch(/fault of its own|so trees are copied|--no-isolation/);
+    expect(stderr).not.toMatch(/internal error|so trees are copied|--no-isolation/);
     expect(status).toBe(3);
     await expectNothingHalf(project, right);
     await project.good(...ALL);
@@ -288,7 +288,7 @@ describe("half-way through a build", () => {
       const { status, stderr } = await building;
       expect(stderr).toMatch(/the file system is read-only\n {2}mount it writable|Read-only file system/);
       expect(stderr).toMatch(/dmesg says whether errors made it read-only/);
-      expect(stderr).not.toContain("fault of its own");
+      expect(stderr).not.toContain("internal error");
       expect([1, 3]).toContain(status);
       await disk.sh(
         'at=$PWD; cd /; umount "$at"; e2fsck -fy "${at%mount}image" > /dev/null 2>&1 || test $? = 1; mount -o loop "${at%mount}image" "$at"',

@@ -502,7 +502,7 @@ export default project({ default: [when] });`;
 describe("--cache", () => {
   test.each([
     ["/srv/imagemake", "is not the URL of a cache"],
-    ["https://cache/x", "https:// is no kind of cache"],
+    ["https://cache/x", "https:// is not a kind of cache"],
     ["file://host/srv", "names no directory of this machine"],
     ["file:///", "names no directory of this machine"],
   ])("refuses %s", async (given, why) => {
