@@ -12,7 +12,7 @@ export type Caller =
 
 const ENGINE = fileURLToPath(new URL("dist/", PACKAGE));
 // bundle.js puts the same files together as these patterns do.
-const LOADER = /\/dist\/(?:engine\/evaluate\/|run\/evaluate-)/;
+const LOADER = /\/dist\/(?:engine\/evaluate\/|cache\/compiled\.|run\/(?:evaluate-|compiled\.))/;
 /** What stands between a function and whoever called it: the files of the listeners. */
 const LISTENER = /\/(?:evaluate\/(?:frames|patch|record|track[a-z-]*)|run\/evaluate-listeners)\.js$/;
 

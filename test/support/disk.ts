@@ -36,7 +36,7 @@ export const overlayDisk = (): Promise<Disk> =>
 /** A file system of a block device, made by this command. Needs loop devices. */
 export const blockDisk = (mkfs: string): Promise<Disk> =>
   makeDisk(
-    (image) => `truncate -s 200M ${image}; ${mkfs} ${image} > /dev/null 2>&1; mount -o loop ${image} "$1"`,
+    (image) => `truncate -s 320M ${image}; ${mkfs} ${image} > /dev/null 2>&1; mount -o loop ${image} "$1"`,
   );
 
 /** Two changes within one second have one time. Needs loop devices. */
