@@ -137,14 +137,14 @@ export const a = rule.platformfs({ from: base, steps: [step.overlay("ov"${option
     // What would be built is no reason to hear less.
     for (const words of [["-n"], ["-n", "-B", "--json"]]) {
       const { stderr } = await kept.good(...words, "a");
-      expect([words, stderr.match(/^warning: .*modes do not come along/gm)]).toEqual([
+      expect([words, stderr.match(/^warning: .*modes are not kept/gm)]).toEqual([
         words,
         [expect.anything()],
       ]);
     }
     const { stdout, stderr } = await kept.good("-n", "--progress", "json", "a");
     expect(stdout).toMatch(
-      /^\{"type":"begin".*\n\{"type":"notice","level":"warning","message":".*modes do not come along/,
+      /^\{"type":"begin".*\n\{"type":"notice","level":"warning","message":".*modes are not kept/,
     );
     expect(stderr).not.toContain("modes");
     expect((await kept.run("-q", "a")).stderr).toBe("");
@@ -205,7 +205,7 @@ export const a = rule.platformfs({ from: base, steps: [step.overlay("ov"${option
       linkSync(linked.path("ov/etc/one"), linked.path("ov/etc/two"));
       linkSync(linked.path("apart"), linked.path("ov/etc/three"));
       expect((await linked.good("a")).stderr).toMatch(
-        /hard links do not come along .*\(ov\/etc\/one = ov\/etc\/two\)/,
+        /hard links are not kept .*\(ov\/etc\/one = ov\/etc\/two\)/,
       );
     } finally {
       linked.remove();

@@ -159,7 +159,7 @@ export const b = run({ inputs: { L: files("odd") }, cmd: ': > "$OUT"', out: "b" 
       expect(stderr).toMatch(
         what === "a directory"
           ? /list odd is a directory\n {2}name a file in it/
-          : /odd is (?:no regular file|neither a file nor a link)/,
+          : /odd is (?:not a regular file|neither a file nor a link)/,
       );
       expect(status).toBe(2);
     }
