@@ -137,10 +137,7 @@ export const a = rule.platformfs({ from: base, steps: [step.overlay("ov"${option
     // What would be built is no reason to hear less.
     for (const words of [["-n"], ["-n", "-B", "--json"]]) {
       const { stderr } = await kept.good(...words, "a");
-      expect([words, stderr.match(/^warning: .*modes are not kept/gm)]).toEqual([
-        words,
-        [expect.anything()],
-      ]);
+      expect([words, stderr.match(/^warning: .*modes are not kept/gm)]).toEqual([words, [expect.anything()]]);
     }
     const { stdout, stderr } = await kept.good("-n", "--progress", "json", "a");
     expect(stdout).toMatch(
