@@ -133,7 +133,7 @@ describe("a wrong option is told what was expected and what was found", () => {
     ],
     [
       "rootfs",
-      'arch: expected one of i686, x86_64, x86_64-musl, armv6l, armv6l-musl, armv7l, armv7l-musl, aarch64, aarch64-musl, found "amd64"',
+      "arch: expected one of i686, x86_64, x86_64-musl, armv5tel, armv5tel-musl, armv6l, armv6l-musl, armv7l, armv7l-musl, aarch64, aarch64-musl",
       { repo: xbps("./repo"), arch: "amd64", packages: [] },
     ],
     [

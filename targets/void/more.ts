@@ -17,13 +17,13 @@ export type ImageSuffix = "img.xz" | "tar.gz";
 const kernelName = z.string().regex(/^linux[A-Za-z0-9._-]*$/);
 const serviceName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/);
 const key = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.+-]*$/);
-const perKind = <T extends z.ZodType>(one: T) =>
+const perKind = <T extends z.ZodType>(one: T, type: string) =>
   z.strictObject({
-    rootfs: one.optional(),
-    wsl: one.optional(),
-    platformfs: one.optional(),
-    pxe: one.optional(),
-    live: one.optional(),
+    rootfs: option(one.optional(), type, "For root file systems."),
+    wsl: option(one.optional(), type, "For images for WSL."),
+    platformfs: option(one.optional(), type, "For platform file systems, and so for images of disks."),
+    pxe: option(one.optional(), type, "For network boot."),
+    live: option(one.optional(), type, "For live images."),
   });
 
 const flavour = z.strictObject({
@@ -56,13 +56,13 @@ export type Flavour = z.input<typeof flavour>;
 /** Options of the preset. */
 export const moreOptions = {
   packages: option(
-    perKind(packageNames).optional(),
+    perKind(packageNames, 'package names in an array, or list("file")').optional(),
     "{ rootfs, wsl, platformfs, pxe, live: package names }",
     "Packages beside those of the checkout, by what they go into. The scripts have an option for them in `platformfs` " +
       "and `live` only.",
   ),
   steps: option(
-    perKind(stepList).optional(),
+    perKind(stepList, "steps in an array").optional(),
     "{ rootfs, wsl, platformfs, pxe, live: steps }",
     "More changes to the trees, last. With `native` only: the scripts run unmodified.",
   ),
