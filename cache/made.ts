@@ -12,7 +12,7 @@ export const textOf = (made: Made): string => JSON.stringify({ ...made, log: nul
 export function resultIn(json: string, key: string): Made {
   const value: unknown = JSON.parse(json);
   const wrong = wrongInResult(value);
-  if (wrong !== null) throw new Error(`it is no result (${wrong})`);
+  if (wrong !== null) throw new Error(`it is not a result (${wrong})`);
   const made = value as Made;
   if (made.key !== key) throw new Error("it is the result of another key");
   const { action, components, outputs, epoch, started, duration, machine } = made;

@@ -61,7 +61,7 @@ function filesOf(settings: Settings | null): Result<Partial<Record<FileSetting, 
       if (FILES[name] === "secret" && (statSync(path).mode & 0o077) !== 0)
         return fail(
           Exit.environment,
-          `${path} (${name}) is a secret that others may read`,
+          `${path} (${name}) is a secret, and others may read it`,
           `chmod 600 ${path}`,
         );
       found[name] = { path, bytes: readFileSync(path) };

@@ -341,7 +341,7 @@ describe("who is let in", () => {
       const open = await one.run("-B", "a");
       expect([open.status, open.stderr]).toEqual([
         3,
-        expect.stringMatching(/headers .* is a secret that others may read\n {2}chmod 600/),
+        expect.stringMatching(/headers .* is a secret, and others may read it\n {2}chmod 600/),
       ]);
       expect((await one.run("--no-remote", "-B", "a")).status).toBe(0);
     } finally {
@@ -352,9 +352,9 @@ describe("who is let in", () => {
   test.each([
     ["grpc://there:9092", "everybody on the way to grpc://there:9092 could read remote.headers"],
     ["grpc://user:secret@there:9092", "holds no user and no password"],
-    ["http://there:9092", "http:// is no kind of remote cache"],
+    ["http://there:9092", "http:// is not a kind of remote cache"],
     ["grpc://there", "names no port"],
-    ["nonsense", "is no URL"],
+    ["nonsense", "is not the URL"],
     ["grpc://there:1/a/blobs", "blobs cannot be part of an instance's name"],
   ])("%s is refused before anything runs: %s", async (url, says) => {
     const one = machine();

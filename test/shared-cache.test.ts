@@ -353,8 +353,8 @@ function forgeResult(path: string, change: (result: Record<string, unknown>) => 
 describe("a result that says of itself", () => {
   test.each([
     ["another date than its key", { epoch: 5 }, "its key is of another date"],
-    ["a date that there is not", { epoch: 8.64e15 }, "it is no result (epoch)"],
-    ["a start that is no moment", { started: 9e15 }, "it is no result (started)"],
+    ["a date that there is not", { epoch: 8.64e15 }, "it is not a result (epoch)"],
+    ["a start that is no moment", { started: 9e15 }, "it is not a result (started)"],
   ])("%s is not taken", async (_, change, says) => {
     await builder();
     for (const path of filesIn("results")) forgeResult(path, () => change);

@@ -81,6 +81,12 @@ describe("under sudo, for who may not edit the Imagefile", () => {
     untouched();
   });
 
+  asRoot("no remote cache is looked at: root's headers and certificates would go there", async () => {
+    const words = ["doctor", "--remote", "--remote-cache", "grpc://127.0.0.1:1"];
+    const { status, stderr } = await there().call(sudo, ...words);
+    expect([stderr, status]).toEqual([expect.stringContaining("may not name a cache under sudo"), 2]);
+  });
+
   asRoot("all of it stays for the owner of the Imagefile's directory", async () => {
     const mine = makeProject({
       "Imagefile.ts": `export const a = run({ inputs: {}, cmd: 'echo a > "$OUT"', out: "a.txt" });`,

@@ -187,4 +187,19 @@ withXbps("packages", () => {
       expect([inside.status, failing.status, other.status]).toEqual([3, 3, 3]);
     });
   });
+
+  test.each([
+    ["\t$(SUDO) ./mkrootfs.sh", "\t$(SUDO) ./mkrootfs.sh -C mine.conf", "rootfs-x86_64", "./mkrootfs.sh -C"],
+    [
+      "./mkimage.sh -x $(COMPRESSOR_THREADS) $<",
+      "./mkimage.sh -s 2GiB $<",
+      "images-cloud-GCP",
+      "./mkimage.sh -s",
+    ],
+    ["\t$(SUDO) ./mkiso.sh", "\t$(SUDO) ./mkiso.sh -q 1", "live-iso-x86_64-base", "./mkiso.sh -q"],
+  ])("native refuses options that it does not follow: %s as %s", async (from, to, target, odd) => {
+    const { status, stderr } = await edited("Makefile", from, to, () => imagemake("BUILD=native", target));
+    expect(stderr).toContain(`the Makefile gives ${odd}, which build: "native" does not follow`);
+    expect(status).toBe(3);
+  });
 });

@@ -93,7 +93,7 @@ export class RemoteActions implements ActionCache {
   async #resultFile({ outputFiles }: ActionResult): Promise<string | null> {
     const file = outputFiles.find(({ path }) => path === RESULT);
     const blob = blobFrom(file?.digest);
-    if (file === undefined || blob === null) throw new Error("it is no result of an imagemake");
+    if (file === undefined || blob === null) throw new Error("it is not a result of an imagemake");
     if (blob.size > MOST_RESULT) throw new Error("it is too large");
     if (file.contents.length === 0) return (await this.blobs.read(blob))?.toString("utf8") ?? null;
     const { hash, size } = blobOf(file.contents);

@@ -23,9 +23,9 @@ const RESERVED = new Set([
   ...["operations", "capabilities", "compressed-blobs"],
 ]);
 
-/** Reads it; exit 2 for what is none. */
+/** Reads it; exit 2 for what is not one. */
 export function addressOf(text: string): Result<Address> {
-  if (!URL.canParse(text)) return fail(Exit.usage, `${text} is no URL of a remote cache`, ADDRESS_FORM);
+  if (!URL.canParse(text)) return fail(Exit.usage, `${text} is not the URL of a remote cache`, ADDRESS_FORM);
   const url = new URL(text);
   if (url.username !== "" || url.password !== "")
     return fail(
@@ -37,11 +37,11 @@ export function addressOf(text: string): Result<Address> {
   if (!secure && url.protocol !== "grpc:")
     return fail(
       Exit.usage,
-      `${url.protocol}// is no kind of remote cache that this imagemake knows`,
+      `${url.protocol}// is not a kind of remote cache that this imagemake supports`,
       ADDRESS_FORM,
     );
   if (url.hostname === "" || url.search !== "" || url.hash !== "")
-    return fail(Exit.usage, `${text} is no URL of a remote cache`, ADDRESS_FORM);
+    return fail(Exit.usage, `${text} is not the URL of a remote cache`, ADDRESS_FORM);
   if (url.port === "" && !secure) return fail(Exit.usage, `${text} names no port`, ADDRESS_FORM);
   const instance = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, "");
   const word = instance.split("/").find((one) => RESERVED.has(one));

@@ -16,17 +16,17 @@ export function bagOf(blobs: Iterable<Blob>): MessageInitShape<typeof TreeSchema
     if (shard === undefined) shards.set(name, [blob]);
     else shard.push(blob);
   }
-  const named = [...shards].sort(([a], [b]) => (a < b ? -1 : 1));
-  const children = named.map(([, shard]) =>
-    create(DirectorySchema, {
-      files: shard
+  const named = [...shards]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, shard]) => {
+      const files = shard
         .sort((a, b) => (a.hash < b.hash ? -1 : 1))
-        .map((blob) => ({ name: blob.hash, digest: digestFrom(blob) })),
-    }),
-  );
-  const directories = children.map((child, at) => ({
-    name: named[at]?.[0] ?? "",
+        .map((blob) => ({ name: blob.hash, digest: digestFrom(blob) }));
+      return { name, child: create(DirectorySchema, { files }) };
+    });
+  const directories = named.map(({ name, child }) => ({
+    name,
     digest: digestFrom(blobOf(toBinary(DirectorySchema, child))),
   }));
-  return { root: { directories }, children };
+  return { root: { directories }, children: named.map(({ child }) => child) };
 }

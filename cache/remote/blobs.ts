@@ -68,7 +68,7 @@ export const digestFrom = ({ hash, size }: Blob): { hash: string; sizeBytes: big
   sizeBytes: BigInt(size),
 });
 
-/** As messages have it; null for what is no SHA-256. */
+/** As messages have it; null for what is not a SHA-256. */
 export const blobFrom = (digest: Digest | undefined): Blob | null =>
   digest !== undefined &&
   /^[0-9a-f]{64}$/.test(digest.hash) &&
@@ -77,7 +77,7 @@ export const blobFrom = (digest: Digest | undefined): Blob | null =>
     ? { hash: digest.hash, size: Number(digest.sizeBytes) }
     : null;
 
-/** Files of these paths are missing there, or are not what their digests say. */
+/** Digests of what is missing there, or is something else. */
 export interface Unfetched {
   readonly lost: readonly string[];
   readonly wrong: readonly string[];
@@ -102,9 +102,9 @@ export class Blobs {
       FIRST_MS,
     );
     const can = answer?.cacheCapabilities;
-    if (can === undefined) stop(Exit.environment, `${name} is no cache`);
+    if (can === undefined) stop(Exit.environment, `${name} is not a cache`);
     if (!can.digestFunctions.includes(DigestFunction_Value.SHA256))
-      stop(Exit.environment, `${name} knows no SHA-256`);
+      stop(Exit.environment, `${name} does not support SHA-256`);
     const [batch, largest] = [Number(can.maxBatchTotalSizeBytes), Number(can.maxCasBlobSizeBytes)];
     return {
       // 0 is "no limit", or nothing said.
@@ -152,9 +152,8 @@ export class Blobs {
       requests: some.map(({ blob, from }) => ({ digest: digestFrom(blob), data: bytesOf(from, blob.size) })),
     });
     const done = new Set<string>();
-    for (const { digest, status } of answer?.responses ?? []) {
-      if ((status?.code ?? 0) === 0) done.add(digest?.hash ?? "");
-    }
+    for (const { digest, status } of answer?.responses ?? [])
+      if ((status?.code ?? 0) === 0 && digest !== undefined) done.add(digest.hash);
     const refused = some.find(({ blob: { hash } }) => !done.has(hash) && hash !== EMPTY);
     if (refused === undefined) return;
     const said = answer?.responses.find(({ digest }) => digest?.hash === refused.blob.hash)?.status;
@@ -194,10 +193,10 @@ export class Blobs {
     const { batch } = await this.limits();
     const lost: string[] = [];
     const wrong: string[] = [];
-    const end = (to: string, how: "whole" | "lost" | "wrong"): void => {
+    const end = ({ hash }: Blob, to: string, how: "whole" | "lost" | "wrong"): void => {
       if (how === "whole") return;
       rmSync(to, { force: true });
-      (how === "lost" ? lost : wrong).push(to);
+      (how === "lost" ? lost : wrong).push(hash);
     };
     const isSmall = ({ blob }: { blob: Blob }): boolean => blob.size + BESIDE <= batch;
     const limit = { count: MOST_BLOBS, bytes: batch };
@@ -206,8 +205,8 @@ export class Blobs {
       const found = await this.#readSmall(some.map(({ blob }) => blob));
       for (const { blob, to } of some) {
         const data = blob.size === 0 ? new Uint8Array() : found.get(blob.hash);
-        if (data === undefined) end(to, "lost");
-        else if (data.length !== blob.size || hashBytes(data) !== blob.hash) end(to, "wrong");
+        if (data === undefined) end(blob, to, "lost");
+        else if (data.length !== blob.size || hashBytes(data) !== blob.hash) end(blob, to, "wrong");
         else writeFile(to, data);
       }
     });
@@ -215,7 +214,7 @@ export class Blobs {
     await atOnce(large, AT_ONCE, async ({ blob, to }) => {
       const fd = openSync(to, "wx");
       try {
-        end(to, await this.#stream(blob, (bytes) => writeAll(fd, bytes)));
+        end(blob, to, await this.#stream(blob, (bytes) => writeAll(fd, bytes)));
       } catch (error) {
         rmSync(to, { force: true });
         throw error;
@@ -272,7 +271,7 @@ export class Blobs {
 }
 
 /** Parts of a list, each with no more members and bytes than that; a member by itself may have more bytes. */
-function* batches<T>(
+export function* batches<T>(
   items: Iterable<T>,
   sizeOf: (item: T) => number,
   most: { readonly count: number; readonly bytes: number },

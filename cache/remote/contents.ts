@@ -11,7 +11,7 @@ import { ioProblem } from "../io.js";
 import { filesIn } from "../manifests.js";
 import { Exit, fail, ok, ProblemError, stop, unwrap, type Problem, type Result } from "../problem.js";
 import { digestOf } from "../store.js";
-import { blobOf, type Blob, type Blobs, type Outgoing } from "./blobs.js";
+import { batches, blobOf, type Blob, type Blobs, type Outgoing } from "./blobs.js";
 import { bagOf } from "./bag.js";
 import type { Link } from "./link.js";
 import { TreeSchema } from "./protocol/build/bazel/remote/execution/v2/remote_execution_pb.js";
@@ -111,12 +111,18 @@ export class RemoteContents implements ContentStore {
 
   async #copy(files: ReadonlyMap<string, string>, sizes: ReadonlyMap<string, number>): Promise<Result<void>> {
     try {
-      const wanted = [...files].map(([hash, to]) => ({ blob: { hash, size: sizes.get(hash) ?? 0 }, to }));
-      const { lost, wrong } = await this.blobs.fetch(wanted);
-      const named = (path: string | undefined): string =>
-        wanted.find(({ to }) => to === path)?.blob.hash ?? "";
-      if (wrong.length > 0) return this.#changed(named(wrong[0]));
-      return lost.length > 0 ? this.#lost(named(lost[0])) : ok(undefined);
+      const wanted: { blob: Blob; to: string }[] = [];
+      for (const [hash, to] of files) {
+        const size = sizes.get(hash);
+        if (size === undefined) return this.#lost(hash);
+        wanted.push({ blob: { hash, size }, to });
+      }
+      const {
+        lost: [lost],
+        wrong: [wrong],
+      } = await this.blobs.fetch(wanted);
+      if (wrong !== undefined) return this.#changed(wrong);
+      return lost === undefined ? ok(undefined) : this.#lost(lost);
     } catch (error) {
       if (error instanceof ProblemError) return this.#unlessGone(error);
       return ioProblem(`write what comes from ${this.link.address.name}`, error);
@@ -170,33 +176,24 @@ export class RemoteContents implements ContentStore {
     if (missing.length === 0) return;
     const scratch = this.makeScratch();
     try {
-      let some: Blob[] = [];
-      const flush = async (): Promise<void> => {
-        if (some.length > 0) await this.#sendSome(some, copy, scratch);
-        some = [];
-      };
-      for (const blob of missing) {
-        const bytes = total(some.map(({ size }) => size)) + blob.size;
-        if (some.length >= MOST_COPIED.count || bytes > MOST_COPIED.bytes) await flush();
-        some.push(blob);
-      }
-      await flush();
+      for (const some of batches(missing, ({ size }) => size, MOST_COPIED))
+        await this.#sendSome(some, copy, scratch);
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }
   }
 
   async #sendSome(some: readonly Blob[], copy: Giving["copy"], scratch: string): Promise<void> {
-    const paths = new Map(some.map(({ hash }) => [hash, join(scratch, hash)]));
+    const all = some.map((blob) => ({ blob, path: join(scratch, blob.hash) }));
+    const paths = new Map(all.map(({ blob, path }) => [blob.hash, path]));
     unwrap(await copy(paths));
     const wrong = await misnamed(paths);
     if (wrong !== null) stop(Exit.environment, `${wrong} is not what its digest says`);
-    const all = some.map((blob) => ({ blob, path: paths.get(blob.hash) ?? "" }));
     const other = all.find(({ blob, path }) => statSync(path).size !== blob.size);
     if (other !== undefined)
       stop(Exit.environment, `${other.blob.hash} has not the size that it is said to have`);
     await this.#put(all.map(({ blob, path }) => ({ blob, from: { path } })));
-    for (const path of paths.values()) rmSync(path, { force: true });
+    for (const { path } of all) rmSync(path, { force: true });
   }
 
   async #put(all: readonly Outgoing[]): Promise<void> {

@@ -8,6 +8,7 @@ import type { Action } from "../../engine/model.js";
 import { Exit, stop, unwrap } from "../../engine/problem.js";
 import type { Project } from "../../engine/project.js";
 import { relationsOf } from "../../engine/relations.js";
+import { requireOwner } from "../../engine/release/place.js";
 import { Facts } from "../../engine/sources/stamp.js";
 import { Sources } from "../../engine/sources/resolve.js";
 import { findingLine, fine, lacking, poor, type Finding } from "../doctor/finding.js";
@@ -31,7 +32,7 @@ export async function command(call: Call<"doctor">): Promise<number> {
     ...(await programs(actions, drivers)),
     ...kernel(actions),
     ...guests(actions),
-    ...(await remoteCache(call)),
+    ...(await remoteCache(call, project)),
     ...leftBehind(project).map(({ message }) => poor(message, "then the next build deletes it")),
   ];
   print(call, findings);
@@ -40,8 +41,9 @@ export async function command(call: Call<"doctor">): Promise<number> {
 }
 
 /** The remote cache, where it is asked for: a look at it goes over the network. */
-async function remoteCache({ options, settings }: Call<"doctor">): Promise<Finding[]> {
+async function remoteCache({ options, settings }: Call<"doctor">, project: Project): Promise<Finding[]> {
   if (options.remote !== true) return [];
+  unwrap(requireOwner(project, "name a cache", "root's credentials would go there"));
   const { remoteCache: url } = options;
   if (url === undefined)
     return stop(

@@ -50,7 +50,7 @@ async function look(link: Link, upload: boolean): Promise<Finding[]> {
       ? fine(
           `${formatBytes(TRIAL)} went there at ${speed(sent - begun)}, and came back at ${speed(read - sent)}`,
         )
-      : lacking(`${name} gives back something else than it was sent`, "do not use it"),
+      : lacking(`${name} gives back other bytes than it was sent`, "do not use it"),
   );
   return found;
 }

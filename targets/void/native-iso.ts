@@ -10,7 +10,7 @@ import type { FileTarget, Repo } from "../../rules/types.js";
 import { packagesOf } from "./live.js";
 import { liveCmdline, liveImage } from "./live-image.js";
 import { x11Keyboard } from "./more.js";
-import type { Scripts, ScriptsConfig } from "./scripts.js";
+import { followed, type Scripts, type ScriptsConfig } from "./scripts.js";
 
 /** The volume's label, by which the initrd finds its medium. */
 const VOLUME = "VOID_LIVE";
@@ -40,7 +40,7 @@ export function nativeIso(
   flavor: string,
 ): FileTarget {
   const { packages, steps } = more;
-  const said = scripts.live(live, flavor, []);
+  const said = scripts.live(live, flavor, [], (call) => followed("live", call));
   const { arch, keyboard } = said;
   const system = distributionOf("xbps");
   const lineage = system.lineage(repo, arch, undefined);

@@ -13,7 +13,7 @@ import { filesIn } from "./checkout.js";
 import * as matrix from "./matrix.js";
 import { hasLayout, nativeImage } from "./native-image.js";
 import { nativeIso } from "./native-iso.js";
-import type { Scripts, ScriptsConfig } from "./scripts.js";
+import { followed, type Scripts, type ScriptsConfig } from "./scripts.js";
 
 /** Where dracut finds its modules. */
 const DRACUT = "usr/lib/dracut/modules.d";
@@ -33,7 +33,7 @@ export function native(
       // Looked up in the distribution's table when the release was read.
       arch: arch as VoidArch,
       packages: given([
-        ...scripts.wants(kind, arch, scripts.call(of, suffix), usual),
+        ...scripts.wants(kind, arch, followed(kind, scripts.call(of, suffix)), usual),
         ...(packages[kind] ?? []),
       ]),
       steps: [step.users({ root: { password } }), ...(steps[kind] ?? [])],
@@ -49,7 +49,7 @@ export function native(
           ...scripts.wants(
             "platformfs",
             platform,
-            scripts.call(`${platform}-PLATFORMFS`, "tar.xz"),
+            followed("platformfs", scripts.call(`${platform}-PLATFORMFS`, "tar.xz")),
             matrix.platformPackages(platform),
           ),
           ...(packages.platformfs ?? []),

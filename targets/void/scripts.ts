@@ -159,11 +159,12 @@ export class Scripts {
     );
   }
 
-  /** What make would run for a live image, with what the Imagefile says beside it. */
+  /** What make would run for a live image, as `take` has it, with what the Imagefile says beside it. */
   live(
     live: string,
     flavor: string,
     packages: readonly Wanted[] = this.config.more.packages.live ?? [],
+    take: (call: Call) => Call = (call) => call,
   ): Live {
     const { mklive, more, reads, release } = this.config;
     const own = more.flavours[flavor];
@@ -171,7 +172,7 @@ export class Scripts {
     const keyboard = own?.keyboard ?? more.keyboard;
     const names = [...namesIn("live", packages), ...(own?.packages ?? [])];
     const services = own?.services ?? [];
-    const call = withEnd(this.call(`live-${live}`, `iso`, own?.like ?? flavor), [
+    const call = withEnd(take(this.call(`live-${live}`, "iso", own?.like ?? flavor)), [
       ...(names.length === 0 ? [] : ["-p", names.join(" ")]),
       ...(services.length === 0 ? [] : ["-S", services.join(" ")]),
       ...(kernel === null ? [] : ["-v", kernel]),
@@ -240,12 +241,18 @@ export class Scripts {
   pxeWants(arch: string): readonly Wanted[] {
     const { kernel } = this.config.more;
     const said = kernel === null ? [] : ["-K", kernel];
-    return this.wants("pxe", arch, withOptions(this.call(`${arch}-NETBOOT`, "tar.gz"), said), []);
+    const call = followed("pxe", this.call(`${arch}-NETBOOT`, "tar.gz"));
+    return this.wants("pxe", arch, withOptions(call, said), []);
   }
 
   /** Packages of a disk image beside the platform file system. */
   imageWants(platform: string, suffix: ImageSuffix): readonly Wanted[] {
-    return this.wants("image", platform, this.call(platform, suffix), matrix.IMAGE_PACKAGES);
+    return this.wants(
+      "image",
+      platform,
+      followed("image", this.call(platform, suffix)),
+      matrix.IMAGE_PACKAGES,
+    );
   }
 
   #tarball(
@@ -316,6 +323,32 @@ const archOf = ({ platforms }: Release, platform: string): string => platforms.g
 
 /** As a recipe reads them, one a line. */
 const wordsOf = (call: Call): string => ("words" in call ? call.words.join("\n") : "");
+
+/**
+ * Options that the typed rules follow, or that change nothing in what is built, by what a script makes: they name packages,
+ * services, repositories, threads and files. Those behind `--` are mklive.sh's.
+ */
+const FOLLOWED: Readonly<Record<Exclude<Kind, "plan" | "iso">, string>> = {
+  rootfs: "bcorx",
+  wsl: "bcorx",
+  platformfs: "bcoprx",
+  pxe: "cor",
+  image: "ox",
+  live: "abdrtPpSv",
+};
+
+/** A call as the typed rules take it: with another option it makes something that they would not. */
+export function followed(kind: keyof typeof FOLLOWED, call: Call): Call {
+  if ("lost" in call) return call;
+  const odd = call.words.find(
+    (word, at) => at > 0 && /^-[^-]/.test(word) && !FOLLOWED[kind].includes(word.charAt(1)),
+  );
+  if (odd === undefined) return call;
+  const [script = ""] = call.words;
+  return {
+    lost: `the Makefile gives ${script} ${odd}, which build: "native" does not follow; "scripts" does`,
+  };
+}
 
 /** Options before a script's own words. */
 const withOptions = (call: Call, said: readonly string[]): Call =>
