@@ -48,15 +48,20 @@ interface Said {
 }
 const said = (text: string): Said => JSON.parse(text) as Said;
 
+/** A slow machine has the records of a run with nothing to do as well, once the sources are three seconds old. */
+function graphsOf(project: TestProject): string {
+  const { length } = project.names(".imagemake/graphs");
+  expect([1, 2, 3]).toContain(length);
+  return length === 1 ? "1 graph" : `${length} graphs`;
+}
+
 test("clean removes links, logs, stages and saved graphs; the next build restores and builds nothing", async () => {
   const project = await built();
   mkdirSync(project.path(".imagemake/stage/mx20c2v7-efd629a1/work"), { recursive: true });
   const names = project.names("out");
+  const graphs = graphsOf(project);
   const cleaned = await project.good("clean");
-  // A slow machine has the records of a run with nothing to do as well, once the sources are three seconds old.
-  expect(cleaned.stdout).toMatch(
-    /^removed 1 stage, 3 logs, (?:1 graph|[23] graphs), 1 module and 3 links\n$/,
-  );
+  expect(cleaned.stdout).toBe(`removed 1 stage, 3 logs, ${graphs}, 1 module and 3 links\n`);
   for (const dir of ["out", ".imagemake/stage", ".imagemake/logs", ".imagemake/graphs"])
     expect(project.names(dir)).toEqual([]);
   expect(project.names(".imagemake/releases")).toHaveLength(1);
@@ -74,6 +79,7 @@ test("with -n it names every path, and removes nothing", async () => {
       encoding: "utf8",
     });
   const before = everything();
+  const graphs = graphsOf(project);
   const dry = await project.good("clean", "-n");
   const lines = dry.stdout.trimEnd().split("\n");
   expect(lines.slice(-4, -1)).toEqual([
@@ -81,7 +87,7 @@ test("with -n it names every path, and removes nothing", async () => {
     expect.stringMatching(/^out\/greeting-\d{8}\.txt$/),
     "out/upper.txt",
   ]);
-  expect(lines.at(-1)).toMatch(/^would remove 3 logs, (?:1 graph|[23] graphs), 1 module and 3 links$/);
+  expect(lines.at(-1)).toBe(`would remove 3 logs, ${graphs}, 1 module and 3 links`);
   expect(everything()).toBe(before);
 });
 

@@ -30,7 +30,6 @@ const MADE = [
 const ALLOWED: Readonly<Record<string, RegExp>> = {
   "engine/release/collect.ts": /const MARK = /,
   "engine/execute/local/stale.ts": /startsWith\(`\$\{place\.stage\}\/`\)/,
-  "engine/build/failed.ts": /join\(stage, "work", path\)/,
   // Those of a copy, and of a source.
   "engine/execute/kept-copies.ts": /\bfiles\b/,
   "engine/sources/resolve.ts": /join\(source\.stage,/,

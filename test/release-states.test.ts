@@ -120,10 +120,10 @@ test("a step is ticked only when it alone is meant: by number, text, or a beginn
   const refusals: readonly (readonly [readonly string[], string])[] = [
     [["e"], "there is no step e\n  1 publish the key; 2 announce it;"],
     [[""], "there is no step without a name"],
-    [["annou"], "annou may be announce it or announce it again\n  write more of it, or its number"],
+    [["annou"], "annou could be announce it or announce it again\n  write more of it, or its number"],
     [["Publish"], "there is no step Publish"],
     [["0"], "there is no step 0"],
-    [["2"], "2 may be announce it or 2 days later, look\n  write more of it"],
+    [["2"], "2 could be announce it or 2 days later, look\n  write more of it"],
     [["7"], "there is no step 7"],
   ];
   for (const [words, message] of refusals) {

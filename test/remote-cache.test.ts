@@ -367,6 +367,43 @@ describe("who is let in", () => {
     expect(readdirSync(one.dir)).not.toContain("out");
   });
 
+  test.each([
+    [
+      "a certificate without its key",
+      "grpcs://there",
+      { CERT: "a: b\n" },
+      "remote.cert and remote.key go together",
+    ],
+    [
+      "certificates without TLS",
+      "grpc://there:9092",
+      { CA: "" },
+      "certificates are of no use to grpc://there:9092",
+    ],
+    [
+      "a line that is no header",
+      "grpcs://there",
+      { HEADERS: "a: b\nno header\n" },
+      ":2: expected a header, name: value",
+    ],
+    [
+      "a header of gRPC's own",
+      "grpcs://there",
+      { HEADERS: "grpc-timeout: 1S\n" },
+      ":1: expected a header, name: value",
+    ],
+  ])("%s is refused", async (_, url, files, says) => {
+    const one = machine();
+    const env: Record<string, string> = { IMAGEMAKE_REMOTE_CACHE: url };
+    for (const [name, text] of Object.entries(files)) {
+      one.write(name, text);
+      chmodSync(one.path(name), 0o600);
+      env[`IMAGEMAKE_REMOTE_${name}`] = one.path(name);
+    }
+    const { status, stderr } = await one.call({ env });
+    expect([status, stderr]).toEqual([2, expect.stringContaining(says)]);
+  });
+
   test("a directory and a server at once are refused", async () => {
     const both = ["--cache", `file://${dir}`, ...from()];
     const { status, stderr } = await machine().run(...both);

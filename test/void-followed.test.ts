@@ -1,7 +1,7 @@
 // The checkout is the truth: what an edit to its Makefile and scripts says is in what is resolved, in both ways, or the
 // build says what it cannot follow. The checkout is a stand-in (support/void-checkout.ts).
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeProject, type Ended, type TestProject } from "./support/cli.js";
@@ -123,6 +123,70 @@ export const hello = run({ inputs: {}, cmd: \`echo hello > "$OUT"\`, out: "hello
     writeFileSync(checkout("README.md"), "read me\n");
     expect(await evaluated()).toBe(false);
     await edited("Makefile", "sudo", "doas", async () => expect(await evaluated()).toBe(true));
+  });
+});
+
+describe("options of the preset", () => {
+  const preset = (options: string): string =>
+    `export const { rootfs, platformfs, liveIso } = preset.voidLinux({ mklive: arg("MKLIVE", "."), ${options} });\n`;
+  const list = (options: string, ...more: readonly string[]) => {
+    project.write("options.ts", `import { arg, list, preset, step } from "imagemake";\n${preset(options)}`);
+    return imagemake("-f", "options.ts", ...(more.length === 0 ? ["list"] : more));
+  };
+
+  test.each([
+    [
+      'build: "scripts", steps: { rootfs: [] }',
+      "steps: expected nothing, because the scripts run unmodified",
+    ],
+    [
+      'build: "scripts", packages: { rootfs: ["vim"] }',
+      "packages.rootfs: expected nothing, because mkrootfs.sh has no option for more packages",
+    ],
+    ['build: "scripts", rootPassword: "locked"', 'rootPassword: expected nothing or "voidlinux"'],
+    [
+      'build: "scripts", packages: { platformfs: list("names") }',
+      "packages.platformfs: the scripts take names, and no list()",
+    ],
+    [
+      'build: "native", flavours: { mine: { like: "no-such" } }',
+      "flavours.mine: expected a new name, and in like one of base, ",
+    ],
+    ['build: "native", kernel: ["linux", "linux-lts"]', "kernel: expected the name of a kernel's package"],
+    [
+      'build: "native", platforms: ["no-board"]',
+      "no architecture is known for the platform no-board of lib.sh",
+    ],
+  ])("%s is refused in words", async (options, said) => {
+    const { status, stderr } = await list(options);
+    expect(stderr).toContain(said);
+    expect(status).toBe(2);
+  });
+
+  test.each(["scripts", "native"])(
+    "names, platforms and flavours are those that are said, with %s",
+    async (way) => {
+      const options = `build: "${way}", name: "mine", platforms: ["rock64"], flavours: { desk: { like: "base", packages: ["vim"] } }`;
+      const print = async (group: string) => {
+        const { status, stdout, stderr } = await list(options, "DATECODE=20260101", group);
+        expect([status, stderr]).toEqual([0, ""]);
+        return stdout.trimEnd().split("\n");
+      };
+      expect((await print("rootfs-all-print")).every((name) => name.startsWith("mine-"))).toBe(true);
+      expect(await print("platformfs-all-print")).toContain("mine-rock64-PLATFORMFS-20260101.tar.xz");
+      expect(await print("live-iso-all-x86_64-print")).toContain("mine-live-x86_64-20260101-desk.iso");
+    },
+  );
+
+  test("half a checkout is said", async () => {
+    renameSync(checkout("lib.sh"), checkout("lib.away"));
+    try {
+      const { status, stderr } = await imagemake("list");
+      expect(stderr).toContain("has mkrootfs.sh, but not both Makefile and lib.sh");
+      expect(status).toBe(2);
+    } finally {
+      renameSync(checkout("lib.away"), checkout("lib.sh"));
+    }
   });
 });
 

@@ -3,7 +3,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { adviceFor, codeSaid, isFullCode, lackAt } from "../../cache/limits.js";
-import type { Staged } from "../execute/stage.js";
+import { type Staged, workIn } from "../execute/stage.js";
 import { argvOf } from "../execute/stage-command.js";
 import type { Action } from "../model.js";
 import type { Failure } from "../reason.js";
@@ -25,7 +25,8 @@ export function failed(
   const why =
     staged === null
       ? null
-      : (ranOut(failure, tail, staged.dir) ?? slipIn(options.project.dir, staged.dir, action, failure, tail));
+      : (ranOut(failure, tail, staged.dir) ??
+        slipIn(options.project.dir, workIn(staged.dir), action, failure, tail));
   options.emit({
     type: "failed",
     target: action.id,
@@ -61,10 +62,13 @@ const NO_FILE = /(?:^|[\s'"`:])((?:[\w.+-]+\/)*[\w.+-]+)['"`]?: No such file or 
 const NO_NETWORK =
   /Temporary failure (?:in name resolution|resolving)|Could not resolve (?:host|')|Name or service not known|Network is unreachable|network is unreachable/;
 
-/** What an action's words say of the commonest slips: an input that is not declared, or not where it is looked for, no network; null for neither. */
+/**
+ * What an action's words say of the commonest slips: an input that is not declared, or not where it is looked for, no network;
+ * null for none of these.
+ */
 function slipIn(
   dir: string,
-  stage: string,
+  work: string,
   action: Action,
   failure: Failure,
   tail: readonly string[],
@@ -75,7 +79,7 @@ function slipIn(
     return "an action has no network unless it says network: true (what it fetches is then not part of its key)";
   const [, path] = NO_FILE.exec(said) ?? [];
   if (path === undefined || path.startsWith("..")) return null;
-  if (existsSync(join(stage, "work", path)))
+  if (existsSync(join(work, path)))
     return `${path} is an input, at this path from the directory that the command starts in: after a cd say "$OLDPWD/${path}"`;
   return existsSync(join(dir, path))
     ? `${path} lies beside the Imagefile, and is no input: inputs: { NAME: files("${path}") } brings it, as $NAME`

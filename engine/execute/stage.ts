@@ -29,9 +29,12 @@ export interface Staged {
   readonly notes: readonly string[];
 }
 
+/** Where in a stage's directory its action works. */
+export const workIn = (dir: string): string => join(dir, "work");
+
 /** Makes the directory of a stage, with the one in it that the action works in; returns that. */
 export function makeStage(dir: string): string {
-  const work = join(dir, "work");
+  const work = workIn(dir);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   // In a directory that a group shares it would hand its group on, into trees too.
   const group = process.getegid?.();
@@ -149,8 +152,7 @@ export async function removeStage(
   dir: string,
   copies: Copies | null,
 ): Promise<readonly Problem[]> {
-  const kept =
-    copies === null ? ok(undefined) : await keepCopies(project.copies, dir, join(dir, "work"), copies);
+  const kept = copies === null ? ok(undefined) : await keepCopies(project.copies, dir, workIn(dir), copies);
   const problems = [kept, await removeTree(dir)].flatMap((done) => (done.ok ? [] : [done.problem]));
   return untold(project, problems);
 }

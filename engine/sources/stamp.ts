@@ -1,6 +1,6 @@
 // How a file looks from outside, and whether that may be believed; and the stamps that a decision rests on. It reads
 // no contents.
-import { closeSync, fstatSync, lstatSync, openSync, rmSync, type Stats, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, rmSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Index, Stamp } from "../../cache/index.js";
 import { codeOf, problemIn, temporaryName } from "../../cache/io.js";
@@ -73,24 +73,40 @@ export function noteOwn(
   if (stamp !== null && !isOwnDoubtful(path, stamp, state)) index.setStamp(path, stamp, digest);
 }
 
+/** Linux' flag for a file without a name (open(2)); node has no name for it. Its number is the same on all its machines. */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
+
 /**
- * The file system's own clock, in milliseconds: the time it gives to a file written just now. The process's
+ * The file system's own clock, in milliseconds: the time it gives to a file made just now. The process's
  * clock may be another (a network file system, a faked clock).
  */
 export function fileSystemNow(dir: string): number {
+  try {
+    // A kill leaves nothing of what has no name.
+    return madeAt(dir, O_TMPFILE | constants.O_WRONLY);
+  } catch (error) {
+    if (problemIn(error) === null) throw error;
+  }
+  // Network file systems have no such files.
   const path = temporaryName(join(dir, ".now"));
   try {
-    const fd = openSync(path, "wx");
-    try {
-      return fstatSync(fd).mtimeMs;
-    } finally {
-      closeSync(fd);
-      rmSync(path, { force: true });
-    }
+    return madeAt(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY);
   } catch (error) {
     // On a full disk the process's clock has to do.
     if (problemIn(error) === null) throw error;
     return Date.now();
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
+
+/** The time that a file gets which is made by opening it, in milliseconds. */
+function madeAt(path: string, flags: number): number {
+  const fd = openSync(path, flags, 0o600);
+  try {
+    return fstatSync(fd).mtimeMs;
+  } finally {
+    closeSync(fd);
   }
 }
 

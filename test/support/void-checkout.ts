@@ -142,7 +142,8 @@ shift $((OPTIND - 1))
 case $image in
   *-base) pkgs="base-live" ;;
   *-xfce) pkgs="xfce4" ;;
-  *) pkgs="other" ;;
+  *-enlightenment | *-mate | *-cinnamon | *-gnome | *-kde | *-lxde | *-lxqt | *-xfce-wayland | *-mine) pkgs="other" ;;
+  *) echo "$image is of no flavour" >&2; exit 1 ;;
 esac
 mkdir "$ROOTFS/etc"; echo "$image" | sed 's/.*-//' >"$ROOTFS/etc/flavour"
 ./mklive.sh -a x86_64 -o live.iso -p "$pkgs" -I "$ROOTFS" "$@"
