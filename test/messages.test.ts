@@ -47,7 +47,7 @@ const WITHOUT: readonly (readonly [why: string, fits: (site: Site) => boolean])[
   ],
 ];
 /** What no test expects yet. This number may only become smaller: a new message comes with its test. */
-const OWED = 165;
+const OWED = 157;
 const OWING = "no test yet";
 
 interface Row extends Site {
