@@ -27,13 +27,16 @@ export interface FilesSource {
   /**
    * They go into a tree, or the image of a medium: empty directories come along, and what does not is said. `base` is
    * the directory of the stage whose contents go in, into the directory `to`; whose mode is said elsewhere is in
-   * `modes`, by its path in the stage.
+   * `modes`, by its path in the stage, or is what one of the regular expressions of `matching` matches, by its path in the
+   * tree. `keep`: modes come along, in a file of their own in the stage (`in/NAME/modes`).
    */
   readonly tree?: {
     readonly kind: "tree" | "image";
     readonly base: string;
     readonly to: string;
     readonly modes: readonly string[];
+    readonly matching?: readonly string[];
+    readonly keep?: true;
   };
 }
 

@@ -57,3 +57,33 @@ function commonPrefix(paths: readonly (readonly string[])[]): readonly string[] 
   const differs = first.findIndex((part, i) => rest.some((path) => path[i] !== part));
   return differs === -1 ? first : first.slice(0, differs);
 }
+
+/**
+ * What a pattern of paths in a tree matches, as the source of a regular expression: `*`, `?` and `[…]` within a name, `**`
+ * over directories too. Names that begin with a dot are matched like others. Null where it is a plain path.
+ */
+export function treePattern(text: string): string | null {
+  if (!/[*?[]/.test(text)) return null;
+  const parts = text.match(/\*\*\/|\*\*|\*|\?|\[!?\]?[^\]]*\]|[^]/g) ?? [];
+  return `^${parts.map(asExpression).join("")}$`;
+}
+
+function asExpression(part: string): string {
+  switch (part) {
+    case "**/":
+      return "(?:[^/]+/)*";
+    case "**":
+      return ".+";
+    case "*":
+      return "[^/]*";
+    case "?":
+      return "[^/]";
+    default:
+      return part.length > 1
+        ? `[${part
+            .slice(1, -1)
+            .replace(/^!/, "^")
+            .replace(/[\\\][]/g, "\\$&")}]`
+        : part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+  }
+}

@@ -38,14 +38,8 @@ export function droppedOf(
   place: (path: string) => string,
   dir: string,
 ): readonly Notice[] {
-  const base = join("/", tree.base);
   const nameOf = (path: string): string => (isWithin(dir, path) ? relative(dir, path) : path);
-  const found = [...new Set([...files, ...directories])].sort().flatMap((path): readonly Found[] => {
-    const stats = looks.get(path) ?? lstatOf(path);
-    const stage = join(place(path), ".");
-    if (stats === undefined || join("/", stage) === base || !isWithin(base, join("/", stage))) return [];
-    return [{ path, name: nameOf(path), stage, stats }];
-  });
+  const found = foundIn([...files, ...directories], looks, tree, place, nameOf);
   return [
     unsaidModes(found, tree),
     hardLinks(found, tree),
@@ -53,6 +47,34 @@ export function droppedOf(
     passedOver(passed.map(nameOf), tree),
   ].flatMap((one) => one ?? []);
 }
+
+function foundIn(
+  paths: readonly string[],
+  looks: ReadonlyMap<string, Stats>,
+  tree: Into,
+  place: (path: string) => string,
+  nameOf: (path: string) => string = (path) => path,
+): readonly Found[] {
+  const base = join("/", tree.base);
+  return [...new Set(paths)].sort().flatMap((path): readonly Found[] => {
+    const stats = looks.get(path) ?? lstatOf(path);
+    const stage = join(place(path), ".");
+    if (stats === undefined || join("/", stage) === base || !isWithin(base, join("/", stage))) return [];
+    return [{ path, name: nameOf(path), stage, stats }];
+  });
+}
+
+/** Modes of what goes into the tree, a line each with its path in the stage. */
+export const modesText = (
+  { files, directories }: Pick<Matched, "files" | "directories">,
+  looks: ReadonlyMap<string, Stats>,
+  tree: Into,
+  place: (path: string) => string,
+): string =>
+  foundIn([...files, ...directories], looks, tree, place)
+    .filter(({ stats }) => !stats.isSymbolicLink())
+    .map(({ stage, stats }) => `${(stats.mode & 0o7777).toString(8)} ${stage}\n`)
+    .join("");
 
 /** Names with a dot in front, which somebody may have meant. */
 function passedOver(names: readonly string[], { kind }: Into): Notice | null {
@@ -67,16 +89,23 @@ function passedOver(names: readonly string[], { kind }: Into): Notice | null {
 
 /** Modes that git would not have and that `tree.modes` does not say. */
 function unsaidModes(found: readonly Found[], tree: Into): Notice | null {
+  if (tree.keep === true) return null;
   const said = new Set(tree.modes);
+  const matching = (tree.matching ?? []).map((one) => new RegExp(one));
+  const isSaid = (stage: string): boolean =>
+    said.has(stage) || matching.some((one) => one.test(join(tree.to, relative(tree.base, stage))));
   const unsaid = found
-    .filter(({ stats, stage }) => !stats.isSymbolicLink() && !isPlain(stats) && !said.has(stage))
+    .filter(({ stats, stage }) => !stats.isSymbolicLink() && !isPlain(stats) && !isSaid(stage))
     .map(({ name, stats }) => `${name} ${(stats.mode & 0o7777).toString(8)}`);
   return unsaid.length === 0
     ? null
     : noticeOf((some) => `modes are not kept in the ${tree.kind} (${some(unsaid)}): ${MODES[tree.kind]}`);
 }
 
-const MODES = { tree: "say them in modes: { … }", image: "there everybody may read everything" };
+const MODES = {
+  tree: 'say them in modes: { … }, or modes: "keep"',
+  image: "there everybody may read everything",
+};
 
 /** Sticky, set-user-ID and set-group-ID. */
 const SPECIAL = 0o7000;

@@ -22,7 +22,7 @@ import {
 import { dangling, hinted, isWithin, matchPatterns, stagePath, walk } from "./globs.js";
 import { directoriesOf, follow, leadsOut, mustLead, type Scene } from "./links.js";
 import { Lists, normalised } from "./lists.js";
-import { droppedOf } from "./dropped.js";
+import { droppedOf, modesText } from "./dropped.js";
 import { runProbe } from "./probe.js";
 import type { ResolvedSource, SourceFile } from "./resolved.js";
 import { inUtf8 } from "./utf8.js";
@@ -127,20 +127,20 @@ export class Sources {
         if (!text.ok) return text;
         // Not at its own path: another input may want the file as it is.
         const stage = join("in", name, basename(source.file));
-        return ok(asText(stage, text.value, hashBytes(text.value)));
+        return ok(asText(stage, text.value));
       }
       case "text": {
         const { file, text } = source;
-        return ok(asText(join("in", name, file), text, hashBytes(text)));
+        return ok(asText(join("in", name, file), text));
       }
       case "probe":
         return this.#probe(source, name, grounds);
       case "files":
-        return this.#files(source, grounds);
+        return this.#files(source, grounds, name);
     }
   }
 
-  async #files(source: Kind<"files">, grounds: Grounds): Promise<Result<ResolvedSource>> {
+  async #files(source: Kind<"files">, grounds: Grounds, name = ""): Promise<Result<ResolvedSource>> {
     const { dir } = this.project;
     const base = resolve(dir, source.from ?? "");
     const ignore = this.#ours;
@@ -172,7 +172,11 @@ export class Sources {
     }
     const dropped = source.tree === undefined ? [] : droppedOf(matched.value, looks, source.tree, place, dir);
     grounds.told = dropped.length > 0;
-    if (links.length === 0) return ok({ kind: "files", files, along: [], dropped });
+    const modes =
+      source.tree?.keep === true
+        ? [textAt(join("in", name, "modes"), modesText(matched.value, looks, source.tree, place))]
+        : [];
+    if (links.length === 0) return ok({ kind: "files", files, along: modes, dropped });
     const mine = (path: string): boolean =>
       (source.from !== undefined && isWithin(base, path)) ||
       (isWithin(dir, path) && !ignore.some((other) => isWithin(other, path)));
@@ -190,7 +194,7 @@ export class Sources {
     }
     const along = await this.#along(matched.value.files, links, scene, place, grounds);
     if (!along.ok) return along;
-    const all = { kind: "files", files, along: along.value, dropped } as const;
+    const all = { kind: "files", files, along: [...along.value, ...modes], dropped } as const;
     const unread = source.links === "watched" ? this.#unread(all, scene, place) : ok(undefined);
     return unread.ok ? ok(all) : unread;
   }
@@ -349,22 +353,32 @@ export class Sources {
     if (read?.ok === false) return read;
     const { files = [], along = [] } = read?.value.kind === "files" ? read.value : {};
     const told = runProbe(source, this.project.dir, read === null ? null : [...files, ...along]);
-    return told.ok ? ok(asText(join("in", name, "probe"), told.value, hashBytes(told.value))) : told;
+    return told.ok ? ok(asText(join("in", name, "probe"), told.value)) : told;
   }
 }
 
 /** The same source under two names of inputs may lie in two places. */
 const idOf = (source: Source, name: string): string =>
-  JSON.stringify([source, OF_INPUT.has(source.kind) ? name : ""]);
+  JSON.stringify([
+    source,
+    OF_INPUT.has(source.kind) || (source.kind === "files" && source.tree?.keep === true) ? name : "",
+  ]);
 
 function asResult(error: unknown): Result<never> {
   if (error instanceof ProblemError) return { ok: false, problem: error.problem };
   throw error;
 }
 
-const asText = (stage: string, text: string, digest: string): ResolvedSource => ({
+const textAt = (stage: string, text: string): SourceFile => ({
+  kind: "text",
+  stage,
+  text,
+  digest: hashBytes(text),
+});
+
+const asText = (stage: string, text: string): ResolvedSource => ({
   kind: "files",
-  files: [{ kind: "text", stage, text, digest }],
+  files: [textAt(stage, text)],
   along: [],
   dropped: [],
 });

@@ -1,41 +1,35 @@
-// step.overlay: files from beside the Imagefile, or from elsewhere, into a tree. It reads none of them.
+// step.overlay: files from beside the Imagefile or from elsewhere, or another tree, into a tree. It reads none of them.
 import { posix } from "node:path";
 import { z } from "zod";
-import { sourceOf, wrongOption, type SourceHandle } from "../../engine/declare.js";
+import { isHandle, sourceOf, wrongOption, type Handle, type SourceHandle } from "../../engine/declare.js";
 import type { Source as EngineSource } from "../../engine/model.js";
 import { option, render } from "../options.js";
 import { callable, declaration, type Given, type Others } from "../declaration.js";
-import { directoryName, directoryOf, isOutside, staged } from "../patterns.js";
+import { directoryName, directoryOf, isOutside, staged, treePattern } from "../patterns.js";
 import { recipe } from "../recipes.js";
-import { filesSource, imagePath, takes } from "../schema.js";
+import { asTreeHandle, filesSource, imagePath, treeLike } from "../schema.js";
 import type { Step } from "../types.js";
-import { makeStep, octal } from "./step.js";
+import { modesOption, ownerOption, placing } from "./placing.js";
+import { makeStep, type Part } from "./step.js";
 
 const declared = declaration(
   "step.overlay",
   "Copies files into the tree.",
   {
     files: option(
-      z.union([z.string().min(1), filesSource]),
-      "a directory, or files(…)",
+      z.union([z.string().min(1), filesSource, treeLike]),
+      "a directory, files(…), or a tree",
       "What is copied into the tree: a directory's contents, or files from their glob's directory on; of several globs, from the " +
-        "directory that all are in.",
+        "directory that all are in. Of a tree (what `make install` made in a `run` with `tree: true`) all that is in it, with " +
+        "modes, owners, times, links and attributes; directories that are there already stay as they are.",
     ),
     to: option(
       imagePath.optional(),
       "a path inside the tree",
       "The directory they are put in; the root unless said.",
     ),
-    owner: option(
-      takes<`${number}:${number}`>()(z.string().regex(/^\d+:\d+$/)).optional(),
-      `"user:group" in numbers`,
-      "Who owns them; 0:0 unless said, or who owns what they replace where only some may read that.",
-    ),
-    modes: option(
-      z.record(imagePath, octal).optional(),
-      `{ path: "755" }`,
-      "Modes, where 755 for what is executable and 644 for the rest are not wanted. What replaces a file that only some may read (`etc/shadow`) has its mode unless said.",
-    ),
+    owner: ownerOption,
+    modes: modesOption,
   },
   ["files"],
 );
@@ -44,26 +38,34 @@ export const overlay = callable(
   declared,
   (dir: Given<typeof declared>["files"], o: Others<typeof declared, "files"> = {}): Step => {
     const given = declared.check({ files: dir, ...o });
-    const { files, strip } = overlayFiles(given.files);
-    const modes = Object.entries(given.modes ?? {}).map(([path, mode]) => `${mode} ${path}`);
+    const { files: source, to = "" } = given;
+    if (isHandle(source)) return makeStep(() => overlayTree(asTreeHandle(source), to, placing(given, null)));
+    const { files, strip } = overlayFiles(source);
+    const said = typeof given.modes === "object" ? Object.keys(given.modes) : [];
+    const tree = {
+      ...({ kind: "tree", base: strip, to, modes: inStage(said, strip, to) } as const),
+      ...(given.modes === "keep"
+        ? { keep: true as const }
+        : { matching: said.flatMap((one) => treePattern(one) ?? []) }),
+    };
     return makeStep(() => ({
       rule: "step.overlay",
-      command: recipe("overlay.mjs", ["overlay.mjs"], ["tree.mjs", "access.mjs"]),
-      env: { STRIP: strip, TO: given.to ?? "", OWNER: given.owner ?? "0:0", MODES: modes.join("\n") },
-      inputs: {
-        FILES: {
-          ...files,
-          tree: {
-            kind: "tree",
-            base: strip,
-            to: given.to ?? "",
-            modes: inStage(Object.keys(given.modes ?? {}), strip, given.to),
-          },
-        },
-      },
+      command: recipe("overlay.mjs", ["overlay.mjs"], PLACING),
+      env: { STRIP: strip, TO: to, PLAN: placing(given, "0:0") },
+      inputs: { FILES: { ...files, tree } },
     }));
   },
 );
+
+const PLACING = ["place.mjs", "tree.mjs", "access.mjs"];
+
+/** The layer that has all of another tree in the directory `to`. */
+export const overlayTree = (tree: Handle, to: string, plan: string): Part => ({
+  rule: "step.overlay",
+  command: recipe("overlay-tree.mjs", ["overlay-tree.mjs"], PLACING),
+  env: { TO: to, PLAN: plan },
+  inputs: { TREE: tree },
+});
 
 /** Paths of the tree as paths of the stage; those are left out that the overlay does not reach. */
 const inStage = (paths: readonly string[], strip: string, to = ""): readonly string[] =>
