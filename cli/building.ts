@@ -14,7 +14,7 @@ import type { SharedOption } from "./shared.js";
 
 /** The options of a run over what is wanted. */
 export const runOptions = (
-  { options }: CallWith<"alwaysMake" | "isolation">,
+  { options }: CallWith<"alwaysMake" | "isolation" | "keepFailed">,
   opened: Opened,
   wanted: Pick<RunOptions, "wanted" | "datecode" | "earlier">,
   emit: Emit,
@@ -25,8 +25,16 @@ export const runOptions = (
     force: options.alwaysMake === true,
     shared,
     isolated: options.isolation,
+    keepFailed: keepsFailed(options),
     emit,
   });
+
+/** Where nobody looks, nobody will enter what failed. */
+const keepsFailed = ({
+  keepFailed,
+  shellOnFailure,
+}: Partial<CallWith<"keepFailed" | "shellOnFailure">["options"]>): boolean =>
+  shellOnFailure === true || (keepFailed === "auto" ? process.stderr.isTTY : keepFailed === "always");
 
 /** What a build is told beside that. */
 export const buildOptions = ({

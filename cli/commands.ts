@@ -53,6 +53,11 @@ TARGET is an image (.iso, .img, a netboot tarball, …), or a boot check: then w
 written to, and nothing is built: what is out of date is started as it is, and that is said.
 On a terminal Ctrl-A X ends the guest, Ctrl-A C is QEMU's monitor, and Ctrl-C is the guest's.`;
 
+const SHELL_HELP = `
+Where the last build of TARGET failed and its stage was kept (--keep-failed), the shell starts there: the same files, mounts and
+environment, and what the action had made by then. What is done there is undone by the next build of TARGET, and is part of no
+output. Else TARGET is a tree: the shell's root directory, and what is written there is thrown away. Builds wait until it ends.`;
+
 const EXPLAIN_HELP = `
 NAME is a rule or a step (rule.disk, disk, step.users), an option of one (disk.boot, disk.guards.minSize), or an option by its
 name alone, of all that have it. Without NAME: all there is. With --json as JSON schema.`;
@@ -82,7 +87,7 @@ export const COMMANDS = {
     sets: true,
     takes: [
       ...["jobs", "keepGoing", "alwaysMake", "release", "events", "trace", "json", "cache", "isolation"],
-      ...["remoteCache", "remoteUpload", "remote"],
+      ...["remoteCache", "remoteUpload", "remote", "keepFailed"],
     ] as const,
     options: {
       boot: {
@@ -108,6 +113,22 @@ export const COMMANDS = {
     options: {
       follow: { kind: "flag", short: "f", about: "go on with what it prints until it ends" },
       failed: { kind: "flag", about: "of all targets whose last build failed" },
+    },
+  },
+  shell: {
+    about: "a shell where a target's action failed, or in the tree that a target is",
+    more: SHELL_HELP,
+    words: [target],
+    sets: true,
+    takes: ["release", "isolation"],
+    options: {
+      command: { kind: "text", short: "c", value: "<text>", about: "run this instead, and end as it ends" },
+      fresh: {
+        kind: "flag",
+        about: "stage the action anew, whether it failed or not; its command is not run",
+      },
+      tree: { kind: "flag", about: "in the tree as it was built last, though a later build failed" },
+      network: { kind: "flag", about: "with the host's network" },
     },
   },
   list: {

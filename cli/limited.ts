@@ -11,6 +11,7 @@ import { flagOf, GLOBAL, type Declarations, type GlobalOptions } from "./option.
 /** Commands that are nothing but that, and what they do. A guest's monitor writes files, and runs programs. */
 const COMMANDS: Readonly<Partial<Record<CommandName, string>>> = {
   boot: "start guests as root",
+  shell: "start shells as root",
   watch: "watch files as root",
   init: "write an Imagefile",
   "release export": "export",
@@ -27,7 +28,10 @@ export function requireNoFiles(
       ([key, one]) => key !== "file" && "names" in one && one.names === "file" && options[key] !== undefined,
     )
     .map(([key, one]) => flagOf(key, one));
-  const does = COMMANDS[name] ?? (named.length === 0 ? null : `name files (${named.join(", ")})`);
+  const does =
+    COMMANDS[name] ??
+    (options["shellOnFailure"] === true ? COMMANDS.shell : undefined) ??
+    (named.length === 0 ? null : `name files (${named.join(", ")})`);
   if (does === null) return;
   const project = projectOf(options.directory ?? cwd(), options.file ?? "Imagefile.ts");
   if (existsSync(project.dir))

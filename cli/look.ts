@@ -47,10 +47,11 @@ export async function judge(session: Session): Promise<ReadonlyMap<string, Judge
 
 /** The one action that a command is about. */
 export function onlyAction({ opened, targets }: Looking): Action {
-  return unwrap(actionOf(opened, targets));
+  return unwrap(actionOf(opened.graph, targets));
 }
 
-function actionOf({ graph }: Opened, targets: readonly TargetId[]): Result<Action> {
+/** The action of the one target that is named. */
+export function actionOf(graph: Graph, targets: readonly TargetId[]): Result<Action> {
   const [only, ...others] = targets;
   const action = relationsOf(graph).producer(only);
   if (action === undefined) return stop(Exit.usage, "no target named");

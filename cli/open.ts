@@ -34,7 +34,7 @@ export const runOf = (
   about: Pick<RunOptions, "wanted" | "datecode"> & Partial<RunOptions>,
 ): RunOptions => ({
   ...{ project, graph, drivers },
-  ...{ force: false, shared: null, isolated: true },
+  ...{ force: false, shared: null, isolated: true, keepFailed: false },
   emit: () => undefined,
   ...{ signal: never, killSignal: never, now: Date.now },
   ...about,

@@ -134,6 +134,14 @@ export const GLOBAL = {
     kind: "off",
     about: "run actions without namespaces; nothing that they make counts with isolation",
   },
+  keepFailed: {
+    kind: "choice",
+    value: "<when>",
+    of: ["auto", "always", "never"],
+    default: "auto",
+    about: "keep what failed as it was left, for imagemake shell (auto: on a terminal)",
+  },
+  shellOnFailure: { kind: "flag", about: "start a shell where an action failed" },
   wait: { kind: "off", about: "fail at once when another imagemake is running here" },
 } as const satisfies Declarations;
 

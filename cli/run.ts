@@ -25,6 +25,7 @@ const HANDLERS: { readonly [K in CommandName]: () => Promise<{ readonly command:
   watch: () => import("./commands/watch.js"),
   why: () => import("./commands/why.js"),
   log: () => import("./commands/log.js"),
+  shell: () => import("./commands/shell.js"),
   list: () => import("./commands/list.js"),
   show: () => import("./commands/show.js"),
   graph: () => import("./commands/graph.js"),

@@ -32,7 +32,13 @@ export const SETTINGS = {
     about: `how progress is shown: ${GLOBAL.progress.of.join(", ")}`,
     default: GLOBAL.progress.default,
     option: "progress",
-    read: readProgress,
+    read: oneOf(GLOBAL.progress.of),
+  },
+  "keep-failed": {
+    about: `whether what failed is kept for imagemake shell: ${GLOBAL.keepFailed.of.join(", ")}`,
+    default: GLOBAL.keepFailed.default,
+    option: "keepFailed",
+    read: oneOf(GLOBAL.keepFailed.of),
   },
   cache: {
     about: "results shared with other machines, as --cache",
@@ -261,11 +267,13 @@ function readYesOrNo(value: unknown): Result<boolean> {
     : fail(Exit.usage, `expected true or false, found ${shown(value)}`);
 }
 
-function readProgress(value: unknown): Result<string> {
-  const known = GLOBAL.progress.of.find((one) => one === value);
-  return known === undefined
-    ? fail(Exit.usage, `expected one of ${GLOBAL.progress.of.join(", ")}, found ${shown(value)}`)
-    : ok(known);
+function oneOf(words: readonly string[]): (value: unknown) => Result<string> {
+  return (value) => {
+    const known = words.find((one) => one === value);
+    return known === undefined
+      ? fail(Exit.usage, `expected one of ${words.join(", ")}, found ${shown(value)}`)
+      : ok(known);
+  };
 }
 
 // Sizes and ages as a person types them, on the command line and in settings.

@@ -75,6 +75,7 @@ const failed = event("failed", "An action has not succeeded.", {
   log: text.nullable().describe("path of its log"),
   tail: texts.describe("the last lines of its log"),
   command: text.nullable().describe("what was run"),
+  kept: z.literal(true).exactOptional().describe("its stage is kept for `imagemake shell`"),
   duration,
 });
 const skipped = event("skipped", "An action was not tried.", {

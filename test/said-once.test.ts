@@ -57,6 +57,7 @@ const PARSERS: Readonly<Record<string, string>> = {
   "engine/evaluate/modules.ts":
     "a user's JSON, which is what it is; of a package.json two fields are looked for",
   "engine/evaluate/resolution.ts": "one field of a package.json, whose type is checked",
+  "engine/execute/local/failed-stage.ts": "a checksum",
   "engine/execute/local/stale.ts": "each entry is checked",
   "engine/key.ts": "turns a value to JSON and back",
   "engine/known.ts": "a checksum",

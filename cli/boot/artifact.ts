@@ -1,6 +1,7 @@
 // Finds the file that a target was last built as: linked in the output directory, or in the store. It builds nothing,
 // and does not know what the file is for.
-import type { ArtifactId } from "../../cache/index.js";
+import type { ArtifactId, ArtifactRow } from "../../cache/index.js";
+import type { Session } from "../../engine/build/session.js";
 import type { Judgement } from "../../engine/decide.js";
 import type { TargetId } from "../../engine/model.js";
 import { undated } from "../../engine/names.js";
@@ -28,30 +29,39 @@ export async function findArtifact(
   judgements: ReadonlyMap<string, Judgement>,
   target: TargetId,
 ): Promise<Result<Found>> {
-  const { index, decider } = looking.session;
-  const found = relationsOf(looking.opened.graph).target(target);
-  const judged = judgements.get(found?.action ?? "");
-  if (found === undefined || judged === undefined) return fail(Exit.usage, `there is no target ${target}`);
-  const builds = `imagemake ${target} builds it`;
-  const known = judged.made?.outputs[found.output];
-  const id = known ?? lastBuilt(looking, found.action, found.output);
-  const row = id === undefined ? undefined : index.artifact(id);
-  if (id === undefined || row === undefined)
-    return fail(Exit.usage, `${target} was never built here`, builds);
-  const stale = known === undefined ? describeDecision(judged.decision) : null;
-  const name = undated(found.pattern ?? "");
+  const made = lastMade(looking.session, judgements, target);
+  if (!made.ok) return made;
+  const { row, stale } = made.value;
+  const { id, size } = row;
+  const name = undated(relationsOf(looking.opened.graph).target(target)?.pattern ?? "");
   const path = await linked(looking, id);
-  if (path !== null) return ok({ path, name, size: row.size, stale });
-  const { store } = decider.context;
-  return store.has(id, row.size)
-    ? ok({ path: store.path(id), name, size: row.size, stale })
-    : fail(Exit.usage, `what was built for ${target} is gone from the store`, builds);
+  if (path !== null) return ok({ path, name, size, stale });
+  const { store } = looking.session.decider.context;
+  return store.has(id, size)
+    ? ok({ path: store.path(id), name, size, stale })
+    : fail(Exit.usage, `what was built for ${target} is gone from the store`, builds(target));
 }
 
-function lastBuilt({ session, opened }: Looking, action: string, output: string): ArtifactId | undefined {
-  const { index } = session;
-  const last = index.buildsOf(opened.project.line, action, BUILDS).find(({ status }) => status === "built");
-  return last && index.outputsOf(last.id)[output];
+const builds = (target: TargetId): string => `imagemake ${target} builds it`;
+
+/** What a target is or, where that is not known, was when it was built last; `stale` says why. */
+export function lastMade(
+  { index, options }: Pick<Session, "index" | "options">,
+  judgements: ReadonlyMap<string, Judgement>,
+  target: TargetId,
+): Result<{ readonly row: ArtifactRow; readonly stale: string | null }> {
+  const found = relationsOf(options.graph).target(target);
+  const judged = judgements.get(found?.action ?? "");
+  if (found === undefined || judged === undefined) return fail(Exit.usage, `there is no target ${target}`);
+  const known = judged.made?.outputs[found.output];
+  const last = index
+    .buildsOf(options.project.line, found.action, BUILDS)
+    .find(({ status }) => status === "built");
+  const id = known ?? (last && index.outputsOf(last.id)[found.output]);
+  const row = id === undefined ? undefined : index.artifact(id);
+  return row === undefined
+    ? fail(Exit.usage, `${target} was never built here`, builds(target))
+    : ok({ row, stale: known === undefined ? describeDecision(judged.decision) : null });
 }
 
 /** A link that is still what it was made as: under this release's name first, then under any other. */

@@ -11,6 +11,7 @@ import {
 } from "../../engine/build/session.js";
 import type { Emit } from "../../engine/events.js";
 import type { Earlier } from "../../engine/known.js";
+import type { TargetId } from "../../engine/model.js";
 import { DATECODE, withDate } from "../../engine/names.js";
 import { warningOnce } from "../../engine/notice.js";
 import { together } from "../../engine/obstacles.js";
@@ -129,18 +130,42 @@ async function look(
   return status;
 }
 
+/** Builds, and where that was asked for starts a shell in what failed first. */
 async function runBuild(
   call: Call<"build">,
   opened: Opened,
   selection: Selection,
   datecode: string | null,
 ): Promise<number> {
+  if (call.options.shellOnFailure !== true)
+    return buildNow(call, opened, selection, datecode, () => undefined);
+  if (!process.stdin.isTTY)
+    stop(Exit.usage, "--shell-on-failure needs a terminal", "imagemake shell TARGET -c COMMAND needs none");
+  const failed: TargetId[] = [];
+  const status = await buildNow(call, opened, selection, datecode, (target) => failed.push(target));
+  const [first] = failed;
+  if (status !== Exit.failed || first === undefined) return status;
+  await (await import("./shell.js")).command({ ...call, names: [first] });
+  return status;
+}
+
+/** `failed` is told of each whose stage was kept. */
+async function buildNow(
+  call: Call<"build">,
+  opened: Opened,
+  selection: Selection,
+  datecode: string | null,
+  failed: (target: TargetId) => void,
+): Promise<number> {
   const renderer = await makeRenderer(call, asksPerson(opened, selection.targets));
   const interrupts = listen((status) => {
     renderer.close();
     process.exit(status);
   });
-  const emit: Emit = (event) => renderer.event(event);
+  const emit: Emit = (event) => {
+    if (event.type === "failed" && event.kept === true) failed(event.target);
+    renderer.event(event);
+  };
   try {
     noteUnsnapshottable(opened, emit);
     const wanted = { wanted: selection.targets, datecode, earlier: earlierOf(call, opened) };

@@ -62,7 +62,14 @@ async function followed(
     // Whether it runs is asked before its log is read: what it printed last is not lost.
     const now = unfinishedOf(project, id);
     runs = now?.status === "running" && now.log === log;
-    if (isPlain(log)) at = await print(log, at);
+    if (isPlain(log)) {
+      const { size } = statSync(log);
+      if (size < at) {
+        warn(`the log of ${id} was too long: what it has dropped is not shown`);
+        at = size;
+      }
+      at = await print(log, at);
+    }
     if (runs) await sleep(PAUSE);
   }
   const end = session.index.lastBuild(project.line, id);

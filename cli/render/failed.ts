@@ -17,7 +17,10 @@ export function failureHead(event: Extract<BuildEvent, { type: "failed" }>): str
 
 /** What stands below it, indented. Nothing for an action that we stopped ourselves: its log says nothing. */
 export function failureBody(
-  event: Pick<Extract<BuildEvent, { type: "failed" }>, "target" | "failure" | "tail" | "log" | "command">,
+  event: Pick<
+    Extract<BuildEvent, { type: "failed" }>,
+    "target" | "failure" | "tail" | "log" | "command" | "kept"
+  >,
   cwd: string,
   bar: string,
 ): string[] {
@@ -26,6 +29,8 @@ export function failureBody(
   lines.push(...hintOf(event.failure).map((line) => `  ${line}`));
   if (event.log !== null)
     lines.push(`  log: ${visible(fromHere(event.log, cwd))} (imagemake log ${visible(event.target)})`);
+  if (event.kept === true)
+    lines.push(`  as it was left: imagemake shell ${visible(event.target)}, until it is built again`);
   if (event.command !== null) lines.push(...command(event.command));
   return lines;
 }

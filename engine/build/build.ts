@@ -17,6 +17,7 @@ import { checkClaims } from "./claims.js";
 import { contentsOf, executorOf, type OpenExecutor } from "./here.js";
 import { cautionsOf } from "./inputs.js";
 import { clearAfterCrash, clearStages, takeLock } from "./lock.js";
+import { dropKept, keptStages } from "./kept.js";
 import { mend, notePublished } from "./perform.js";
 import { Planned } from "./durations.js";
 import { performAll, type CourseOptions, type Tally } from "./course.js";
@@ -185,6 +186,16 @@ async function buildLocked(options: BuildOptions, began: number, plan: Plan | nu
   const ready = executor.ok ? await executor.value.prepare(needed, wanted) : ok([]);
   if (!ready.ok) return ended(session, ready.problem);
   for (const warning of ready.value) notice(options, warning);
+  const keeps = keptStages(project).length > 0;
+  const stands = needed.filter(({ id }) => judged.value.get(id)?.decision.kind !== "build");
+  const stuck = keeps
+    ? await dropKept(
+        project,
+        session.index,
+        stands.map(({ id }) => id),
+      )
+    : [];
+  for (const { message } of stuck) notice(options, message);
   const planned = new Set(toBuild.map(({ id }) => id));
   const prepare = async (action: Action): Promise<Result<void>> => {
     if (planned.has(action.id)) return ok(undefined);
@@ -196,7 +207,7 @@ async function buildLocked(options: BuildOptions, began: number, plan: Plan | nu
   };
   const context = {
     ...{ session, executor, contents, plan: judged.value, prepare },
-    ...{ making: new Map(), copies: { told: false } },
+    ...{ making: new Map(), copies: { told: false }, keeps },
   };
   session.decider.products.settle();
   const tally = await performAll(context, needed, judged.value, obstacles, options);

@@ -19,6 +19,7 @@ export function failed(
   failure: Failure,
   duration = 0,
   log: string | null = null,
+  kept = false,
 ): { readonly kind: "failed"; readonly failure: Failure } {
   const { options } = context.session;
   const tail = log === null ? [] : lastLines(log, TAIL_LINES);
@@ -35,6 +36,7 @@ export function failed(
     log,
     tail: why === null ? tail : [...tail, `imagemake: ${why}`],
     command: staged === null ? null : describeCommand(action, staged),
+    ...(kept ? { kept } : {}),
     duration,
     at: options.now(),
   });

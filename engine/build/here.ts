@@ -18,12 +18,18 @@ export async function executorOf(
   session: Session,
   open: OpenExecutor = openLocal,
 ): Promise<Result<Executor>> {
+  const here = await hereOf(session);
+  return here.ok ? ok(await open(here.value)) : here;
+}
+
+/** What an executor on this machine works with. */
+export async function hereOf(session: Session): Promise<Result<LocalContext>> {
   const isolation = await isolationOf(session);
   if (!isolation.ok) return isolation;
   const { index, store } = session.decider.context;
   const { project, drivers } = session.options;
   const { whole } = session.decider;
-  return ok(await open({ layout: project, index, store, whole, drivers, isolation: isolation.value }));
+  return ok({ layout: project, index, store, whole, drivers, isolation: isolation.value });
 }
 
 const openLocal: OpenExecutor = (here) => new LocalExecutor(here);

@@ -14,6 +14,7 @@ import { removeTree } from "../execute/local/remove.js";
 import { clearStaleStages, untold } from "../execute/local/stale.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
+import { keptStages } from "./kept.js";
 import type { RunOptions } from "./session.js";
 
 /** What taking the lock needs to know. */
@@ -55,7 +56,7 @@ async function cleared(project: Project, lock: Lock): Promise<Lock> {
     clearAllTemporaries(project);
     // The next to take the lock would not know any more that somebody was killed.
     if (lock.inherited) {
-      await clearStaleStages(project.stage);
+      await clearStaleStages(project.stage, keptStages(project));
       await clearLeftovers(project);
     }
     return { ...lock, release };
@@ -72,7 +73,7 @@ async function cleared(project: Project, lock: Lock): Promise<Lock> {
 export async function clearStages(project: Project): Promise<readonly string[]> {
   const { stage, copies, store, files, layers, manifests, packages } = project;
   const passedOn = passNothingOn([stage, copies, store, files, layers, manifests, packages]);
-  const { problems } = await clearStaleStages(stage);
+  const { problems } = await clearStaleStages(stage, keptStages(project));
   return [
     ...(passedOn === null ? [] : [passedOn]),
     ...untold(project, problems).map(({ message }) => message),

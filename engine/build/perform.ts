@@ -25,6 +25,7 @@ import { droppedAttributes } from "../sources/dropped.js";
 import { lossesOf, lossText } from "../tree/losses.js";
 import { readManifest } from "../tree/manifest.js";
 import { failed } from "./failed.js";
+import { dropKept, mayKeep } from "./kept.js";
 import type { Session } from "./session.js";
 import { forgetUnfinished, makeLog, noteUnfinished } from "./unfinished.js";
 
@@ -45,6 +46,8 @@ export interface PerformContext {
   readonly prepare: (action: Action) => Promise<Result<void>>;
   /** Actions that are made anew for a reader that the plan did not hold. */
   readonly making: Map<string, Promise<Performed>>;
+  /** Whether stages of earlier builds are kept. */
+  readonly keeps: boolean;
   /** Whether was said that output files are copies: once a run is enough. */
   readonly copies: { told: boolean };
 }
@@ -143,11 +146,16 @@ async function build(
   judged: Judgement | null,
 ): Promise<Performed> {
   const { decider, options } = context.session;
+  const { project } = decider.context;
+  const tell = (problems: readonly Problem[]): void => {
+    for (const { message } of problems)
+      options.emit({ type: "notice", level: "warning", message, at: options.now() });
+  };
+  if (context.keeps) tell(await dropKept(project, context.session.index, [action.id]));
   const provided = await provide(context, action);
   if (!provided.ok) return failed(context, action, null, { kind: "problem", problem: provided.problem });
   const { executor } = context;
   if (!executor.ok) return failed(context, action, null, { kind: "problem", problem: executor.problem });
-  const { project } = decider.context;
   const id = `${options.now().toString(36)}-${randomBytes(4).toString("hex")}`;
   const started = options.now();
   // The clock may be put right meanwhile.
@@ -169,6 +177,7 @@ async function build(
   noteUnfinished(project, { id, action: action.id, started });
   reached("claimed", action.id);
   let copies: Copies | null = null;
+  let kept = false;
   try {
     const staged = await stageAction(decider, action, id, judged);
     if (!staged.ok) return notRun(context, action, staged.problem, lasted());
@@ -177,9 +186,10 @@ async function build(
     const losses = await lossesIn(decider, action);
     const lost = losses.ok ? losses.value : [];
     const { dir, action: what } = staged.value;
-    const { signal, killSignal } = options;
+    const { signal, killSignal, keepFailed: keep } = options;
     const outcome: Outcome = losses.ok
-      ? (refused(action, lost) ?? (await executor.value.execute(what, { dir, log, signal, killSignal })))
+      ? (refused(action, lost) ??
+        (await executor.value.execute(what, { dir, log, signal, killSignal, keep })))
       : { kind: "problem", problem: losses.problem };
     if (outcome.kind === "not-run") return notRun(context, action, outcome.problem, lasted());
     const record = { started, duration: lasted(), log };
@@ -190,8 +200,9 @@ async function build(
           recordFailure(decider, what, outcome, record);
           forgetUnfinished(project, action.id);
         });
+        kept = keep && mayKeep(dir);
       }
-      return failed(context, action, staged.value, outcome, record.duration, log);
+      return failed(context, action, staged.value, outcome, record.duration, log, kept);
     }
     const outputs = publish(decider, what, outcome.outputs, record);
     forgetUnfinished(project, action.id);
@@ -221,8 +232,11 @@ async function build(
     });
     return { kind: "built" };
   } finally {
-    for (const { message } of await removeStage(project, stageOf(project, id), copies))
-      options.emit({ type: "notice", level: "warning", message, at: options.now() });
+    tell(
+      kept
+        ? await dropKept(project, context.session.index, [])
+        : await removeStage(project, stageOf(project, id), copies),
+    );
     reached("stage removed", action.id);
   }
 }

@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly shared: Shared | null;
   /** False with --no-isolation: actions run in process groups of their own, and what they make counts only there. */
   readonly isolated: boolean;
+  /** The stage of what fails is kept for `imagemake shell`. */
+  readonly keepFailed: boolean;
   readonly emit: Emit;
   readonly signal: AbortSignal;
   /** The second Ctrl-C: running actions are killed without a grace time. */

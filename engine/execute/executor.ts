@@ -57,6 +57,8 @@ export interface Circumstance {
   /** Asks it to stop; `killSignal` does not wait for that. */
   readonly signal: AbortSignal;
   readonly killSignal: AbortSignal;
+  /** When it fails, its stage says what a shell in there needs (local/failed-stage.ts), where the place is this machine. */
+  readonly keep: boolean;
 }
 
 /** How an execution ended. */

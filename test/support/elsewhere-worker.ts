@@ -50,7 +50,13 @@ async function execute(id: number, staged: StagedAction): Promise<Executed> {
   try {
     const laid = await lay(staged, makeStage(stage));
     const outcome: Outcome = laid.ok
-      ? await executor.execute(staged, { dir: stage, log, signal: stop.signal, killSignal: kill.signal })
+      ? await executor.execute(staged, {
+          dir: stage,
+          log,
+          signal: stop.signal,
+          killSignal: kill.signal,
+          keep: false,
+        })
       : { kind: "not-run", problem: laid.problem };
     const given = outcome.kind === "made" ? await give(Object.values(outcome.outputs)) : ok(undefined);
     return {

@@ -124,7 +124,7 @@ export async function execute({ executor, near, dir }: Tried, what: What): Promi
   const marked = { ...staged, env: { ...staged.env, MARK: mark } };
   writeFileSync(log, "before\n");
   const [stop, kill] = [what.stop ?? new AbortController(), what.kill ?? new AbortController()];
-  const circumstance = { dir: stage, log, signal: stop.signal, killSignal: kill.signal };
+  const circumstance = { dir: stage, log, signal: stop.signal, killSignal: kill.signal, keep: false };
   const outcome = await executor.execute(marked, circumstance);
   const running = [
     ...processesWith((read) => read("environ").includes(mark)).map((pid) => `process ${pid}`),

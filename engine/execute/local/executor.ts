@@ -3,6 +3,7 @@
 import { appendFileSync, lstatSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { ArtifactRow } from "../../../cache/index.js";
+import { writeIfPossible } from "../../../cache/io.js";
 import { directoriesIn } from "../../../cache/layout.js";
 import type { Action, Tool } from "../../model.js";
 import type { Notice } from "../../notice.js";
@@ -13,6 +14,8 @@ import { endedInPipe } from "../../shell.js";
 import { missingTools } from "../../tools.js";
 import type { Asked, Circumstance, Executor, Outcome, StagedAction } from "../executor.js";
 import { refused } from "../guards.js";
+import { bounded } from "./bounded-log.js";
+import { markFailed, surroundings, type Surroundings } from "./failed-stage.js";
 import { hiddenByMounts } from "./left-mounted.js";
 import { canHoldTrees } from "./capability.js";
 import { moreIds } from "./ids.js";
@@ -21,7 +24,7 @@ import { place, type PlaceContext, type Placed } from "./place.js";
 import { strippedText } from "./plain.js";
 import { type Isolation, type Left, runJob } from "./sandbox.js";
 import { toldBy } from "./outputs.js";
-import { emulatedIn, endedWithin } from "./within.js";
+import { endedWithin } from "./within.js";
 
 /** A state directory, opened, and how actions are kept apart in it. */
 export type LocalContext = Omit<PlaceContext, "overlays"> & KeepContext;
@@ -55,21 +58,55 @@ export class LocalExecutor implements Executor {
     if (damaged !== null) return { kind: "not-run", problem: damaged };
     const placed = await place({ ...this.context, overlays: this.#overlays }, staged, circumstance);
     if (!placed.ok) return { kind: "not-run", problem: placed.problem };
-    const ran = await this.#run(staged, placed.value, circumstance);
+    const outcome = await this.#executePlaced(staged, placed.value, circumstance, since);
+    if (circumstance.keep && outcome.kind !== "made" && outcome.kind !== "interrupted")
+      this.#markFailed(staged, placed.value, outcome);
+    return outcome;
+  }
+
+  async #executePlaced(
+    staged: StagedAction,
+    placed: Placed,
+    circumstance: Circumstance,
+    since: number,
+  ): Promise<Exclude<Outcome, { kind: "not-run" }>> {
+    const ran = await this.#run(staged, placed, circumstance);
     if (!("stripped" in ran)) return ran;
-    const told = toldBy(staged.action, placed.value.work);
+    const told = toldBy(staged.action, placed.work);
     const lost = [...strippedText(ran.stripped), ...told.losses];
-    const hidden = hiddenByMounts(staged, placed.value.cwd, ran.mounts);
+    const hidden = hiddenByMounts(staged, placed.cwd, ran.mounts);
     const failure = hidden ?? refused(staged.action, lost) ?? (await this.#damagedSince(staged, since));
     if (failure !== null) return failure;
     // What comes after Ctrl-C is not published.
     if (circumstance.signal.aborted) return { kind: "interrupted" };
     const link = directoriesIn(this.context.layout).find(([path]) => isLink(path));
     if (link !== undefined) return stateReplaced(link[0]);
-    const kept = await keepOutputs(this.context, staged, placed.value);
+    const kept = await keepOutputs(this.context, staged, placed);
     if (kept.kind !== "made") return kept;
     const notices: readonly Notice[] = [...lost, ...told.warnings, ...kept.notices];
     return { ...kept, notices };
+  }
+
+  #seen(action: Action, placed: Placed): Surroundings {
+    return surroundings(action, placed, this.context.layout.layers, devicesFor(action));
+  }
+
+  #markFailed(staged: StagedAction, placed: Placed, failure: Failure): void {
+    const { action } = staged;
+    const seen = this.#seen(action, placed);
+    // On a full disk there is nothing to be kept.
+    writeIfPossible(() => markFailed({ action: action.id, at: Date.now(), failure, seen }));
+  }
+
+  /** Places an action, and starts nothing: what its command would see. */
+  async see(
+    staged: StagedAction,
+    where: Pick<Circumstance, "dir" | "signal">,
+  ): Promise<Result<Surroundings>> {
+    const damaged = await this.#damaged(staged);
+    if (damaged !== null) return { ok: false, problem: damaged };
+    const placed = await place({ ...this.context, overlays: this.#overlays }, staged, where);
+    return placed.ok ? ok(this.#seen(staged.action, placed.value)) : placed;
   }
 
   /** What is not whole of what the action is going to read. */
@@ -109,19 +146,12 @@ export class LocalExecutor implements Executor {
     placed: Placed,
     { log, signal, killSignal }: Circumstance,
   ): Promise<Failure | Left> {
-    const { dir, work, root, cwd, argv, env, mounts } = placed;
-    const end = await runJob(
+    const running = runJob(
       {
-        stage: dir,
-        ...(root !== null
-          ? { root, emulated: emulatedIn(action) }
-          : cwd === work
-            ? {}
-            : { place: { from: work, to: cwd } }),
-        ...{ cwd, layersDir: this.context.layout.layers, argv, env, log, mounts },
+        ...this.#seen(action, placed),
+        ...{ argv: placed.argv, log },
         network: action.network,
         interactive: action.interactive,
-        devices: devicesFor(action),
         plain: plainIn(action, placed),
         timeoutMs: action.timeout === null ? null : action.timeout * 1000,
       },
@@ -129,6 +159,7 @@ export class LocalExecutor implements Executor {
       signal,
       killSignal,
     );
+    const end = await bounded(log, running);
     switch (end.kind) {
       case "exited": {
         const inText = action.command.kind === "shell" ? endedInPipe(end.status) : null;

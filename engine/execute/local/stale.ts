@@ -59,11 +59,15 @@ export function untold(place: Place, problems: readonly Problem[]): readonly Pro
 /** Where stages are, and where it is written down what was said of them. */
 type Place = Pick<Project, "state" | "stage">;
 
-/** Unmounts and deletes every stage below `stageDir`, and nothing else there; a directory that is not there has none. */
-export async function clearStaleStages(stageDir: string): Promise<Cleared> {
+/**
+ * Unmounts and deletes every stage below `stageDir` but those `kept`, and nothing else there; a directory that is not there
+ * has none.
+ */
+export async function clearStaleStages(stageDir: string, kept: readonly string[] = []): Promise<Cleared> {
   const cleared: string[] = [];
   const problems: Problem[] = [];
   for (const name of stages(stageDir, problems)) {
+    if (kept.includes(name)) continue;
     if (!isOurs("stage", name)) {
       problems.push({
         exit: Exit.environment,
