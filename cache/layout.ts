@@ -233,6 +233,9 @@ export const databaseFiles = ({ index }: Pick<Layout, "index">): string[] =>
 /** The stage of a build. */
 export const stageOf = ({ stage }: Pick<Layout, "stage">, build: string): string => join(stage, build);
 
+/** In a stage, what says how its action stood when it failed. */
+export const failedPath = (stage: string): string => join(stage, "failed.json");
+
 /** What is to become a log or a note, while nobody else may see it: what a kill leaves there is cleared. */
 export const partPath = ({ stage }: Pick<Layout, "stage">, build: string, what: "log" | "note"): string =>
   join(stage, `${build}.${what}`);

@@ -58,6 +58,7 @@ test("what decides, builds and publishes knows no mount, namespace or process of
 /** Those that do, and why. */
 const OPENS_LOCAL: Readonly<Record<string, string>> = {
   "engine/build/here.ts": "opens the executor of this machine",
+  "engine/build/kept.ts": "knows which stages say how their action failed",
   "engine/build/lock.ts": "clears what a killed run left",
   "engine/execute/disk-use.ts": "measures what ids of other owners hold",
   "engine/state.ts": "makes no state directory on a mount of somebody else's",

@@ -23,12 +23,13 @@ export async function bounded<T>(log: string, command: Promise<T>): Promise<T> {
     return command;
   }
   let hole = HEAD;
-  let making: Promise<unknown> | null = null;
+  let [making, busy]: [Promise<unknown>, boolean] = [Promise.resolve(), false];
   const timer = setInterval(() => {
     const { size } = fstatSync(fd);
-    if (making !== null || size - hole <= MOST) return;
+    if (busy || size - hole <= MOST) return;
     const to = size - TAIL;
-    making = makeHole(fd, hole, to).finally(() => (making = null));
+    busy = true;
+    making = makeHole(fd, hole, to).finally(() => (busy = false));
     hole = to;
   }, PAUSE);
   try {

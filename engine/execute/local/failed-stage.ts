@@ -1,6 +1,6 @@
 // How an action stood when it failed, kept in its stage: enough to start a shell where its command ran. It starts nothing.
-import { join } from "node:path";
 import { isPlain, readPlain } from "../../../cache/io.js";
+import { failedPath } from "../../../cache/layout.js";
 import { checksumHolds, withChecksum, writeWhole } from "../../../cache/write.js";
 import type { Action } from "../../model.js";
 import type { Failure } from "../../reason.js";
@@ -40,16 +40,14 @@ export function surroundings(
   };
 }
 
-const fileIn = (stage: string): string => join(stage, "failed.json");
-
 /** Writes it into the stage, which nobody else can read: what the environment holds may be secret. */
 export function markFailed(left: FailedStage): void {
-  writeWhole(fileIn(left.seen.stage), withChecksum(JSON.stringify(left)));
+  writeWhole(failedPath(left.seen.stage), withChecksum(JSON.stringify(left)));
 }
 
 /** What a stage says of itself; null where its action did not fail, or where it is not the place that it was. */
 export function failedStage(stage: string): FailedStage | null {
-  const file = fileIn(stage);
+  const file = failedPath(stage);
   const text = isPlain(file) ? readPlain(file)?.toString("utf8") : undefined;
   if (text === undefined || checksumHolds(text) !== true) return null;
   const left = JSON.parse(text) as FailedStage;

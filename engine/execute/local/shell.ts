@@ -47,7 +47,8 @@ export async function runShell(
       ...seen,
       argv: ["/bin/sh", "-c", command ?? START],
       env: { ...seen.env, ...Object.fromEntries(terminal), PS1: prompt, HISTFILE: "" },
-      log: join(seen.stage, "log"),
+      // It speaks to the terminal.
+      log: "/dev/null",
       ...{ network, interactive: true, timeoutMs: null },
     },
     isolation,
