@@ -160,6 +160,18 @@ describe("what did not fail", () => {
       "imagemake: the tree tree; what is written here is thrown away\n",
     ]);
     expect((await shell("tree", "ls /etc")).stdout).toBe("name\n");
+    const killed = await shell("tree", "kill -9 $$");
+    expect([killed.status, killed.stderr]).toEqual([
+      1,
+      expect.stringContaining("the shell was ended by SIGKILL\n"),
+    ]);
+    project.write("Imagefile.ts", imagefile().replace("echo tree >", "echo other >"));
+    const old = await shell("tree", "cat /etc/name");
+    project.write("Imagefile.ts", imagefile());
+    expect([old.stdout, old.stderr]).toEqual([
+      "tree\n",
+      expect.stringContaining("tree is out of date (command changed), and this is what was built last\n"),
+    ]);
     expect(stages()).toEqual([]);
   });
 
@@ -190,6 +202,10 @@ describe("what did not fail", () => {
       2,
       expect.stringContaining("failing reads what is not here: tree\n  imagemake tree builds it"),
     ]);
+    await project.good("--no-isolation", "tree");
+    expect((await shell("tree", "true", "--no-isolation")).stderr).toContain(
+      "a shell in a tree needs namespaces\n  run it without --no-isolation",
+    );
     const { stderr: none } = await project.run("--shell-on-failure", "good");
     expect(none).toContain("--shell-on-failure needs a terminal");
   });

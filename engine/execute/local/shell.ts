@@ -26,7 +26,7 @@ const START = "if command -v bash >/dev/null; then exec bash --noprofile --norc 
 /** What a shell on a terminal has to know of it. */
 const TERMINAL = ["TERM", "COLORTERM", "COLUMNS", "LINES"] as const;
 
-/** Runs it to its end, on the terminal or whatever is in its place. Returns its exit status; 128 and the signal's number where one ended it. */
+/** Runs it to its end, on the terminal or whatever is in its place. Returns its exit status. */
 export async function runShell(
   seen: Surroundings,
   isolation: Isolation,
@@ -57,13 +57,10 @@ export async function runShell(
   switch (end.kind) {
     case "exited":
       return ok(end.status);
-    case "signal":
-      return fail(Exit.failed, `the shell ended by ${end.signal}`);
     case "problem":
       return { ok: false, problem: gone(end.problem) };
-    case "timeout":
-    case "interrupted":
-      return fail(Exit.failed, "the shell was stopped");
+    default:
+      return fail(Exit.failed, `the shell was ended by ${end.kind === "signal" ? end.signal : end.kind}`);
   }
 }
 
