@@ -170,7 +170,9 @@ describe("what did not fail", () => {
     project.write("Imagefile.ts", imagefile());
     expect([old.stdout, old.stderr]).toEqual([
       "tree\n",
-      expect.stringContaining("tree is out of date (command changed), and this is what was built last\n"),
+      expect.stringContaining(
+        "tree is out of date (command changed), and this is what was built last; imagemake tree builds it\n",
+      ),
     ]);
     expect(stages()).toEqual([]);
   });

@@ -9,6 +9,7 @@ import { Exit, fail, ok, type Result } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
 import { Presence } from "../../engine/presence.js";
 import type { Looking } from "../look.js";
+import { warn } from "../state.js";
 import { describeDecision } from "../render/reason.js";
 
 /** A file that is there. `stale`: why it is not what would be built now, null where it is. */
@@ -40,6 +41,12 @@ export async function findArtifact(
   return store.has(id, size)
     ? ok({ path: store.path(id), name, size, stale })
     : fail(Exit.usage, `what was built for ${target} is gone from the store`, builds(target));
+}
+
+/** Says that what is used is not what would be built now. */
+export function warnIfOld(target: TargetId, { stale }: Pick<Found, "stale">): void {
+  if (stale !== null)
+    warn(`${target} is out of date (${stale}), and this is what was built last; ${builds(target)}`);
 }
 
 const builds = (target: TargetId): string => `imagemake ${target} builds it`;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { asError, Exit, stop, unwrap } from "../../engine/problem.js";
 import { missingTools } from "../../engine/tools.js";
 import type { Accel, Does, Guest, Machine, Qemu, Role } from "../../rules/guest.js";
-import { findArtifact, type Found } from "../boot/artifact.js";
+import { findArtifact, type Found, warnIfOld } from "../boot/artifact.js";
 import { type Ended, runGuest } from "../boot/console.js";
 import {
   accelOf,
@@ -48,10 +48,7 @@ export async function command(call: Call<"boot">): Promise<number> {
   for (const [role, input] of Object.entries(guest.inputs) as [Role, string][]) {
     const file = unwrap(await findArtifact(looking, judgements, input));
     found[role] = file;
-    if (file.stale !== null)
-      warn(
-        `${input} is out of date (${file.stale}), and this is what was built last; imagemake ${input} builds it`,
-      );
+    warnIfOld(input, file);
   }
   const start: Start = {
     qemu,

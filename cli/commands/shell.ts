@@ -14,7 +14,7 @@ import { makeStage, removeStage, stageAction } from "../../engine/execute/stage.
 import type { Action, TargetId } from "../../engine/model.js";
 import { Exit, fail, ok, unwrap, type Result } from "../../engine/problem.js";
 import { relationsOf } from "../../engine/relations.js";
-import { lastMade } from "../boot/artifact.js";
+import { lastMade, warnIfOld } from "../boot/artifact.js";
 import type { Call } from "../call.js";
 import { actionOf, judge } from "../look.js";
 import { openImagefile, runOf } from "../open.js";
@@ -116,7 +116,7 @@ class Shell {
       return last?.status === "failed"
         ? fail(Exit.usage, `${action.id} failed, and its stage was not kept`, anew)
         : made;
-    const { row, stale } = made.value;
+    const { row } = made.value;
     if (row.kind !== "tree")
       return fail(
         Exit.usage,
@@ -125,7 +125,7 @@ class Shell {
           : `${target} is a file, and did not fail: there is nothing to enter`,
         anew,
       );
-    if (stale !== null) warn(`${target} is out of date (${stale}), and this is what was built last`);
+    warnIfOld(target, made.value);
     return this.#inStage(async (build, here) => {
       const dir = stageOf(session.options.project, build);
       const work = makeStage(dir);
