@@ -2,6 +2,7 @@
 // the Imagefile are known (evaluate/collect.ts).
 import { PACKAGE } from "../cache/installed.js";
 import type {
+  Beside,
   Command,
   Guards,
   Holding,
@@ -54,6 +55,7 @@ export interface PackageSpec {
   readonly arch: string;
   readonly want: readonly Wanted[];
   readonly options: Json;
+  readonly beside?: Beside;
   readonly on: Handle | null;
 }
 
@@ -85,6 +87,7 @@ export interface Lineage {
   readonly repo: Json;
   readonly arch: string;
   readonly options: Json;
+  readonly beside?: Beside;
 }
 
 /** A source as an Imagefile holds it. */

@@ -107,6 +107,7 @@ const OF_REQUEST: Readonly<
   options: ({ options }) => options,
   on: ({ on }) => on !== null,
   repo: "in the closure",
+  beside: "in the closure",
   want: "in the closure",
   arch: "in the closure",
 };

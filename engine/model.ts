@@ -146,8 +146,18 @@ export interface PackageRequest {
   readonly want: readonly Wanted[];
   /** The driver's own options (variant, recommends). */
   readonly options: Json;
+  /** What counts beside the repository's snapshot; absent for nothing. */
+  readonly beside?: Beside;
   /** The target whose tree lies beneath, with the packages it already holds; null for an empty tree. */
   readonly on: TargetId | null;
+}
+
+/** What decides which packages a list means and is in no repository: a snapshot stays when it changes. */
+export interface Beside {
+  /** The driver's own words. */
+  readonly options: Json;
+  /** Package files, as patterns below the Imagefile's directory. */
+  readonly files: readonly string[];
 }
 
 /** Shares of the machine while the action runs. `cpu` in cores, `memory` in bytes. */

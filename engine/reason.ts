@@ -35,11 +35,19 @@ const changeSchema = z
 /** A component of the key that differs from what is published. */
 export type Change = z.infer<typeof changeSchema>;
 
-const packageChangeSchema = z.object({ name: text, before: orNothing, after: orNothing }).readonly().meta({
-  id: "PackageChange",
-  description:
-    "A package gained, lost, in another version, or built again in the same one (`before` is `after`).",
-});
+const packageChangeSchema = z
+  .object({
+    name: text,
+    before: orNothing,
+    after: orNothing,
+    from: text.exactOptional().describe("which of several repositories it comes from, lost ones came from"),
+  })
+  .readonly()
+  .meta({
+    id: "PackageChange",
+    description:
+      "A package gained, lost, in another version, or built again in the same one (`before` is `after`).",
+  });
 /** A package gained, lost, in another version, or built again in the same one (`before` and `after` are equal). */
 export type PackageChange = z.infer<typeof packageChangeSchema>;
 

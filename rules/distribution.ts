@@ -1,7 +1,16 @@
 // What a distribution is: the systems of one package manager, declared once. Its architectures and the processor of each, its
 // repositories, and the recipes that make and change its trees. Types of an Imagefile, emulation and messages follow from it.
 import type { Handle, Lineage, PackageSpec } from "../engine/declare.js";
-import type { Command, Guards, Json, Source, Source as EngineSource, Tool, Wanted } from "../engine/model.js";
+import type {
+  Beside,
+  Command,
+  Guards,
+  Json,
+  Source,
+  Source as EngineSource,
+  Tool,
+  Wanted,
+} from "../engine/model.js";
 
 /** A program that makes or changes a tree with packages, and what it needs beside them. */
 interface Work {
@@ -21,6 +30,13 @@ interface Told {
   readonly options: Json;
 }
 
+/** What is asked of a root filesystem beside its packages. */
+export interface Asked {
+  readonly variant?: string | undefined;
+  /** Whether recommended packages come too. */
+  readonly recommends?: boolean | undefined;
+}
+
 /** A declaration; `R` is what its repositories are. */
 interface Declared<A extends string, R> {
   /** The driver's name. */
@@ -31,7 +47,9 @@ interface Declared<A extends string, R> {
   /** The repository as package requests name it. */
   readonly request: (repo: R) => Json;
   /** Options of the resolver. */
-  readonly options: (repo: R, variant: string | undefined) => Json;
+  readonly options: (repo: R, asked: Asked) => Json;
+  /** What decides its packages beside the repository's snapshot. */
+  readonly beside?: (repo: R) => Beside | undefined;
   /** A root filesystem out of nothing but packages. */
   readonly bootstrap: (repo: R, told: Told) => Work;
   /** More packages on a tree. */
@@ -44,7 +62,7 @@ export interface Distribution<A extends string = string> {
   readonly archs: readonly string[];
   readonly isRepo: (value: unknown) => boolean;
   /** What a tree comes from. */
-  readonly lineage: (repo: unknown, arch: string, variant: string | undefined) => Lineage;
+  readonly lineage: (repo: unknown, arch: string, asked: Asked) => Lineage;
   readonly bootstrap: (repo: unknown, lineage: Lineage) => Work;
   readonly install: (lineage: Lineage) => Work;
 }
@@ -67,12 +85,16 @@ export function distribution<A extends string, R>(declared: Declared<A, R>): Dis
     cpus,
     archs: Object.keys(cpus),
     isRepo: is,
-    lineage: (repo, arch, variant) => ({
-      driver: name,
-      repo: declared.request(own(repo)),
-      arch,
-      options: declared.options(own(repo), variant),
-    }),
+    lineage: (repo, arch, asked) => {
+      const beside = declared.beside?.(own(repo));
+      return {
+        driver: name,
+        repo: declared.request(own(repo)),
+        arch,
+        options: declared.options(own(repo), asked),
+        ...(beside === undefined ? {} : { beside }),
+      };
+    },
     bootstrap: (repo, lineage) => emulated(declared.bootstrap(own(repo), told(lineage)), lineage),
     install: (lineage) => emulated(declared.install(told(lineage)), lineage),
   };
@@ -117,8 +139,7 @@ export function listIn(options: Json, name: string): readonly string[] {
 
 /** Packages for a layer on `tree`, from the repository the tree was made with. */
 export function request(lineage: Lineage, tree: Handle, want: readonly Wanted[], options: Json): PackageSpec {
-  const { driver, repo, arch } = lineage;
-  return { driver, repo, arch, want, options, on: tree };
+  return { ...lineage, want, options, on: tree };
 }
 
 /** List files among paths, as inputs LIST0, LIST1, … */

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { declareOne, wrongOption, type Handle, type Lineage } from "../engine/declare.js";
 import type { Wanted } from "../engine/model.js";
 import { layered } from "./layers.js";
+import { debconf, debconfOf, NO_ANSWERS, type Answers } from "./debconf.js";
 import { callable, declaration, type Given } from "./declaration.js";
 import { option, render } from "./options.js";
 import { packing, splitGuards, treeOrFile } from "./pack.js";
@@ -13,7 +14,9 @@ import type { Distribution } from "./distribution.js";
 import { distributionOf, drivers, isRepo, type Arch, type Driver } from "./distributions.js";
 import type { Built, Out, Repo } from "./types.js";
 
-const VARIANTS = ["busybox", "essential", "apt", "minbase"] as const;
+const VARIANTS = ["busybox", "essential", "apt", "minbase", "buildd", "important", "standard"] as const;
+/** Package managers that know recommended packages. */
+const RECOMMENDING: readonly Driver[] = ["apt", "dnf"];
 
 const declared = declaration("rule.rootfs", "A root filesystem. With `out` it is packed too.", {
   repo: option(
@@ -31,8 +34,15 @@ const declared = declaration("rule.rootfs", "A root filesystem. With `out` it is
     z.enum(VARIANTS).optional(),
     `one of ${VARIANTS.join(", ")}`,
     "With apt, what is there beside `packages`: `busybox` nothing (and busybox's commands; base-files, base-passwd, busybox-static, debianutils, dpkg and libc-bin have to be among them), `essential` Debian's " +
-      "essential packages, `apt` these and apt (the default), `minbase` all of priority required and apt.",
+      "essential packages, `apt` these and apt (the default), `minbase` all of priority required and apt, `buildd` these and build-essential, " +
+      "`important` all of priority required and important (debootstrap's own choice), `standard` these and all of priority standard: what mmdebstrap has under these names. Of several sources the first says what is of a priority.",
   ),
+  recommends: option(
+    z.boolean().optional(),
+    "true or false",
+    "With apt and dnf, whether recommended packages come too, as tasks (`task-ssh-server`) want it; otherwise they do not.",
+  ),
+  debconf,
   steps: stepsOption,
   ...packing,
   ...common,
@@ -43,6 +53,8 @@ interface OfDriver<D extends Driver> {
   repo: Repo<D>;
   arch: Arch[D];
   variant?: D extends "apt" ? (typeof VARIANTS)[number] | undefined : never;
+  recommends?: D extends "apt" | "dnf" ? boolean | undefined : never;
+  debconf?: D extends "apt" ? Given<typeof declared>["debconf"] : never;
 }
 
 export const rootfs = callable(
@@ -65,17 +77,31 @@ export const rootfs = callable(
         `variant: expected nothing, because only apt has variants, found ${render(o.variant)}`,
       );
     }
+    if (o.recommends !== undefined && !RECOMMENDING.includes(o.repo.driver)) {
+      wrongOption(
+        "rootfs",
+        `recommends: expected nothing, because only ${RECOMMENDING.join(" and ")} know recommended packages, found ${render(o.recommends)}`,
+      );
+    }
+    const answers = debconfOf("rootfs", o.repo.driver, o.debconf);
     const guards = splitGuards(guardsOf(o.guards));
     const suffix = o.out === undefined ? undefined : "tree";
     const more = o.steps ?? [];
-    const lineage = distribution.lineage(o.repo, o.arch, o.variant);
+    const lineage = distribution.lineage(o.repo, o.arch, o);
     const last = {
       guards: o.out === undefined ? guardsOf(o.guards) : guards.tree,
       ...limits(o),
       ...(suffix && { suffix }),
     };
     const plain = { guards: losslessOf(o.guards), ...limits(o) };
-    const first = bootstrap(distribution, o.repo, o.packages, lineage, more.length === 0 ? last : plain);
+    const first = bootstrap(
+      distribution,
+      o.repo,
+      o.packages,
+      lineage,
+      more.length === 0 ? last : plain,
+      answers,
+    );
     const tree = more.length === 0 ? first : layered("rootfs", first, undefined, more, last);
     return treeOrFile<O>("rootfs", tree, o, guards.file);
   },
@@ -88,17 +114,18 @@ export function bootstrap(
   want: readonly Wanted[],
   lineage: Lineage,
   last: Parameters<typeof layered>[4],
+  answers: Answers = NO_ANSWERS,
 ): Handle {
   const { command, env, inputs, tools, guards = {} } = distribution.bootstrap(repo, lineage);
   return declareOne(
     {
       rule: "rootfs",
       command,
-      env,
-      inputs,
+      env: { ...env, ...answers.env },
+      inputs: { ...inputs, ...answers.inputs },
       outputs: [{ name: "OUT", kind: "tree", base: null }],
       packages: { ...lineage, want, on: null },
-      tools,
+      tools: [...tools, ...answers.tools],
       root: true,
       arch: lineage.arch,
       resources: { memory: 512 * 1024 ** 2 },

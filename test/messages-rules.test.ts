@@ -52,6 +52,22 @@ const CASES: readonly (readonly [line: string, said: string])[] = [
     `rule.disk({ from: debian(), out: "x.img", size: "1GiB", boot: "grub", fs: "vfat" })`,
     "fs: GRUB's menu and a system's links need ext4 or btrfs",
   ],
+  [
+    `apt({ url: "host", suite: "stable", sources: [{ suite: "stable", components: ["other"] }] })`,
+    "apt: sources: expected a name of its own for each, found two sources called stable; name says what one is called",
+  ],
+  [
+    `rule.rootfs({ repo: xbps("./repo"), arch: "x86_64", packages: [], recommends: true })`,
+    "rootfs: recommends: expected nothing, because only apt and dnf know recommended packages, found true",
+  ],
+  [
+    `rule.rootfs({ repo: xbps("./repo"), arch: "x86_64", packages: [], debconf: ["a a/b string c"] })`,
+    "rootfs: debconf: expected nothing, because only packages of apt ask debconf, found",
+  ],
+  [
+    `rule.platformfs({ from: voidTree(), steps: [step.install([], { debconf: files("a.txt") })] })`,
+    "debconf: expected nothing, because only packages of apt ask debconf, found files(…)",
+  ],
   [`dnf(files("a.txt", "b.txt"))`, "dnf: expected the name of one file"],
   [`dnf(files("absent.repo"))`, "absent.repo cannot be read: ENOENT"],
   [`dnf(files("twice.repo"))`, "twice.repo: line 3: the repository [one] twice"],

@@ -1,5 +1,7 @@
 // `imagemake show TARGET`: everything known of a target: its action as data, its packages, its last build.
+import { grouped } from "../../cache/grouped.js";
 import { withDate } from "../../engine/names.js";
+import type { Package } from "../../engine/packages/driver.js";
 import { Exit, unwrap } from "../../engine/problem.js";
 import { judge, look, onlyAction } from "../look.js";
 import { output } from "../output.js";
@@ -53,7 +55,8 @@ export async function command(call: Call<"show">): Promise<number> {
     const count = closure?.packages.length;
     say(
       "packages",
-      `${count ?? "not resolved:"} ${driver} packages for ${arch}${on === null ? "" : ` on ${on}`}`,
+      `${count ?? "not resolved:"} ${driver} packages for ${arch}${on === null ? "" : ` on ${on}`}` +
+        origins(closure?.packages ?? []),
     );
   }
   const { command: what } = action;
@@ -74,4 +77,11 @@ export async function command(call: Call<"show">): Promise<number> {
   }
   output.write(lines.map((line) => `${line}\n`).join(""));
   return Exit.done;
+}
+
+/** How many come from each of several repositories. */
+function origins(packages: readonly Package[]): string {
+  const by = grouped(packages, ({ origin }) => origin ?? "");
+  const named = [...by].filter(([name]) => name !== "").sort(([a], [b]) => (a < b ? -1 : 1));
+  return named.length === 0 ? "" : ` (${named.map(([name, its]) => `${its.length} ${name}`).join(", ")})`;
 }

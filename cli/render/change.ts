@@ -73,10 +73,11 @@ function packageItems(packages: readonly PackageChange[]): string[] {
 }
 
 function packageItem(change: PackageChange): string {
-  const { name, before, after } = change;
-  if (before === null) return `+ ${name}${after === null ? "" : ` ${after}`}`;
+  const { name, before, after, from } = change;
+  const origin = from === undefined ? "" : ` (${from})`;
+  if (before === null) return `+ ${name}${after === null ? "" : ` ${after}`}${origin}`;
   if (after === null) return `- ${name}`;
-  return isRebuilt(change) ? `${name} ${before} (${REBUILT})` : `${name} ${before} → ${after}`;
+  return isRebuilt(change) ? `${name} ${before} (${REBUILT})` : `${name} ${before} → ${after}${origin}`;
 }
 
 /** `input SRC src/a.txt changed`, `environment LANG changed: "C" → "de"`, `tool zstd added: "1.5.4"`. */

@@ -51,6 +51,8 @@ export async function checkInputs(
     }
     const keys = driver?.keyFiles(packages.repo) ?? [];
     if (keys.length > 0) note(action, await matchPatterns(dir, keys), "keys: ");
+    const own = packages.beside?.files ?? [];
+    if (own.length > 0) note(action, await matchPatterns(dir, own), "package files: ");
   }
   const [first, ...more] = found.values();
   return first === undefined ? ok(lost) : together(first, more);

@@ -51,7 +51,7 @@ function changesOf(name: string, before: readonly Package[], after: readonly Pac
       const [other, ...more] = gained.filter((each) => isSame(one, each));
       if (other === undefined || more.length > 0 || lost.filter((each) => isSame(each, other)).length > 1)
         continue;
-      pairs.push({ name: called(one), before: one.version, after: other.version });
+      pairs.push({ name: called(one), before: one.version, after: other.version, ...from(other) });
       lost = lost.filter((each) => each !== one);
       gained = gained.filter((each) => each !== other);
     }
@@ -61,10 +61,13 @@ function changesOf(name: string, before: readonly Package[], after: readonly Pac
   if (isPlain) pair(() => true);
   return [
     ...pairs,
-    ...lost.map((one) => ({ name: called(one), before: one.version, after: null })),
-    ...gained.map((one) => ({ name: called(one), before: null, after: one.version })),
+    ...lost.map((one) => ({ name: called(one), before: one.version, after: null, ...from(one) })),
+    ...gained.map((one) => ({ name: called(one), before: null, after: one.version, ...from(one) })),
   ];
 }
+
+const from = ({ origin }: Package): Pick<PackageChange, "from"> =>
+  origin === undefined ? {} : { from: origin };
 
 const identity = ({ version, arch, sha256 }: Package): string => [version, arch, sha256].join("\0");
 

@@ -17,6 +17,17 @@ export interface Package {
   readonly size: number;
   /** Path inside the repository where that is enough, else a URI: whatever the driver's `fetch` understands. */
   readonly location: string;
+  /** Which of several repositories it comes from, by its name; neither hashed. */
+  readonly origin?: string;
+}
+
+/** A package file of the user's own. */
+export interface LocalFile {
+  /** Absolute. */
+  readonly path: string;
+  /** Relative to the Imagefile's directory. */
+  readonly name: string;
+  readonly sha256: string;
 }
 
 /** A repository's metadata, verified and stored at one moment. */
@@ -32,6 +43,8 @@ export interface ResolveRequest {
   readonly snapshot: SnapshotAt;
   readonly want: readonly string[];
   readonly options: Json;
+  /** What counts beside the snapshot. */
+  readonly beside?: { readonly options: Json; readonly files: readonly LocalFile[] };
   /** Packages that the tree beneath already holds. */
   readonly on: readonly Package[];
 }

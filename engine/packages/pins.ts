@@ -20,7 +20,16 @@ import type { Drivers, Package, PackageDriver, SnapshotAt, SnapshotContext } fro
 import { fetchPackages, type Fetching } from "./fetch.js";
 import { Policies, type Policy } from "./policy.js";
 import { agreeing, checkedHere, provenRelease, StoredPackages, without } from "./proof.js";
-import { type Asked, beneath, blame, namesakes, requestDigest, wantedOf, withBeneath } from "./requests.js";
+import {
+  type Asked,
+  beneath,
+  besideOf,
+  blame,
+  namesakes,
+  requestDigest,
+  wantedOf,
+  withBeneath,
+} from "./requests.js";
 import { dated, fateOf, moment, renewedTexts, takeSnapshot, withScratch } from "./snapshots.js";
 
 /** What the pins of a run need. */
@@ -309,14 +318,16 @@ export class Pins {
     const request = await this.#request(action);
     if (!request.ok) return request;
     if (request.value === null) return ok(undefined);
-    const { asked, entries, on, driver, policy, digest } = request.value;
+    const { asked, entries, on, driver, policy, beside, digest } = request.value;
     const entry = await this.#snapshotOf(await this.#snapshotName(asked), policy);
     if (entry === null) return ok(undefined);
     const at: SnapshotAt = { repo: asked.repo, arch: asked.arch, dir: entry.dir };
     this.#phase("resolve", action.id);
     const want = [...new Set(entries.map((entry) => entry.name))].sort();
     const packages = await this.#withScratch(async (context) =>
-      fitForFiles(await driver.resolve({ snapshot: at, want, options: asked.options, on }, context)),
+      fitForFiles(
+        await driver.resolve({ snapshot: at, want, options: asked.options, ...beside, on }, context),
+      ),
     );
     if (!packages.ok) {
       const problem = blame(packages.problem, entries);
@@ -346,9 +357,12 @@ export class Pins {
     const driver = await this.driver(asked.driver);
     const policy = await this.#policies.of(asked);
     if (!policy.ok) return policy;
+    const beside = await besideOf(asked, this.context.project, this.context.sources);
+    if (!beside.ok) return beside;
     const names = entries.value.map(({ name }) => name);
-    const digest = requestDigest(asked, driver, policy.value, names, on.value);
-    return ok({ asked, entries: entries.value, on: on.value, driver, policy: policy.value, digest });
+    const digest = requestDigest(asked, driver, policy.value, names, on.value, beside.value);
+    const found = { asked, entries: entries.value, on: on.value, driver, policy: policy.value };
+    return ok({ ...found, beside: beside.value, digest });
   }
 
   /** Those of the whole Imagefile: a release must not depend on which is asked for first. */

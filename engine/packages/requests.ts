@@ -1,17 +1,19 @@
 // What package requests ask for, by name and as digests, what they lie on, and what their repositories are called. It
 // resolves nothing.
 import { createHash } from "node:crypto";
+import { relative } from "node:path";
 import { addTo } from "../../cache/grouped.js";
 import { canonical, toJson } from "../key.js";
 import type { Action, Graph, PackageRequest, TargetId, Wanted } from "../model.js";
 import type { Obstacle, Obstacles } from "../obstacles.js";
 import { Exit, ok, type Problem, type Result } from "../problem.js";
+import type { Project } from "../project.js";
 import { relationsOf } from "../relations.js";
 import { asWritten } from "../shell.js";
 import { namesOf } from "../sources/lists.js";
 import type { Sources } from "../sources/resolve.js";
 import { closureDigest } from "./closure.js";
-import type { Package, PackageDriver } from "./driver.js";
+import type { Package, PackageDriver, ResolveRequest } from "./driver.js";
 import type { Policy } from "./policy.js";
 
 /** What a list asks for. While `digest` is the same, which has no snapshot in it, a pinned answer stands. */
@@ -21,6 +23,7 @@ export interface Asked {
   readonly on: readonly Package[];
   readonly driver: PackageDriver;
   readonly policy: Policy;
+  readonly beside: Pick<ResolveRequest, "beside">;
   readonly digest: string;
 }
 
@@ -51,15 +54,35 @@ export function requestDigest(
   policy: Policy,
   names: readonly string[],
   on: readonly Package[],
+  { beside }: Pick<ResolveRequest, "beside">,
 ): string {
   const asked = {
     ...{ driver, repository: repositoryName(repo), policy: policy.digest, arch, options },
     want: [...new Set(names)].sort(),
     on: closureDigest(on),
+    // Where the files lie does not count.
+    ...(beside === undefined
+      ? {}
+      : { beside: [beside.options, beside.files.map(({ sha256 }) => sha256).sort()] }),
   };
   return createHash("sha256")
     .update(canonical(toJson(asked)))
     .digest("hex");
+}
+
+/** What counts beside the snapshot, with the digests of the files that it means. */
+export async function besideOf(
+  { beside }: PackageRequest,
+  { dir }: Project,
+  sources: Sources,
+): Promise<Result<Pick<ResolveRequest, "beside">>> {
+  if (beside === undefined) return ok({});
+  const { options } = beside;
+  if (beside.files.length === 0) return ok({ beside: { options, files: [] } });
+  const found = await sources.digests(beside.files);
+  if (!found.ok) return found;
+  const files = found.value.map(({ path, digest }) => ({ path, name: relative(dir, path), sha256: digest }));
+  return ok({ beside: { options, files } });
 }
 
 /**

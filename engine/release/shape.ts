@@ -61,6 +61,7 @@ export const wrongInPackage: Check = fields({
   sha256: matching(PACKAGE_DIGEST),
   size,
   location: text,
+  origin: optional(text),
 });
 
 /** A field for each of a release's; what is left out has the value of a new release. */

@@ -96,16 +96,24 @@ export class Sources {
 
   /** Digests of the files that patterns mean, through whatever links lead to them; sorted. */
   async contents(patterns: readonly string[]): Promise<Result<readonly string[]>> {
+    const digests = await this.digests(patterns);
+    return digests.ok ? ok(digests.value.map(({ digest }) => digest).sort()) : digests;
+  }
+
+  /** The same with each file's path, in the order of paths. */
+  async digests(
+    patterns: readonly string[],
+  ): Promise<Result<readonly { readonly path: string; readonly digest: string }[]>> {
     const matched = await matchPatterns(this.project.dir, patterns);
     if (!matched.ok) return matched;
     this.#directories(matched.value.directories, this.facts);
-    const digests: string[] = [];
+    const digests: { readonly path: string; readonly digest: string }[] = [];
     for (const path of matched.value.files) {
       const stamp = stampOf(path);
       if (stamp === null) return dangling(this.#name(path), path);
-      digests.push(await this.#digest(path, stamp, this.facts));
+      digests.push({ path, digest: await this.#digest(path, stamp, this.facts) });
     }
-    return ok(digests.sort());
+    return ok(digests);
   }
 
   async #resolve(source: Source, name: string, grounds: Grounds): Promise<Result<ResolvedSource>> {

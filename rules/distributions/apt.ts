@@ -1,5 +1,5 @@
 // Debian, by apt: its architectures, and the recipes that make and change its trees.
-import { isAptRepo, requestRepo, sourceLine } from "../apt.js";
+import { besideRepo, inImageOf, isAptRepo, requestRepo } from "../apt.js";
 import { distribution, listIn, textIn } from "../distribution.js";
 import { recipe } from "../recipes.js";
 
@@ -18,7 +18,12 @@ export const apt = distribution({
   },
   is: isAptRepo,
   request: requestRepo,
-  options: ({ without }, variant = "apt") => ({ variant, without }),
+  options: ({ without }, { variant = "apt", recommends = false }) => ({
+    variant,
+    without,
+    ...(recommends ? { recommends } : {}),
+  }),
+  beside: besideRepo,
   bootstrap: (repo, { arch, cpu, options }) => ({
     command: recipe("rootfs-apt.sh", [
       "lib.sh",
@@ -33,7 +38,7 @@ export const apt = distribution({
       CPU: cpu,
       VARIANT: textIn(options, "variant"),
       WITHOUT: listIn(options, "without").join("\n"),
-      IN_IMAGE: sourceLine(repo),
+      ...inImageOf(repo, arch),
     },
     inputs: {},
     tools: [{ name: "mmdebstrap", package: "mmdebstrap" }, ...TOOLS],

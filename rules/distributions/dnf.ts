@@ -12,7 +12,7 @@ export const dnf = distribution({
   cpus: { x86_64: "x86_64", aarch64: "aarch64" },
   is: isDnfRepo,
   request: dnfRequest,
-  options: ({ docs }) => ({ docs }),
+  options: ({ docs }, { recommends = false }) => ({ docs, ...(recommends ? { recommends } : {}) }),
   bootstrap: (_, { arch, options }) => ({
     command: recipe("rootfs-rpm.sh", [...PARTS, "rootfs-rpm.sh"]),
     env: { ARCH: arch, DOCS: docsIn(options) },

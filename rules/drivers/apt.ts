@@ -3,7 +3,7 @@
 import { buildDate, fileName } from "./apt/deb.js";
 import { carrier } from "./apt/fetch.js";
 import { writeIndex } from "./apt/publish.js";
-import { cautionOf, nameOf, policyOf, readRepository } from "./apt/repository.js";
+import { cautionOf, keyFilesOf, nameOf, policyOf, readRepository } from "./apt/repository.js";
 import { NAME, resolve } from "./apt/resolve.js";
 import { takeSnapshot } from "./apt/snapshot.js";
 import { makeDriver } from "./driver.js";
@@ -16,6 +16,7 @@ export const driver = makeDriver({
   read: readRepository,
   nameOf,
   policy: policyOf,
+  keyFiles: keyFilesOf,
   caution: cautionOf,
   entry: NAME,
   snapshot: takeSnapshot,

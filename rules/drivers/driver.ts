@@ -28,6 +28,8 @@ export interface Parts<R> {
   /** What tells repositories of one release apart, wherever they are fetched from. */
   readonly nameOf: (repo: R) => string;
   readonly policy: (repo: R) => Json;
+  /** Files of keys, as patterns; without it those in its `keys`. */
+  readonly keyFiles?: (repo: R) => readonly string[];
   /** Whether package files are verified one by one; never without it. */
   readonly verifies?: (repo: R) => boolean;
   readonly caution?: (repo: R, base: string) => string | null;
@@ -67,7 +69,7 @@ export function makeDriver<R>(parts: Parts<R>): PackageDriver {
     tools,
     fileName,
     buildDate,
-    keyFiles: keysIn,
+    keyFiles: parts.keyFiles === undefined ? keysIn : (repo) => of(repo, [], parts.keyFiles ?? (() => [])),
     repositoryName: (repo) => of(repo, name, parts.nameOf),
     policy: (repo) => of<Json>(repo, null, parts.policy),
     verifies: (repo) => of(repo, false, parts.verifies ?? (() => false)),

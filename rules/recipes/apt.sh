@@ -18,6 +18,48 @@ for_scripts() {
         INITRD=No PYTHONHASHSEED=0 "$@"
 }
 
+# answers DIR: puts debconf's answers, the lines of $DEBCONF or the files $PRESEED, into its databases in DIR.
+answers() {
+    [ -n "${DEBCONF:-}${PRESEED:-}" ] || return 0
+    mkdir -p "$1"
+    if [ -n "${DEBCONF:-}" ]; then printf '%s\n' "$DEBCONF"; else
+        # shellcheck disable=SC2086 # paths are words
+        cat $PRESEED
+    fi >"$TMPDIR/answers"
+    # As debconf's own configuration has it: passwords apart from the rest.
+    cat >"$TMPDIR/debconf.conf" <<END
+Config: configdb
+Templates: templatedb
+
+Name: config
+Driver: File
+Mode: 644
+Backup: false
+Reject-Type: password
+Filename: $1/config.dat
+
+Name: passwords
+Driver: File
+Mode: 600
+Backup: false
+Required: false
+Accept-Type: password
+Filename: $1/passwords.dat
+
+Name: configdb
+Driver: Stack
+Stack: config, passwords
+
+Name: templatedb
+Driver: File
+Mode: 644
+Backup: false
+Filename: $1/templates.dat
+END
+    for_scripts DEBCONF_SYSTEMRC="$TMPDIR/debconf.conf" debconf-set-selections "$TMPDIR/answers" ||
+        die "debconf cannot take its answers: each line is a package, a question, a type and a value"
+}
+
 # asked_for: the names of packages in repo/ that count as asked for by name: those that no other one there needs (of a circle
 # that nobody else needs, one), and the base of a system, by priority. It depends on the closure alone, as all of the tree.
 asked_for() {

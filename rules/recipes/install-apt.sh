@@ -59,6 +59,7 @@ $(excludes | sed 's/.*/"--&";/')
 };
 END
 with_apt() { for_scripts TMPDIR="$TMPDIR" APT_CONFIG="$state/apt.conf" apt-get -q "$@"; }
+answers "$(real var/cache/debconf)"
 with_apt update
 # shellcheck disable=SC2086 # names are words
 [ -z "$names" ] || with_apt install $names

@@ -43,7 +43,7 @@ export function nativeIso(
   const said = scripts.live(live, flavor, [], (call) => followed("live", call));
   const { arch, keyboard } = said;
   const system = distributionOf("xbps");
-  const lineage = system.lineage(repo, arch, undefined);
+  const lineage = system.lineage(repo, arch, {});
   const limit = { guards: {} };
   const want = [packagesOf(said, "image"), ...(packages.live ?? [])];
   const base = bootstrap(system, repo, want, lineage, limit);

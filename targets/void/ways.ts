@@ -40,7 +40,7 @@ export function makers(way: Way, { rootPassword, ...config }: VoidConfig): matri
     keys: files("keys/*.plist", { from: mklive }),
   });
   // A release knows one repository of a name, so both ways describe it alike.
-  const { repo: request } = distributionOf("xbps").lineage(repo, matrix.ARCHS[0] ?? "i686", undefined);
+  const { repo: request } = distributionOf("xbps").lineage(repo, matrix.ARCHS[0] ?? "i686", {});
   const told = { ...config, repo: request };
   const scripts = new Scripts(told);
   return way === "scripts" ? scripts : native(repo, told, scripts, rootPassword);

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Package, SnapshotAt, SnapshotContext } from "../../engine/packages/driver.js";
+import type { Package, ResolveRequest, SnapshotAt, SnapshotContext } from "../../engine/packages/driver.js";
 import type { Json } from "../../engine/model.js";
 import type { Problem, Result } from "../../engine/problem.js";
 import { driver } from "../../rules/drivers/apt.js";
@@ -67,7 +67,13 @@ export const resolve = (
   want: readonly string[],
   on: readonly Package[] = [],
   options: Json = {},
-): Promise<Result<readonly Package[]>> => driver.resolve({ snapshot, want, options, on }, context());
+  beside?: NonNullable<ResolveRequest["beside"]>,
+): Promise<Result<readonly Package[]>> =>
+  driver.resolve({ snapshot, want, options, on, ...(beside === undefined ? {} : { beside }) }, context());
+
+/** `name version`, and where it comes from, of each. */
+export const origins = (packages: readonly Package[]): string[] =>
+  packages.map((pkg) => `${pkg.name} ${pkg.version} ${pkg.origin ?? ""}`.trim());
 
 /** `name version` of each. */
 export const names = (packages: readonly Package[]): string[] =>

@@ -1,5 +1,6 @@
 // Real apt repositories of tiny packages, made with dpkg-deb and apt-ftparchive: some 10 ms a package.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
@@ -7,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -45,6 +47,10 @@ export interface AptRepo {
   readonly arch: string;
   readonly keyring: string | null;
   readonly gpgHome: string | null;
+  /** Where its packages lie: suites of one directory may have one each. */
+  readonly pool: string;
+  /** More fields of its Release file. */
+  readonly release: Readonly<Record<string, string>>;
 }
 
 export interface AptRepoOptions {
@@ -53,6 +59,10 @@ export interface AptRepoOptions {
   readonly arch?: string;
   /** Signed by a key made for it; needs gpg, see `hasGpg`. */
   readonly sign?: boolean;
+  /** Another directory than `pool` for its packages. */
+  readonly pool?: string;
+  /** More fields of its Release file, such as NotAutomatic. With Acquire-By-Hash its indexes have no other names. */
+  readonly release?: Readonly<Record<string, string>>;
 }
 
 /** When tiny packages were built, unless they say: 2023-11-14T22:13:20Z. */
@@ -79,13 +89,13 @@ export function makeAptRepo(
   packages: readonly TinyPackage[],
   options: AptRepoOptions = {},
 ): AptRepo {
-  const { suite = "tiny", arch = hostArch(), sign = false } = options;
-  mkdirSync(join(dir, "pool"), { recursive: true });
+  const { suite = "tiny", arch = hostArch(), sign = false, pool = "pool", release = {} } = options;
+  mkdirSync(join(dir, pool), { recursive: true });
   mkdirSync(join(dir, "dists", suite, "main", `binary-${arch}`), { recursive: true });
   const gpgHome = sign ? join(dir, ".gnupg") : null;
   const keyring = sign ? join(dir, "keyring.gpg") : null;
-  if (gpgHome !== null && keyring !== null) makeKey(gpgHome, keyring);
-  const repo: AptRepo = { dir, url: `file://${dir}`, suite, arch, keyring, gpgHome };
+  if (gpgHome !== null && keyring !== null && !existsSync(keyring)) makeKey(gpgHome, keyring);
+  const repo: AptRepo = { dir, url: `file://${dir}`, suite, arch, keyring, gpgHome, pool, release };
   for (const tiny of packages) writePackage(repo, tiny);
   reindex(repo);
   return repo;
@@ -101,15 +111,15 @@ export function addPackage(repo: AptRepo, ...packages: readonly TinyPackage[]): 
 /** Drops a package (all versions, or one) from the index and from the pool, as a mirror does. */
 export function removePackage(repo: AptRepo, name: string, version?: string): void {
   const start = version === undefined ? `${name}_` : `${name}_${fileVersion(version)}_`;
-  for (const file of readdirSync(join(repo.dir, "pool"))) {
-    if (file.startsWith(start)) rmSync(join(repo.dir, "pool", file));
+  for (const file of readdirSync(join(repo.dir, repo.pool))) {
+    if (file.startsWith(start)) rmSync(join(repo.dir, repo.pool, file));
   }
   reindex(repo);
 }
 
 /** Path of a package's file in the pool. */
 export const poolFile = (repo: AptRepo, name: string, version = "1.0", arch = repo.arch): string =>
-  join(repo.dir, "pool", `${name}_${fileVersion(version)}_${arch}.deb`);
+  join(repo.dir, repo.pool, `${name}_${fileVersion(version)}_${arch}.deb`);
 
 const fileVersion = (version: string): string => version.replace(":", "%3a");
 
@@ -164,18 +174,26 @@ function writeTinyFile(path: string, content: TinyFile): void {
 }
 
 /** Writes Packages and Release anew, and signs. */
-function reindex({ dir, suite, arch, gpgHome }: AptRepo): void {
+function reindex({ dir, suite, arch, gpgHome, pool, release: more }: AptRepo): void {
   const dist = join(dir, "dists", suite);
-  const packages = run(dir, {}, "apt-ftparchive", "packages", "pool");
-  writeFileSync(join(dist, "main", `binary-${arch}`, "Packages"), packages);
+  const packages = run(dir, {}, "apt-ftparchive", "packages", pool);
+  const binary = join(dist, "main", `binary-${arch}`);
+  writeFileSync(join(binary, "Packages"), packages);
+  rmSync(join(binary, "by-hash"), { recursive: true, force: true });
   const settings = { Origin: "Tiny", Suite: suite, Codename: suite, Architectures: arch, Components: "main" };
   const options = Object.entries(settings).flatMap(([field, value]) => [
     "-o",
     `APT::FTPArchive::Release::${field}=${value}`,
   ]);
   for (const name of ["Release", "InRelease"]) rmSync(join(dist, name), { force: true });
-  const release = run(dist, {}, "apt-ftparchive", ...options, "release", ".");
+  const fields = Object.entries(more).map(([field, value]) => `${field}: ${value}\n`);
+  const release = `${fields.join("")}${run(dist, {}, "apt-ftparchive", ...options, "release", ".")}`;
   writeFileSync(join(dist, "Release"), release);
+  if (more["Acquire-By-Hash"] === "yes") {
+    const at = join(binary, "by-hash", "SHA256");
+    mkdirSync(at, { recursive: true });
+    renameSync(join(binary, "Packages"), join(at, createHash("sha256").update(packages).digest("hex")));
+  }
   if (gpgHome === null) return;
   gpg(gpgHome, "--clearsign", "--output", join(dist, "InRelease"), join(dist, "Release"));
 }

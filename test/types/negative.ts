@@ -26,7 +26,7 @@ void rootfs.amd64.standrad;
 // @ts-expect-error another driver's name for the architecture
 rule.rootfs({ repo, arch: "x86_64", packages: ["a"] });
 // @ts-expect-error unknown variant
-rule.rootfs({ repo, arch: "amd64", packages: ["a"], variant: "buildd" });
+rule.rootfs({ repo, arch: "amd64", packages: ["a"], variant: "huge" });
 // @ts-expect-error misspelt option
 rule.rootfs({ repo, arch: "amd64", packages: ["a"], step: [] });
 // @ts-expect-error a tree without out has no file
@@ -78,6 +78,14 @@ const voidRepo = xbps("u");
 rule.rootfs({ repo: voidRepo, arch: "amd64", packages: ["a"] });
 // @ts-expect-error variant is apt's
 rule.rootfs({ repo: voidRepo, arch: "x86_64", packages: ["a"], variant: "apt" });
+// @ts-expect-error xbps knows no recommended packages
+rule.rootfs({ repo: voidRepo, arch: "x86_64", packages: ["a"], recommends: true });
+// @ts-expect-error debconf is apt's
+rule.rootfs({ repo: voidRepo, arch: "x86_64", packages: ["a"], debconf: ["a a/b string c"] });
+// @ts-expect-error pins are apt's
+xbps("./repo", { pins: [{ packages: "a", pin: "version 1", priority: 990 }] });
+// @ts-expect-error a source without a suite
+apt({ url: "host", suite: "bookworm", sources: [{ url: "host" }] });
 // @ts-expect-error a password itself, not its hash
 step.users({ user: { password: "secret" } });
 // @ts-expect-error a hash that is none of the ways to give one

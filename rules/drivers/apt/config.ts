@@ -5,6 +5,7 @@
 /** Where things are within a snapshot's directory. */
 export const LISTS = "lists";
 export const SOURCES = "sources.d";
+export const PREFERENCES = "preferences";
 export const SOURCE_CACHE = "srcpkgcache.bin";
 
 /** apt without a host: `arch` alone, its directories below the working directory, no languages. */
@@ -14,6 +15,8 @@ APT::Architecture "${arch}";
 APT::Architectures { "${arch}"; };
 APT::Install-Recommends "false";
 APT::Install-Suggests "false";
+// Whether an update is phased in here would be up to this machine's id; in a chroot apt takes all, too.
+APT::Get::Always-Include-Phased-Updates "true";
 // Every directory is the caller's own. A lock would be made beside the status file, in /dev.
 Debug::NoLocking "true";
 // Methods run as the caller: apt's own user cannot enter the state directory.
@@ -25,7 +28,7 @@ Acquire::ForceHash "SHA256";
 Dir "./";
 Dir::Etc::main "/dev/null";
 Dir::Etc::parts "/dev/null";
-Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferences "./${PREFERENCES}";
 Dir::Etc::preferencesparts "/dev/null";
 Dir::Etc::trusted "/dev/null";
 Dir::Etc::trustedparts "/dev/null";

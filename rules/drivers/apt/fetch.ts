@@ -1,6 +1,6 @@
 // Fetches package files with apt's own downloader, which goes on where an earlier, broken run ended.
 import { writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import type { DriverContext, Package, SnapshotContext } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { partOf, pieces, type Carrier, type Failure } from "../fetch.js";
@@ -8,28 +8,37 @@ import { APT_HELPER } from "../tools.js";
 import { changed } from "../words.js";
 import { privateConfig } from "./config.js";
 import { networkSettings, placed } from "./host.js";
-import { uriIn, type Repository } from "./repository.js";
+import { LOCAL } from "./local.js";
+import { copyOf, sourcesOf, uriIn, type Repository } from "./repository.js";
 import { run } from "./run.js";
 
 /** Files to one call. */
 const BATCH = 1000;
 
-/** Fetches from where the repository is now, not from where it was when packages were resolved. */
+/** Fetches from where the sources are now, not from where they were when packages were resolved. */
 export async function carrier(
   repository: Repository,
   arch: string,
   dir: string,
   context: SnapshotContext,
 ): Promise<Result<Carrier>> {
-  const at = await placed(repository, context);
-  if (!at.ok) return at;
+  const places = new Map<string, string>();
+  for (const source of sourcesOf(repository, arch)) {
+    const at = await placed(source, context);
+    if (!at.ok) return at;
+    places.set(source.name, at.value.url);
+  }
   const network = await networkSettings(context);
   if (!network.ok) return network;
   const config = join(context.scratch, "fetch.conf");
   await writeFile(config, `${privateConfig(arch)}${network.value}`);
-  const uriOf = (pkg: Package): string => uriIn(at.value.url, pkg.location);
+  const placeOf = ({ origin = repository.suite }: Package): string | undefined => places.get(origin);
+  const uriOf = (pkg: Package): string =>
+    pkg.origin === LOCAL
+      ? copyOf(resolve(context.base, pkg.location))
+      : uriIn(placeOf(pkg) ?? "", pkg.location);
   return ok({
-    hasPlace: () => true,
+    hasPlace: (pkg) => pkg.origin === LOCAL || placeOf(pkg) !== undefined,
     // A mirror that gives the wrong bytes is asked once more, without what came before.
     attempts: 2,
     changed,

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import type { DriverContext, SnapshotContext } from "../../../engine/packages/driver.js";
-import { addressOf, type Repository } from "./repository.js";
+import { addressOf, type AptSource } from "./repository.js";
 import { aptSays, run } from "./run.js";
 
 /** Where the host gets a suite from. */
@@ -15,10 +15,10 @@ export interface HostMirror {
 
 const FORMAT = "$(RELEASE)\t$(CODENAME)\t$(SUITE)\t$(REPO_URI)\t$(SOURCESENTRY)";
 
-/** The address of a repository on this machine: `host` is looked up, directories are the Imagefile's. */
-export async function placed(repository: Repository, context: SnapshotContext): Promise<Result<HostMirror>> {
-  if (repository.url === "host") return hostMirror(repository.suite, context);
-  const whole = addressOf(repository, context.base);
+/** The address of a source on this machine: `host` is looked up, directories are the Imagefile's. */
+export async function placed(source: AptSource, context: SnapshotContext): Promise<Result<HostMirror>> {
+  if (source.url === "host") return hostMirror(source.suite, context);
+  const whole = addressOf(source, context.base);
   return whole.ok ? ok({ url: whole.value, signedBy: null }) : whole;
 }
 

@@ -1,9 +1,8 @@
 // The keys that may sign a repository: keyrings the Imagefile names, what the host's source says, or those the
 // host trusts anyway. apt is given copies; it does not verify anything itself.
 import { existsSync, readdirSync } from "node:fs";
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
-import type { DriverContext } from "../../../engine/packages/driver.js";
 import { asError, Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { keyFiles } from "../keyring.js";
 
@@ -46,21 +45,25 @@ export function keysFor(signed: string | null): readonly Key[] {
     .map((file) => ({ file }));
 }
 
-/** A directory of keyrings as apt's `trustedparts` wants it: names that end in gpg or asc, and nothing else. */
-export async function writeKeys(keys: readonly Key[], context: DriverContext): Promise<Result<string>> {
-  const dir = join(context.scratch, "keys");
-  await mkdir(dir, { recursive: true });
+/** Writes keyrings to `dir` as apt wants them: names that end in gpg or asc, and begin with `prefix`. Returns the names. */
+export async function writeKeys(
+  keys: readonly Key[],
+  dir: string,
+  prefix: string,
+): Promise<Result<readonly string[]>> {
+  const names: string[] = [];
   for (const [number, key] of keys.entries()) {
+    const name = `${prefix}${number}${"text" in key || extname(key.file) === ".asc" ? ".asc" : ".gpg"}`;
+    names.push(name);
     if ("text" in key) {
-      await writeFile(join(dir, `${number}.asc`), key.text);
+      await writeFile(join(dir, name), key.text);
       continue;
     }
-    const suffix = extname(key.file) === ".asc" ? ".asc" : ".gpg";
     try {
-      await copyFile(key.file, join(dir, `${number}${suffix}`));
+      await copyFile(key.file, join(dir, name));
     } catch (thrown) {
       return fail(Exit.environment, `the keyring ${key.file} cannot be read: ${asError(thrown).message}`);
     }
   }
-  return ok(dir);
+  return ok(names);
 }

@@ -1,4 +1,4 @@
-// A Debian repository as package requests name it, checked, and written as an apt source.
+// Debian repositories as package requests name them, checked, and written as apt's sources.
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ export const SOURCE_FILE = "snapshot.sources";
 /** A line break would end the field of the source and begin another. */
 const word = z.string().regex(/^\S+$/);
 
-const schema = z.object({
+const source = {
   /**
    * A URI that apt understands, a directory relative to the Imagefile, or `host`: the mirror that the host's own apt
    * uses for the suite.
@@ -28,10 +28,23 @@ const schema = z.object({
     .union([z.string().transform((one) => [one]), z.array(z.string().min(1))])
     .nullish()
     .transform((keys) => keys ?? []),
+};
+
+const more = z.object({
+  ...source,
+  /** What its packages are said to come from; no two sources of one have the same. */
+  name: word,
+  /** Architectures for which it is one of the sources; null for all. */
+  architectures: z.array(word).nullable().default(null),
 });
 
-/** What a package request says of its repository. */
+const schema = z.object({ ...source, more: z.array(more).default([]) });
+
+/** What a package request says of its repository: the first source, and more of them. */
 export type Repository = z.output<typeof schema>;
+
+/** One source of it. */
+export type AptSource = z.output<typeof more>;
 
 /** Reads a request's `repo`. Left out: components are `main`, keys the host's. */
 export const readRepository = readBy(
@@ -39,16 +52,36 @@ export const readRepository = readBy(
   "a repository of apt needs url, suite and components without blanks (write %20 for one in a path), and keys that are files",
 );
 
-/** Suite and components. */
+/** All sources that count for an architecture, in the order in which apt gets them. */
+export const sourcesOf = ({ more, ...first }: Repository, arch: string): readonly AptSource[] => [
+  { ...first, name: first.suite, architectures: null },
+  ...more.filter(({ architectures }) => architectures?.includes(arch) ?? true),
+];
+
+/** Suite and components; of more sources the names. */
 export const nameOf = (repository: Repository): string =>
+  [firstNameOf(repository), ...repository.more.map(({ name }) => name)].join(" + ");
+
+const firstNameOf = (repository: Pick<Repository, "suite" | "components">): string =>
   ["apt", repository.suite, ...(isFlat(repository) ? [] : repository.components)].join(" ");
 
-/** What counts beside its keys' contents: whether there are any, or the host's. */
-export const policyOf = ({ suite, components, keys }: Repository): Json => ({
+/** Suite and components of one source, where more than one may have its name. */
+const suiteOf = (one: AptSource): string => firstNameOf(one).replace("apt ", "");
+
+/** What counts beside its keys' contents: whether there are any, or the host's; of several sources whose they are. */
+export const policyOf = ({ suite, components, keys, more }: Repository): Json => ({
   suite,
   components,
   keys: keys.length > 0,
+  ...(more.length === 0
+    ? {}
+    : { whose: [keys, ...more.map((one) => one.keys)], more: more.map((one) => ({ ...one, url: null })) }),
 });
+
+/** The files of keys of all sources. */
+export const keyFilesOf = ({ keys, more }: Repository): readonly string[] => [
+  ...new Set([keys, ...more.map((one) => one.keys)].flat()),
+];
 
 /** The path of a package below the repository's address, which may change while the release stays; else its URI. */
 export const locationIn = (url: string, uri: string): string => {
@@ -64,11 +97,13 @@ export const uriIn = (url: string, location: string): string =>
 const directoryOf = (url: string): string | null =>
   url.startsWith("copy:") ? fileURLToPath(`file://${url.slice("copy:".length)}`) : null;
 
-/** The address of a repository, whole: a directory is relative to `base`, and has to be there. */
-export function addressOf({ url }: Repository, base: string): Result<string> {
+/** A path as apt's `copy:`. A blank in the path of the project is none in its URI. */
+export const copyOf = (path: string): string => `copy:${pathToFileURL(path).pathname}`;
+
+/** The address of a source, whole: a directory is relative to `base`, and has to be there. */
+export function addressOf({ url }: Pick<AptSource, "url">, base: string): Result<string> {
   const isRelative = !/^[a-z]+:/.test(url);
-  // A blank in the path of the project is none in its URI.
-  const whole = isRelative ? `copy:${pathToFileURL(base).pathname.replace(/\/+$/, "")}/${url}` : url;
+  const whole = isRelative ? `${copyOf(base).replace(/\/+$/, "")}/${url}` : url;
   const directory = directoryOf(whole);
   if (directory === null || existsSync(directory)) return ok(whole);
   return fail(
@@ -78,42 +113,65 @@ export function addressOf({ url }: Repository, base: string): Result<string> {
   );
 }
 
-const isFlat = (repository: Repository): boolean => repository.suite.endsWith("/");
+const isFlat = ({ suite }: Pick<Repository, "suite">): boolean => suite.endsWith("/");
 
 /** Whether apt must take it without a signature: only a local directory that has none, where no keys are named for it. */
-function isUnsignedDirectory(repository: Repository): boolean {
-  if (repository.keys.length > 0) return false;
-  const root = directoryOf(repository.url);
+function isUnsignedDirectory(source: AptSource): boolean {
+  if (source.keys.length > 0) return false;
+  const root = directoryOf(source.url);
   if (root === null) return false;
-  const dir = isFlat(repository) ? join(root, repository.suite) : join(root, "dists", repository.suite);
+  const dir = isFlat(source) ? join(root, source.suite) : join(root, "dists", source.suite);
   return !existsSync(join(dir, "InRelease")) && !existsSync(join(dir, "Release.gpg"));
 }
 
-/** That nobody signed it, of a directory that is taken nevertheless. */
-export function cautionOf(repository: Repository, base: string): string | null {
-  const at = addressOf(repository, base);
-  if (!at.ok || !isUnsignedDirectory({ ...repository, url: at.value })) return null;
+/** That nobody signed it, of directories that are taken nevertheless. */
+export function cautionOf({ more, ...first }: Repository, base: string): string | null {
+  const all: readonly AptSource[] = [{ ...first, name: first.suite, architectures: null }, ...more];
+  const unsigned = all.flatMap((source) => {
+    const at = addressOf(source, base);
+    if (!at.ok || !isUnsignedDirectory({ ...source, url: at.value })) return [];
+    return [`${directoryOf(at.value) ?? at.value} (${firstNameOf(source)})`];
+  });
+  if (unsigned.length === 0) return null;
+  const [what, are, its, it] =
+    unsigned.length === 1
+      ? ["repository", "is", "its packages", "it"]
+      : ["repositories", "are", "their packages", "them"];
   return (
-    `the repository ${directoryOf(at.value) ?? at.value} (${nameOf(repository)}) is not signed, and its packages are taken as they are: ` +
-    "sign it (Release.gpg), and name its keys in keys: files(…), which refuses what is not signed"
+    `the ${what} ${unsigned.join(", ")} ${are} not signed, and ${its} are taken as they are: ` +
+    `sign ${it} (Release.gpg), and name ${unsigned.length === 1 ? "its" : "their"} keys in keys: files(…), which refuses what is not signed`
   );
 }
 
-/** The one source of a snapshot. Keys are given to apt beside it, so that it holds no path of this machine's. */
-export function sourceText(repository: Repository): string {
-  const fields = [`Types: deb`, `URIs: ${repository.url}`, `Suites: ${repository.suite}`];
-  if (!isFlat(repository)) fields.push(`Components: ${repository.components.join(" ")}`);
-  if (isUnsignedDirectory(repository)) fields.push("Trusted: yes");
-  return `${fields.join("\n")}\n`;
+/** The sources of a snapshot; `keys` are the keyrings of each while apt verifies, so that it holds no path of this machine's. */
+export function sourcesText(sources: readonly AptSource[], keys?: readonly (readonly string[])[]): string {
+  const stanzas = sources.map((source, at) => {
+    const fields = [`Types: deb`, `URIs: ${source.url}`, `Suites: ${source.suite}`];
+    if (!isFlat(source)) fields.push(`Components: ${source.components.join(" ")}`);
+    if (isUnsignedDirectory(source)) fields.push("Trusted: yes");
+    const own = keys?.[at] ?? [];
+    if (own.length > 0) fields.push(`Signed-By: ${own.join(",")}`);
+    return `${fields.join("\n")}\n`;
+  });
+  return stanzas.join("\n");
 }
 
-/** The address that a snapshot was taken from, out of its directory of sources. */
-export async function sourceUrl(sources: string): Promise<string> {
+/** The addresses that a snapshot was taken from, out of its directory of sources. */
+export async function sourceUrls(sources: string): Promise<readonly [string, ...string[]]> {
   const text = await readFile(join(sources, SOURCE_FILE), "utf8");
-  const url = /^URIs: (.*)$/m.exec(text)?.[1];
-  if (url === undefined) throw new Error(`${SOURCE_FILE} of the snapshot has no address`);
-  return url;
+  const [first, ...rest] = [...text.matchAll(/^URIs: (.*)$/gm)].map(([, url = ""]) => url);
+  if (first === undefined) throw new Error(`${SOURCE_FILE} of the snapshot has no address`);
+  return [first, ...rest];
 }
+
+/** Suite and components of the sources that apt's words are about, where it names their addresses. */
+export const namedIn = (said: string, sources: readonly AptSource[]): readonly string[] =>
+  sources
+    .filter(
+      ({ url, suite }) =>
+        said.includes(`${url.replace(/\/+$/, "")} ${suite}`) || said.includes(`${url} ${suite}`),
+    )
+    .map(suiteOf);
 
 /**
  * A local directory as apt's `copy:`. With `file:` apt keeps symlinks to the repository's indexes, and

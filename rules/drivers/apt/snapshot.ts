@@ -1,7 +1,7 @@
 // Takes a repository's metadata: apt fetches and verifies it, into one directory that holds the lists, the
 // source they came from and apt's cache of them. Equal metadata from one mirror gives equal bytes.
-import { mkdir, readdir, readFile, realpath, rm, utimes, writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DEFAULT_EPOCH } from "../../../engine/model.js";
 import type { DriverContext, SnapshotContext } from "../../../engine/packages/driver.js";
@@ -9,13 +9,24 @@ import { Exit, fail, ok, type Result } from "../../../engine/problem.js";
 import { LISTS, privateConfig, SOURCES } from "./config.js";
 import { networkSettings, placed } from "./host.js";
 import { keyrings, keysFor, writeKeys, type Key } from "./keys.js";
-import { nameOf, SOURCE_FILE, sourceText, type Repository } from "./repository.js";
+import {
+  nameOf,
+  namedIn,
+  SOURCE_FILE,
+  sourcesOf,
+  sourcesText,
+  type AptSource,
+  type Repository,
+} from "./repository.js";
 import type { Ran } from "../run.js";
 import { aptSays, run } from "./run.js";
 
 /** A mirror that is being updated is asked again: so often, with this pause in milliseconds. */
 const ATTEMPTS = 3;
 const PAUSE = 2000;
+
+/** Where the keys are while apt verifies. */
+const KEYS = "keys";
 
 /** Fills `dir` (empty, exists). Anything less than all of the metadata, verified, is a problem. */
 export async function takeSnapshot(
@@ -24,30 +35,40 @@ export async function takeSnapshot(
   dir: string,
   context: SnapshotContext,
 ): Promise<Result<void>> {
-  const at = await placed(repo, context);
-  if (!at.ok) return at;
-  const repository = { ...repo, url: at.value.url };
-  const keys = await keysOf(repository, at.value.signedBy, context);
-  if (!keys.ok) return keys;
-  const network = await networkSettings(context);
-  if (!network.ok) return network;
-
   await mkdir(join(dir, LISTS, "partial"), { recursive: true });
   await mkdir(join(dir, SOURCES));
-  await writeFile(join(dir, SOURCES, SOURCE_FILE), sourceText(repository));
-  const trusted = await writeKeys(keys.value, context);
-  if (!trusted.ok) return trusted;
+  await mkdir(join(dir, KEYS));
+  const sources: AptSource[] = [];
+  const trusted: (readonly string[])[] = [];
+  for (const source of sourcesOf(repo, arch)) {
+    const at = await placed(source, context);
+    if (!at.ok) return at;
+    const own = { ...source, url: at.value.url };
+    const keys = await keysOf(own, at.value.signedBy, context);
+    if (!keys.ok) return keys;
+    const written = await writeKeys(keys.value, join(dir, KEYS), `${sources.length}-`);
+    if (!written.ok) return written;
+    // apt wants absolute paths without blanks; it runs in `dir`.
+    trusted.push(written.value.map((name) => `/proc/self/cwd/${KEYS}/${name}`));
+    sources.push(own);
+  }
+  const network = await networkSettings(context);
+  if (!network.ok) return network;
+  const sourceFile = join(dir, SOURCES, SOURCE_FILE);
+  await writeFile(sourceFile, sourcesText(sources, trusted));
   const config = join(context.scratch, "update.conf");
   await writeFile(
     config,
     `${privateConfig(arch)}${network.value}
-Dir::Etc::trustedparts "./${relative(await realpath(dir), await realpath(trusted.value))}/";
 APT::Update::Error-Mode "any";
 `,
   );
-  const what = `${nameOf(repo)} for ${arch} from ${repository.url}`;
-  const updated = await update(what, dir, config, context);
+  const places = [...new Set(sources.map(({ url }) => url))].join(", ");
+  const what = `${nameOf(repo)} for ${arch} from ${places}`;
+  const updated = await update(what, sources, dir, config, context);
   if (!updated.ok) return updated;
+  await writeFile(sourceFile, sourcesText(sources));
+  await rm(join(dir, KEYS), { recursive: true });
   await warnOfAge(what, join(dir, LISTS), context);
   return settle(dir, arch, context);
 }
@@ -67,17 +88,18 @@ async function warnOfAge(what: string, lists: string, context: SnapshotContext):
   }
 }
 
-/** The keys named for the repository, else those the host has for it. */
+/** The keys named for a source, else those the host has for it. */
 function keysOf(
-  repository: Repository,
+  source: AptSource,
   signedBy: string | null,
   context: SnapshotContext,
 ): Promise<Result<readonly Key[]>> | Result<readonly Key[]> {
-  return repository.keys.length > 0 ? keyrings(context.base, repository.keys) : ok(keysFor(signedBy));
+  return source.keys.length > 0 ? keyrings(context.base, source.keys) : ok(keysFor(signedBy));
 }
 
 async function update(
   what: string,
+  sources: readonly AptSource[],
   dir: string,
   config: string,
   context: DriverContext,
@@ -107,8 +129,11 @@ async function update(
     // Debian's mirrors are written file by file: for a moment the index is not the one that Release names.
     const between = /mirror sync in progress|hash sum mismatch|unexpected size/i.test(said);
     if (!between || attempt === ATTEMPTS) {
+      // Of several, those that apt's words are about; all of them say the rest.
+      const named = sources.length > 1 ? namedIn(said, sources) : [];
+      const about = named.length > 0 ? `${named.join(", ")} of ${what}` : what;
       // A directory is apt's `copy:`; people write its path.
-      const plain = `cannot read ${what}: ${said}`.replace(COPY, "");
+      const plain = `cannot read ${about}: ${said}`.replace(COPY, "");
       const check =
         "try again later if the repository is being written; else check url, suite, components and keys";
       return fail(Exit.environment, plain, check);

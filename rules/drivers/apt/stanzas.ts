@@ -1,7 +1,8 @@
 // Reads single stanzas out of a snapshot's Packages files, and writes the packages that a tree holds as a
 // dpkg status file. It does not resolve anything.
 import { open, readdir, type FileHandle } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { addTo } from "../../../cache/grouped.js";
 import type { Package } from "../../../engine/packages/driver.js";
 import { LISTS } from "./config.js";
 
@@ -59,6 +60,40 @@ function scanText(text: Buffer, file: string, into: Map<string, Place[]>): void 
   }
 }
 
+/** The files of lists, without their directory, in which packages are, by SHA-256. */
+export async function listsWith(
+  packages: readonly Package[],
+  dir: string,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const stanzas = await stanzasOf(dir);
+  const found = new Map<string, string[]>();
+  await reading(async (read) => {
+    for (const { name, sha256 } of packages)
+      for (const place of stanzas.get(name) ?? [])
+        if ((await read(place)).get("SHA256") === sha256) addTo(found, sha256, basename(place.file));
+  });
+  return found;
+}
+
+/** Runs `work` with a way to read stanzas. */
+async function reading<T>(
+  work: (read: (place: Place) => Promise<Map<string, string>>) => Promise<T>,
+): Promise<T> {
+  const handles = new Map<string, FileHandle>();
+  const read = async (place: Place): Promise<Map<string, string>> => {
+    const handle = handles.get(place.file) ?? (await open(place.file));
+    handles.set(place.file, handle);
+    const buffer = Buffer.alloc(place.end - place.start);
+    await handle.read(buffer, 0, buffer.length, place.start);
+    return fields(buffer.toString("utf8"));
+  };
+  try {
+    return await work(read);
+  } finally {
+    await Promise.all([...handles.values()].map((handle) => handle.close()));
+  }
+}
+
 /** The fields of a stanza, continuation lines included, by name. */
 function fields(stanza: string): Map<string, string> {
   const found = new Map<string, string>();
@@ -92,19 +127,12 @@ export interface Status {
 export async function statusFile(packages: readonly Package[], dir: string): Promise<Status> {
   if (packages.length === 0) return { text: "", made: [] };
   const stanzas = await stanzasOf(dir);
-  const handles = new Map<string, FileHandle>();
-  const read = async (place: Place): Promise<Map<string, string>> => {
-    const handle = handles.get(place.file) ?? (await open(place.file));
-    handles.set(place.file, handle);
-    const buffer = Buffer.alloc(place.end - place.start);
-    await handle.read(buffer, 0, buffer.length, place.start);
-    return fields(buffer.toString("utf8"));
-  };
-  try {
-    const written: string[] = [];
-    const made: Package[] = [];
+  const written: string[] = [];
+  const made: Package[] = [];
+  await reading(async (read) => {
     for (const pkg of packages) {
-      const known = await Promise.all((stanzas.get(pkg.name) ?? []).map(read));
+      const known: Map<string, string>[] = [];
+      for (const place of stanzas.get(pkg.name) ?? []) known.push(await read(place));
       const exact = known.find(
         (one) => one.get("Version") === pkg.version && one.get("Architecture") === pkg.arch,
       );
@@ -112,10 +140,8 @@ export async function statusFile(packages: readonly Package[], dir: string): Pro
       const from = exact ?? known[0] ?? new Map<string, string>();
       written.push(installed(pkg, from, exact === undefined ? BORROWED : KEPT));
     }
-    return { text: written.join("\n"), made };
-  } finally {
-    await Promise.all([...handles.values()].map((handle) => handle.close()));
-  }
+  });
+  return { text: written.join("\n"), made };
 }
 
 function installed(pkg: Package, from: ReadonlyMap<string, string>, kept: readonly string[]): string {
