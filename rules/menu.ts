@@ -14,7 +14,8 @@ export const cmdlineOption = option(
   "text of one line, without '",
   "The kernel's command line, in every entry. `{date}` becomes the datecode.",
 );
-const entry = z.strictObject({
+/** What every entry has. */
+export const entry = z.strictObject({
   title: option(
     z.string().regex(/^[^\n'|]*[^\n'| ][^\n'|]*$/),
     "text of one line, without ' and |",
@@ -41,19 +42,29 @@ export const waitOption = option(
 );
 
 /** Lines of `title|command line`. */
-export function menuText(
+export const menuText = (
   rule: string,
   menu: readonly MenuEntry[] | undefined,
   cmdline = "",
   title: string,
-): string {
-  const entries = menu ?? [{ title }];
-  const titles = entries.map((entry) => entry.title);
+): string =>
+  distinct(rule, menu ?? [{ title }])
+    .map((one) => `${one.title}|${wordsOf(cmdline, one)}`)
+    .join("\n");
+
+/** An entry's whole command line. */
+export const wordsOf = (cmdline: string, one: Pick<MenuEntry, "cmdline">): string =>
+  [cmdline, one.cmdline ?? ""].join(" ").trim();
+
+/** The entries, of which no two may have one title. */
+export function distinct<E extends Pick<MenuEntry, "title">>(
+  rule: string,
+  entries: readonly E[],
+): readonly E[] {
+  const titles = entries.map((one) => one.title);
   const twice = titles.find((one, i) => titles.indexOf(one) !== i);
   if (twice !== undefined) wrongOption(rule, `menu: two entries are called ${JSON.stringify(twice)}`);
-  return entries
-    .map((entry) => `${entry.title}|${[cmdline, entry.cmdline ?? ""].join(" ").trim()}`)
-    .join("\n");
+  return entries;
 }
 
 // GRUB for the UEFI firmware of each processor: which there are, and what Debian's package of it is called.
@@ -64,14 +75,24 @@ interface GrubCpu {
   readonly platform: string;
   readonly file: string;
   readonly tool: Tool;
+  /** As UEFI calls the processor. */
+  readonly efi: string;
+  readonly systemd: Tool;
   /** Whether machines of the kind may have a BIOS. */
   readonly bios: boolean;
 }
 
 const grub = (cpu: string, platform: string, file: string, bios: boolean): GrubCpu => ({
-  ...{ cpu, platform, file, bios },
+  ...{ cpu, platform, file, bios, efi: EFI[cpu] ?? cpu, systemd: systemdBoot(cpu) },
   tool: { name: `/usr/lib/grub/${platform}/kernel.img`, package: `grub-efi-${DEBIAN[cpu] ?? cpu}-bin` },
 });
+/** systemd-boot for a processor's UEFI. */
+const systemdBoot = (cpu: string): Tool => ({
+  name: `/usr/lib/systemd/boot/efi/systemd-boot${EFI[cpu] ?? cpu}.efi`,
+  package: "systemd-boot-efi",
+});
+/** As UEFI calls them. */
+const EFI: Readonly<Record<string, string>> = { x86_64: "x64", aarch64: "aa64", i386: "ia32" };
 const DEBIAN: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64", i386: "ia32" };
 
 /** Processors that GRUB starts a kernel on. */

@@ -1,85 +1,105 @@
-# A live image, $OUT: $KERNEL and $INITRD with isolinux for BIOS (where BIOS says so) and GRUB for UEFI, and CONTENTS,
-# lines of a variable, the leading directory of its files that is not part of their place, = and the place. LABEL;
-# EFI_NAME, GRUB_PLATFORM. The contents are not copied on the way.
+# A live image, $OUT: kernels with isolinux for BIOS (where BIOS says so) and GRUB or systemd-boot for UEFI, and CONTENTS,
+# lines of a variable, the leading directory of its files that is not part of their place, = and the place. KERNELS: lines
+# of two variables and a name, beside $KERNEL and $INITRD; MENUS: menus of the user's, as CONTENTS; PLAN: what
+# iso-menus.mjs makes of the rest. EFI: lines of GRUB's platform, the file that firmware looks for, and systemd-boot's. LABEL,
+# PUBLISHER, APPLICATION, SUMS.
 
-top=$TMPDIR/iso
-grafts=$TMPDIR/grafts
 mkdir -p "$top/boot/grub" "$top/.disk" "$top/EFI/BOOT"
-# No process is started for a file: there may be thousands.
-graft() {
-    places "$1" "$2"
-    # What is = or \ in a path would end it.
-    local gr_at=${1//\\/\\\\} gr_from=${2//\\/\\\\}
-    printf '/%s=%s\n' "${gr_at//=/\\=}" "${gr_from//=/\\=}" >>"$grafts"
-    printf '%s\0' "$2" >>"$grafts.from"
-}
-# places PLACE PATH: notes the files and directories that come into the image with it.
-places() {
-    local pl_at=$1
-    while case $pl_at in *//*) : ;; *) false ;; esac; do pl_at=${pl_at//\/\//\/}; done
-    pl_at=${pl_at#./}
-    if [ -d "$2" ] && [ ! -L "$2" ]; then
-        (cd "$2" && find . -mindepth 1 \( -type d -printf 'd%P\0' -o -printf 'f%P\0' \)) >"$TMPDIR/below"
-        sed -z -n 's/^f//p' "$TMPDIR/below" | while IFS= read -r -d '' pl_each; do printf '%s\0' "$pl_at/$pl_each"; done >>"$TMPDIR/files"
-        sed -z -n 's/^d//p' "$TMPDIR/below" | while IFS= read -r -d '' pl_each; do printf '%s\0' "$pl_at/$pl_each"; done >>"$TMPDIR/directories"
-        printf '%s\0' "$pl_at" >>"$TMPDIR/directories"
-    else
-        printf '%s\0' "$pl_at" >>"$TMPDIR/files"
-    fi
-    while case $pl_at in */*) : ;; *) false ;; esac; do pl_at=${pl_at%/*} && printf '%s\0' "$pl_at" >>"$TMPDIR/directories"; done
-}
-: >"$grafts"
-: >"$TMPDIR/files"
-: >"$TMPDIR/directories"
-graft boot/vmlinuz "$KERNEL"
-graft boot/initrd.img "$INITRD"
-printf '%s\n' "$CONTENTS" | while read -r name rest; do
+[ -z "${KERNEL:-}" ] || { graft boot/vmlinuz "$KERNEL" && graft boot/initrd.img "$INITRD"; }
+printf '%s\n' "$KERNELS" | while read -r kernel initrd name; do
     [ -n "$name" ] || continue
-    strip=${rest%%=*} place=${rest#*=}
-    eval "value=\$$name"
-    # Of one file it is what it holds, under another name; the engine saw to it that a link leads to a file of the stage.
-    [ "${place%/}" != "$place" ] || [ ! -L "$value" ] || value=$(realpath --relative-to=. "$value")
-    if [ "${place%/}" = "$place" ] && { [ -f "$value" ] || { [ -d "$value" ] && [ ! -L "$value" ]; }; }; then
-        graft "$place" "$value"
-        continue
-    fi
-    [ "${place%/}" != "$place" ] || die "contents: $place is one file, but several are given; end it in / for a directory"
-    printf '%s\n' "$value" | while IFS= read -r file; do
-        graft "$place${file#"${strip:+$strip/}"}" "$file"
-    done
+    eval "graft boot/$name/vmlinuz \"\$$kernel\"; graft boot/$name/initrd.img \"\$$initrd\""
+done
+printf '%s\n' "$CONTENTS" | while read -r name rest; do
+    [ -z "$name" ] || laid "$name" "${rest%%=*}" "${rest#*=}"
 done
 # To xorriso the last one has the place.
 twice=$({ sort -z "$TMPDIR/files" | uniq -dz; sort -zu "$TMPDIR/files" | comm -z -12 - <(sort -zu "$TMPDIR/directories"); } |
     sort -zu | tr '\0' '\n' | sed -n 1,5p)
 [ -z "$twice" ] || die "contents: several have one place in the image: ${twice//$'\n'/, }"
+
+digests() { PAIRS=$grafts.pairs TOP=$top .recipe/node .recipe/iso-sums.mjs "$@"; }
 # The medium is found by what is on no other one.
-id=$(cat "$KERNEL" "$INITRD" | { sha256sum; printf '%s\n' "$LABEL" "$MENU" "$CONTENTS"; } | sha256sum | cut -c1-32)
+id=$(digests id "$LABEL" "$PLAN")
 echo "$LABEL" >"$top/.disk/$id"
 
 needed=$(du -skc --files0-from="$grafts.from" | tail -1 | cut -f1)
 needs_space $((needed + 8192)) "this image"
 
-grub_menu "(\$root)/boot" >"$top/boot/grub/grub.cfg"
-cat >"$TMPDIR/early.cfg" <<END
+[ -z "$BIOS" ] || {
+    mkdir "$top/isolinux"
+    cp /usr/lib/ISOLINUX/isolinux.bin "$top/isolinux/"
+    from=/usr/lib/syslinux/modules/bios
+    case $MENUS in
+        *MENU_ISOLINUX*) cp $from/*.c32 "$top/isolinux/" ;;
+        *) cp $from/ldlinux.c32 $from/libcom32.c32 $from/libutil.c32 $from/menu.c32 ${SPLASH:+$from/vesamenu.c32} "$top/isolinux/" ;;
+    esac
+}
+[ -z "$MODULES" ] || {
+    mkdir -p "$top/boot/grub/fonts"
+    cp /usr/share/grub/unicode.pf2 "$top/boot/grub/fonts/"
+    printf '%s\n' "$EFI" | while read -r platform file loader; do
+        mkdir "$top/boot/grub/$platform"
+        cp "/usr/lib/grub/$platform"/*.mod "/usr/lib/grub/$platform"/*.lst "$top/boot/grub/$platform/"
+    done
+}
+picture=
+[ -z "${SPLASH:-}" ] || {
+    case $(head -c 4 "$SPLASH" | od -An -tx1 | tr -d ' ') in
+        89504e47) picture=splash.png ;;
+        ffd8ff*) picture=splash.jpg ;;
+        *) die "splash: $SPLASH is neither PNG nor JPEG" ;;
+    esac
+    cp -L "$SPLASH" "$top/boot/grub/$picture"
+    [ -z "$BIOS" ] || cp -L "$SPLASH" "$top/isolinux/$picture"
+}
+printf '%s\n' "$MENUS" | while read -r name rest; do
+    [ -z "$name" ] || copied "$name" "${rest%%=*}" "${rest#*=}"
+done
+uuid=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%d-%H-%M-%S-00)
+TOP=$top UUID=$uuid KNOWN=$TMPDIR/files SPLASH=$picture BIOS=$BIOS PLAN=$PLAN .recipe/node .recipe/iso-menus.mjs >"$TMPDIR/beside"
+
+# What UEFI starts from: a FAT file system with the boot loader, and for systemd-boot with all that it loads.
+fat=$TMPDIR/fat
+mkdir -p "$fat/EFI/BOOT"
+if [ -n "$SYSTEMD_BOOT" ]; then
+    printf '%s\n' "$EFI" | while read -r platform file loader; do cp "$loader" "$top/EFI/BOOT/$file"; done
+    cp -r "$top/loader" "$fat/"
+    while IFS= read -r path; do
+        from=$(at_place "$path")
+        mkdir -p "$fat/$(dirname "$path")"
+        cp -L --no-preserve=all -- "$from" "$fat/$path"
+    done <"$TMPDIR/beside"
+else
+    cat >"$TMPDIR/early.cfg" <<END
 search --no-floppy --set=root --file /.disk/$id
 set prefix=(\$root)/boot/grub
 configfile (\$root)/boot/grub/grub.cfg
 END
-grub-mkimage -O "$GRUB_PLATFORM" -o "$top/EFI/BOOT/$EFI_NAME" -p /boot/grub -c "$TMPDIR/early.cfg" \
-    part_gpt part_msdos fat iso9660 search search_fs_file normal configfile linux serial terminal echo test all_video
+    printf '%s\n' "$EFI" | while read -r platform file loader; do
+        grub-mkimage -O "$platform" -o "$top/EFI/BOOT/$file" -p /boot/grub -c "$TMPDIR/early.cfg" \
+            part_gpt part_msdos fat iso9660 search search_fs_file normal configfile linux serial terminal echo test all_video
+    done
+fi
+cp "$top/EFI/BOOT"/* "$fat/EFI/BOOT/"
+find "$fat" "$top" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 efi=$top/boot/grub/efi.img
-touch -d "@$SOURCE_DATE_EPOCH" "$top/EFI/BOOT/$EFI_NAME"
-mkfs.vfat --invariant -C -n EFI "$efi" $((($(stat -c %s "$top/EFI/BOOT/$EFI_NAME") / 1024 + 512 + 63) / 64 * 64)) >/dev/null
-mmd -i "$efi" ::/EFI ::/EFI/BOOT
-mcopy -m -i "$efi" "$top/EFI/BOOT/$EFI_NAME" ::/EFI/BOOT/
+# Each file takes whole clusters, and each directory one.
+size=$(find "$fat" -printf '%s\n' | awk '{ kib += int($1 / 4096 + 1) * 4 } END { print kib }')
+mkfs.vfat --invariant -C -n EFI "$efi" $(((size + size / 64 + 512 + 63) / 64 * 64)) >/dev/null
+(cd "$fat" && find . -mindepth 1 -type d -printf '%P\n' | LC_ALL=C sort | while IFS= read -r each; do mmd -i "$efi" "::/$each"; done)
+(cd "$fat" && find . -type f -printf '%P\n' | LC_ALL=C sort | while IFS= read -r each; do mcopy -m -i "$efi" "$each" "::/$each"; done)
+
+[ -z "$SUMS" ] || {
+    digests "$SUMS" >"$TMPDIR/sums"
+    touch -d "@$SOURCE_DATE_EPOCH" "$TMPDIR/sums"
+    mv "$TMPDIR/sums" "$top/${SUMS}sum.txt"
+}
 
 set -- -as mkisofs -quiet -o "$OUT" -V "$LABEL" -iso-level 3 -r -J -joliet-long
+[ -z "$PUBLISHER" ] || set -- "$@" -publisher "$PUBLISHER"
+[ -z "$APPLICATION" ] || set -- "$@" -A "$APPLICATION"
 if [ -n "$BIOS" ]; then
-    mkdir "$top/isolinux"
-    cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 \
-        /usr/lib/syslinux/modules/bios/libcom32.c32 /usr/lib/syslinux/modules/bios/libutil.c32 \
-        /usr/lib/syslinux/modules/bios/menu.c32 "$top/isolinux/"
-    syslinux_menu /boot >"$top/isolinux/isolinux.cfg"
     set -- "$@" -isohybrid-mbr /usr/lib/ISOLINUX/isohdpfx.bin -partition_offset 16 -c isolinux/boot.cat \
         -b isolinux/isolinux.bin -no-emul-boot -boot-load-size 4 -boot-info-table -eltorito-alt-boot
     hybrid=-isohybrid-gpt-basdat

@@ -21,24 +21,3 @@ menuentry '$gm_title' {
 END
     done
 }
-
-# syslinux_menu ROOT: isolinux.cfg or syslinux.cfg. SERIAL has to be the first line.
-syslinux_menu() {
-    echo "SERIAL 0 115200"
-    if [ "$(printf '%s\n' "$MENU" | wc -l)" -gt 1 ]; then echo "UI menu.c32"; fi
-    # Tenths of a second; 0 would wait for ever.
-    if [ "$WAIT" = 0 ]; then echo "TIMEOUT 1"; else echo "TIMEOUT ${WAIT}0"; fi
-    echo "PROMPT 0"
-    sm_i=0
-    printf '%s\n' "$MENU" | while IFS='|' read -r sm_title sm_words; do
-        [ $sm_i != 0 ] || echo "DEFAULT entry0"
-        cat <<END
-LABEL entry$sm_i
- MENU LABEL $sm_title
- KERNEL $1/vmlinuz
- INITRD $1/initrd.img
- APPEND $sm_words
-END
-        sm_i=$((sm_i + 1))
-    done
-}
