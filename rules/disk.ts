@@ -26,6 +26,7 @@ import {
 } from "./schema.js";
 import { asFile, type FileTarget } from "./types.js";
 
+const MIB = 1024 ** 2;
 const FILE_SYSTEMS = ["ext4", "btrfs", "vfat"] as const;
 const LOADERS = ["grub-bios", "grub-efi", "grub", "rpi", "uboot"] as const;
 
@@ -128,6 +129,11 @@ export const disk = rule(
     if (o.bootSize !== undefined && !hasBootPartition) {
       wrongOption("disk", `bootSize: only rpi and uboot have a partition for /boot`);
     }
+    for (const name of ["size", "bootSize"] as const) {
+      const bytes = o[name] ?? 0;
+      if (bytes % MIB !== 0)
+        wrongOption("disk", `${name}: partitions are whole MiB; did you mean ${Math.ceil(bytes / MIB)}MiB?`);
+    }
     if (hasGrub && o.fs === "vfat")
       wrongOption("disk", "fs: GRUB's menu and a system's links need ext4 or btrfs");
     const tree = asTreeHandle(o.from);
@@ -145,7 +151,7 @@ export const disk = rule(
           SIZE: o.size === undefined ? "" : String(o.size),
           LABEL: o.label ?? "",
           BOOT: o.boot ?? "",
-          BOOT_SIZE: String(o.bootSize ?? (hasBootPartition ? 256 * 1024 ** 2 : 0)),
+          BOOT_SIZE: String(o.bootSize ?? (hasBootPartition ? 256 * MIB : 0)),
           JOURNAL: o.journal === false ? "" : "yes",
           RAW: (o.raw ?? []).map(({ file, at }) => `${at} ${file}`).join("\n"),
           FORM: suffix,

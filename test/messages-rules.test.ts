@@ -49,6 +49,14 @@ const CASES: readonly (readonly [line: string, said: string])[] = [
     "bootSize: only rpi and uboot have a partition for /boot",
   ],
   [
+    `rule.disk({ from: bare, out: "x.img", size: 100_000_001 })`,
+    "size: partitions are whole MiB; did you mean 96MiB?",
+  ],
+  [
+    `rule.disk({ from: bare, out: "x.img", boot: "rpi", bootSize: "1000KiB" })`,
+    "bootSize: partitions are whole MiB; did you mean 1MiB?",
+  ],
+  [
     `rule.disk({ from: debian(), out: "x.img", size: "1GiB", boot: "grub", fs: "vfat" })`,
     "fs: GRUB's menu and a system's links need ext4 or btrfs",
   ],

@@ -2,6 +2,7 @@
 // again, and that its helpers leave nothing behind. With packages it is the tree's own apt and dpkg that run.
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -234,6 +235,7 @@ function told(call: () => unknown): string {
 }
 
 describe("what helpers did", () => {
+  const ASTRAY = `imagemake-astray-${process.pid}`;
   const UNDONE = ["hook: undone: disable_daemons", "hook: undone: mount_proc"];
   const ALL = `. "$HOOKLIB"\nexport_env\nmount_proc\ndisable_daemons\n[ -d "$1/proc/self" ] && [ -c "$1/dev/null" ] && sh "$1/usr/sbin/policy-rc.d" && exit 9\n`;
   let puppet: Puppet;
@@ -246,6 +248,7 @@ describe("what helpers did", () => {
 export const forgotten = tell(on("hooks/forgets.sh"), "forgotten.txt");
 export const undone = tell(on("hooks/undoes.sh"), "undone.txt");
 export const waiting = tell(on("hooks/waits.sh"), "waiting.txt");
+export const astray = tell(on("hooks/astray.sh"), "astray.txt");
 export const wrong = { fails: on("hooks/fails.sh"), dies: on("hooks/dies.sh"), apt: on("hooks/apt.sh"), packages: on("hooks/packages.sh"), dos: on("hooks/dos.sh") };
 `,
       "hooks/forgets.sh": `#!/bin/bash\n${ALL}trap - EXIT\necho "$DEBIAN_FRONTEND" >"$1/etc/env"\necho noise >"$1/tmp/noise"\n`,
@@ -254,6 +257,11 @@ export const wrong = { fails: on("hooks/fails.sh"), dies: on("hooks/dies.sh"), a
       "hooks/dies.sh": `${ALL}kill -KILL $$\n`,
       "hooks/apt.sh": `. "$HOOKLIB"\nprepare_apt_source http://127.0.0.1/ suite\n`,
       "hooks/packages.sh": `mkdir "$1/etc/apt"; . "$HOOKLIB"\nprepare_apt_source\n`,
+      "hooks/astray.sh": `for to in /usr/local /etc /root /var/lib /var/tmp /run /tmp; do
+    (: >"$to/${ASTRAY}") 2>/dev/null && echo "$to" >>"$1/etc/written"
+done
+[ ! -e /run/lock ] || exit 9
+`,
       "hooks/dos.sh": "#!/bin/sh\r\necho hi\r\n",
       "hooks/waits.sh": `${ALL}${puppet.cmd}echo done >"$1/etc/done"\n`,
     });
@@ -318,6 +326,21 @@ echo new >"$1/etc/new"; echo lost >"$1/srv/lost"
     expect(logs(mounting)).toContain("unmounted, which a script left: var/cache/apt/archives\n");
     mounting.remove();
     rmSync(precious, { recursive: true });
+  });
+
+  test("nothing is done to this machine by a script that was written for use within a chroot", async () => {
+    const places = ["/usr/local", "/etc", "/root", "/var/lib", "/var/tmp", "/run", "/tmp"].map((dir) =>
+      join(dir, ASTRAY),
+    );
+    try {
+      await project.good("astray");
+      expect(project.read("out/astray.txt")).toMatch(
+        /^\.\/etc\/written:\/var\/tmp\n\.\/etc\/written:\/run\n\.\/etc\/written:\/tmp$/m,
+      );
+      expect(places.filter((path) => existsSync(path))).toEqual([`/tmp/${ASTRAY}`]);
+    } finally {
+      for (const path of places) rmSync(path, { force: true });
+    }
   });
 
   test("is said where it cannot be done", () => {

@@ -29,6 +29,8 @@ const base = run({ inputs: {}, cmd: 'mkdir -p "$OUT/etc"; echo secret > "$OUT/et
 const file = run({ inputs: {}, cmd: 'echo file > "$OUT"', out: "file" });
 export const glob = run({ inputs: { F: files("odd/**") }, cmd: 'printf "%s\\\\n" "$F" > "$OUT"', out: "glob.txt" });
 export const tree = rule.platformfs({ from: base, steps: [step.overlay("odd", { to: "/o" }), step.overlay("ov")], out: "tree.tar" });
+export const written = rule.platformfs({ from: base, steps: [step.write("etc/shadow", "mine\\n"), step.write("etc/other", "")], out: "written.tar" });
+export const opened = rule.platformfs({ from: base, steps: [step.write("etc/shadow", "mine\\n", { mode: "644" })], out: "opened.tar" });
 export const globbed = rule.platformfs({ from: base, steps: [step.overlay(files("odd/**"), { to: "/o" })], out: "globbed.tar" });
 export const removed = rule.platformfs({ from: tree, steps: [step.remove(["o/end?"])], out: "removed.tar" });
 export const iso = rule.iso({ kernel: file, initrd: file, contents: { "odd/": files("odd/**") }, label: "X", out: "x.iso" });
@@ -186,14 +188,14 @@ test("two stars match names with other ends of lines", async () => {
   expect(project.read("out/returns.txt")).toBe("returns/a\rb/c\u2028d\n");
 });
 
-test("a file of an overlay does not open what only some may read", async () => {
-  await project.good("tree");
-  const listed = execFileSync(
-    "tar",
-    ["tvf", project.path("out/tree.tar"), "--numeric-owner", "./etc/shadow"],
-    { encoding: "utf8" },
-  );
-  expect(listed).toMatch(/^-rw-r----- 0\/42 +5 /);
+test("what only some may read stays so when an overlay or a step writes another in its place", async () => {
+  await project.good("tree", "written", "opened");
+  const listed = (name: string, path: string): string =>
+    execFileSync("tar", ["tvf", project.path("out", name), "--numeric-owner", path], { encoding: "utf8" });
+  expect(listed("tree.tar", "./etc/shadow")).toMatch(/^-rw-r----- 0\/42 +5 /);
+  expect(listed("written.tar", "./etc/shadow")).toMatch(/^-rw-r----- 0\/42 +5 /);
+  expect(listed("written.tar", "./etc/other")).toMatch(/^-rw-r--r-- 0\/0 +0 /);
+  expect(listed("opened.tar", "./etc/shadow")).toMatch(/^-rw-r--r-- 0\/0 +5 /);
 });
 
 test("a file that gets a blank at the end of its name is another one", async () => {

@@ -16,6 +16,34 @@ traces "$TMPDIR/traces"
 [ -z "$HOOKCPU" ] || (emulate_foreign "$ARCH" "$HOOKCPU") || echo "so the script cannot run programs of the tree"
 unset HOOKCPU
 
+# only_the_tree: of this machine the script may change /tmp, and nothing else: one that was written to be run within a
+# chroot would purge packages here. No socket is left in /run either, by which it would stop services.
+only_the_tree() {
+    ot_resolver=$(realpath -m /etc/resolv.conf)
+    ot_servers=$(cat /etc/resolv.conf 2>/dev/null) || ot_servers=
+    mount -t tmpfs -o mode=755 run /run
+    case $ONLINE-$ot_resolver in
+        yes-/run/*)
+            mkdir -p "${ot_resolver%/*}"
+            printf '%s\n' "$ot_servers" >"$ot_resolver"
+            ;;
+    esac
+    set --
+    for ot_path in /* /.[!.]*; do
+        case $ot_path in /dev | /proc | /sys | /run | /tmp | "$PWD") continue ;; esac
+        [ -L "$ot_path" ] || ! mountpoint -q "$ot_path" || set -- "$@" "$ot_path"
+    done
+    # mount_setattr, for all mounts below as well: in a user namespace a remount would clear what must stay.
+    perl -e '
+        my $read_only = pack "Q4", 1, 0, 0, 0;
+        for (@ARGV) { syscall(442, -100, $_, 0x8000, $read_only, 32) == 0 or die "$_ cannot be made read-only: $!\n" }
+    ' "$@"
+    mkdir -m 1777 "$TMPDIR/var-tmp"
+    [ ! -d /var/tmp ] || mount --bind "$TMPDIR/var-tmp" /var/tmp
+}
+# Without namespaces it would be so for everybody.
+case $PWD in /imagemake) only_the_tree ;; esac
+
 # Without `#!` it is a script for sh.
 # By its own name, also where that is a link: what it looks for beside itself is there.
 script=$(realpath --no-symlinks "$SCRIPT")

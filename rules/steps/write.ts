@@ -22,7 +22,7 @@ const declared = declaration(
     mode: option(
       z.union([z.number().int().min(0).max(0o7777), octal]).optional(),
       `a mode such as 0o644 or "644"`,
-      "0o644 unless said.",
+      "0o644 unless said. What replaces a file that only some may read (`etc/shadow`) has its mode and its owner then.",
     ),
   },
   ["path", "content"],
@@ -52,7 +52,7 @@ export const write = callable(
     o: Others<typeof declared, "path" | "content"> = {},
   ): Step => {
     const given = declared.check({ path, content, ...o });
-    const mode = modeOf(given.mode ?? 0o644);
+    const mode = given.mode === undefined ? "" : modeOf(given.mode);
     return makeStep(() => ({
       rule: "step.write",
       command: recipe("write.sh", ["lib.sh", "write.sh"]),
