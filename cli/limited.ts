@@ -1,5 +1,5 @@
-// What the command line may not name under sudo: files, where who calls may not edit the Imagefile. They would be read,
-// written and given away as root.
+// What the command line may not ask for under sudo, where who calls may not edit the Imagefile: files, which would be read,
+// written and given away as root, and actions without isolation.
 import { existsSync } from "node:fs";
 import { cwd } from "node:process";
 import { projectOf } from "../engine/project.js";
@@ -17,8 +17,8 @@ const COMMANDS: Readonly<Partial<Record<CommandName, string>>> = {
   "release export": "export",
 };
 
-/** Exit 2 where such a caller names a file; the Imagefile itself may be any that they may read. */
-export function requireNoFiles(
+/** Exit 2 where such a caller asks for that; the Imagefile itself may be any that they may read. */
+export function requireAllowed(
   name: CommandName,
   options: Readonly<Record<string, unknown>> & GlobalOptions<"directory" | "file">,
 ): void {
@@ -28,12 +28,21 @@ export function requireNoFiles(
       ([key, one]) => key !== "file" && "names" in one && one.names === "file" && options[key] !== undefined,
     )
     .map(([key, one]) => flagOf(key, one));
+  if (options["isolation"] === false)
+    refuse(options, "turn isolation off", "actions would run as root on this machine as it is");
   const does =
     COMMANDS[name] ??
     (options["shellOnFailure"] === true ? COMMANDS.shell : undefined) ??
     (named.length === 0 ? null : `name files (${named.join(", ")})`);
   if (does === null) return;
-  const project = projectOf(options.directory ?? cwd(), options.file ?? "Imagefile.ts");
-  if (existsSync(project.dir))
-    unwrap(requireOwner(project, does, "files that root may read and write are not the caller's"));
+  refuse(options, does, "files that root may read and write are not the caller's");
+}
+
+function refuse(
+  { directory, file }: GlobalOptions<"directory" | "file">,
+  does: string,
+  because: string,
+): void {
+  const project = projectOf(directory ?? cwd(), file ?? "Imagefile.ts");
+  if (existsSync(project.dir)) unwrap(requireOwner(project, does, because));
 }

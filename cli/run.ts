@@ -106,7 +106,7 @@ async function handle(
   words: Words,
 ): Promise<number> {
   unwrap(requireTaken(name, words.given, words.names));
-  if (sudoOwner() !== null) (await import("./limited.js")).requireNoFiles(name, options);
+  if (sudoOwner() !== null) (await import("./limited.js")).requireAllowed(name, options);
   const { command } = await (HANDLERS[name] as Loader)();
   if (UNSET.includes(name)) return command({ ...words, options });
   const { directory = cwd(), file = "Imagefile.ts" } = options as GlobalOptions<"directory" | "file">;

@@ -135,7 +135,7 @@ export async function settingsOf(
     const read = from === "user" ? isOwnThere(path) : statOf(path) !== undefined;
     files.push({ path, read });
     if (!read) continue;
-    const trusted = from === "user" ? trust(path, project) : ok(undefined);
+    const trusted = trust(path, project);
     if (!trusted.ok) return trusted;
     const values = await readConfig(path);
     if (!values.ok) return values;
@@ -186,11 +186,10 @@ function isReachable(path: string): boolean {
 /** Whether the user's own file is there, as far as the user gets. */
 const isOwnThere = (path: string): boolean => isReachable(path) && statOf(path) !== undefined;
 
-/** Root does not do what a file says that somebody else may have written. */
+/** Root does not do what a file says that somebody else may have written: in a directory like /tmp anybody makes files. */
 function trust(path: string, project: Project): Result<void> {
-  const owner = lstatOf(path)?.uid;
-  const known = [0, process.getuid?.(), lstatOf(project.dir)?.uid];
-  return process.getuid?.() !== 0 || known.includes(owner)
+  const known = [0, lstatOf(project.dir)?.uid, statOf(project.dir)?.uid];
+  return process.getuid?.() !== 0 || [lstatOf(path), statOf(path)].every((one) => known.includes(one?.uid))
     ? ok(undefined)
     : fail(
         Exit.usage,

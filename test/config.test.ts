@@ -1,6 +1,15 @@
 // Settings: files beside the Imagefile and of the user's own, the environment, the command line; which of them holds, that
 // each does what it says, and that what is wrong in them is said.
-import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { afterAll, afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { finish, makeProject, type Ended, type TestProject } from "./support/cli.js";
 import { makePuppet } from "./support/faults.js";
@@ -195,6 +204,23 @@ test("root does not do what a file says that another user may have written", asy
     status: 2,
     stderr: expect.stringContaining("belongs to another user"),
   });
+});
+
+test("the project's file is the Imagefile's owner's too: in a directory like /tmp anybody makes files", async () => {
+  const file = project.path("imagemake.toml");
+  writeFileSync(file, 'remote.cache = "grpc://localhost:1"\n');
+  chownSync(file, 4343, 4343);
+  chmodSync(project.dir, 0o1777);
+  const refused = { status: 2, stderr: expect.stringContaining("imagemake.toml belongs to another user") };
+  expect(await call({}, "a")).toMatchObject(refused);
+  // One that leads to theirs, too.
+  mkdirSync(project.path("home"));
+  renameSync(file, project.path("home/theirs"));
+  symlinkSync("home/theirs", file);
+  expect(await call({}, "a")).toMatchObject(refused);
+  // Where the directory is theirs, so is the Imagefile.
+  chownSync(project.dir, 4343, 4343);
+  expect(await holds({}, "remote.cache")).toEqual(["grpc://localhost:1", "project", file]);
 });
 
 test("a home that the user may not look into has no file of theirs", async () => {

@@ -87,6 +87,17 @@ describe("under sudo, for who may not edit the Imagefile", () => {
     expect([stderr, status]).toEqual([expect.stringContaining("may not name a cache under sudo"), 2]);
   });
 
+  asRoot("isolation stays on: actions would have this machine's /dev and network as root", async () => {
+    for (const words of [
+      ["-B", "a"],
+      ["-n", "a"],
+      ["why", "a"],
+    ]) {
+      const { status, stderr } = await there().call(sudo, ...words, "--no-isolation");
+      expect([stderr, status]).toEqual([expect.stringContaining("may not turn isolation off under sudo"), 2]);
+    }
+  });
+
   asRoot("all of it stays for the owner of the Imagefile's directory", async () => {
     const mine = makeProject({
       "Imagefile.ts": `export const a = run({ inputs: {}, cmd: 'echo a > "$OUT"', out: "a.txt" });`,
@@ -95,6 +106,7 @@ describe("under sudo, for who may not edit the Imagefile", () => {
     try {
       chownSync(mine.dir, CALLER, CALLER);
       expect((await mine.call(sudo, "a", "--trace", "trace", "--events", "events")).status).toBe(0);
+      expect((await mine.call(sudo, "a", "--no-isolation")).status).toBe(0);
       expect((await mine.call(sudo, "a-all-print", "--expect", "list")).status).toBe(0);
       expect((await mine.call(sudo, "release", "export", "there")).status).toBe(0);
     } finally {

@@ -1,5 +1,6 @@
 // `imagemake watch`: what changes is built again and nothing else, however it was changed; it waits where nothing can be
 // built, holds nothing while it waits, and ends when it is told to.
+import { execFileSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -246,6 +247,16 @@ test("a broken Imagefile is said and waited for, and what it imports is watched"
   await watching.idle();
   project.write("lib/name.ts", "export const name = 'third';\n");
   expect(await watching.idle()).toEqual(["named"]);
+  // A pipe: who opens one waits for its writer, and hears no signal.
+  for (const path of ["lib/name.ts", "Imagefile.ts"]) {
+    const text = project.read(path);
+    execFileSync("mkfifo", [project.path("pipe")]);
+    renameSync(project.path("pipe"), project.path(path));
+    expect(await blocked(path)).toContain(`${path} is not a regular file`);
+    rmSync(project.path(path));
+    project.write(path, text);
+    await watching.idle();
+  }
 });
 
 test("an Imagefile that is broken at the start is waited for; a target that is not there is a wrong command line", async () => {

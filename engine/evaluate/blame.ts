@@ -38,6 +38,10 @@ export const notUtf8 = (path: string, line: number): ProblemError =>
     hint: "save it as UTF-8",
   });
 
+/** A module that nobody can read as a file: opening a pipe would wait, and no Ctrl-C would be heard. */
+export const notRegular = (path: string): ProblemError =>
+  new ProblemError({ exit: Exit.usage, message: `${path} is not a regular file` });
+
 /** A .json file that is none. */
 export function jsonProblem(path: string, text: string, thrown: unknown): ProblemError {
   const { message } = asError(thrown);

@@ -140,8 +140,11 @@ function stampOf(path: string, use: Use): Stamp | null {
 function digestOf(path: string, use: Use): string | null {
   try {
     switch (use) {
-      case "read":
-        return statSync(path).size > DIGEST_UP_TO ? null : sha256(readFileSync(path));
+      case "read": {
+        // A pipe in the place of a file would be waited for.
+        const stats = statSync(path);
+        return !stats.isFile() || stats.size > DIGEST_UP_TO ? null : sha256(readFileSync(path));
+      }
       case "list":
         return sha256(JSON.stringify(names(path)));
       case "readlink":

@@ -2,7 +2,7 @@
 // modules too: node would keep them for good and resolve "imagemake" by itself. Packages are left to node, which loads
 // them once a process.
 import { isUtf8 } from "node:buffer";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,7 +14,7 @@ import { readPlain, writeIfPossible } from "../../cache/io.js";
 import { modulePath } from "../../cache/layout.js";
 import { ownerIn, writeWhole } from "../../cache/write.js";
 import { lineNotUtf8 } from "../sources/utf8.js";
-import { importProblem, jsonProblem, ModuleSyntaxError, notUtf8 } from "./blame.js";
+import { importProblem, jsonProblem, ModuleSyntaxError, notRegular, notUtf8 } from "./blame.js";
 import { engineModule, projectModule } from "./engine-module.js";
 import { ownerOf, placeInStack } from "./frames.js";
 import { nearest } from "./nearest.js";
@@ -166,7 +166,7 @@ export async function loadModules(file: string, options: LoadOptions): Promise<E
   function readJson(path: string): unknown {
     if (!json.has(path)) {
       options.onModule(path);
-      const text = readFileSync(path, "utf8");
+      const text = bytesOf(path).toString("utf8");
       try {
         json.set(path, JSON.parse(text));
       } catch (thrown) {
@@ -217,9 +217,14 @@ function jitiFor(id: string, options: JitiOptions): Jiti {
 
 /** A module's text. Node would put another character in the place of what is not UTF-8. */
 function textOf(path: string): string {
-  const bytes = readFileSync(path);
+  const bytes = bytesOf(path);
   if (isUtf8(bytes)) return bytes.toString("utf8");
   throw notUtf8(path, lineNotUtf8(bytes));
+}
+
+function bytesOf(path: string): Buffer {
+  if (!statSync(path).isFile()) throw notRegular(path);
+  return readFileSync(path);
 }
 
 /** What node had loaded with require before the first evaluation. */
