@@ -2,12 +2,21 @@
 // network-boot tarballs and live images, which QEMU starts.
 import { apt, arg, each, list, project, rule, step } from "imagemake";
 
-// Packages come from MIRROR=, unless said the mirror of the host's own apt. What the images' apt will use is
-// something else, and part of the images: put your mirror here, or give IMAGE_MIRROR=.
+// Packages come from MIRROR= and SECURITY_MIRROR=, unless said the mirrors of the host's own apt. What the images' apt will
+// use is something else, and part of the images: put your mirrors here, or give IMAGE_MIRROR= and IMAGE_SECURITY_MIRROR=.
 const debian = apt({
   url: arg("MIRROR", "host"),
   suite: "bookworm",
   inImage: arg("IMAGE_MIRROR", "https://mirror.example.org/debian"),
+  signedBy: "/usr/share/keyrings/debian-archive-keyring.gpg",
+  sources: [
+    { suite: "bookworm-updates" },
+    {
+      suite: "bookworm-security",
+      url: arg("SECURITY_MIRROR", "host"),
+      inImage: arg("IMAGE_SECURITY_MIRROR", "https://mirror.example.org/debian-security"),
+    },
+  ],
   // They run from memory.
   without: [
     "usr/share/doc/*",

@@ -1,12 +1,15 @@
 // The text of a first Imagefile, of a tsconfig.json for editors, and of the lines git has to ignore. It writes
 // nothing.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { STATE, TYPES_HERE } from "../cache/layout.js";
 
 /** A Debian suite and architecture that the host's own apt has packages for. */
 export interface Debian {
   readonly suite: string;
   readonly arch: string;
+  /** Suites beside it that the host's apt has, with its fixes. */
+  readonly fixes: readonly string[];
 }
 
 /** Node's names of architectures, and Debian's. */
@@ -21,14 +24,26 @@ const ARCHS: Readonly<Partial<Record<NodeJS.Architecture, string>>> = {
 };
 
 /** What this machine runs, by os-release(5); null where it is not Debian. */
-export function hostDebian(osRelease = "/etc/os-release"): Debian | null {
+export function hostDebian(osRelease = "/etc/os-release", apt = "/etc/apt"): Debian | null {
   const arch = ARCHS[process.arch];
   if (arch === undefined || !existsSync(osRelease)) return null;
   const text = readFileSync(osRelease, "utf8");
   const field = (name: string): string | undefined =>
     new RegExp(`^${name}="?([^"\n]+)"?$`, "m").exec(text)?.[1];
   const suite = field("VERSION_CODENAME");
-  return field("ID") === "debian" && suite !== undefined ? { suite, arch } : null;
+  if (field("ID") !== "debian" || suite === undefined) return null;
+  const known = sourcesIn(apt);
+  const fixes = [`${suite}-updates`, `${suite}-security`].filter((one) => known.has(one));
+  return { suite, arch, fixes };
+}
+
+/** All words of the sources of an apt. */
+function sourcesIn(apt: string): ReadonlySet<string> {
+  const more = join(apt, "sources.list.d");
+  const parts = existsSync(more) ? readdirSync(more).filter((name) => /\.(?:list|sources)$/.test(name)) : [];
+  const files = [join(apt, "sources.list"), ...parts.map((name) => join(more, name))];
+  const texts = files.filter((file) => existsSync(file)).map((file) => readFileSync(file, "utf8"));
+  return new Set(texts.flatMap((text) => text.replace(/^\s*#.*$/gm, "").split(/\s+/)));
 }
 
 /** A small Imagefile that builds as it stands. `name` is its file name. */
@@ -50,16 +65,22 @@ export default project({ default: [sums${debian === null ? "" : ", rootfs"}] });
 `;
 }
 
-const rootfs = ({ suite, arch }: Debian): string => `
-// A small root filesystem, with packages from the mirror of this machine's own apt.
+const rootfs = ({ suite, arch, fixes }: Debian): string => `
+// A small root filesystem, with packages from the mirror${fixes.length === 0 ? "" : "s"} of this machine's own apt.
 export const rootfs = rule.rootfs({
-  repo: apt({ url: "host", suite: "${suite}" }),
+  repo: apt({${fixes.length === 0 ? ` url: "host", suite: "${suite}" ` : several(suite, fixes)}}),
   arch: "${arch}",
   variant: "busybox",
   packages: ["dpkg", "busybox-static", "libc-bin", "base-files", "base-passwd", "debianutils"],
   out: "debian-${arch}-mini-ROOTFS-{date}.tar.xz",
 });
 `;
+
+const several = (suite: string, fixes: readonly string[]): string => `
+    url: "host",
+    suite: "${suite}",
+    sources: [${fixes.map((one) => `{ suite: "${one}" }`).join(", ")}],
+  `;
 
 /** Where the types are: what each run keeps in the state directory. Before the first, the compiler looks in node_modules. */
 const paths = { imagemake: [TYPES_HERE] };

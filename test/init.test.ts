@@ -16,6 +16,14 @@ function empty(files: Readonly<Record<string, string>> = {}): TestProject {
   return project;
 }
 
+/** The suites that the host's apt has. */
+const sourcesOfHost = (): readonly string[] =>
+  execFileSync(
+    "apt-get",
+    ["indextargets", "--no-release-info", "--format", "$(RELEASE)", "Created-By: Packages"],
+    { encoding: "utf8" },
+  ).split("\n");
+
 test("its Imagefile builds, and its root filesystem can be decided about", async () => {
   const project = empty();
   const said = await project.good("init");
@@ -25,6 +33,13 @@ test("its Imagefile builds, and its root filesystem can be decided about", async
   await project.good("sums");
   const [name = ""] = project.names("out");
   expect(project.read(join("out", name))).toMatch(/^[0-9a-f]{64} {2}Imagefile\.ts\n$/);
+  // Fixes come from other suites, where the host's own apt has them.
+  const text = project.read("Imagefile.ts");
+  const suites = sourcesOfHost();
+  for (const fixes of ["-updates", "-security"]) {
+    const suite = `${/suite: "(\w+)"/.exec(text)?.[1] ?? "?"}${fixes}`;
+    expect([suite, text.includes(`{ suite: "${suite}" }`)]).toEqual([suite, suites.includes(suite)]);
+  }
   const dry = await project.good("-n");
   expect(dry.stdout).toContain("rootfs");
 });

@@ -70,6 +70,30 @@ export const checks = {
   within: rule.check({ inputs: { ROOT: stepped }, within: rootfs.amd64.standard, cmd: "true" }),
   file: rule.check({ inputs: { FILE: rootfs.arm64.mini }, cmd: "tar -tf $FILE" }),
 };
+const several = apt({
+  url: arg("MIRROR", "host"),
+  suite: "bookworm",
+  inImage: "https://mirror.example.org/debian",
+  sources: [
+    { suite: "bookworm-updates" },
+    {
+      name: "vendor",
+      suite: "stable",
+      url: "https://apt.example.org",
+      architectures: ["amd64"],
+      inImage: null,
+    },
+  ],
+  pins: [{ packages: ["a", "b-*"], pin: "release n=bookworm-updates", priority: 990 }],
+});
+export const fixed = rule.rootfs({
+  repo: several,
+  arch: "amd64",
+  variant: "standard",
+  packages: ["task-ssh-server", "a/bookworm-updates"],
+  recommends: true,
+  debconf: ["a a/b select c"],
+});
 export default project({
   default: [rootfs.amd64.mini],
   epoch: "2026-11-21",
