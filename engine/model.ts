@@ -227,7 +227,8 @@ export interface Group {
 
 /** What signs a release, and with which keys. `{date}` in texts becomes the release's. */
 export interface SignSettings {
-  readonly tool: "signify" | "minisign";
+  /** signify and minisign have a key pair of each release's own; gpg and a program have theirs. */
+  readonly tool: "signify" | "minisign" | "gpg" | "program";
   /** The key directory. */
   readonly keys: string;
   /** Name of the key's files, without `.pub` and `.sec`. */
@@ -236,6 +237,12 @@ export interface SignSettings {
   readonly passphrase: string;
   /** What the key says of itself, and minisign's signatures say, verified with them. */
   readonly comment: string;
+  /** gpg's key, and the directory that it is in; null for the caller's. */
+  readonly key: string | null;
+  readonly home: string | null;
+  /** A program that signs, and the file with the public key that verifies it. */
+  readonly program: string | null;
+  readonly publicKey: string | null;
 }
 
 /** What `project(…)` says. */

@@ -9,7 +9,7 @@ export { project } from "./project.js";
 export { layers } from "./search-path.js";
 export type { Layers, LayersOptions } from "./search-path.js";
 export { arg, env, files, list, probe } from "./sources.js";
-export { minisign, signify } from "./signers.js";
+export { gpg, minisign, signer, signify } from "./signers.js";
 export type { Signer } from "./signers.js";
 export * as rule from "./rules.js";
 export { run } from "./run.js";

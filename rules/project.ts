@@ -55,9 +55,14 @@ export const project = rule(
             "What a person does after it, ticked off one by one.",
           ),
           into: option(
-            z.string().min(1).optional(),
-            "a directory",
-            "Where releases are collected, each in a directory of its date; beside the Imagefile unless said.",
+            z
+              .string()
+              .min(1)
+              .refine((path) => !/\{date\}.*\//.test(path) && !/\{(?!date\})/.test(path))
+              .optional(),
+            "a directory, with {date} in its last name or nowhere",
+            "Where releases are collected, each in a directory of its date; beside the Imagefile unless said. With `{date}` in it " +
+              "it is the release's directory itself: `published/void-{date}`.",
           ),
           sums: option(
             z
@@ -73,7 +78,11 @@ export const project = rule(
             "{ file, form }",
             "The checksum file: its name, and the form of its lines.",
           ),
-          sign: option(z.custom<Signer>(isSigner).optional(), "signify() or minisign()", "What signs it."),
+          sign: option(
+            z.custom<Signer>(isSigner).optional(),
+            "signify(), minisign(), gpg() or signer()",
+            "What signs it.",
+          ),
         })
         .optional(),
       "{ of, gate, into, sums, sign, steps }",

@@ -1,4 +1,4 @@
-// signify() and minisign(): what signs a release, where its keys are and what they are called. It runs neither.
+// signify(), minisign(), gpg() and signer(): what signs a release, where its keys are and what they are called. It runs none.
 import { z } from "zod";
 import type { SignSettings } from "../engine/model.js";
 import { callable, declaration, type Checked, type Given } from "./declaration.js";
@@ -45,6 +45,40 @@ const [bySignify, byMinisign] = [
   declaration("minisign", "Signs with minisign.", options),
 ];
 
+const byGpg = declaration("gpg", "Signs with a key of yours in GnuPG, detached and in ASCII.", {
+  key: option(
+    z.string().regex(/^[^\s-][^\n]*$/),
+    "a fingerprint or a user's id",
+    "Which key, as gpg takes it: a fingerprint is safest.",
+  ),
+  home: option(
+    z.string().min(1).optional(),
+    "a directory",
+    "GnuPG's directory, relative to the Imagefile; the caller's own unless said.",
+  ),
+  keys: options.keys,
+});
+
+const byProgram = declaration(
+  "signer",
+  "Signs with a program of yours: one that asks a token or a server, say. What it makes is one of signify's (that embeds the " +
+    "checksums), minisign's, or a detached one of OpenPGP in ASCII, and is verified before it counts.",
+  {
+    program: option(
+      z.string().min(1),
+      "a file",
+      "The program, relative to the Imagefile. It gets the checksum file and the name of the file that it has to write the " +
+        "signature to, `$DATECODE`, and the terminal where there is one.",
+    ),
+    publicKey: option(
+      z.string().min(1),
+      "a file",
+      "The public key that verifies what it makes, relative to the Imagefile. `{date}` becomes the release's.",
+    ),
+    keys: options.keys,
+  },
+);
+
 /** Options of signify() and minisign(). `{date}` in texts becomes the release's. */
 type SignerOptions = Given<typeof bySignify>;
 
@@ -53,20 +87,28 @@ export type SignerGiven = Partial<SignSettings> & Pick<SignSettings, "tool">;
 
 const given = new WeakMap<object, SignerGiven>();
 
-function signer(tool: SignerGiven["tool"], o: Checked<typeof bySignify>): Signer {
+type Said = Checked<typeof bySignify> | Checked<typeof byGpg> | Checked<typeof byProgram>;
+
+function made(tool: SignerGiven["tool"], o: Said): Signer {
   const said = Object.entries(o).filter(([, value]) => value !== undefined);
   // The brand exists only for the compiler.
-  const made = Object.freeze({}) as Signer;
-  given.set(made, { tool, ...Object.fromEntries(said) });
-  return made;
+  const value = Object.freeze({}) as Signer;
+  given.set(value, { tool, ...Object.fromEntries(said) });
+  return value;
 }
 
 export const signify = callable(bySignify, (o: SignerOptions = {}): Signer =>
-  signer("signify", bySignify.check(o)),
+  made("signify", bySignify.check(o)),
 );
 
 export const minisign = callable(byMinisign, (o: SignerOptions = {}): Signer =>
-  signer("minisign", byMinisign.check(o)),
+  made("minisign", byMinisign.check(o)),
+);
+
+export const gpg = callable(byGpg, (o: Given<typeof byGpg>): Signer => made("gpg", byGpg.check(o)));
+
+export const signer = callable(byProgram, (o: Given<typeof byProgram>): Signer =>
+  made("program", byProgram.check(o)),
 );
 
 /** Whether a value came from one of these. */

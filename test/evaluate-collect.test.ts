@@ -229,6 +229,7 @@ describe("project", () => {
         sign: {
           ...{ tool: "signify", keys: "release-keys", name: "{date}", passphrase: "{date}.pass" },
           comment: "This key is only valid for images with date {date}.",
+          ...{ key: null, home: null, program: null, publicKey: null },
         },
       },
     });

@@ -30,7 +30,7 @@ import {
 } from "../../engine/release/keys.js";
 import { holdPlace } from "../../engine/release/place.js";
 import type { Release } from "../../engine/release/record.js";
-import { signFile, toolOf } from "../../engine/release/signers.js";
+import { signArmored, signByProgram, signFile, toolOf } from "../../engine/release/signers.js";
 import { changeState, from, requireState } from "../../engine/release/states.js";
 import type { Call } from "../call.js";
 import { collectedOf, meant, moveRelease, readGiven } from "../life.js";
@@ -71,10 +71,11 @@ export async function command(call: Call<"release sign">): Promise<number> {
         const elsewhere = call.options.import;
         const key =
           elsewhere === undefined
-            ? own(call, release, settings.sign, keys, message, signed)
+            ? (theirs(call, release, settings.sign, project.dir, message, signed) ??
+              own(call, release, settings.sign, keys, message, signed))
             : taken(call, release, elsewhere, signed);
         unwrap(verifySignature(key, message, signed));
-        if (elsewhere !== undefined) keys.use((place) => keep(place, key));
+        if (elsewhere !== undefined || isTheirs(settings.sign)) keys.use((place) => keep(place, key));
         const words = readFileSync(signed, "utf8");
         unwrap(putSignature(project, signature, words));
         return changeState(release, "sign", Date.now(), {
@@ -110,6 +111,54 @@ function keysOf(project: Project, sign: SignSettings, { datecode }: Release): Ke
   return { dir: join(keys, name), use };
 }
 
+/** Whether the key is none of imagemake's making. */
+const isTheirs = ({ tool }: SignSettings): boolean => tool === "gpg" || tool === "program";
+
+/** Signs with a key of the user's; the public key that has to verify it, or null where the key is a release's own. */
+function theirs(
+  call: Call<"release sign">,
+  { datecode }: Release,
+  sign: SignSettings,
+  dir: string,
+  file: string,
+  to: string,
+): string | null {
+  const { tool, key, home, program, publicKey } = sign;
+  if (!isTheirs(sign)) return null;
+  if (call.options.newKey === true)
+    stop(
+      Exit.usage,
+      `--new-key: the key is yours, and ${tool === "gpg" ? "gpg" : "the program"} has it; imagemake makes none`,
+    );
+  if (tool === "gpg") {
+    const where = home === null ? null : resolve(dir, home);
+    return unwrap(signArmored({ home: where, key: key ?? "" }, passphrase(call, false), file, to));
+  }
+  if (call.options.passphraseFile !== undefined || call.options.askPassphrase === true)
+    stop(
+      Exit.usage,
+      "a program of yours asks for its passphrase by itself",
+      "leave out --passphrase-file and --ask-passphrase",
+    );
+  const known = unwrap(readGiven(resolve(dir, withDate(publicKey ?? "", datecode)), "a public key"));
+  const terminal = openTerminal();
+  try {
+    unwrap(signByProgram(resolve(dir, program ?? ""), file, to, { dir, datecode, terminal }));
+  } finally {
+    if (terminal !== null) closeSync(terminal);
+  }
+  return unwrap(requireDate(known, "public key", datecode));
+}
+
+/** The terminal of this session; null where there is none. */
+function openTerminal(): number | null {
+  try {
+    return openSync("/dev/tty", "r+");
+  } catch {
+    return null;
+  }
+}
+
 function own(
   call: Call<"release sign">,
   { datecode }: Release,
@@ -118,12 +167,13 @@ function own(
   file: string,
   to: string,
 ): string {
+  const tool = sign.tool === "minisign" ? "minisign" : "signify";
   const anew = call.options.newKey === true;
   const given = passphrase(call, anew || !existsSync(keys.dir));
   return keys.use((place) => {
-    const made = unwrap(ensureKeys(sign, place, datecode, given, anew));
+    const made = unwrap(ensureKeys(tool, sign, place, datecode, given, anew));
     const comment = withDate(sign.comment, datecode);
-    unwrap(signFile(sign.tool, place.secret, made.passphrase, comment, file, to));
+    unwrap(signFile(tool, place.secret, made.passphrase, comment, file, to));
     return readFileSync(place.public, "utf8");
   });
 }
@@ -177,12 +227,8 @@ function askSecret(question: string): Result<string> {
     "a passphrase has to be typed, and there is no terminal",
     "--passphrase-file FILE gives it",
   );
-  let terminal: number;
-  try {
-    terminal = openSync("/dev/tty", "r+");
-  } catch {
-    return lacking;
-  }
+  const terminal = openTerminal();
+  if (terminal === null) return lacking;
   try {
     const { status, stdout } = runProgram("sh", ["-c", ASK, "sh", question], { terminal });
     if (status === null) return lacking;

@@ -251,6 +251,7 @@ function signSettings(given: Partial<SignSettings>): SignSettings {
   return {
     ...{ tool: "signify", keys: "release-keys", name, passphrase: `${name}.pass` },
     comment: "This key is only valid for images with date {date}.",
+    ...{ key: null, home: null, program: null, publicKey: null },
     ...given,
   };
 }

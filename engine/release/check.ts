@@ -17,7 +17,7 @@ import type { TargetId } from "../model.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Collected, Release, SumsForm } from "./record.js";
 import { unpassed } from "./roster.js";
-import { toolOf, verifyFile } from "./signers.js";
+import { ARMOR, toolOf, verifyFile } from "./signers.js";
 
 /** `sha256sum.txt` → `sha256sum.sig`. */
 export const signatureName = (sums: string): string => `${sums.replace(/\.[^.]+$/, "")}.sig`;
@@ -34,8 +34,9 @@ export function requireOtherNames(names: readonly string[], sums: string): Resul
       );
 }
 
-/** Whether a text is as both programs begin theirs, or nothing yet. */
-export const isSignature = (text: string): boolean => /^(?:untrusted comment: |$)/.test(text);
+/** Whether a text is as the programs begin theirs, or nothing yet. */
+export const isSignature = (text: string): boolean =>
+  /^(?:untrusted comment: |$)/.test(text) || text.startsWith(ARMOR);
 
 /** What to verify: names are relative to the directory; the key is text. */
 export interface ToVerify {

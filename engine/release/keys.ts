@@ -112,6 +112,7 @@ function makeKeyDir(keys: string): void {
  * kept nowhere. `anew` sets the pair that is there aside.
  */
 export function ensureKeys(
+  tool: "signify" | "minisign",
   sign: SignSettings,
   place: KeyPlace,
   datecode: string,
@@ -126,7 +127,7 @@ export function ensureKeys(
     const made = make(place, (fresh) => {
       const passphrase = given ?? makePassphrase();
       if (given === null) writeFileSync(fresh.passphrase, `${passphrase}\n`, { mode: 0o600, flag: "wx" });
-      return makeKeys(sign.tool, fresh, withDate(sign.comment, datecode), passphrase);
+      return makeKeys(tool, fresh, withDate(sign.comment, datecode), passphrase);
     });
     if (!made.ok) return made;
   }
@@ -162,7 +163,8 @@ function refuseLink({ dir, secret, public: own, passphrase }: KeyPlace): Result<
 }
 
 /** The key itself, without its comment. */
-const keyLine = (text: string): string | undefined => text.split("\n")[1];
+const keyLine = (text: string): string | undefined =>
+  text.startsWith("untrusted comment: ") ? text.split("\n")[1] : text;
 
 /**
  * Keeps the public key of a signature that was made elsewhere where a release's key is looked for. A pair that is

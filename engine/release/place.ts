@@ -5,6 +5,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { type Held, holdDirectory, trustedBelow } from "../../cache/held.js";
 import { leadsTo } from "../../cache/layout.js";
 import { giveToUser, sudoOwner } from "../../cache/write.js";
+import { withDate } from "../names.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import type { Project } from "../project.js";
 import { isWithin } from "../sources/globs.js";
@@ -13,7 +14,15 @@ import type { Collected, Release } from "./record.js";
 
 /** Where the Imagefile says that a release is collected. */
 export const ownPlace = (project: Project, into: string | null, datecode: string): string =>
-  resolve(project.dir, into ?? ".", datecode);
+  into?.includes("{date}") === true
+    ? resolve(project.dir, withDate(into, datecode))
+    : resolve(project.dir, into ?? ".", datecode);
+
+/** Whether a directory's name has that date in it, and no respin's. */
+const isOfDate = (name: string, datecode: string): boolean =>
+  name
+    .split(datecode)
+    .some((before, i, all) => i < all.length - 1 && !/\d$/.test(before) && !/^\.?\d/.test(all[i + 1] ?? ""));
 
 /** As the release's file keeps it: a copy of the project has a place of its own. */
 export function kept(project: Project, { dir, sums, form }: Collected): Collected {
@@ -66,7 +75,7 @@ export function collectedPlace(project: Project, release: Release, own: string |
   const plain = [collected.sums, ...Object.values(artifacts).map(({ name }) => name)].every(
     (name) => name !== "" && name !== "." && name !== ".." && !name.includes("/"),
   );
-  if (!plain || basename(dir) !== datecode)
+  if (!plain || !isOfDate(basename(dir), datecode))
     return fail(
       Exit.usage,
       `the release file of ${datecode} names files or a directory that are none of a release`,

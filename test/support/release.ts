@@ -9,7 +9,7 @@ export const DAY = "20310506";
 export const imagefile = (
   signer = "signify()",
   more = "",
-): string => `import { run, each, project, rule, signify, minisign } from "imagemake";
+): string => `import { run, each, project, rule, signify, minisign, gpg, signer } from "imagemake";
 export const image = each(["a", "b"], k => run({ inputs: {}, cmd: \`echo \${k} > "$OUT"\`, out: \`image-\${k}-{date}.txt\` }));
 export const works = rule.check({ inputs: { A: image.a }, cmd: "true" });
 export default project({ release: { of: [image], gate: [works], sign: ${signer}, steps: ["publish the key", "announce"], ${more} } });
