@@ -79,6 +79,7 @@ export async function storeLayer(
   dir: string,
   upper: string,
   what: Pick<LayerRecord, "tree" | "parent" | "form">,
+  remove: Remove,
 ): Promise<Result<LayerRecord>> {
   const stored = storedLayer(dir, what.tree, what.form);
   if (stored !== null) return ok(stored);
@@ -97,7 +98,10 @@ export async function storeLayer(
     const meanwhile = storedLayer(dir, what.tree, what.form);
     if (meanwhile !== null) return ok(meanwhile);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    if (isThere(place)) renameSync(place, temporaryName(place));
+    if (isThere(place) && !setAside(place, temporaryName(place))) {
+      const removed = await remove(place);
+      if (!removed.ok) return removed;
+    }
     if (isDirectory(recordOf(dir, layer))) rmSync(recordOf(dir, layer), { recursive: true });
     writeWhole(recordOf(dir, layer), JSON.stringify(record), ownerIn(dir));
     reached("layer recorded", layer);
@@ -127,6 +131,23 @@ function moveDirectory(from: string, to: string): void {
     chmodSync(to, mode & 0o7777);
   }
 }
+
+/**
+ * False where overlay does not move a directory that has come with its lower layers: a state directory in a container's
+ * image. Nobody has mounted a layer of that, since an overlay is none to lie on.
+ */
+function setAside(place: string, aside: string): boolean {
+  try {
+    moveDirectory(place, aside);
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== "EXDEV") throw error;
+    return false;
+  }
+}
+
+/** What deletes trees (engine/execute/local/remove.ts). */
+type Remove = (path: string) => Promise<Result<void>>;
 
 /** What a chain is made of: rows of the index. */
 export interface Link {
@@ -165,22 +186,17 @@ export function listLayers(dir: string): LayerRecord[] {
     .flatMap((name) => readRecord(dir, name.slice(0, -".json".length)) ?? []);
 }
 
-/** Deletes a layer; nobody sees half of one. `remove` is what deletes trees (engine/execute/local/remove.ts). */
-export async function deleteLayer(
-  dir: string,
-  layer: string,
-  remove: (path: string) => Promise<Result<void>>,
-): Promise<Result<void>> {
+/** Deletes a layer; nobody sees half of one, since one without a record is none. */
+export async function deleteLayer(dir: string, layer: string, remove: Remove): Promise<Result<void>> {
   const place = join(dir, layer);
   const aside = temporaryName(place);
   try {
     rmSync(recordOf(dir, layer), { force: true, recursive: true });
     if (!isThere(place)) return ok(undefined);
-    moveDirectory(place, aside);
+    return await remove(setAside(place, aside) ? aside : place);
   } catch (error) {
     return ioProblem(`delete the layer ${place}`, error);
   }
-  return await remove(aside);
 }
 
 /** What a crash, or a layer that had to give way, left behind: directories and files; only while the lock is held. */

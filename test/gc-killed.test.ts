@@ -77,7 +77,7 @@ async function tree(name: string, parent: ArtifactRow | null): Promise<ArtifactR
   writeFileSync(join(upper, "etc", name), name);
   const id = `t:${digest}`;
   const what = { tree: id, parent: parent?.id ?? null, form: "root" as const };
-  const { layer } = unwrap(await storeLayer(places.layers, upper, what));
+  const { layer } = unwrap(await storeLayer(places.layers, upper, what, removeTree));
   writeFileSync(join(places.manifests, digest), name);
   return { id, kind: "tree", size: 1, layer, parent: parent?.id ?? null, form: "root" };
 }

@@ -64,6 +64,28 @@ describe("a project is built to the byte", () => {
     });
   }
 
+  test("from a state directory in a container's image: layers that its overlay hides things of, and does not move", async () => {
+    disk = await smallDisk(100_000);
+    project = placed(disk);
+    await project.good(...ALL);
+    await disk.sh(
+      "cd ..; mkdir up work; mount -t overlay disk -o lowerdir=mount,upperdir=up,workdir=work mount",
+    );
+    await expectSettled(project, ...ALL);
+    // Reads the layer again.
+    project.write("Imagefile.ts", project.read("Imagefile.ts").replace("| sort >", "| sort -s >"));
+    const { stderr } = await project.good(...ALL);
+    expect(stderr).toMatch(
+      /^warning: the tree t:\w+ \(made by image.tree\) in the store is damaged, and is built again/m,
+    );
+    await expectRight(project, right);
+    // One of the lower layers is needed no more.
+    project.write("Imagefile.ts", project.read("Imagefile.ts").replace("chmod 700", "chmod 710"));
+    await project.good(...ALL);
+    expect(await project.good("cache", "gc")).toMatchObject({ stderr: "" });
+    expect(await project.good("cache", "verify")).toMatchObject({ stderr: "" });
+  });
+
   test("by an ordinary user with subordinate ids", async () => {
     project = placed();
     execFileSync("chown", ["-R", `${USER}:${USER}`, project.dir]);

@@ -243,11 +243,8 @@ test("a layer whose record or parent is lost is not believed, and is stored anew
     expect(leftoverLayers(layers)).toHaveLength(1);
     unwrap(await deleteLayer(layers, base.layer ?? "", removeTree));
     expect(storedLayer(layers, top.id, "root")).toBeNull();
-    const lost = await storeLayer(layers, join(dir, "stage"), {
-      tree: top.id,
-      parent: base.id,
-      form: "root",
-    });
+    const what = { tree: top.id, parent: base.id, form: "root" } as const;
+    const lost = await storeLayer(layers, join(dir, "stage"), what, removeTree);
     expect(lost).toMatchObject({ ok: false, problem: { exit: 3 } });
     expect(() => layerChain(top.id, () => undefined)).toThrow(/not all in the store/);
   }));

@@ -1,6 +1,6 @@
 // What a layer looks like from outside: one digest over the stamps of all that is in it. It reads no contents.
 import { createHash } from "node:crypto";
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, type Stats } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { bytePath, toByteString } from "../../cache/hash.js";
 
@@ -12,6 +12,8 @@ export interface LayerStamp {
   readonly digest: string;
   /** The newest change time in it, in milliseconds since 1970. */
   readonly changed: number;
+  /** Of a name that is listed there is nothing to see: what marks deleted files is hidden where an overlay shows the layer. */
+  readonly hidden: boolean;
 }
 
 /**
@@ -22,13 +24,16 @@ export async function layerStamp(root: string): Promise<LayerStamp> {
   const hash = createHash("sha256");
   const base = toByteString(root);
   const pending = [base];
-  const top = lineOf("", base);
-  let [lines, entries, changed] = [top.line, 0, top.ctime];
+  const top = lineOf("", lstatSync(bytePath(base)));
+  let [lines, entries, changed, hidden] = [top.line, 0, top.ctime, false];
   for (let dir = pending.pop(); dir !== undefined; dir = pending.pop()) {
     lines += `${dir.slice(base.length)}\0\n`;
     for (const name of readdirSync(bytePath(dir), { encoding: "latin1" }).sort()) {
       const path = `${dir}/${name}`;
-      const { line, isDirectory, ctime } = lineOf(name, path);
+      const stats = lstatSync(bytePath(path), { throwIfNoEntry: false });
+      hidden ||= stats === undefined;
+      if (stats === undefined) continue;
+      const { line, isDirectory, ctime } = lineOf(name, stats);
       lines += line;
       if (ctime > changed) changed = ctime;
       if (isDirectory) pending.push(path);
@@ -39,14 +44,13 @@ export async function layerStamp(root: string): Promise<LayerStamp> {
     [lines, entries] = ["", 0];
     await setImmediate();
   }
-  return { digest: hash.update(lines, "latin1").digest("hex"), changed };
+  return { digest: hash.update(lines, "latin1").digest("hex"), changed, hidden };
 }
 
 function lineOf(
   name: string,
-  path: string,
+  { size, mode, mtimeMs, ctimeMs, ino }: Stats,
 ): { readonly line: string; readonly isDirectory: boolean; readonly ctime: number } {
-  const { size, mode, mtimeMs, ctimeMs, ino } = lstatSync(bytePath(path));
   const isDirectory = (mode & 0o170000) === 0o040000;
   // The size of a directory is the file system's own affair.
   const line = `${name}\0${isDirectory ? 0 : size} ${mode} ${mtimeMs} ${ctimeMs} ${ino}\n`;

@@ -16,12 +16,13 @@ import { digestOf } from "../../cache/store.js";
 import { reached } from "../../cache/steps.js";
 import type { Failure } from "../reason.js";
 import { inUserNamespace } from "../execute/local/ids.js";
+import { removeTree } from "../execute/local/remove.js";
 import type { Isolation } from "../execute/local/sandbox.js";
 import type { Guards } from "../model.js";
 import type { Notice } from "../notice.js";
 import { Exit, fail, ok, type Result } from "../problem.js";
 import { readRootEntry } from "./manifest.js";
-import { flatten, runSeal, type Inside } from "./run-seal.js";
+import { flatten, runSeal, stampLayer, type Inside } from "./run-seal.js";
 import type { Sealed, SealRequest } from "./seal-layer.js";
 
 /** A finished tree, and where it is to go. Paths absolute. */
@@ -101,7 +102,12 @@ async function store(
     ? await flattened(request, storedChain(project.layers, beneath), sealed.digest)
     : ok(request.upper);
   if (!upper.ok) return upper;
-  const stored = await storeLayer(project.layers, upper.value, { tree, parent: flat ? null : parent, form });
+  const stored = await storeLayer(
+    project.layers,
+    upper.value,
+    { tree, parent: flat ? null : parent, form },
+    removeTree,
+  );
   if (!stored.ok) return stored;
   const { layer, parent: on } = stored.value;
   const row = { id: tree, kind: "tree", size: sealed.bytes, layer, parent: on, form } as const;
@@ -153,7 +159,10 @@ export async function verifyTree(
     form: formOf(isolation),
     guards: {},
   };
-  const seen = await runSeal(look, insideOf(isolation));
+  const inside = insideOf(isolation);
+  const looks = await stampLayer(look.upper, inside);
+  if (!looks.ok || looks.value.hidden) return looks.ok ? ok(false) : looks;
+  const seen = await runSeal(look, inside);
   return seen.ok ? ok(seen.value.digest === digestOf(row.id)) : seen;
 }
 

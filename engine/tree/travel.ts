@@ -96,7 +96,7 @@ async function takeTree(
   if (!seen.ok) return seen;
   if (seen.value.digest !== digestOf(id))
     return fail(Exit.environment, `the tree ${id} could not be made here as it was there`);
-  const layer = await storeLayer(place.layers, upper, { tree: id, parent, form });
+  const layer = await storeLayer(place.layers, upper, { tree: id, parent, form }, removeTree);
   if (!layer.ok) return layer;
   return ok({ id, kind: "tree", size, layer: layer.value.layer, parent: layer.value.parent, form });
 }
