@@ -83,7 +83,7 @@ const LAYERS = [
   { name: "command", ids: ["cli/run", "cli/open", "cli/commands/list"].map(compiled) },
   { name: "look", ids: ["cli/look", "cli/commands/why"].map(compiled) },
   { name: "build", ids: ["engine/build/build", "cli/commands/build", "cli/render/plain"].map(compiled) },
-  ...["@dagrejs/graphlib", "zod", "fast-glob", "execa", "ora", "chokidar", "smol-toml"].map(library),
+  ...["@dagrejs/graphlib", "zod", "fast-glob", "execa", "ora", "chokidar", "smol-toml", "diff"].map(library),
   ...["@bufbuild/protobuf", "@grpc/grpc-js"].map(library),
 ];
 
@@ -91,7 +91,7 @@ const LAYERS = [
 const FAMILIES = [
   {
     name: "release",
-    of: /^(?:engine\/(?:release\/|packages\/refresh)|cli\/(?:commands\/release-|exchange|collected|secret))/,
+    of: /^(?:engine\/(?:release\/|packages\/refresh)|cli\/(?:commands\/release-|exchange|collected|life|secret))/,
   },
   {
     name: "cache",
@@ -99,7 +99,11 @@ const FAMILIES = [
   },
   { name: "words", of: /^(?:cli\/(?:reference|commands\/(?:explain|help|config|complet))|rules\/describe)/ },
   { name: "remote", of: /^(?:cache\/remote\/(?:address|tries)|cli\/(?:doctor\/)?remote)\./ },
-  { name: "log", of: /^cli\/(?:commands\/log|render\/logfile)\./ },
+  {
+    name: "log",
+    of: /^(?:engine\/contents\/|cli\/(?:commands\/(?:diff|history|log|sbom|shell|show)|sides|render\/(?:difference|logfile)))/,
+  },
+  { name: "boot", of: /^cli\/(?:boot\/|commands\/boot)/ },
   { name: "forecast", of: /^(?:cli\/forecast|engine\/execute\/disk-use)\./ },
   { name: "streams", of: /^cli\/render\/(?:json|events|trace)\./ },
   {

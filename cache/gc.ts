@@ -99,6 +99,7 @@ function sweepStore(places: Layout, { artifacts }: Marked): Doomed[] {
     .map(({ id }) => ({ kind: "file" as const, name: id, path: store.path(id), root: false }));
   const trees = [...artifacts.values()].filter((row) => row.kind === "tree");
   const manifests = new Set(trees.map((row) => digestOf(row.id)));
+  const digests = new Set([...artifacts.keys()].map(digestOf));
   return [
     ...files,
     ...sweepLayers(
@@ -107,6 +108,9 @@ function sweepStore(places: Layout, { artifacts }: Marked): Doomed[] {
     ),
     ...lyingIn(places, "manifests").flatMap(({ name, path }) =>
       manifests.has(name) ? [] : [thing("manifest", name, path)],
+    ),
+    ...lyingIn(places, "images").flatMap(({ name, path, ours }) =>
+      ours && !digests.has(name.slice(0, 64)) ? [thing("manifest", name, path)] : [],
     ),
   ];
 }

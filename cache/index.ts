@@ -271,10 +271,17 @@ export class Index {
 
   /** The action whose build made an artifact last. */
   makerOf(id: ArtifactId): string | undefined {
-    return this.#get<{ action: string }>(
-      "SELECT b.action FROM outputs o JOIN builds b ON b.id = o.build WHERE o.artifact = ? ORDER BY b.rowid DESC LIMIT 1",
-      id,
-    )?.action;
+    return this.makingOf(id)?.action;
+  }
+
+  /** The last build that made an artifact; the last `before` another build, where there is one. */
+  makingOf(id: ArtifactId, before?: string): BuildRow | undefined {
+    const making = "SELECT b.* FROM outputs o JOIN builds b ON b.id = o.build WHERE o.artifact = ?";
+    const last = "ORDER BY b.rowid DESC LIMIT 1";
+    const earlier = "AND b.rowid < (SELECT rowid FROM builds WHERE id = ?)";
+    const found =
+      before === undefined ? undefined : this.#get<BuildRow>(`${making} ${earlier} ${last}`, id, before);
+    return found ?? this.#get<BuildRow>(`${making} ${last}`, id);
   }
 
   /** Forgets an artifact and every build that promised it. */

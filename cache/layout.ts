@@ -106,6 +106,14 @@ const PLACES = {
     gc: "unneeded",
     ours: null,
   },
+  images: {
+    in: "store",
+    mode: 0o700,
+    holds: "what went into each image, by the image's digest",
+    written: "with the lock",
+    gc: "unneeded",
+    ours: DIGEST,
+  },
   packages: {
     in: "store",
     mode: 0o700,
@@ -263,6 +271,10 @@ export const trialsIn = (dir: string): { readonly path: string; readonly process
 
 /** Kept copies of a source. */
 export const copiesOf = (copies: string, id: string): string => join(copies, id);
+
+/** What went into an image, by the image's digest. */
+export const describedPath = ({ images }: Pick<Layout, "images">, digest: string): string =>
+  join(images, `${digest}.json`);
 
 /** The log of a build. */
 export const logPath = ({ logs }: Pick<Layout, "logs">, build: string): string => join(logs, `${build}.log`);

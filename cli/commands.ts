@@ -58,6 +58,13 @@ Where the last build of TARGET failed and its stage was kept (--keep-failed), th
 environment, and what the action had made by then. What is done there is undone by the next build of TARGET, and is part of no
 output. Else TARGET is a tree: the shell's root directory, and what is written there is thrown away. Builds wait until it ends.`;
 
+const DIFF_HELP = `
+A and B are each a release (20261121), a target as it was built last or in a release (rootfs-20261121), a group, the digest of
+an artifact or its first 12 digits, a file in out/, or the manifest of an image (releases/20261121.manifests/rootfs.json).
+Packages, kernels, services, users, groups and the project's own files are compared by manifests; files, where one image stands
+on each side or with --files, by what the trees hold, with a diff of texts where both are still in the store.
+Exit status: 0 no difference, 1 differences, 2 a word that means nothing, 3 what is there cannot be read.`;
+
 const EXPLAIN_HELP = `
 NAME is a rule or a step (rule.disk, disk, step.users), an option of one (disk.boot, disk.guards.minSize), or an option by its
 name alone, of all that have it. Without NAME: all there is. With --json as JSON schema.`;
@@ -142,6 +149,21 @@ export const COMMANDS = {
     words: [target],
     sets: true,
     takes: LOOKS,
+    options: {
+      manifest: { kind: "flag", about: "what went into it as it was built last, as JSON: its manifest" },
+    },
+  },
+  diff: {
+    about: "what differs between two releases, targets, digests or files",
+    more: DIFF_HELP,
+    words: [
+      { name: "a", what: "target" },
+      { name: "b", what: "target" },
+    ],
+    takes: ["json"],
+    options: {
+      files: { kind: "flag", about: "compare the files of all images, also between releases of many" },
+    },
   },
   graph: { about: "the graph, for graphviz", words: [targets], sets: true, takes: ["release", "json"] },
   boot: {

@@ -28,6 +28,7 @@ const HANDLERS: { readonly [K in CommandName]: () => Promise<{ readonly command:
   shell: () => import("./commands/shell.js"),
   list: () => import("./commands/list.js"),
   show: () => import("./commands/show.js"),
+  diff: () => import("./commands/diff.js"),
   graph: () => import("./commands/graph.js"),
   boot: () => import("./commands/boot.js"),
   clean: () => import("./commands/clean.js"),

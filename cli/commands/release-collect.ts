@@ -1,18 +1,21 @@
 // `imagemake release collect [DIR]`: the release's artifacts, by what the graph says, in one directory with their
 // checksums.
 import { dirname, resolve } from "node:path";
+import { hashBytes } from "../../cache/hash.js";
+import { describeItems, writeReleaseManifests } from "../../engine/contents/stored.js";
 import type { Graph, TargetId } from "../../engine/model.js";
 import { Exit, stop, unwrap } from "../../engine/problem.js";
 import { requireOtherNames } from "../../engine/release/check.js";
 import { collectInto, type Unwhole, wantedFiles } from "../../engine/release/collect.js";
 import { isLimited, kept, linkIn, ownPlace, real, requireOwner } from "../../engine/release/place.js";
-import type { Release } from "../../engine/release/record.js";
+import type { Release, ReleasedArtifact } from "../../engine/release/record.js";
 import { saveRelease } from "../../engine/release/release.js";
 import { dropping, offRosterLine, rosterOf, unpassed } from "../../engine/release/roster.js";
 import { changeState, from, requireState } from "../../engine/release/states.js";
 import { isWithin } from "../../engine/sources/globs.js";
 import { meant, tell, tellLine } from "../life.js";
 import { judge, look } from "../look.js";
+import { drivers } from "../open.js";
 import { describeDecision } from "../render/reason.js";
 import type { Call } from "../call.js";
 import { projectOfCall, whileLocked } from "../state.js";
@@ -72,8 +75,13 @@ export async function command(call: Call<"release collect">): Promise<number> {
     const isSame = release.collected !== null && resolve(project.dir, release.collected.dir) === dir;
     const before = isSame && !isLimited(project) ? Object.values(release.artifacts) : [];
     const collected = { dir, sums: sums.file, form: sums.form };
+    const { described, problems } = await describeItems(session.decider, drivers, items);
+    for (const { message } of problems) tellLine(call, `warning: there is no manifest of a file: ${message}`);
     unwrap(await collectInto(project, session.decider.context.store, collected, items, before));
-    const artifacts = Object.fromEntries(items.map(({ target, artifact }) => [target, artifact]));
+    unwrap(writeReleaseManifests(project, release, described));
+    const artifacts = Object.fromEntries(
+      items.map(({ target, artifact }) => [target, withManifest(artifact, described.get(target)?.text)]),
+    );
     const more = {
       explicit: true,
       roster,
@@ -90,6 +98,9 @@ export async function command(call: Call<"release collect">): Promise<number> {
   // Saying what would be done makes no state directory.
   return call.options.dryRun === true ? work() : whileLocked(call, project, work);
 }
+
+const withManifest = (artifact: ReleasedArtifact, text: string | undefined): ReleasedArtifact =>
+  text === undefined ? artifact : { ...artifact, manifest: hashBytes(text) };
 
 function requireWhole({ datecode }: Release, wrong: readonly Unwhole[]): void {
   if (wrong.length === 0) return;

@@ -1,14 +1,35 @@
 // `imagemake show TARGET`: everything known of a target: its action as data, its packages, its last build.
 import { grouped } from "../../cache/grouped.js";
 import { withDate } from "../../engine/names.js";
+import { type ImageManifest, manifestText } from "../../engine/contents/record.js";
+import { describerOf, storedManifest } from "../../engine/contents/stored.js";
+import type { Action } from "../../engine/model.js";
 import type { Package } from "../../engine/packages/driver.js";
-import { Exit, unwrap } from "../../engine/problem.js";
-import { judge, look, onlyAction } from "../look.js";
+import { Exit, stop, unwrap } from "../../engine/problem.js";
+import { relationsOf } from "../../engine/relations.js";
+import { judge, look, onlyAction, type Looking } from "../look.js";
 import { output } from "../output.js";
 import { formatBytes, formatDuration } from "../render/numbers.js";
 import { describeDecision } from "../render/reason.js";
 import { utcMinute } from "../render/when.js";
 import type { Call } from "../call.js";
+
+/** What went into the target as it was published last, whether or not it is out of date by now. */
+async function manifestOf({ session, targets }: Looking, action: Action): Promise<ImageManifest> {
+  const { decider, index, options } = session;
+  const made = decider.history.published(action);
+  const name = relationsOf(options.graph).target(targets[0])?.output ?? "";
+  const artifact = made === undefined ? undefined : index.outputsOf(made.id)[name];
+  const stored = artifact === undefined ? null : storedManifest(options.project, artifact, made?.key);
+  const manifest =
+    artifact === undefined
+      ? null
+      : (stored ?? unwrap(await describerOf(decider, options.drivers).describe(artifact, made)));
+  return (
+    manifest ??
+    stop(Exit.failed, `nothing that is known here was built of ${action.id}`, `imagemake ${action.id}`)
+  );
+}
 
 /** Shows the action; with --json all of it, the recipe's text included. */
 export async function command(call: Call<"show">): Promise<number> {
@@ -19,6 +40,10 @@ export async function command(call: Call<"show">): Promise<number> {
   const closure = unwrap(await session.pins.closure(action));
   const last = session.index.lastBuild(opened.project.line, action.id);
   const outputs = last?.status === "built" ? session.index.outputsOf(last.id) : {};
+  if (call.options.manifest === true) {
+    output.write(manifestText(await manifestOf(looking, action)));
+    return Exit.done;
+  }
   if (call.options.json === true) {
     const { decision, key, facts } = judgement ?? { decision: null, key: null, facts: null };
     const data = {

@@ -1,15 +1,17 @@
 // A build from the command line's wish to its end: decide, take the lock, pin packages, plan, schedule,
 // perform, remember. The only module that knows the whole order.
 import type { ContentStore } from "../../cache/content-store.js";
+import { problemIn } from "../../cache/io.js";
 import { reached } from "../../cache/steps.js";
 import { statePath } from "../../cache/layout.js";
 import type { Judgement } from "../decide.js";
 import type { Emit } from "../events.js";
+import { keepManifests } from "../contents/stored.js";
 import { relationsOf } from "../relations.js";
 import type { Action, TargetId } from "../model.js";
 import { warningOnce } from "../notice.js";
 import { obstaclesOf, together, type Obstacle, type Obstacles } from "../obstacles.js";
-import { Exit, type ExitStatus, ok, type Problem, type Result } from "../problem.js";
+import { asError, Exit, type ExitStatus, ok, type Problem, type Result } from "../problem.js";
 import { saveRelease, setDamagedAside } from "../release/release.js";
 import { stampOf } from "../sources/stamp.js";
 import { checkNative, forbiddenAmong, restHint } from "./ability.js";
@@ -212,11 +214,29 @@ async function buildLocked(options: BuildOptions, began: number, plan: Plan | nu
   session.decider.products.settle();
   const tally = await performAll(context, needed, judged.value, obstacles, options);
   reached("performed");
-  if (!options.signal.aborted) await options.shared?.give(session.decider, contents, tally.made);
+  if (!options.signal.aborted) {
+    await options.shared?.give(session.decider, contents, tally.made);
+    await describeImages(session, needed, tally.made);
+  }
   remember(session);
   emitDone(options, began, tally);
   const interrupted = options.signal.aborted;
   return { exit: tally.exit, problem: null, interrupted, built: tally.built, session };
+}
+
+/** Writes down what went into the images; the images are made, whatever comes of that. */
+async function describeImages(
+  { decider, options }: Session,
+  needed: readonly Action[],
+  made: readonly Action[],
+): Promise<void> {
+  const told = ({ message }: { readonly message: string }): void =>
+    notice(options, `there is no manifest of an image: ${message}`);
+  try {
+    for (const problem of await keepManifests(decider, options.drivers, needed, new Set(made))) told(problem);
+  } catch (error) {
+    told(problemIn(error) ?? asError(error));
+  }
 }
 
 /** Decides, and takes what a shared cache has of that; then it counts as if it had been built here. */

@@ -49,6 +49,8 @@ export interface ReleasedArtifact {
   readonly executable: boolean;
   readonly size: number;
   readonly provenance: Provenance;
+  /** Digest of its manifest, which lies in the directory of the release's manifests from collect on. */
+  readonly manifest?: string;
 }
 
 /** A person's word on a target, recorded for good. */

@@ -79,7 +79,12 @@ const RELEASE: Readonly<
   closures: each(
     fields({ request: sha256, digest: sha256, packages: list(wrongInPackage), checked: optional(yesOrNo) }),
   ),
-  artifacts: each(fields({ name: below, key: text, digest: sha256, executable: yesOrNo, size, provenance })),
+  artifacts: each(
+    fields({
+      ...{ name: below, key: text, digest: sha256, executable: yesOrNo, size, provenance },
+      manifest: optional(sha256),
+    }),
+  ),
   dropped: list(fields(said)),
   rejected: list(fields({ ...said, digest: sha256 })),
   accepted: list(fields({ ...said, digest: sha256 })),

@@ -56,13 +56,17 @@ const CHUNK = 1 << 16;
 export function* encodeManifest(manifest: Manifest): Generator<string> {
   let text = `${HEADER}\n`;
   for (const [path, { body, group }] of manifest.lines) {
-    text += `${pathWord(path)} ${group === null ? "" : `=${escapeBytes(group)} `}${body}\n`;
+    text += `${lineText(path, { body, group })}\n`;
     if (text.length < CHUNK) continue;
     yield text;
     text = "";
   }
   yield text;
 }
+
+/** One line of the text. */
+export const lineText = (path: string, { body, group }: Line): string =>
+  `${pathWord(path)} ${group === null ? "" : `=${escapeBytes(group)} `}${body}`;
 
 /** The tree's digest: that of the manifest's text. */
 export function manifestDigest(manifest: Manifest): string {
@@ -79,12 +83,18 @@ export function decodeManifest(text: string): Manifest {
   if (!text.endsWith("\n")) throw new Error("its end is missing");
   while (at < text.length) {
     const end = text.indexOf("\n", at);
-    const space = text.indexOf(" ", at);
-    if (space < 0 || space > end) throw new Error(`not a manifest line: ${text.slice(at, end)}`);
-    lines.set(pathOfWord(text.slice(at, space)), decodeLine(text.slice(space + 1, end)));
+    const [path, line] = lineIn(text, at, end);
+    lines.set(path, line);
     at = end + 1;
   }
   return { lines };
+}
+
+/** The line that `lineText` wrote, between two places of a text; throws on anything else. */
+export function lineIn(text: string, at: number, end: number): readonly [path: string, line: Line] {
+  const space = text.indexOf(" ", at);
+  if (space < 0 || space > end) throw new Error(`not a manifest line: ${text.slice(at, end)}`);
+  return [pathOfWord(text.slice(at, space)), decodeLine(text.slice(space + 1, end))];
 }
 
 function decodeLine(rest: string): Line {
