@@ -43,7 +43,12 @@ export async function sharedOf(
   // What a cache says that a key stands for is believed, and root would build on it.
   const owner = requireOwner(project, "name a cache");
   if (!owner.ok) return owner;
-  const warn = (message: string): void => emit({ type: "notice", level: "warning", message, at: Date.now() });
+  // A result is looked up for the plan, before it is taken, and before another is sent.
+  const said = new Set<string>();
+  const warn = (message: string): void => {
+    if (!said.has(message)) emit({ type: "notice", level: "warning", message, at: Date.now() });
+    said.add(message);
+  };
   const opened =
     options.cache === undefined
       ? await remoteCache(remote ?? "", settings, project, changes && options.remoteUpload === true, warn)

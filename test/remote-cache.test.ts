@@ -124,6 +124,11 @@ describe("a server that", () => {
     ["gives fewer bytes", () => (server.faults.changes = (bytes) => bytes.subarray(1)), "other bytes"],
     ["gives bytes without end", () => (server.faults.endless = true), "other bytes"],
     ["has results that are none", () => spoilResults(), "cannot be used"],
+    [
+      "has results of what failed",
+      () => server.results.forEach((result) => (result.exitCode = 1)),
+      "failed (exit status 1)",
+    ],
   ])("%s costs time alone", async (_, fault, says) => {
     await machine().good(...to());
     fault();
@@ -131,6 +136,8 @@ describe("a server that", () => {
     expect(told.status).toBe(0);
     expect(projects.at(-1)?.outputs()).toEqual(await alone());
     if (says !== null) expect(warnings(told).join("\n")).toContain(says);
+    // However often it was asked.
+    expect(warnings(told)).toEqual([...new Set(warnings(told))]);
     expect((await projects[1]?.run("cache", "verify"))?.status).toBe(0);
   });
 

@@ -90,7 +90,8 @@ export class RemoteActions implements ActionCache {
   }
 
   /** Its text, where it is whole; null where it is not there any more. */
-  async #resultFile({ outputFiles }: ActionResult): Promise<string | null> {
+  async #resultFile({ outputFiles, exitCode }: ActionResult): Promise<string | null> {
+    if (exitCode !== 0) throw new Error(`it is that of an action that failed (exit status ${exitCode})`);
     const file = outputFiles.find(({ path }) => path === RESULT);
     const blob = blobFrom(file?.digest);
     if (file === undefined || blob === null) throw new Error("it is not a result of an imagemake");
