@@ -104,6 +104,7 @@ export const filePattern = z.string().superRefine((name, context) => {
     context.addIssue(
       `a file name of at most ${LONGEST_NAME} bytes with its date (255, less an ending while it is written); found ${length}`,
     );
+  if (name.includes("${date}")) context.addIssue("write {date}, without $");
   for (const brace of name.match(/\{[^}]*\}?|\}/g) ?? []) {
     if (brace !== "{date}") context.addIssue(`only {date} is filled in; found ${brace}`);
   }

@@ -48,6 +48,7 @@ const CASES: readonly (readonly [line: string, said: string])[] = [
     `rule.disk({ from: bare, out: "x.img", size: "1GiB", bootSize: "64MiB" })`,
     "bootSize: only rpi and uboot have a partition for /boot",
   ],
+  [`rule.disk({ from: bare, out: "x-\${date}.img" })`, "out: write {date}, without $"],
   [
     `rule.disk({ from: bare, out: "x.img", size: 100_000_001 })`,
     "size: partitions are whole MiB; did you mean 96MiB?",

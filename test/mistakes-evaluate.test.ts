@@ -32,6 +32,10 @@ const REFUSED: Readonly<Record<string, readonly [string, string]>> = {
     `import * as lib from "./lib.ts";\nexport const a = run({ inputs: {}, cmd: "tool " + lib.flgs, out: "a" });`,
     "Imagefile.ts:3: lib.ts has no export named flgs\n  did you mean flags?",
   ],
+  "a name that only an editor finds": [
+    `import { flags } from "@project/lib";\nexport const a = run({ inputs: {}, cmd: flags, out: "a" });`,
+    'Imagefile.ts:2: cannot find module "@project/lib"\n  `paths` in tsconfig.json are for editors alone: import it by its own path, ./…',
+  ],
   "a NUL in a command": [
     `export const a = run({ inputs: {}, cmd: ["echo", "a\\0b"], out: "a" });`,
     "Imagefile.ts:2: a: cmd has a NUL in it, which no program can be handed",
@@ -68,6 +72,10 @@ describe("what a loader lets pass in silence is refused, with its line", () => {
       const dir = name.replaceAll(" ", "-");
       project.write(`${dir}/Imagefile.ts`, text);
       project.write(`${dir}/lib.ts`, `export const flags = "-x";\n`);
+      project.write(
+        `${dir}/tsconfig.json`,
+        `{ "compilerOptions": { /* for editors */ "paths": { "@project/*": ["./*"] } } }`,
+      );
       project.write(`${dir}/ends.ts`, `process.exit(0);\nexport const ends = 1;\n`);
       said.set(name, await project.call({ cwd: project.path(dir) }, "a"));
     };

@@ -312,6 +312,29 @@ test("variant busybox without what it is made of names what has to be added", as
   }
 });
 
+const on64 = hostArch() === "amd64" ? test : test.skip;
+on64("packages and hooks of an image of 32 bits see a machine of 32 bits", async () => {
+  const tells = (name: string): TinyPackage => ({ name, postinst: `#!/bin/sh\nuname -m >/etc/${name}\n` });
+  // Its programs are this machine's: what they are told of it is the kernel's doing.
+  const repo = makeTinyRepo([tells("first"), tells("above")], { arch: "i386" });
+  const project = makePackageProject(repo, {
+    "Imagefile.ts": `
+import { apt, rule, run, step } from "imagemake";
+const repo = apt({ url: ${JSON.stringify(repo.url)}, suite: "tiny" });
+const rootfs = rule.rootfs({ repo, arch: "i386", variant: "busybox", packages: ${JSON.stringify([...TINY_DEBIAN, "first"])} });
+const tree = rule.platformfs({ from: rootfs, packages: ["above"], steps: [step.hook("hook.sh")] });
+export const told = run({ inputs: { T: tree }, out: "told.txt", cmd: 'cd "$T/etc"; cat first above hook >"$OLDPWD/$OUT"' });
+`,
+    "hook.sh": `uname -m >"$1/etc/hook"\n`,
+  });
+  try {
+    await project.good("told");
+    expect(project.read("out/told.txt")).toBe("i686\ni686\ni686\n");
+  } finally {
+    project.remove();
+  }
+});
+
 describe("what apt in an image takes for installed by hand", () => {
   const MARKS: readonly TinyPackage[] = [
     { name: "apt", files: { "/var/lib/apt/": "" } },

@@ -2,7 +2,7 @@
 // modules too: node would keep them for good and resolve "imagemake" by itself. Packages are left to node, which loads
 // them once a process.
 import { isUtf8 } from "node:buffer";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -267,9 +267,13 @@ const isOurs = (path: string): boolean =>
   ["engine", "loader"].includes(ownerOf(path)) || path.startsWith(MODULES);
 const MODULES = fileURLToPath(new URL("node_modules/", PACKAGE));
 
-/** For a relative import: the file that may have been meant. */
+/** For a relative import the file that may have been meant, for another one that only an editor finds it. */
 function nearHint(id: string, importer: string): string | undefined {
-  if (!id.startsWith(".")) return undefined;
+  if (!id.startsWith(".")) {
+    return editorPath(id, dirname(importer))
+      ? "`paths` in tsconfig.json are for editors alone: import it by its own path, ./…"
+      : undefined;
+  }
   const stem = (file: string): string => basename(file, extname(file));
   try {
     const files = readdirSync(dirname(join(dirname(importer), id)));
@@ -280,6 +284,16 @@ function nearHint(id: string, importer: string): string | undefined {
     // No such directory either.
     return undefined;
   }
+}
+
+/** Whether the tsconfig.json that holds for a directory has `id` among its `paths`. */
+function editorPath(id: string, dir: string): boolean {
+  const file = join(dir, "tsconfig.json");
+  if (!existsSync(file)) return dirname(dir) !== dir && editorPath(id, dirname(dir));
+  // It may have comments.
+  const [, paths = ""] = /"paths"\s*:\s*\{([^}]*)\}/.exec(readFileSync(file, "utf8")) ?? [];
+  const begins = [...paths.matchAll(/"([^"*]+)(\*?)[^"]*"\s*:/g)];
+  return begins.some(([, start = "", star]) => (star === "*" ? id.startsWith(start) : id === start));
 }
 
 // Keeps modules as they were transpiled, which spares loading babel (100 ms). What is kept is run, so it counts only while a

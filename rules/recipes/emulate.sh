@@ -1,5 +1,11 @@
 # Shared by recipes that run a tree's own programs on a machine of another kind.
 
+# Programs of 32 bits are told of a machine of 32 bits, or packages configure themselves for one that they do not run on:
+# everything again from the beginning, where nothing has been done yet.
+case ${CPU:-${HOOKCPU:-}}-$(uname -m) in
+    i386-x86_64) exec setarch i386 "$BASH" -O inherit_errexit -eu -o pipefail "$0" ;;
+esac
+
 # emulate_cpu ARCH CPU: sees to it that the kernel runs programs of ARCH, with qemu's CPU. Registers qemu where it
 # is installed but not registered (containers, or a user namespace, which has registrations of its own since
 # Linux 6.7).
@@ -25,7 +31,7 @@ emulate_cpu() {
 # emulate_foreign ARCH CPU: the same, where this machine does not run programs of CPU itself.
 emulate_foreign() {
     case $2-$(uname -m) in
-        i386-x86_64 | arm-armv*) ;;
+        i386-x86_64 | i386-i?86 | arm-armv*) ;;
         *) [ "$2" = "$(uname -m)" ] || emulate_cpu "$1" "$2" ;;
     esac
 }
