@@ -103,6 +103,7 @@ const FAMILIES = [
     name: "log",
     of: /^(?:engine\/contents\/|cli\/(?:commands\/(?:diff|history|log|sbom|shell|show)|sides|render\/(?:difference|logfile)))/,
   },
+  { name: "state", of: /^(?:cli\/(?:limited|state)|engine\/build\/lock)\./ },
   { name: "boot", of: /^cli\/(?:boot\/|commands\/boot)/ },
   { name: "forecast", of: /^(?:cli\/forecast|engine\/execute\/disk-use)\./ },
   { name: "streams", of: /^cli\/render\/(?:json|events|trace)\./ },
