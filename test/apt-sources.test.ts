@@ -48,6 +48,11 @@ describe.each(hasGpg() ? ["signed"] : [])("four suites, %s", () => {
   let security: AptRepo;
   let repo: Readonly<Record<string, Json>>;
   let snapshot: SnapshotAt;
+  const tasks = tinyRepo([
+    { name: "one", fields: { Task: "server" } },
+    { name: "two", fields: { Task: "server, other" } },
+    { name: "task-desk", fields: { Recommends: "one" } },
+  ]);
 
   beforeAll(async () => {
     dir = newPlainDir();
@@ -105,6 +110,15 @@ describe.each(hasGpg() ? ["signed"] : [])("four suites, %s", () => {
       "leaf 1.2 tiny-updates",
       "libdesk 3.0~bpo1 bpo",
     ]);
+  });
+
+  test("a task is all that says it is of it, and what these recommend where that is asked for", async () => {
+    const at = await snapshotOf({ url: tasks.url, suite: "tiny" });
+    const of = async (want: string, recommends: boolean): Promise<string[]> =>
+      names(value(await resolve(at, [want], [], { recommends })));
+    expect(await of("server^", false)).toEqual(["one 1.0", "two 1.0"]);
+    expect(await of("task-desk", true)).toEqual(["one 1.0", "task-desk 1.0"]);
+    expect(problem(await resolve(at, ["desktop^"])).message).toContain("desktop");
   });
 
   test("pins are apt's own preferences", async () => {
