@@ -5,7 +5,6 @@ import { basename, join, resolve as absolute } from "node:path";
 import type { Json } from "../../../engine/model.js";
 import type { DriverContext, Package } from "../../../engine/packages/driver.js";
 import { Exit, fail, ok, type Problem, type Result } from "../../../engine/problem.js";
-import { optionIn } from "../../distribution.js";
 import type { Request } from "../driver.js";
 import type { Ran } from "../run.js";
 import { byName, treeHint, unknownNames } from "../words.js";
@@ -108,10 +107,7 @@ const hasVariant = (options: Json): boolean => {
 };
 
 function readOptions(options: Json): Result<{ patterns: readonly string[]; recommends: boolean }> {
-  const given: Partial<Record<string, Json>> =
-    typeof options === "object" && options !== null && !Array.isArray(options)
-      ? (options as Partial<Record<string, Json>>)
-      : {};
+  const given = recordOf(options);
   const variant = given["variant"] ?? "busybox";
   const patterns = typeof variant === "string" ? VARIANTS[variant] : undefined;
   if (patterns === undefined) {
@@ -175,9 +171,14 @@ APT::Install-Recommends "${recommends}";
 
 /** The preferences of a request, as apt has them. */
 function pinsIn(options: Json | undefined): string {
-  const pins = options === undefined ? null : optionIn(options, "pins");
+  const { pins } = recordOf(options);
   return typeof pins === "string" ? pins : "";
 }
+
+const recordOf = (options: Json | undefined): Partial<Record<string, Json>> =>
+  typeof options === "object" && options !== null && !Array.isArray(options)
+    ? (options as Partial<Record<string, Json>>)
+    : {};
 
 /** The files of lists by name, and the number of the source that each is of. */
 async function listsOf(dir: string, context: DriverContext): Promise<Result<ReadonlyMap<string, number>>> {
