@@ -12,7 +12,7 @@ import { common, guardsOf, losslessOf, packageNames, limits, takes } from "./sch
 import { stepsOption } from "./steps/step.js";
 import type { Distribution } from "./distribution.js";
 import { distributionOf, drivers, isRepo, type Arch, type Driver } from "./distributions.js";
-import type { Built, Out, Repo } from "./types.js";
+import type { Built, Out, Repo, StepsFor } from "./types.js";
 
 const VARIANTS = ["busybox", "essential", "apt", "minbase", "buildd", "important", "standard"] as const;
 /** Package managers that know recommended packages. */
@@ -52,6 +52,7 @@ const declared = declaration("rule.rootfs", "A root filesystem. With `out` it is
 interface OfDriver<D extends Driver> {
   repo: Repo<D>;
   arch: Arch[D];
+  steps?: StepsFor<D, Driver> | undefined;
   variant?: D extends "apt" ? (typeof VARIANTS)[number] | undefined : never;
   recommends?: D extends "apt" | "dnf" ? boolean | undefined : never;
   debconf?: D extends "apt" ? Given<typeof declared>["debconf"] : never;

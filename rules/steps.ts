@@ -7,5 +7,6 @@ export { link } from "./steps/link.js";
 export { overlay } from "./steps/overlay.js";
 export { remove } from "./steps/remove.js";
 export { services } from "./steps/services.js";
+export { alternatives, hostname, locale, timezone } from "./steps/settings.js";
 export { users } from "./steps/users.js";
 export { write } from "./steps/write.js";

@@ -30,8 +30,15 @@ export type Source = Is<"source">;
 export type ListSource = Source & { readonly list: true };
 /** What a rule may read. */
 export type Input = FileTarget | TreeTarget | PackedTree | Source;
+declare const lacking: unique symbol;
 /** One change to a tree; one action and one layer each. */
 export type Step = Is<"step">;
+/** One that a package manager has nothing for. */
+export type StepBut<D extends string> = Step & { readonly [lacking]: D };
+/** Steps for a tree of that package manager; `All` are all of them. */
+export type StepsFor<D extends string, All extends string> = readonly (Step & {
+  readonly [lacking]?: Exclude<All, D>;
+})[];
 /** What `project(…)` returns. */
 export type Project = Is<"project">;
 
