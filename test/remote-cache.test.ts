@@ -103,6 +103,24 @@ describe("what is sent", () => {
   });
 });
 
+test.each(["GetActionResult", "FindMissingBlobs"])(
+  "what does not wait for others is asked and taken together: %s",
+  async (method) => {
+    const many = Array.from({ length: 12 }, (_, at) => `t${at}`);
+    const lines = many.map(
+      (name) => `export const ${name} = run({ inputs: {}, cmd: 'echo ${name} > "$OUT"', out: "${name}" });`,
+    );
+    const text = ['import { run } from "imagemake";', ...lines].join("\n");
+    const [one, other] = [machine(), machine()];
+    for (const project of [one, other]) project.write("Imagefile.ts", text);
+    await one.good(...many, ...to());
+    server.faults.gathers = { method, many: 4 };
+    const told = await other.events({}, ...many, ...from());
+    expect([told.which("built"), told.which("restored").length]).toEqual([[], many.length]);
+    expect(server.faults.gathers).toBeUndefined();
+  },
+);
+
 test("nothing is asked where nothing is to be done", async () => {
   const one = machine();
   await one.good();

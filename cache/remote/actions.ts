@@ -18,7 +18,7 @@ import {
   type ActionResult,
   type ActionResultSchema,
 } from "./protocol/build/bazel/remote/execution/v2/remote_execution_pb.js";
-import { atOnce } from "./tries.js";
+import { atOnce } from "../at-once.js";
 
 /** The file of the result. */
 const RESULT = "result.json";

@@ -12,7 +12,7 @@ import {
   type Digest,
 } from "./protocol/build/bazel/remote/execution/v2/remote_execution_pb.js";
 import { ByteStream } from "./protocol/google/bytestream/bytestream_pb.js";
-import { atOnce } from "./tries.js";
+import { atOnce } from "../at-once.js";
 
 /** What a blob is called there. */
 export interface Blob {

@@ -240,26 +240,62 @@ async function decideEach(session: Session): Promise<Result<ReadonlyMap<string, 
   const { shared } = session.options;
   shared?.begin();
   const judgements = new Map<string, Judgement>();
-  for (const action of actions) {
-    if (products.known?.stands(action) === true) {
-      judgements.set(action.id, STANDS);
-      continue;
+  for (const wave of shared === null ? oneByOne(actions) : wavesOf(session)) {
+    const judged: (readonly [Action, Judgement])[] = [];
+    for (const action of wave) {
+      if (products.known?.stands(action) === true) {
+        judgements.set(action.id, STANDS);
+        continue;
+      }
+      if (!products.recalls(action)) {
+        products.doubt();
+        return decideEach(session);
+      }
+      const decided = await decider.decide(action);
+      if (!decided.ok) return decided;
+      judged.push([action, decided.value]);
     }
-    if (!products.recalls(action)) {
-      products.doubt();
-      return decideEach(session);
+    for (const [{ id }, judgement] of shared === null ? judged : await shared.ask(decider, judged)) {
+      const { made } = judgement;
+      products.known?.decided(id, made);
+      if (made === null) products.pending(id);
+      else products.produced(id, made);
+      judgements.set(id, judgement);
     }
-    const judged = await decider.decide(action);
-    if (!judged.ok) return judged;
-    const judgement = (await shared?.ask(decider, action, judged.value)) ?? judged.value;
-    const { made } = judgement;
-    products.known?.decided(action.id, made);
-    if (made === null) products.pending(action.id);
-    else products.produced(action.id, made);
-    judgements.set(action.id, judgement);
   }
-  return ok(products.known === null ? settleNeeds(session, judgements) : judgements);
+  const all = shared === null ? judgements : inOrder(actions, judgements);
+  return ok(products.known === null ? settleNeeds(session, all) : all);
 }
+
+function* oneByOne(actions: readonly Action[]): Generator<readonly Action[]> {
+  for (const action of actions) yield [action];
+}
+
+/** The actions in groups whose members do not read each other, each after what it reads. */
+function wavesOf({ actions, options }: Session): readonly (readonly Action[])[] {
+  const relations = relationsOf(options.graph);
+  const levels = new Map<TargetId, number>();
+  const waves: Action[][] = [];
+  for (const action of actions) {
+    const beneath = relations.producers(action).map(({ id }) => levels.get(id) ?? -1);
+    const level = beneath.reduce((most, one) => Math.max(most, one), -1) + 1;
+    levels.set(action.id, level);
+    (waves[level] ??= []).push(action);
+  }
+  return waves;
+}
+
+/** Each after what it reads, as the actions are. */
+const inOrder = (
+  actions: readonly Action[],
+  judgements: ReadonlyMap<string, Judgement>,
+): ReadonlyMap<string, Judgement> =>
+  new Map(
+    actions.flatMap(({ id }) => {
+      const judgement = judgements.get(id);
+      return judgement === undefined ? [] : [[id, judgement]];
+    }),
+  );
 
 /** What cannot be resolved among what would have to be built. */
 export function unresolvedOf(judgements: ReadonlyMap<string, Judgement>): Obstacles {

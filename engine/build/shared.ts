@@ -1,12 +1,13 @@
 // Results that several machines share: what is asked for, taken, and given on. A share costs time and a warning where it is
 // broken, never a build; what comes from it is digested before it counts. It knows two interfaces (cache/action-cache.ts,
 // cache/content-store.ts) twice, for what is here and for what is shared.
-import { digestOf } from "../../cache/store.js";
 import type { ActionCache, Made } from "../../cache/action-cache.js";
+import { atOnce } from "../../cache/at-once.js";
 import type { ContentStore } from "../../cache/content-store.js";
 import { hashBytes } from "../../cache/hash.js";
 import type { ArtifactId, Component } from "../../cache/index.js";
 import { problemIn } from "../../cache/io.js";
+import { digestOf } from "../../cache/store.js";
 import { LocalActions } from "../../cache/local/actions.js";
 import type { Decider, Judgement } from "../decide.js";
 import { checkFileGuards } from "../execute/guards.js";
@@ -32,6 +33,19 @@ interface Offer {
   /** As they are here. */
   readonly components: readonly Component[];
 }
+
+/** An action, and what is thought of it. */
+type Judged = readonly [Action, Judgement];
+
+/** A result that would be of use; `builds`: without it the action has to be built. */
+interface Wish {
+  readonly key: string;
+  readonly components: readonly Component[];
+  readonly builds: boolean;
+}
+
+/** Results whose contents are taken at a time. */
+const AT_ONCE = 6;
 
 /** Reasons to build for which the share is asked. With -B, and after a person's verdict, it is not. */
 const ASKS: ReadonlySet<BuildReason["kind"]> = new Set([
@@ -66,23 +80,46 @@ export class Shared {
   }
 
   /**
-   * The judgement of an action, where the share has what it would have to build. What is known here and not in the store is
-   * asked for too: it counts once somebody needs it.
+   * The judgements of actions that do not read each other, where the share has what one would have to build. What is known
+   * here and not in the store is asked for too: it counts once somebody needs it. The share is asked for all at once.
    */
-  async ask(decider: Decider, action: Action, judged: Judgement): Promise<Judgement> {
+  async ask(decider: Decider, judged: readonly Judged[]): Promise<readonly Judged[]> {
+    const wishes = judged.map((one) => this.#wish(decider, one));
+    const keys = wishes.flatMap((wish) => wish?.key ?? []);
+    const found =
+      keys.length === 0 || this.#broken ? null : await this.#trying(() => this.cache.actions.find(keys));
+    return judged.map((one, at) => {
+      const wish = wishes[at] ?? null;
+      const made = wish === null ? undefined : found?.get(wish.key);
+      return wish === null || made === undefined ? one : this.#answer(decider, one, wish, made);
+    });
+  }
+
+  /** What is to be asked for; null where there is nothing to ask. */
+  #wish(decider: Decider, [action, judged]: Judged): Wish | null {
     const { decision, key, made } = judged;
-    if (key === null || judged.adopted === true || decider.context.force) return judged;
+    if (key === null || judged.adopted === true || decider.context.force) return null;
     const builds = decision.kind === "build" && ASKS.has(decision.reason.kind);
     const lacks = made !== null && decider.absent(made.outputs).length > 0;
-    if (!builds && !lacks) return judged;
+    if ((!builds && !lacks) || this.#refused.has(key)) return null;
     const components = decider.componentsIn(action, judged);
-    const found = await this.#find(decider, action, key, components);
-    if (found === null) return judged;
-    this.#offers.set(action.id, { action, made: found, components });
-    if (!builds) return judged;
+    return isShareable(action, components) ? { key, components, builds } : null;
+  }
+
+  #answer(decider: Decider, one: Judged, { key, components, builds }: Wish, made: Made): Judged {
+    const [action, judged] = one;
+    if (!fits(action, made)) return one;
+    if (!isDatedSo(components, made.epoch)) {
+      this.#refused.add(key);
+      this.warn(`${action.id} is not taken from ${this.cache.name}: its key is of another date than it says`);
+      return one;
+    }
+    if (decider.rejected(action, producedBy(made).outputs) !== null) return one;
+    this.#offers.set(action.id, { action, made, components });
+    if (!builds) return one;
     // What is linked is needed in any case; of the rest only what somebody reads.
     if (decider.outPaths(action).length > 0) this.#wanted.add(action.id);
-    return { ...judged, decision: this.#decision(found), made: producedBy(found) };
+    return [action, { ...judged, decision: this.#decision(made), made: producedBy(made) }];
   }
 
   /** What is needed of an action and not here can be taken: what is decided then. */
@@ -103,8 +140,8 @@ export class Shared {
     action: Action,
     judged: Judgement,
   ): Promise<boolean> {
-    const offered = await this.ask(decider, action, judged);
-    return offered !== judged && (await this.take(decider, contents, action.id));
+    const [offered] = await this.ask(decider, [[action, judged]]);
+    return offered?.[1] !== judged && (await this.take(decider, contents, action.id));
   }
 
   /** How many actions' results were taken. */
@@ -133,28 +170,11 @@ export class Shared {
     } catch (error) {
       const problem = problemIn(error);
       if (problem === null) throw error;
+      // Others may have been under way.
+      if (!this.#broken) this.warn(`${this.cache.name} is not used any more: ${problem.message}`);
       this.#broken = true;
-      this.warn(`${this.cache.name} is not used any more: ${problem.message}`);
       return null;
     }
-  }
-
-  async #find(
-    decider: Decider,
-    action: Action,
-    key: string,
-    components: readonly Component[],
-  ): Promise<Made | null> {
-    if (this.#broken || this.#refused.has(key) || !isShareable(action, components)) return null;
-    const found = await this.#trying(() => this.cache.actions.find([key]));
-    const made = found?.get(key);
-    if (made === undefined || !fits(action, made)) return null;
-    if (!isDatedSo(components, made.epoch)) {
-      this.#refused.add(key);
-      this.warn(`${action.id} is not taken from ${this.cache.name}: its key is of another date than it says`);
-      return null;
-    }
-    return decider.rejected(action, producedBy(made).outputs) === null ? made : null;
   }
 
   /**
@@ -167,31 +187,49 @@ export class Shared {
       ({ action: { id } }) => only === undefined || id === only,
     );
     let changed = false;
-    for (const offer of offers) {
-      const { action, made, components } = offer;
-      const wanted = only !== undefined || this.#wanted.has(action.id);
-      const problem = wanted
-        ? await this.#trying(() => this.#takeContents(decider, contents, offer))
-        : ok(undefined);
-      if (problem?.ok === true) {
-        const put = await actions.put([{ ...made, action: action.id, components }]);
-        if (put.ok && put.value.length === 0) {
-          changed ||= wanted;
-          if (wanted) this.#taken.set(action.id, this.#decision(made));
-          continue;
-        }
-        const why = put.ok ? "it was made here, and came out differently" : put.problem.message;
-        this.warn(`${action.id} is not taken from ${this.cache.name}: ${why}`);
-      } else if (problem !== null)
-        this.warn(`${action.id} is not taken from ${this.cache.name}: ${problem.problem.message}`);
-      this.#refused.add(made.key);
-      changed = true;
-    }
+    const underWay = new Map<ArtifactId, Promise<unknown>>();
+    await atOnce(offers, AT_ONCE, async (offer) => {
+      // A tree comes after the one beneath it, which was begun before.
+      const outputs = Object.values(offer.made.outputs);
+      const beneath = Promise.all(
+        outputs.flatMap(({ parent }) => (parent === null ? [] : (underWay.get(parent) ?? []))),
+      );
+      const taking = beneath.then(() => this.#takeOne(decider, contents, actions, offer, only !== undefined));
+      for (const { id } of outputs) underWay.set(id, taking);
+      changed = (await taking) || changed;
+    });
     for (const { action } of offers) {
       this.#offers.delete(action.id);
       this.#wanted.delete(action.id);
     }
     return changed;
+  }
+
+  /** Whether anything came, or could not be had. */
+  async #takeOne(
+    decider: Decider,
+    contents: ContentStore,
+    actions: ActionCache,
+    offer: Offer,
+    needed: boolean,
+  ): Promise<boolean> {
+    const { action, made, components } = offer;
+    const wanted = needed || this.#wanted.has(action.id);
+    const problem = wanted
+      ? await this.#trying(() => this.#takeContents(decider, contents, offer))
+      : ok(undefined);
+    if (problem?.ok === true) {
+      const put = await actions.put([{ ...made, action: action.id, components }]);
+      if (put.ok && put.value.length === 0) {
+        if (wanted) this.#taken.set(action.id, this.#decision(made));
+        return wanted;
+      }
+      const why = put.ok ? "it was made here, and came out differently" : put.problem.message;
+      this.warn(`${action.id} is not taken from ${this.cache.name}: ${why}`);
+    } else if (problem !== null)
+      this.warn(`${action.id} is not taken from ${this.cache.name}: ${problem.problem.message}`);
+    this.#refused.add(made.key);
+    return true;
   }
 
   async #takeContents(decider: Decider, local: ContentStore, { action, made }: Offer): Promise<Result<void>> {

@@ -45,6 +45,8 @@ interface Faults {
   forbids?: string;
   /** Results are not kept, although it says so. */
   forgets?: boolean;
+  /** Calls of this method are answered once so many of them wait, the first time. */
+  gathers?: { readonly method: string; readonly many: number };
   /** The largest blob that it takes, in bytes. */
   largest?: number;
 }
@@ -103,6 +105,7 @@ export async function standIn(tls?: {
   const results = new Map<string, ActionResult>();
   const faults: Faults = {};
   const calls: string[] = [];
+  const waiting: (() => void)[] = [];
   let headers: Readonly<Record<string, unknown>> = {};
 
   /** Whether the call is to go on; what stands in its way has been said otherwise. */
@@ -126,9 +129,19 @@ export async function standIn(tls?: {
     ({ request, metadata }, done): void => {
       headers = metadata.getMap();
       if (!begins(method.name, (error) => done(error))) return;
-      const made = answer(request);
-      if (made === null) done({ code: Code.NOT_FOUND, details: "not here" });
-      else done(null, made);
+      const answered = (): void => {
+        const made = answer(request);
+        if (made === null) done({ code: Code.NOT_FOUND, details: "not here" });
+        else done(null, made);
+      };
+      if (faults.gathers?.method !== method.name) {
+        answered();
+        return;
+      }
+      waiting.push(answered);
+      if (waiting.length < faults.gathers.many) return;
+      delete faults.gathers;
+      for (const one of waiting.splice(0)) one();
     },
   ];
 
