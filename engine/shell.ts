@@ -51,7 +51,7 @@ export const runsTextWithin = (text: string): string[] => [
  * Whether shell text has a pipe: a `|` that is not part of `||` or `>|`, outside of comments and of quotes that hold no
  * command. What only looks like one (a `case` with alternatives, a here-document) counts too.
  */
-export function hasPipe(text: string): boolean {
+function hasPipe(text: string): boolean {
   const bare = text
     .replace(/\\./gs, "")
     .replace(/'[^']*'|"(?:[^"$`]|\$(?!\())*"/g, "")

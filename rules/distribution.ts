@@ -31,7 +31,7 @@ interface Told {
 }
 
 /** What is asked of a root filesystem beside its packages. */
-export interface Asked {
+interface Asked {
   readonly variant?: string | undefined;
   /** Whether recommended packages come too. */
   readonly recommends?: boolean | undefined;

@@ -94,6 +94,16 @@ export const fixed = rule.rootfs({
   recommends: true,
   debconf: ["a a/b select c"],
 });
+/** The steps of a machine's own settings. */
+export const settled = rule.platformfs({
+  from: fixed,
+  steps: [
+    step.hostname("web.example.org"),
+    step.timezone("Europe/Zurich"),
+    step.locale("de_CH.UTF-8", { also: ["C.UTF-8"] }),
+    step.alternatives({ editor: "/usr/bin/vim.basic" }),
+  ],
+});
 export default project({
   default: [rootfs.amd64.mini],
   epoch: "2026-11-21",

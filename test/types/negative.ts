@@ -26,7 +26,12 @@ void rootfs.amd64.standrad;
 // @ts-expect-error another driver's name for the architecture
 rule.rootfs({ repo, arch: "x86_64", packages: ["a"] });
 // @ts-expect-error pacman knows no alternatives
-rule.rootfs({ repo: pacman(files("p")), arch: "x86_64", packages: [], steps: [step.alternatives({ a: "/b" })] });
+rule.rootfs({
+  repo: pacman(files("p")),
+  arch: "x86_64",
+  packages: [],
+  steps: [step.alternatives({ a: "/b" })],
+});
 rule.rootfs({ repo, arch: "amd64", packages: [], steps: [step.alternatives({ a: "/b" })] });
 // @ts-expect-error unknown variant
 rule.rootfs({ repo, arch: "amd64", packages: ["a"], variant: "huge" });
