@@ -25,13 +25,9 @@ void rootfs.riscv64;
 void rootfs.amd64.standrad;
 // @ts-expect-error another driver's name for the architecture
 rule.rootfs({ repo, arch: "x86_64", packages: ["a"] });
+const pacmans = { repo: pacman(files("p")), arch: "x86_64" } as const;
 // @ts-expect-error pacman knows no alternatives
-rule.rootfs({
-  repo: pacman(files("p")),
-  arch: "x86_64",
-  packages: [],
-  steps: [step.alternatives({ a: "/b" })],
-});
+rule.rootfs({ ...pacmans, packages: [], steps: [step.alternatives({ a: "/b" })] });
 rule.rootfs({ repo, arch: "amd64", packages: [], steps: [step.alternatives({ a: "/b" })] });
 // @ts-expect-error unknown variant
 rule.rootfs({ repo, arch: "amd64", packages: ["a"], variant: "huge" });
