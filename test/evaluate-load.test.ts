@@ -283,6 +283,7 @@ test("the Imagefile of the design, with the real rules", async () => {
       sign: {
         ...{ tool: "signify", keys: "release-keys", name: "{date}", passphrase: "{date}.pass" },
         comment: "This key is only valid for images with date {date}.",
+        ...{ key: null, home: null, program: null, publicKey: null },
       },
     },
   });

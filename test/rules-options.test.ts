@@ -216,7 +216,7 @@ describe("a wrong option is told what was expected and what was found", () => {
     [
       "overlay",
       ["a", { modes: { b: "rwx" } }],
-      'step.overlay: modes.b: expected { path: "755" }, found "rwx"',
+      'step.overlay: modes.b: expected { path or pattern: "755" }, or "keep", found "rwx"',
     ],
     [
       "write",

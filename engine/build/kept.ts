@@ -21,6 +21,7 @@ const FREE = 0.1;
 export function keptStages(project: Pick<Project, "stage">): string[] {
   if (!isDirectory(project.stage)) return [];
   return readdirSync(project.stage)
+    .filter((name) => isDirectory(stageOf(project, name)))
     .flatMap((name) => {
       const failed = failedStage(stageOf(project, name));
       return failed === null ? [] : [{ name, at: failed.at }];

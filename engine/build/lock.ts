@@ -110,8 +110,8 @@ function withDirectories(dir: string): string[] {
 }
 
 /** Removes what else a killed run left, where there may be many files. What resists is in nobody's way. */
-async function clearLeftovers({ state, store, layers, out, manifests }: Project): Promise<void> {
-  for (const dir of [out, manifests]) clearTemporaries(dir);
+async function clearLeftovers({ state, store, layers, out, manifests, images }: Project): Promise<void> {
+  for (const dir of [out, manifests, images]) clearTemporaries(dir);
   await clearTrials(state);
   openStore(store, null).clean();
   for (const leftover of leftoverLayers(layers)) await removeTree(leftover);

@@ -22,16 +22,16 @@ set -- "$@" --architectures="$ARCH" --variant="$variant" "$hooks"
 set -- "$@" --setup-hook='cd "$1/etc" && rm -f resolv.conf hostname && : >resolv.conf && echo localhost >hostname'
 # Before the first package is configured.
 answers "$TMPDIR/debconf"
-# shellcheck disable=SC2016 # mmdebstrap gives it the tree
+# Its path stands in the text: a variable would be seen by packages' scripts.
 [ ! -d "$TMPDIR/debconf" ] ||
-    set -- "$@" --setup-hook='mkdir -p "$1/var/cache/debconf" && cp -p "$ANSWERS"/* "$1/var/cache/debconf/"'
+    set -- "$@" --setup-hook="mkdir -p \"\$1/var/cache/debconf\" && cp -p '$TMPDIR/debconf'/* \"\$1/var/cache/debconf/\""
 # Nobody but root can read the stage, and what is built is not on a disk that must survive a power cut.
 set -- "$@" --aptopt='APT::Sandbox::User "root"' --dpkgopt=force-unsafe-io
 while IFS= read -r line; do set -- "$@" --dpkgopt="$line"; done < <(excludes)
 while IFS= read -r name; do set -- "$@" --include="$name"; done < <(closure)
 
 # It hangs up its process group when it fails, so it gets one of its own.
-for_scripts TMPDIR="$TMPDIR" ANSWERS="$TMPDIR/debconf" setsid --wait mmdebstrap "$@" "" "$OUT" "deb [trusted=yes] copy:$(uri "$PWD/repo") ./"
+for_scripts TMPDIR="$TMPDIR" setsid --wait mmdebstrap "$@" "" "$OUT" "deb [trusted=yes] copy:$(uri "$PWD/repo") ./"
 
 clean_tree
 # What the scripts saw; a link is a package's own.
